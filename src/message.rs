@@ -1,0 +1,155 @@
+//! The framed message: two bytes that say how long the JSON header is, the JSON header, the content.
+//!
+//! [`MessageReader`] takes it apart as bytes come in and is the state machine to study; [`table`] lists its transitions;
+//! [`write_message`] puts a message together.
+
+pub mod encoding;
+pub mod header;
+mod json;
+pub mod reader;
+pub mod table;
+
+use std::fmt;
+
+pub use encoding::Encoding;
+pub use header::{ByteOrder, ContentEncoding, ContentType, Jsonheader};
+pub(crate) use json::{Field, JsonError, fields};
+pub use reader::{Message, MessageReader, Position};
+pub use table::Phase;
+
+/// Length of the protoheader in bytes.
+pub const PROTOHEADER_LEN: usize = 2;
+
+/// How large a message may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes in a JSON header. The protoheader itself can say at most 65,535.
+    pub header_len_max: usize,
+    /// Most bytes in a content.
+    pub content_len_max: usize,
+    /// Most lists and objects within one another, in a header and in a JSON content; at most [`Limits::DEPTH_CAP`].
+    pub depth_max: usize,
+}
+
+impl Limits {
+    /// The most that [`Limits::depth_max`] can ask for: serde_json goes 128 deep.
+    pub const DEPTH_CAP: usize = 127;
+}
+
+impl Default for Limits {
+    /// 8 KiB of header, 1 MiB of content, 64 levels.
+    fn default() -> Self {
+        Limits { header_len_max: 8 << 10, content_len_max: 1 << 20, depth_max: 64 }
+    }
+}
+
+/// What is wrong with a message. Its text is what the peer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// The protoheader is zero.
+    HeaderEmpty,
+    /// The protoheader asks for more than [`Limits::header_len_max`].
+    HeaderTooLong {
+        /// Bytes announced.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The header is not UTF-8.
+    HeaderNotUtf8,
+    /// The header is not JSON, not an object, or nested too deep.
+    HeaderNotReadable(JsonError),
+    /// The header lacks a required key.
+    KeyMissing(&'static str),
+    /// The header has the key, with a value it can't have.
+    KeyInvalid {
+        /// The key.
+        key: &'static str,
+        /// What its value has to be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// `content-length` is over [`Limits::content_len_max`].
+    ContentTooLong {
+        /// Bytes announced.
+        len: u64,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// `content-encoding` names no encoding that we know, and the content is JSON.
+    EncodingUnknown(String),
+    /// The content is not text in the encoding that the header names.
+    ContentNotText(&'static str),
+    /// The content is not JSON, not an object, or nested too deep.
+    ContentNotReadable(JsonError),
+    /// The `value` of a search is something other than a string.
+    ValueNotString(&'static str),
+    /// `binary/i32` content that does not consist of whole integers.
+    IntegersCut {
+        /// Bytes of content.
+        len: usize,
+    },
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeaderEmpty => write!(f, "the header length is zero"),
+            Self::HeaderTooLong { len, max } => write!(f, "a header of {len} bytes is over the limit of {max}"),
+            Self::HeaderNotUtf8 => write!(f, "the header is not UTF-8"),
+            Self::HeaderNotReadable(error) => write!(f, "the header is {error}"),
+            Self::KeyMissing(key) => write!(f, "the header has no '{key}'"),
+            Self::KeyInvalid { key, expected, found } => {
+                write!(f, "'{key}' in the header must be {expected}, not {found}")
+            }
+            Self::ContentTooLong { len, max } => write!(f, "a content of {len} bytes is over the limit of {max}"),
+            Self::EncodingUnknown(name) => write!(f, "unknown encoding '{name}'"),
+            Self::ContentNotText(encoding) => write!(f, "the content is not {encoding}"),
+            Self::ContentNotReadable(error) => write!(f, "the content is {error}"),
+            Self::ValueNotString(found) => write!(f, "the 'value' of a search must be a string, not {found}"),
+            Self::IntegersCut { len } => {
+                write!(f, "a binary/i32 content of {len} bytes does not consist of 4-byte integers")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ProtocolError {}
+
+/// What the header of a message that we write says, but for its length.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'a> {
+    /// `content-type`.
+    pub content_type: &'a str,
+    /// `content-encoding`.
+    pub content_encoding: &'a str,
+    /// Whether the connection stays open for another message: adds `"connection": "keep-alive"`.
+    pub keep_alive: bool,
+}
+
+impl Heading<'_> {
+    /// The heading of a JSON message in UTF-8.
+    pub fn json(keep_alive: bool) -> Heading<'static> {
+        Heading { content_type: "text/json", content_encoding: "utf-8", keep_alive }
+    }
+}
+
+/// Appends a message to `out`; `write_content` appends the content.
+///
+/// The tutorial's `_create_message`: the keys in its order, one space after `:` and `,`.
+///
+/// # Panics
+/// Where the names in `heading` make a header of more than 65,535 bytes.
+pub fn write_message(out: &mut Vec<u8>, heading: Heading<'_>, write_content: impl FnOnce(&mut Vec<u8>)) {
+    // The header needs the content's length, so the content is written first, and then the two change places.
+    let start = out.len();
+    write_content(out);
+    let content_len = out.len() - start;
+    out.extend_from_slice(&[0; PROTOHEADER_LEN]);
+    header::write_jsonheader(out, heading, content_len);
+    let head_len = out.len() - start - content_len;
+    let header_len = u16::try_from(head_len - PROTOHEADER_LEN).expect("a header of our own is short");
+    out[start + content_len..][..PROTOHEADER_LEN].copy_from_slice(&header_len.to_be_bytes());
+    out[start..].rotate_right(head_len);
+}

@@ -1,0 +1,231 @@
+//! The encodings that a JSON content may be in, under the names of Python's codecs and of the WHATWG registry.
+//!
+//! Where the two give one name to different encodings, Python's meaning holds: `latin-1` and `ascii` are what they say,
+//! not windows-1252, and `utf-16` without a byte order mark is the machine's.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding as Codec, UTF_16BE, UTF_16LE};
+
+use super::ByteOrder;
+
+/// A text encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// `utf-8`
+    Utf8,
+    /// `utf-8-sig`: UTF-8 after an optional byte order mark.
+    Utf8Sig,
+    /// `utf-16-le`, `utf-16-be`, or, without an order, `utf-16`: as its byte order mark says.
+    Utf16(Option<ByteOrder>),
+    /// `utf-32-le`, `utf-32-be`, or, without an order, `utf-32`: as its byte order mark says.
+    Utf32(Option<ByteOrder>),
+    /// `ascii`: seven bits.
+    Ascii,
+    /// `latin-1`: each byte is the code point of that number.
+    Latin1,
+    /// Any other of the WHATWG registry.
+    Other(&'static Codec),
+}
+
+impl Encoding {
+    /// The encoding that `name` stands for, in whatever case, with `-`, `_` or a space between its words.
+    pub fn for_name(name: &str) -> Option<Encoding> {
+        // By far the most frequent, told without allocating.
+        if name == "utf-8" {
+            return Some(Self::Utf8);
+        }
+        let name = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+        Some(match name.as_str() {
+            "utf-8" | "utf8" | "u8" | "utf" | "cp65001" => Self::Utf8,
+            "utf-8-sig" | "utf8-sig" => Self::Utf8Sig,
+            "utf-16" | "utf16" | "u16" => Self::Utf16(None),
+            "utf-16-le" | "utf-16le" | "utf16le" | "utf16-le" => Self::Utf16(Some(ByteOrder::Little)),
+            "utf-16-be" | "utf-16be" | "utf16be" | "utf16-be" => Self::Utf16(Some(ByteOrder::Big)),
+            "utf-32" | "utf32" | "u32" => Self::Utf32(None),
+            "utf-32-le" | "utf-32le" | "utf32le" | "utf32-le" => Self::Utf32(Some(ByteOrder::Little)),
+            "utf-32-be" | "utf-32be" | "utf32be" | "utf32-be" => Self::Utf32(Some(ByteOrder::Big)),
+            "ascii" | "us-ascii" | "646" | "iso646-us" => Self::Ascii,
+            "latin-1" | "latin1" | "latin" | "l1" | "iso-8859-1" | "iso8859-1" | "iso88591" | "8859" | "cp819" => {
+                Self::Latin1
+            }
+            _ => Self::Other(Self::registered(&name)?),
+        })
+    }
+
+    /// Looks `name` up in the WHATWG registry, under the spellings that Python has for the same encodings.
+    fn registered(name: &str) -> Option<&'static Codec> {
+        let label = match name {
+            "cp932" | "ms932" | "mskanji" | "s-jis" => "shift_jis",
+            "cp936" | "ms936" => "gbk",
+            "cp949" | "ms949" | "uhc" => "euc-kr",
+            "cp950" | "ms950" => "big5",
+            "mac-roman" | "macroman" => "macintosh",
+            "mac-cyrillic" => "x-mac-cyrillic",
+            name => name,
+        };
+        let underscored = label.replace('-', "_");
+        Codec::for_label_no_replacement(label.as_bytes())
+            .or_else(|| Codec::for_label_no_replacement(underscored.as_bytes()))
+    }
+
+    /// The name by which to call it in a message to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 | Self::Utf8Sig => "UTF-8",
+            Self::Utf16(_) => "UTF-16",
+            Self::Utf32(_) => "UTF-32",
+            Self::Ascii => "ASCII",
+            Self::Latin1 => "Latin-1",
+            Self::Other(codec) => codec.name(),
+        }
+    }
+
+    /// The text that `bytes` are, or `None` if they are none in this encoding. Nothing is replaced.
+    pub fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Utf8 => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Self::Utf8Sig => {
+                let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+                str::from_utf8(text).ok().map(Cow::Borrowed)
+            }
+            Self::Utf16(order) => {
+                let (order, bytes) = order_and_text(order, bytes, b"\xff\xfe", b"\xfe\xff");
+                let codec = match order {
+                    ByteOrder::Little => UTF_16LE,
+                    ByteOrder::Big => UTF_16BE,
+                };
+                codec.decode_without_bom_handling_and_without_replacement(bytes)
+            }
+            Self::Utf32(order) => {
+                let (order, bytes) = order_and_text(order, bytes, b"\xff\xfe\0\0", b"\0\0\xfe\xff");
+                let (units, rest) = bytes.as_chunks::<4>();
+                let text = units.iter().map(|&unit| char::from_u32(order.u32(unit))).collect::<Option<String>>()?;
+                rest.is_empty().then_some(Cow::Owned(text))
+            }
+            Self::Ascii => bytes.is_ascii().then(|| str::from_utf8(bytes).ok().map(Cow::Borrowed))?,
+            Self::Latin1 => Some(encoding_rs::mem::decode_latin1(bytes)),
+            Self::Other(codec) => codec.decode_without_bom_handling_and_without_replacement(bytes),
+        }
+    }
+}
+
+/// The byte order that is given, or that a byte order mark shows, or else the machine's; and the bytes without the mark.
+/// As in Python, a mark counts only where the name leaves the order open.
+fn order_and_text<'a>(
+    given: Option<ByteOrder>,
+    bytes: &'a [u8],
+    little_mark: &[u8],
+    big_mark: &[u8],
+) -> (ByteOrder, &'a [u8]) {
+    if let Some(order) = given {
+        (order, bytes)
+    } else if let Some(text) = bytes.strip_prefix(little_mark) {
+        (ByteOrder::Little, text)
+    } else if let Some(text) = bytes.strip_prefix(big_mark) {
+        (ByteOrder::Big, text)
+    } else {
+        (ByteOrder::NATIVE, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(name: &str, bytes: &[u8]) -> Option<String> {
+        Encoding::for_name(name).unwrap_or_else(|| panic!("{name} is unknown")).decode(bytes).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn names_of_both_registries_in_any_spelling() {
+        // What Python's `codecs.lookup` or the WHATWG registry knows.
+        for name in [
+            "utf-8",
+            "UTF-8",
+            "utf_8",
+            "utf8",
+            "U8",
+            "utf 8",
+            "utf-8-sig",
+            "utf-16",
+            "UTF_16_LE",
+            "utf-16be",
+            "utf-32",
+            "utf-32-be",
+            "latin-1",
+            "latin_1",
+            "L1",
+            "iso-8859-1",
+            "ISO_8859_1",
+            "ascii",
+            "us-ascii",
+            "646",
+            "cp1252",
+            "windows-1252",
+            "windows_1252",
+            "shift_jis",
+            "SHIFT-JIS",
+            "sjis",
+            "s_jis",
+            "cp932",
+            "euc_jp",
+            "euc-kr",
+            "cp949",
+            "gb2312",
+            "gbk",
+            "gb18030",
+            "big5",
+            "koi8_r",
+            "koi8-u",
+            "iso8859_2",
+            "iso-8859-15",
+            "cp1251",
+            "cp866",
+            "mac_roman",
+            "iso2022_jp",
+        ] {
+            assert!(Encoding::for_name(name).is_some(), "{name}");
+        }
+        for name in ["", "utf", "utf-99", "binary", "replacement", "hz-gb-2312", "rot13", "utf-8\0", "idna"] {
+            assert_eq!(Encoding::for_name(name).is_some(), name == "utf", "{name}");
+        }
+    }
+
+    #[test]
+    fn byte_order_marks_count_only_where_the_order_is_open() {
+        assert_eq!(decode("utf-16", b"\xff\xfea\0").unwrap(), "a");
+        assert_eq!(decode("utf-16", b"\xfe\xff\0a").unwrap(), "a");
+        assert_eq!(decode("utf-16-be", b"\0a").unwrap(), "a");
+        assert_eq!(decode("utf-16-le", b"\xff\xfea\0").unwrap(), "\u{feff}a");
+        assert_eq!(decode("utf-32", b"\xff\xfe\0\0\x36\xf4\x01\0").unwrap(), "🐶");
+        assert_eq!(decode("utf-32-be", b"\0\x01\xf4\x36").unwrap(), "🐶");
+        assert_eq!(decode("utf-8-sig", b"\xef\xbb\xbfa").unwrap(), "a");
+        let native = if cfg!(target_endian = "big") { b"\0a" } else { b"a\0" };
+        assert_eq!(decode("utf-16", native).unwrap(), "a");
+    }
+
+    #[test]
+    fn what_is_not_in_the_encoding_is_refused() {
+        for (name, bytes) in [
+            ("utf-8", &b"\xff"[..]),
+            ("utf-8", b"\xed\xa0\x80"),
+            ("utf-16-le", b"a"),
+            ("utf-16-le", b"\x00\xd8"),
+            ("utf-32-le", b"a\0\0"),
+            ("utf-32-le", b"\0\0\x11\0"),
+            ("utf-32-le", b"\0\xd8\0\0"),
+            ("ascii", b"\x80"),
+            ("shift_jis", b"\x81"),
+        ] {
+            assert_eq!(decode(name, bytes), None, "{name} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn python_meaning_holds_where_names_differ() {
+        assert_eq!(decode("latin-1", b"\x80\xe9").unwrap(), "\u{80}é");
+        assert_eq!(decode("cp1252", b"\x80\xe9").unwrap(), "€é");
+        assert_eq!(decode("shift_jis", b"\x83\x8a\x83\x93\x83\x4f").unwrap(), "リング");
+    }
+}

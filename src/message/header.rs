@@ -1,0 +1,188 @@
+//! The JSON header: reading one, writing one.
+
+use super::{Encoding, Field, Heading, Limits, ProtocolError, fields};
+
+/// The order of the bytes in a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl ByteOrder {
+    /// This machine's: Python's `sys.byteorder`.
+    pub const NATIVE: ByteOrder = if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
+
+    /// The name in the header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Little => "little",
+            Self::Big => "big",
+        }
+    }
+
+    /// The number that four bytes stand for.
+    pub fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
+    }
+
+    /// The signed number that eight bytes stand for.
+    pub fn i64(self, bytes: [u8; 8]) -> i64 {
+        match self {
+            Self::Little => i64::from_le_bytes(bytes),
+            Self::Big => i64::from_be_bytes(bytes),
+        }
+    }
+}
+
+/// What the content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentType {
+    /// `text/json`
+    Json,
+    /// `binary/i32`: 4-byte signed integers in the sender's byte order.
+    I32,
+    /// `binary/i64`: one 8-byte signed integer in the sender's byte order.
+    I64,
+    /// Anything else, which is bytes.
+    Other(Box<str>),
+}
+
+impl ContentType {
+    /// The type that `name` stands for.
+    pub fn for_name(name: &str) -> ContentType {
+        match name {
+            "text/json" => Self::Json,
+            "binary/i32" => Self::I32,
+            "binary/i64" => Self::I64,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// The name in the header.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Json => "text/json",
+            Self::I32 => "binary/i32",
+            Self::I64 => "binary/i64",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// How the content is encoded. What its name means matters only for text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentEncoding {
+    /// A text encoding.
+    Text(Encoding),
+    /// Any other word, such as `binary`.
+    Other(Box<str>),
+}
+
+/// What a JSON header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jsonheader {
+    /// `byteorder`: the sender's.
+    pub byteorder: ByteOrder,
+    /// `content-type`
+    pub content_type: ContentType,
+    /// `content-encoding`
+    pub content_encoding: ContentEncoding,
+    /// `content-length`, in bytes; within the limit.
+    pub content_len: usize,
+    /// Whether `connection` is `keep-alive`.
+    pub keep_alive: bool,
+}
+
+impl Jsonheader {
+    /// Reads a header: the tutorial's `process_jsonheader`.
+    ///
+    /// # Errors
+    /// What is wrong with it, also where its content would be over a limit or in an encoding we don't know: all that can
+    /// be said before the content comes.
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Jsonheader, ProtocolError> {
+        let text = str::from_utf8(bytes).map_err(|_| ProtocolError::HeaderNotUtf8)?;
+        let names = ["byteorder", "content-type", "content-encoding", "content-length", "connection"];
+        let [byteorder, content_type, content_encoding, content_len, connection] =
+            fields(text, names, limits.depth_max).map_err(ProtocolError::HeaderNotReadable)?;
+
+        let byteorder = match &*string("byteorder", byteorder)? {
+            "little" => ByteOrder::Little,
+            "big" => ByteOrder::Big,
+            other => return Err(invalid("byteorder", r#""little" or "big""#, format!("\"{}\"", cut(other)))),
+        };
+        let content_type = ContentType::for_name(&string("content-type", content_type)?);
+        let name = string("content-encoding", content_encoding)?;
+        let content_encoding = match Encoding::for_name(&name) {
+            Some(encoding) => ContentEncoding::Text(encoding),
+            None if content_type == ContentType::Json => return Err(ProtocolError::EncodingUnknown(cut(&name))),
+            None => ContentEncoding::Other((&*name).into()),
+        };
+        let content_len = length(content_len, limits)?;
+        let keep_alive = matches!(connection, Some(Field::Text(word)) if word == "keep-alive");
+        Ok(Jsonheader { byteorder, content_type, content_encoding, content_len, keep_alive })
+    }
+}
+
+fn string<'t>(key: &'static str, field: Option<Field<'t>>) -> Result<std::borrow::Cow<'t, str>, ProtocolError> {
+    match field {
+        Some(Field::Text(text)) => Ok(text),
+        Some(other) => Err(invalid(key, "a string", other.kind().to_owned())),
+        None => Err(ProtocolError::KeyMissing(key)),
+    }
+}
+
+fn length(field: Option<Field<'_>>, limits: &Limits) -> Result<usize, ProtocolError> {
+    let key = "content-length";
+    let found = match field {
+        Some(Field::Natural(len)) => {
+            return match usize::try_from(len) {
+                Ok(len) if len <= limits.content_len_max => Ok(len),
+                _ => Err(ProtocolError::ContentTooLong { len, max: limits.content_len_max }),
+            };
+        }
+        Some(Field::Negative(number)) => number.to_string(),
+        Some(other) => other.kind().to_owned(),
+        None => return Err(ProtocolError::KeyMissing(key)),
+    };
+    Err(invalid(key, "a whole number of bytes", found))
+}
+
+fn invalid(key: &'static str, expected: &'static str, found: String) -> ProtocolError {
+    ProtocolError::KeyInvalid { key, expected, found }
+}
+
+/// The beginning of a peer's word, to quote in an error.
+fn cut(word: &str) -> String {
+    const CHARS_MAX: usize = 40;
+    match word.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &word[..end]),
+        None => word.to_owned(),
+    }
+}
+
+/// Appends a JSON header: the keys in the tutorial's order, with its spaces.
+pub(super) fn write_jsonheader(out: &mut Vec<u8>, heading: Heading<'_>, content_len: usize) {
+    out.extend_from_slice(b"{\"byteorder\": \"");
+    out.extend_from_slice(ByteOrder::NATIVE.name().as_bytes());
+    out.extend_from_slice(b"\", \"content-type\": ");
+    write_json_string(out, heading.content_type);
+    out.extend_from_slice(b", \"content-encoding\": ");
+    write_json_string(out, heading.content_encoding);
+    out.extend_from_slice(b", \"content-length\": ");
+    out.extend_from_slice(itoa::Buffer::new().format(content_len).as_bytes());
+    if heading.keep_alive {
+        out.extend_from_slice(b", \"connection\": \"keep-alive\"");
+    }
+    out.push(b'}');
+}
+
+/// Appends `text` as a JSON string, characters beyond ASCII as themselves.
+pub(crate) fn write_json_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("writing to memory cannot fail");
+}

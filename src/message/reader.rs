@@ -1,0 +1,191 @@
+//! The state machine to study: a framed message taken apart as its bytes come in.
+//!
+//! The tutorial's `Message` keeps the same stages in three attributes (`_jsonheader_len`, `jsonheader`, `request`) that
+//! start as `None` and are filled one after the other. Here a stage is a state that owns what it knows, and a step takes
+//! the state by value, so that nothing of the old one can be mistaken for the new:
+//!
+//! ```text
+//! Idle ──first byte──▶ Protoheader ──2 bytes──▶ Jsonheader { len } ──len bytes──▶ Content { header } ──▶ Idle
+//! ```
+//!
+//! A reader owns no bytes. What is not enough for a step stays in the input, and the caller keeps it until more comes,
+//! so memory grows with what a peer has sent, never with what it says it will send.
+
+use std::mem;
+
+use super::table::{self, Event, Phase};
+use super::{Jsonheader, Limits, PROTOHEADER_LEN, ProtocolError};
+use crate::buffer::Input;
+
+/// A whole message; the content is still where it was received.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// What the header says.
+    pub header: Jsonheader,
+    /// `header.content_len` bytes.
+    pub content: &'a [u8],
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The part that is being read.
+    pub phase: Phase,
+    /// Bytes of that part that are here.
+    pub got: usize,
+    /// Bytes that the part has.
+    pub want: usize,
+}
+
+/// Reads framed messages. A protocol error is sticky: after it there is no next message to find.
+#[derive(Debug)]
+pub struct MessageReader {
+    state: Result<ReadState, ProtocolError>,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+enum ReadState {
+    Idle,
+    Protoheader,
+    Jsonheader { len: usize },
+    Content { header: Jsonheader },
+    Closed,
+}
+
+/// What one step came to.
+enum Step<'a> {
+    /// A transition, made by the event.
+    Next(Event, ReadState),
+    /// A transition that completes a message.
+    Complete(Message<'a>),
+    /// Not enough bytes for a transition.
+    NeedInput(ReadState),
+}
+
+impl ReadState {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Idle => Phase::Idle,
+            Self::Protoheader => Phase::Protoheader,
+            Self::Jsonheader { .. } => Phase::Jsonheader,
+            Self::Content { .. } => Phase::Content,
+            Self::Closed => Phase::Closed,
+        }
+    }
+
+    /// One step. Takes `self`, so nothing of the old state survives it.
+    #[inline]
+    fn step<'a>(self, input: &mut Input<'a>, limits: &Limits) -> Result<Step<'a>, ProtocolError> {
+        Ok(match self {
+            Self::Idle => match input.is_empty() {
+                true => Step::NeedInput(self),
+                false => Step::Next(Event::FirstByte, Self::Protoheader),
+            },
+            Self::Protoheader => match input.take(PROTOHEADER_LEN) {
+                None => Step::NeedInput(self),
+                Some(bytes) => {
+                    let len = usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+                    check_header_len(len, limits)?;
+                    Step::Next(Event::ProtoheaderRead, Self::Jsonheader { len })
+                }
+            },
+            Self::Jsonheader { len } => match input.take(len) {
+                None => Step::NeedInput(self),
+                Some(bytes) => {
+                    let header = Jsonheader::parse(bytes, limits)?;
+                    Step::Next(Event::JsonheaderRead, Self::Content { header })
+                }
+            },
+            Self::Content { header } => match input.take(header.content_len) {
+                None => Step::NeedInput(Self::Content { header }),
+                Some(content) => Step::Complete(Message { header, content }),
+            },
+            Self::Closed => Step::NeedInput(self),
+        })
+    }
+}
+
+fn check_header_len(len: usize, limits: &Limits) -> Result<(), ProtocolError> {
+    let max = limits.header_len_max;
+    match len {
+        0 => Err(ProtocolError::HeaderEmpty),
+        len if len > max => Err(ProtocolError::HeaderTooLong { len, max }),
+        _ => Ok(()),
+    }
+}
+
+impl MessageReader {
+    /// A reader at the beginning of a message.
+    pub fn new(limits: Limits) -> Self {
+        MessageReader { state: Ok(ReadState::Idle), limits }
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The next message, or `None` until more bytes come. What is used of `input` is not needed again.
+    ///
+    /// # Errors
+    /// What is wrong with the message, as soon as it is known; and the same again on every later call.
+    pub fn read<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
+        loop {
+            if let Err(error) = &self.state {
+                return Err(error.clone());
+            }
+            let state = mem::replace(&mut self.state, Ok(ReadState::Closed))?;
+            let phase = state.phase();
+            match state.step(input, &self.limits) {
+                Ok(Step::Next(event, state)) => self.enter(phase, event, Ok(state)),
+                Ok(Step::Complete(message)) => {
+                    self.enter(phase, Event::ContentRead, Ok(ReadState::Idle));
+                    return Ok(Some(message));
+                }
+                Ok(Step::NeedInput(state)) => {
+                    self.state = Ok(state);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.enter(phase, Event::Violation, Err(error.clone()));
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The phase it is in; after an error, [`Phase::Closed`].
+    pub fn phase(&self) -> Phase {
+        self.state.as_ref().map_or(Phase::Closed, ReadState::phase)
+    }
+
+    /// How far the message has come, when `unused` bytes of it are left in the input.
+    pub fn position(&self, unused: usize) -> Position {
+        let want = match &self.state {
+            Ok(ReadState::Idle) => PROTOHEADER_LEN,
+            Ok(ReadState::Protoheader) => PROTOHEADER_LEN,
+            Ok(ReadState::Jsonheader { len }) => *len,
+            Ok(ReadState::Content { header }) => header.content_len,
+            Ok(ReadState::Closed) | Err(_) => 0,
+        };
+        Position { phase: self.phase(), got: unused, want }
+    }
+
+    /// Takes note that no more will be read, for a reason that the reader can't see by itself: [`Event::LastMessage`],
+    /// [`Event::Violation`] in what a content means, [`Event::InputEnded`] or [`Event::DeadlinePassed`].
+    pub fn close(&mut self, event: Event) {
+        let phase = self.phase();
+        if phase != Phase::Closed {
+            self.enter(phase, event, Ok(ReadState::Closed));
+        }
+    }
+
+    /// The one place where the state changes.
+    #[inline]
+    fn enter(&mut self, from: Phase, event: Event, state: Result<ReadState, ProtocolError>) {
+        self.state = state;
+        debug_assert_eq!(table::next(from, event), Some(self.phase()), "{from:?} on {event:?} is no row of the table");
+        log::trace!("Message: {from} --[ {event} ]--> {}", self.phase());
+    }
+}

@@ -1,0 +1,4 @@
+//! The protocols, one module each: sessions for the server's and the client's role.
+
+pub mod app;
+pub mod echo;

@@ -1,0 +1,236 @@
+//! The client's side: sends requests, takes the replies apart.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::{Patience, Timeouts};
+use crate::message::header::write_json_string;
+use crate::message::table::Event;
+use crate::message::{
+    ContentEncoding, ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, fields,
+    write_message,
+};
+use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::text::Escaped;
+
+/// What to ask a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The value of a name, by `{"action": "search", "value": …}`.
+    Search(String),
+    /// Any other action and value, as JSON.
+    Json {
+        /// `action`
+        action: String,
+        /// `value`
+        value: String,
+    },
+    /// Bytes of the type `binary/custom-client-binary-type`.
+    Binary(Vec<u8>),
+    /// The sum of these integers.
+    Sum(Vec<i32>),
+}
+
+impl Request {
+    /// The request that the tutorial's client makes of its arguments: `search VALUE` as JSON, anything else as the bytes
+    /// of both run together.
+    pub fn from_args(action: &str, value: &str) -> Request {
+        match action {
+            "search" => Request::Search(value.to_owned()),
+            _ => Request::Binary([action, value].concat().into_bytes()),
+        }
+    }
+
+    /// Appends the request as a message: the tutorial's `queue_request`.
+    pub fn write(&self, out: &mut Vec<u8>, keep_alive: bool) {
+        let binary = |content_type| Heading { content_type, content_encoding: "binary", keep_alive };
+        match self {
+            Self::Search(value) => write_request(out, keep_alive, "search", value),
+            Self::Json { action, value } => write_request(out, keep_alive, action, value),
+            Self::Binary(bytes) => {
+                let heading = binary("binary/custom-client-binary-type");
+                write_message(out, heading, |content| content.extend_from_slice(bytes));
+            }
+            Self::Sum(integers) => write_message(out, binary("binary/i32"), |content| {
+                content.extend(integers.iter().flat_map(|integer| integer.to_ne_bytes()));
+            }),
+        }
+    }
+}
+
+fn write_request(out: &mut Vec<u8>, keep_alive: bool, action: &str, value: &str) {
+    write_message(out, Heading::json(keep_alive), |content| {
+        content.extend_from_slice(b"{\"action\": ");
+        write_json_string(content, action);
+        content.extend_from_slice(b", \"value\": ");
+        write_json_string(content, value);
+        content.push(b'}');
+    });
+}
+
+/// What a server has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The `result` of a JSON reply.
+    Result(String),
+    /// The integer of a `binary/i64` reply.
+    Sum(i64),
+    /// The content of any other reply.
+    Binary(Vec<u8>),
+}
+
+/// What makes a reply one that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplyError {
+    /// Its encoding is none that we know.
+    EncodingUnknown(String),
+    /// It is not text in its encoding.
+    NotText(&'static str),
+    /// It is not a JSON object.
+    NotReadable(JsonError),
+    /// It is an object without a `result`.
+    NoResult,
+    /// It is an integer that doesn't have eight bytes.
+    IntegerCut {
+        /// Bytes of content.
+        len: usize,
+    },
+    /// The server did not keep the connection for the other requests.
+    NotKept {
+        /// Replies that came.
+        got: usize,
+        /// Requests made.
+        want: usize,
+    },
+}
+
+impl fmt::Display for ReplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EncodingUnknown(name) => write!(f, "malformed reply: unknown encoding '{}'", name.escape_debug()),
+            Self::NotText(encoding) => write!(f, "malformed reply: the content is not {encoding}"),
+            Self::NotReadable(error) => write!(f, "malformed reply: the content is {error}"),
+            Self::NoResult => write!(f, "malformed reply: it has no 'result'"),
+            Self::IntegerCut { len } => write!(f, "malformed reply: a binary/i64 content of {len} bytes, not 8"),
+            Self::NotKept { got, want } => write!(f, "peer closed after {got} of {want} replies"),
+        }
+    }
+}
+
+impl std::error::Error for ReplyError {}
+
+impl Reply {
+    /// What a message says: the tutorial's `process_response`.
+    ///
+    /// # Errors
+    /// Where it can't be used.
+    pub fn from_message(message: &Message<'_>, depth_max: usize) -> Result<Reply, ReplyError> {
+        match &message.header.content_type {
+            ContentType::Json => {
+                let encoding = match &message.header.content_encoding {
+                    ContentEncoding::Text(encoding) => encoding,
+                    ContentEncoding::Other(name) => return Err(ReplyError::EncodingUnknown(name.to_string())),
+                };
+                let text = encoding.decode(message.content).ok_or(ReplyError::NotText(encoding.name()))?;
+                let [result] = fields(&text, ["result"], depth_max).map_err(ReplyError::NotReadable)?;
+                match result {
+                    Some(Field::Text(result)) => Ok(Reply::Result(result.into_owned())),
+                    Some(other) => Ok(Reply::Result(other.to_string())),
+                    None => Err(ReplyError::NoResult),
+                }
+            }
+            ContentType::I64 => {
+                let len = message.content.len();
+                let bytes = message.content.try_into().map_err(|_| ReplyError::IntegerCut { len })?;
+                Ok(Reply::Sum(message.header.byteorder.i64(bytes)))
+            }
+            ContentType::I32 | ContentType::Other(_) => Ok(Reply::Binary(message.content.to_vec())),
+        }
+    }
+}
+
+/// The client's side of one connection: sends its requests, without waiting for one reply before the next request, and
+/// when all replies are here is finished.
+#[derive(Debug)]
+pub struct AppClient {
+    requests: Vec<Request>,
+    sent: usize,
+    replies: Vec<Reply>,
+    reader: MessageReader,
+    timeouts: Timeouts,
+    patience: Patience,
+}
+
+impl AppClient {
+    /// A client that makes `requests`, takes replies within `limits`, and gives up after `timeout` without progress.
+    pub fn new(requests: Vec<Request>, limits: Limits, timeout: Duration) -> Self {
+        AppClient {
+            requests,
+            sent: 0,
+            replies: Vec::new(),
+            reader: MessageReader::new(limits),
+            timeouts: Timeouts { idle: timeout, header: timeout, content: timeout },
+            patience: Patience::default(),
+        }
+    }
+
+    /// The replies that have come, in the order of the requests.
+    pub fn into_replies(self) -> Vec<Reply> {
+        self.replies
+    }
+
+    fn send(&mut self, io: &mut SessionIo<'_>) {
+        while io.output.has_room() && self.sent < self.requests.len() {
+            let start = io.output.queue().len();
+            // The last request leaves it to the server to close, as the tutorial's only one does.
+            let keep_alive = self.sent + 1 < self.requests.len();
+            self.requests[self.sent].write(io.output.queue(), keep_alive);
+            log::debug!("Sending {} to {}", Escaped(&io.output.queue()[start..]), io.peer);
+            self.sent += 1;
+            self.patience.restart();
+        }
+    }
+}
+
+impl Session for AppClient {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if self.requests.is_empty() {
+            return Ok(Progress::Finished);
+        }
+        self.send(io);
+        while let Some(message) = self.reader.read(&mut io.input)? {
+            log::debug!("Received response {} from {}", Escaped(message.content), io.peer);
+            let reply = Reply::from_message(&message, self.reader.limits().depth_max)
+                .inspect_err(|_| self.reader.close(Event::Violation))
+                .map_err(|error| SessionError::Other(error.into()))?;
+            self.replies.push(reply);
+            if self.replies.len() == self.requests.len() {
+                self.reader.close(Event::LastMessage);
+                return Ok(Progress::Finished);
+            }
+        }
+        let position = self.reader.position(io.input.len());
+        if io.input_ended {
+            self.reader.close(Event::InputEnded);
+            let (got, want) = (self.replies.len(), self.requests.len());
+            return Err(match position.phase {
+                Phase::Idle if got > 0 => SessionError::Other(ReplyError::NotKept { got, want }.into()),
+                _ => SessionError::PeerClosedMidMessage(position),
+            });
+        }
+        self.patience.observe(self.replies.len() as u64, position, &self.timeouts, now);
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            self.reader.close(Event::DeadlinePassed);
+            return Err(SessionError::TooSlow { position, timeout: Patience::timeout(position, &self.timeouts) });
+        }
+        Ok(Progress::NeedEither)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}

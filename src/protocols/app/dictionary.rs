@@ -1,0 +1,88 @@
+//! What a search looks things up in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::text::reason;
+
+/// Values by name.
+#[derive(Clone, Debug)]
+pub struct Dictionary {
+    entries: HashMap<String, String>,
+}
+
+impl Dictionary {
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.entries.get(name).map(String::as_str)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Reads a JSON object of strings from the file `path`.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is something else.
+    pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
+        let failed = |cause| DictionaryError { path: path.to_owned(), cause };
+        let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
+        let entries = serde_json::from_slice(&text).map_err(|error| failed(Cause::Invalid(error)))?;
+        Ok(Dictionary { entries })
+    }
+}
+
+impl Default for Dictionary {
+    /// The tutorial's.
+    fn default() -> Self {
+        [
+            ("morpheus", "Follow the white rabbit. 🐰"),
+            ("ring", "In the caves beneath the Misty Mountains. 💍"),
+            ("🐶", "🐾 Playing ball! 🏐"),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Dictionary {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(entries: I) -> Self {
+        let owned = entries.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Dictionary { entries: owned.collect() }
+    }
+}
+
+/// A file that is no dictionary.
+#[derive(Debug)]
+pub struct DictionaryError {
+    path: PathBuf,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Unreadable(io::Error),
+    Invalid(serde_json::Error),
+}
+
+impl fmt::Display for DictionaryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.cause {
+            Cause::Unreadable(error) => write!(f, "cannot read the dictionary {path}: {}", reason(error)),
+            Cause::Invalid(error) => write!(f, "the dictionary {path} is not a JSON object of strings: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for DictionaryError {}

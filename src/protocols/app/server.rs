@@ -1,0 +1,267 @@
+//! The server's side: what a request asks for, and what it is answered.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use serde::Serializer;
+
+use super::{Awaited, Dictionary, DictionaryError, Patience, Timeouts};
+use crate::buffer::Output;
+use crate::message::table::Event;
+use crate::message::{
+    ByteOrder, ContentEncoding, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError,
+    fields, write_message,
+};
+use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::text::Escaped;
+
+/// Makes the server's sessions, which share its dictionary.
+#[derive(Debug)]
+pub struct AppService {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    timeouts: Timeouts,
+    dictionary: RwLock<Dictionary>,
+    /// Where the dictionary came from, and is read from again.
+    path: Option<PathBuf>,
+}
+
+impl AppService {
+    /// A service that searches the tutorial's dictionary.
+    pub fn new(limits: Limits, timeouts: Timeouts) -> Self {
+        Self::with(limits, timeouts, Dictionary::default(), None)
+    }
+
+    /// A service that searches the dictionary in the file `path`, and reads it again when it is
+    /// [reloaded](Service::reload).
+    ///
+    /// # Errors
+    /// Where the file can't be read, or is no dictionary.
+    pub fn with_dictionary(limits: Limits, timeouts: Timeouts, path: PathBuf) -> Result<Self, DictionaryError> {
+        let dictionary = Dictionary::read(&path)?;
+        Ok(Self::with(limits, timeouts, dictionary, Some(path)))
+    }
+
+    fn with(limits: Limits, timeouts: Timeouts, dictionary: Dictionary, path: Option<PathBuf>) -> Self {
+        let dictionary = RwLock::new(dictionary);
+        AppService { shared: Arc::new(Shared { limits, timeouts, dictionary, path }) }
+    }
+}
+
+impl Default for AppService {
+    fn default() -> Self {
+        Self::new(Limits::default(), Timeouts::default())
+    }
+}
+
+impl Service for AppService {
+    type Session = AppServer;
+
+    fn accept(&mut self, _peer: &Peer) -> AppServer {
+        AppServer {
+            reader: MessageReader::new(self.shared.limits),
+            answered: 0,
+            patience: Patience::default(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Reads the dictionary's file again. One that is no dictionary leaves the old one in force.
+    fn reload(&mut self) {
+        let Some(path) = &self.shared.path else {
+            return log::info!("There is no dictionary file to read again");
+        };
+        match Dictionary::read(path) {
+            Ok(dictionary) => {
+                log::info!("Read {} entries from {}", dictionary.len(), path.display());
+                *self.shared.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
+            }
+            Err(error) => log::error!("{error}; the old dictionary stays in force"),
+        }
+    }
+}
+
+/// The server's side of one connection.
+#[derive(Debug)]
+pub struct AppServer {
+    reader: MessageReader,
+    /// Messages answered.
+    answered: u64,
+    patience: Patience,
+    shared: Arc<Shared>,
+}
+
+impl Session for AppServer {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        let result = self.serve(io, now);
+        if let Err(error) = &result {
+            if error.deserves_reply() {
+                write_error(io.output.queue(), error);
+            }
+        }
+        result
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.reader.phase() == Phase::Idle
+    }
+
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        write_error(output.queue(), why);
+    }
+}
+
+impl AppServer {
+    fn serve(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        let progress = loop {
+            if !io.output.has_room() {
+                break Progress::NeedRoom;
+            }
+            if io.messages_left == 0 {
+                break Progress::Yield;
+            }
+            let Some(message) = self.reader.read(&mut io.input)? else { break Progress::NeedInput };
+            io.messages_left -= 1;
+            self.answered += 1;
+            log::debug!(
+                "Received request {} ({}) from {}",
+                Escaped(message.content),
+                message.header.content_type.name().escape_debug(),
+                io.peer
+            );
+            let reply_at = io.output.queue().len();
+            if let Err(error) = self.answer(&message, io.output.queue()) {
+                self.reader.close(Event::Violation);
+                return Err(error.into());
+            }
+            log::debug!("Sending {} to {}", Escaped(&io.output.queue()[reply_at..]), io.peer);
+            if !message.header.keep_alive {
+                self.reader.close(Event::LastMessage);
+                return Ok(Progress::Finished);
+            }
+        };
+        self.see_to_the_end_and_the_time(progress, io, now)
+    }
+
+    /// What follows when all that can be answered now is.
+    fn see_to_the_end_and_the_time(
+        &mut self,
+        progress: Progress,
+        io: &SessionIo<'_>,
+        now: Instant,
+    ) -> Result<Progress, SessionError> {
+        if progress != Progress::NeedInput {
+            // There may be a whole message in the input, so it is not the peer that is waited for.
+            self.patience.restart();
+            return Ok(progress);
+        }
+        let position = self.reader.position(io.input.len());
+        if io.input_ended {
+            self.reader.close(Event::InputEnded);
+            return match position.phase {
+                Phase::Idle => Ok(Progress::Finished),
+                _ => Err(SessionError::PeerClosedMidMessage(position)),
+            };
+        }
+        if position.phase == Phase::Idle && !io.output.is_empty() {
+            // A peer that has not taken its reply yet is the write timeout's to judge.
+            self.patience.restart();
+        }
+        let timeouts = &self.shared.timeouts;
+        self.patience.observe(self.answered, position, timeouts, now);
+        match self.patience.waiting {
+            Some((awaited, deadline)) if now >= deadline => {
+                self.reader.close(Event::DeadlinePassed);
+                let timeout = Patience::timeout(position, timeouts);
+                Err(match awaited {
+                    Awaited::Message { .. } => SessionError::Idle(timeout),
+                    Awaited::Header { .. } | Awaited::Content { .. } => SessionError::TooSlow { position, timeout },
+                })
+            }
+            _ => Ok(progress),
+        }
+    }
+
+    /// The tutorial's `create_response`.
+    fn answer(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+        let keep_alive = message.header.keep_alive;
+        match &message.header.content_type {
+            ContentType::Json => self.answer_json(message, keep_alive, out),
+            ContentType::I32 => answer_sum(message, keep_alive, out),
+            ContentType::I64 | ContentType::Other(_) => {
+                let beginning = &message.content[..message.content.len().min(10)];
+                let content_type = "binary/custom-server-binary-type";
+                write_message(out, Heading { content_type, content_encoding: "binary", keep_alive }, |content| {
+                    content.extend_from_slice(b"First 10 bytes of request: ");
+                    content.extend_from_slice(beginning);
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The tutorial's `_create_response_json_content`.
+    fn answer_json(&self, message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+        let encoding = match &message.header.content_encoding {
+            ContentEncoding::Text(encoding) => *encoding,
+            ContentEncoding::Other(name) => return Err(ProtocolError::EncodingUnknown(name.to_string())),
+        };
+        let text = encoding.decode(message.content).ok_or(ProtocolError::ContentNotText(encoding.name()))?;
+        let [action, value] = fields(&text, ["action", "value"], self.shared.limits.depth_max)
+            .map_err(ProtocolError::ContentNotReadable)?;
+        match action.unwrap_or(Field::Null) {
+            Field::Text(action) if action == "search" => {
+                let Some(Field::Text(value)) = value else {
+                    return Err(ProtocolError::ValueNotString(value.map_or("missing", |value| value.kind())));
+                };
+                let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
+                match dictionary.get(&value) {
+                    Some(entry) => write_result(out, keep_alive, entry),
+                    None => write_result(out, keep_alive, format_args!("No match for '{value}'.")),
+                }
+            }
+            action => write_result(out, keep_alive, format_args!("Error: invalid action '{action}'.")),
+        }
+        Ok(())
+    }
+}
+
+/// Answers `binary/i32` with the sum of its integers. 64 bits are enough for any that fit into a message.
+fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+    let (integers, rest) = message.content.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(ProtocolError::IntegersCut { len: message.content.len() });
+    }
+    let order = message.header.byteorder;
+    let sum: i64 = integers.iter().map(|&bytes| i64::from(order.u32(bytes).cast_signed())).sum();
+    let bytes = match ByteOrder::NATIVE {
+        ByteOrder::Little => sum.to_le_bytes(),
+        ByteOrder::Big => sum.to_be_bytes(),
+    };
+    let heading = Heading { content_type: "binary/i64", content_encoding: "binary", keep_alive };
+    write_message(out, heading, |content| content.extend_from_slice(&bytes));
+    Ok(())
+}
+
+/// Appends `{"result": <result>}` as a message.
+fn write_result(out: &mut Vec<u8>, keep_alive: bool, result: impl std::fmt::Display) {
+    write_message(out, Heading::json(keep_alive), |content| {
+        content.extend_from_slice(b"{\"result\": ");
+        serde_json::Serializer::new(&mut *content).collect_str(&result).expect("writing to memory cannot fail");
+        content.push(b'}');
+    });
+}
+
+/// Appends the error reply that says `why`.
+fn write_error(out: &mut Vec<u8>, why: impl std::fmt::Display) {
+    write_result(out, false, format_args!("Error: {why}"));
+}

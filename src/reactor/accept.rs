@@ -1,0 +1,230 @@
+//! Accepting connections, and waiting when the system, or the limit, lets in no more.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Reactor;
+use super::connection::{Connection, ConnectionState};
+use super::id::Source;
+use crate::buffer::Rest;
+use crate::selector::Selector;
+use crate::session::{End, Peer, Service, Session};
+
+/// Connections accepted from one listener in a turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long to wait before trying again when nothing could be accepted and no connection closes.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Connections that are being told at once that they are over the limit. While there are so many, the others wait in the
+/// backlog.
+pub(crate) const REFUSALS_MAX: usize = 32;
+
+/// The listeners of a reactor.
+#[derive(Debug)]
+pub(super) struct Accepting<L> {
+    listeners: Vec<Listening<L>>,
+    /// When to try again; while it's set, no listener is watched.
+    paused: Option<Instant>,
+    /// Whether the log has it already that nothing can be accepted.
+    told: bool,
+    /// Connections that are being told that they are over the limit.
+    refused: usize,
+}
+
+#[derive(Debug)]
+struct Listening<L> {
+    listener: L,
+    /// There may be a connection to accept.
+    ready: bool,
+}
+
+impl<L> Default for Accepting<L> {
+    fn default() -> Self {
+        Accepting { listeners: Vec::new(), paused: None, told: false, refused: 0 }
+    }
+}
+
+impl<L> Accepting<L> {
+    pub fn add<S: Selector<Listener = L>>(&mut self, selector: &mut S, mut listener: L) -> io::Result<()> {
+        selector.watch_listener(&mut listener, Source::listener_token(self.listeners.len()))?;
+        self.listeners.push(Listening { listener, ready: true });
+        Ok(())
+    }
+
+    pub fn set_ready(&mut self, index: usize) {
+        if let Some(listening) = self.listeners.get_mut(index) {
+            listening.ready = true;
+        }
+    }
+
+    /// Whether there may be a connection to accept right now.
+    pub fn is_runnable(&self) -> bool {
+        self.paused.is_none() && self.listeners.iter().any(|listening| listening.ready)
+    }
+
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.paused
+    }
+
+    /// Whether no connection will ever be accepted again.
+    pub fn is_over(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
+    /// Accepts no more: the listeners are closed.
+    pub fn end<S: Selector<Listener = L>>(&mut self, selector: &mut S) {
+        self.pause(selector, None);
+        self.listeners.clear();
+    }
+
+    /// A connection has closed, which may be what the next one waits for.
+    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, end: &End) {
+        if matches!(end, End::Refused) {
+            self.refused -= 1;
+        }
+        if self.paused.is_some() {
+            self.resume(selector);
+        }
+    }
+
+    fn pause<S: Selector<Listener = L>>(&mut self, selector: &mut S, until: Option<Instant>) {
+        if self.paused.is_none() {
+            for (index, listening) in self.listeners.iter_mut().enumerate() {
+                // One that can't be taken out is not harmful: its events are only remembered.
+                let _ = selector.unwatch_listener(&mut listening.listener, Source::listener_token(index));
+            }
+        }
+        self.paused = until;
+    }
+
+    fn resume<S: Selector<Listener = L>>(&mut self, selector: &mut S) {
+        self.paused = None;
+        for (index, listening) in self.listeners.iter_mut().enumerate() {
+            listening.ready = true;
+            if let Err(error) = selector.watch_listener(&mut listening.listener, Source::listener_token(index)) {
+                log::error!("Cannot watch a listener: {}", crate::text::reason(&error));
+            }
+        }
+    }
+}
+
+/// What an error of accept(2) is about.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// There is no connection to accept.
+    NoneWaits,
+    /// The connection that was to be accepted; there may be others.
+    ThisConnection,
+    /// Anything else, most likely that descriptors or memory have run out: it will not go away by trying again at once.
+    Ours,
+}
+
+impl Failure {
+    fn of(error: &io::Error) -> Failure {
+        // EPROTO has no kind of its own.
+        const EPROTO: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Failure::NoneWaits,
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
+                Failure::ThisConnection
+            }
+            _ if error.raw_os_error() == Some(EPROTO) => Failure::ThisConnection,
+            _ => Failure::Ours,
+        }
+    }
+}
+
+impl<S: Selector, V: Service> Reactor<S, V> {
+    /// Accepts what has come, a batch from each listener.
+    pub(super) fn accept(&mut self) {
+        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
+            self.accepting.resume(&mut self.selector);
+        }
+        if !self.accepting.is_runnable() {
+            return;
+        }
+        for index in 0..self.accepting.listeners.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.accepting.is_runnable() || !self.accept_one(index) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Accepts one connection, and returns whether to try for another.
+    fn accept_one(&mut self, index: usize) -> bool {
+        if self.accepting.refused >= REFUSALS_MAX {
+            self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
+            return false;
+        }
+        let listening = &mut self.accepting.listeners[index];
+        if !listening.ready {
+            return false;
+        }
+        match self.selector.accept(&mut listening.listener) {
+            Ok((stream, addr)) => {
+                self.accepting.told = false;
+                self.admit(stream, addr);
+                true
+            }
+            Err(error) => match Failure::of(&error) {
+                Failure::NoneWaits => {
+                    listening.ready = false;
+                    false
+                }
+                Failure::ThisConnection => {
+                    log::debug!("A connection was gone before it was accepted: {}", crate::text::reason(&error));
+                    true
+                }
+                Failure::Ours => {
+                    if !self.accepting.told {
+                        let reason = crate::text::reason(&error);
+                        log::warn!("Cannot accept: {reason}; new connections wait until one closes");
+                        self.accepting.told = true;
+                    }
+                    self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
+                    false
+                }
+            },
+        }
+    }
+
+    fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
+        let peer = Peer { addr, number: None };
+        let mut session = self.service.accept(&peer);
+        let max = self.config.connections_max;
+        if self.connections.len() - self.accepting.refused < max {
+            log::info!("Accepted connection from {peer}");
+            return self.insert(Connection::new(stream, session, peer, ConnectionState::Open));
+        }
+        log::warn!("Refused connection from {peer}: all {max} are in use");
+        self.accepting.refused += 1;
+        let mut words = Rest::default();
+        let why = format!("the server is full, all {max} connections are in use; try again later");
+        session.refuse(&mut words.output(self.config.output_high_water), &why);
+        let state = ConnectionState::Draining { end: End::Refused, linger: true };
+        let mut connection = Connection::new(stream, session, peer, state);
+        connection.set_output(words, self.now + self.config.write_timeout);
+        self.insert(connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_whose_they_are() {
+        let errno = io::Error::from_raw_os_error;
+        assert_eq!(Failure::of(&io::ErrorKind::WouldBlock.into()), Failure::NoneWaits);
+        assert_eq!(Failure::of(&io::ErrorKind::ConnectionAborted.into()), Failure::ThisConnection);
+        assert_eq!(Failure::of(&io::ErrorKind::Interrupted.into()), Failure::ThisConnection);
+        if cfg!(target_os = "linux") {
+            assert_eq!(Failure::of(&errno(71)), Failure::ThisConnection, "EPROTO");
+            for (number, name) in [(24, "EMFILE"), (23, "ENFILE"), (105, "ENOBUFS"), (12, "ENOMEM"), (22, "EINVAL")] {
+                assert_eq!(Failure::of(&errno(number)), Failure::Ours, "{name}");
+            }
+        }
+    }
+}

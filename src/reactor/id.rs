@@ -1,0 +1,59 @@
+//! Names for what a selector watches.
+
+use slab::Slab;
+
+use super::connection::Connection;
+use crate::selector::Token;
+
+/// Slab key and generation of a connection. A slot that is used again has a new generation, so an event or a timer for
+/// the connection that was there before finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ConnectionId {
+    key: u32,
+    /// Never 0: such tokens are the listeners'.
+    generation: u32,
+}
+
+// Both numbers go into a token.
+const _: () = assert!(usize::BITS >= 64, "tokens need 64 bits");
+
+impl ConnectionId {
+    pub fn new(key: usize, generation: u32) -> Self {
+        ConnectionId { key: u32::try_from(key).expect("fewer connections than 2^32"), generation }
+    }
+
+    pub fn key(self) -> usize {
+        self.key as usize
+    }
+
+    pub fn token(self) -> Token {
+        Token((self.generation as usize) << 32 | self.key as usize)
+    }
+
+    /// The connection of this id, if it is still there.
+    #[inline]
+    pub fn get_mut<S, T>(self, connections: &mut Slab<Connection<S, T>>) -> Option<&mut Connection<S, T>> {
+        connections.get_mut(self.key()).filter(|connection| connection.generation == self.generation)
+    }
+}
+
+/// What a token stands for.
+pub(super) enum Source {
+    Listener(usize),
+    Connection(ConnectionId),
+}
+
+impl Source {
+    #[inline]
+    pub fn of(token: Token) -> Source {
+        let (generation, key) = ((token.0 >> 32) as u32, token.0 as u32);
+        match generation {
+            0 => Source::Listener(key as usize),
+            _ => Source::Connection(ConnectionId { key, generation }),
+        }
+    }
+
+    pub fn listener_token(index: usize) -> Token {
+        Token(index)
+    }
+}

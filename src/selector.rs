@@ -1,0 +1,163 @@
+//! What an event loop asks of the system: Python's `selectors` module, as a trait.
+//!
+//! [`MioSelector`] is the real one, on epoll or kqueue. [`sim`] is a simulated network with a clock of its own, on which
+//! the reactor is tested without waiting for anything.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+mod mio;
+pub mod sim;
+mod wake;
+
+pub use self::mio::MioSelector;
+pub use wake::{WakeFd, Waker};
+
+/// Watches streams and listeners, opens and accepts them, and keeps the time.
+///
+/// Readiness is reported as an edge at least: once when a watched source becomes ready, and again when it is registered
+/// anew while ready. A selector may report it more often.
+pub trait Selector {
+    /// A connection.
+    type Stream: Stream;
+    /// A listening socket.
+    type Listener: Listener;
+
+    /// The time.
+    fn now(&self) -> Instant;
+
+    /// Appends what has become ready to `events`; waits for it until `timeout` has passed, or forever without one.
+    /// Comes back early, with or without an event, when it is [woken](Waker::wake).
+    ///
+    /// # Errors
+    /// Where the system refuses: the loop can't go on.
+    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Something that makes [`select`](Selector::select) return from another thread, or from a signal handler.
+    fn waker(&self) -> Waker;
+
+    /// Watches `stream` for `interest`, which is not [`Interest::NONE`].
+    ///
+    /// # Errors
+    /// Where the system refuses this stream.
+    fn register(&mut self, stream: &mut Self::Stream, token: Token, interest: Interest) -> io::Result<()>;
+
+    /// Watches a registered `stream` for another `interest`, which is not [`Interest::NONE`].
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    fn reregister(&mut self, stream: &mut Self::Stream, token: Token, interest: Interest) -> io::Result<()>;
+
+    /// Stops watching a registered `stream`.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    fn deregister(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Closes a stream, registered or not.
+    fn close(&mut self, stream: Self::Stream, token: Token);
+
+    /// Watches `listener` for connections to accept.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    fn watch_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
+
+    /// Stops watching `listener`.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    fn unwatch_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
+
+    /// Accepts a connection without waiting for one.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is none; otherwise see accept(2).
+    fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+
+    /// Begins to open a connection to `addr`. When the stream becomes writable, [`Stream::connected`] tells how it went.
+    ///
+    /// # Errors
+    /// Where it fails at once; see connect(2).
+    fn connect(&mut self, addr: SocketAddr) -> io::Result<Self::Stream>;
+}
+
+/// A connection that does not block.
+pub trait Stream: Read + Write {
+    /// Ends our sending side: the peer reads the end of the stream after what was written before.
+    ///
+    /// # Errors
+    /// Where the connection is broken already.
+    fn end_output(&mut self) -> io::Result<()>;
+
+    /// Whether a connection that was begun to be opened is open by now.
+    ///
+    /// # Errors
+    /// Why it can't be opened.
+    fn connected(&mut self) -> io::Result<bool>;
+}
+
+/// A listening socket.
+pub trait Listener {
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// Where the system can't tell.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// What we ask the system to tell us of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// When there is something to read.
+    pub readable: bool,
+    /// When there is room to write.
+    pub writable: bool,
+}
+
+impl Interest {
+    /// Nothing: not registered.
+    pub const NONE: Interest = Interest { readable: false, writable: false };
+    /// Only reading.
+    pub const READ: Interest = Interest { readable: true, writable: false };
+    /// Only writing.
+    pub const WRITE: Interest = Interest { readable: false, writable: true };
+}
+
+/// As the tutorial's `_set_selector_events_mask` calls them.
+impl std::fmt::Display for Interest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match (self.readable, self.writable) {
+            (true, true) => "rw",
+            (true, false) => "r",
+            (false, true) => "w",
+            (false, false) => "none",
+        })
+    }
+}
+
+/// What the system tells us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// There is something to read, be it the end or an error.
+    pub readable: bool,
+    /// There is room to write, or an error to be met by writing.
+    pub writable: bool,
+    /// The peer has ended its sending side, or the connection is broken: after the bytes that are left to read comes the
+    /// end or an error.
+    pub read_closed: bool,
+}
+
+/// A source and what it is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The source, by the token it was registered with.
+    pub token: Token,
+    /// What it is ready for.
+    pub readiness: Readiness,
+}
+
+/// A name for a source: a number that the selector hands back with its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub usize);

@@ -1,0 +1,158 @@
+//! The real selector: mio, which is epoll on Linux and kqueue on macOS and the BSDs.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
+use mio::{Events, Poll};
+
+use super::{Event, Interest, Listener, Readiness, Selector, Stream, Token, WakeFd, Waker};
+
+/// Events taken from the system at once.
+const EVENTS_PER_SELECT: usize = 1024;
+const WAKE: mio::Token = mio::Token(usize::MAX);
+
+/// epoll or kqueue, edge-triggered.
+#[derive(Debug)]
+pub struct MioSelector {
+    poll: Poll,
+    events: Events,
+    waker: Waker,
+    wake_fd: WakeFd,
+}
+
+impl MioSelector {
+    /// A selector that watches nothing yet.
+    ///
+    /// # Errors
+    /// Where the system has no descriptors left.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let (waker, wake_fd) = WakeFd::new()?;
+        let receiver = wake_fd.as_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&receiver), WAKE, mio::Interest::READABLE)?;
+        Ok(MioSelector { poll, events: Events::with_capacity(EVENTS_PER_SELECT), waker, wake_fd })
+    }
+
+    /// Makes a bound and listening socket one that can be watched.
+    ///
+    /// # Errors
+    /// Where the system refuses its options.
+    pub fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        listener.set_nonblocking(true)?;
+        // Replies go out at once. Linux hands TCP_NODELAY on to accepted sockets, which saves a call for each; std sets
+        // it only on streams, so the listener passes for one.
+        let options = std::net::TcpStream::from(OwnedFd::from(listener));
+        options.set_nodelay(true)?;
+        Ok(TcpListener::from_std(OwnedFd::from(options).into()))
+    }
+}
+
+impl Selector for MioSelector {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            // A signal has come; what its handler left for us is read as a wake-up.
+            Err(_) => return Ok(()),
+            Ok(()) => {}
+        }
+        for event in &self.events {
+            if event.token() == WAKE {
+                self.wake_fd.take();
+                continue;
+            }
+            let broken = event.is_error();
+            let readiness = Readiness {
+                readable: event.is_readable() || event.is_read_closed() || broken,
+                writable: event.is_writable() || event.is_write_closed() || broken,
+                read_closed: event.is_read_closed() || broken,
+            };
+            events.push(Event { token: Token(event.token().0), readiness });
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        self.poll.registry().register(stream, mio::Token(token.0), mask(interest))
+    }
+
+    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        self.poll.registry().reregister(stream, mio::Token(token.0), mask(interest))
+    }
+
+    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+        self.poll.registry().deregister(stream)
+    }
+
+    fn close(&mut self, stream: TcpStream, _token: Token) {
+        // Closing its last descriptor takes a socket out of epoll and kqueue: epoll(7), kqueue(2).
+        drop(stream);
+    }
+
+    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+        self.poll.registry().register(listener, mio::Token(token.0), mio::Interest::READABLE)
+    }
+
+    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+        self.poll.registry().deregister(listener)
+    }
+
+    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, addr) = listener.accept()?;
+        // On Linux an accepted socket has this from its listener.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nodelay(true)?;
+        Ok((stream, addr))
+    }
+
+    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Stream for TcpStream {
+    fn end_output(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.take_error()? {
+            return Err(error);
+        }
+        match self.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Listener for TcpListener {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
+    }
+}
+
+fn mask(interest: Interest) -> mio::Interest {
+    match (interest.readable, interest.writable) {
+        (true, true) => mio::Interest::READABLE | mio::Interest::WRITABLE,
+        (_, false) => mio::Interest::READABLE,
+        (false, true) => mio::Interest::WRITABLE,
+    }
+}

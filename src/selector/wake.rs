@@ -1,0 +1,62 @@
+//! Waking a selector from outside: a socket pair, as Python programs do it with `signal.set_wakeup_fd`.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// Makes a selector's `select` return. Clones wake the same selector.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    sender: Arc<UnixStream>,
+}
+
+impl Waker {
+    /// Makes the present `select` return, or else the next one.
+    pub fn wake(&self) {
+        // If the pair is full, enough wake-ups are on their way; there is no other error while the receiver lives.
+        let _ = (&*self.sender).write(&[1]);
+    }
+}
+
+/// A byte written here wakes the selector: what a signal handler can do.
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sender.as_fd()
+    }
+}
+
+/// The selector's end, to be watched for reading.
+#[derive(Debug)]
+pub struct WakeFd {
+    receiver: UnixStream,
+}
+
+impl WakeFd {
+    /// A waker and the end that it wakes.
+    ///
+    /// # Errors
+    /// Where the system has no socket pair left.
+    pub fn new() -> io::Result<(Waker, WakeFd)> {
+        let (sender, receiver) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        receiver.set_nonblocking(true)?;
+        Ok((Waker { sender: Arc::new(sender) }, WakeFd { receiver }))
+    }
+
+    /// Takes all wake-ups that have come, and tells whether there were any.
+    pub fn take(&self) -> bool {
+        let mut bytes = [0; 64];
+        let mut woken = false;
+        while matches!((&self.receiver).read(&mut bytes), Ok(len) if len > 0) {
+            woken = true;
+        }
+        woken
+    }
+}
+
+impl AsFd for WakeFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.receiver.as_fd()
+    }
+}

@@ -1,0 +1,216 @@
+//! What a protocol is to the loops that drive it.
+//!
+//! A [`Session`] is one connection's protocol: a state machine that is handed bytes and the time, and hands bytes back.
+//! It knows no socket, no clock and no thread, so the same session runs under every concurrency model, and a test of it
+//! needs no network. A [`Service`] makes the sessions of one server or client and holds what they share.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::buffer::{Input, Output};
+use crate::message::{Phase, Position, ProtocolError};
+
+/// One connection's protocol.
+pub trait Session {
+    /// Runs as far as `io` allows. Calling it with nothing new is a no-op.
+    ///
+    /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
+    /// again, at its [`deadline`](Session::deadline), and once at the beginning. What it leaves in the input is there
+    /// again next time, with what has come since.
+    ///
+    /// # Errors
+    /// Whatever ends the connection other than in order. The error reply, if there is to be one, is in the output
+    /// already: it is sent, and arrives even where more input is on its way; then the connection is closed.
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError>;
+
+    /// When [`advance`](Session::advance) must run even if no byte arrives.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether nothing has begun, so that the connection can be closed without cutting anything off. Asked when the
+    /// server stops, after all that has come is used.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// Tells a peer, in the protocol's own words, that it can't be served; `advance` will not be called.
+    fn refuse(&mut self, _output: &mut Output<'_>, _why: &str) {}
+}
+
+/// What a session works on, for one call.
+#[derive(Debug)]
+pub struct SessionIo<'a> {
+    /// What has come and is not used yet.
+    pub input: Input<'a>,
+    /// Where replies go.
+    pub output: Output<'a>,
+    /// The peer's FIN: an input, not an error. No more bytes will follow those in `input`.
+    pub input_ended: bool,
+    /// How many more messages this call may begin, so that one fast peer starves nobody.
+    pub messages_left: u32,
+    /// Who is on the other side, for the log.
+    pub peer: &'a Peer,
+}
+
+/// Why a session has stopped for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It has used what it can of the input and waits for more. It is read once the output has room.
+    NeedInput,
+    /// It could go on but for the output, which has to be sent first. Nothing is read meanwhile: back-pressure.
+    NeedRoom,
+    /// It waits for more input or more room, whichever comes first. For a client that has to read replies while it sends:
+    /// input is read even when the output is full.
+    NeedEither,
+    /// It has had its share of messages and wants to go on when it is its turn again.
+    Yield,
+    /// It is done: the output is sent, and the connection closed.
+    Finished,
+}
+
+/// The other side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// The number of the connection, from 1, where it is we who have opened it.
+    pub number: Option<u32>,
+}
+
+/// As the tutorial's programs call it: servers by address, clients by number.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            Some(number) => write!(f, "connection {number}"),
+            None => self.addr.fmt(f),
+        }
+    }
+}
+
+/// What ended a session other than in order.
+#[derive(Debug)]
+pub enum SessionError {
+    /// The peer has broken the protocol.
+    Protocol(ProtocolError),
+    /// The peer has closed in the middle of a message.
+    PeerClosedMidMessage(Position),
+    /// Nothing was begun for this long.
+    Idle(Duration),
+    /// A message did not come in time.
+    TooSlow {
+        /// How far it came.
+        position: Position,
+        /// How long was waited for it.
+        timeout: Duration,
+    },
+    /// Anything else.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl SessionError {
+    /// Whether the peer is to be told: not if it has gone, nor if it has asked for nothing.
+    pub fn deserves_reply(&self) -> bool {
+        match self {
+            Self::Protocol(_) | Self::TooSlow { .. } | Self::Other(_) => true,
+            Self::PeerClosedMidMessage(_) | Self::Idle(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::PeerClosedMidMessage(Position { phase: Phase::Idle, .. }) => {
+                write!(f, "peer closed before it sent a message")
+            }
+            Self::PeerClosedMidMessage(position) => write!(f, "peer closed in mid-message, {position}"),
+            Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
+            Self::TooSlow { position: Position { phase: Phase::Idle, .. }, timeout } => {
+                write!(f, "timed out: nothing came for {timeout:?}")
+            }
+            Self::TooSlow { position, timeout } => write!(f, "timed out after {timeout:?}, {position}"),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for SessionError {}
+
+impl From<ProtocolError> for SessionError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { phase, got, want } = self;
+        write!(f, "{got} bytes into a {phase} of {want}")
+    }
+}
+
+/// Makes the sessions of one server or client, and holds what they share.
+pub trait Service {
+    /// The protocol.
+    type Session: Session;
+
+    /// A session for a connection just accepted.
+    fn accept(&mut self, peer: &Peer) -> Self::Session;
+
+    /// Takes back a session whose connection is closed, or never came about.
+    fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: &End) {}
+
+    /// Reads again what it reads from files.
+    fn reload(&mut self) {}
+}
+
+/// A function that makes sessions is a service.
+impl<T: Session, F: FnMut(&Peer) -> T> Service for F {
+    type Session = T;
+
+    fn accept(&mut self, peer: &Peer) -> T {
+        self(peer)
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub enum End {
+    /// The session was [finished](Progress::Finished).
+    Finished,
+    /// The session ended with an error.
+    Failed(SessionError),
+    /// It could not be opened.
+    ConnectFailed(std::io::Error),
+    /// It was not opened in time.
+    ConnectTimedOut(Duration),
+    /// The system reported an error, such as a reset.
+    Broken(std::io::Error),
+    /// The peer read nothing for this long, with output waiting.
+    WriteTimedOut(Duration),
+    /// The server was at its limit of connections.
+    Refused,
+    /// The server stopped while nothing was begun.
+    Stopped,
+    /// The server stopped, and what had begun was not finished in time.
+    Cut,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => write!(f, "finished"),
+            Self::Failed(error) => error.fmt(f),
+            Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
+            Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
+            Self::WriteTimedOut(timeout) => write!(f, "peer read nothing for {timeout:?}"),
+            Self::Refused => write!(f, "over the limit of connections"),
+            Self::Stopped => write!(f, "server is stopping"),
+            Self::Cut => write!(f, "server stopped before it was done"),
+        }
+    }
+}

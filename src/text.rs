@@ -1,0 +1,68 @@
+//! Showing people what peers and systems say.
+
+use std::fmt;
+use std::io;
+
+/// Bytes from a peer, made safe for a log or a terminal: printable ASCII as itself, the rest escaped, and cut after
+/// [`Escaped::LEN_MAX`] bytes.
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl Escaped<'_> {
+    /// Bytes shown at most.
+    pub const LEN_MAX: usize = 100;
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(Self::LEN_MAX)];
+        write!(f, "'{}'", shown.escape_ascii())?;
+        match self.0.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} bytes more"),
+        }
+    }
+}
+
+/// What went wrong, in a few plain words where we have some, without the system's error number.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::ConnectionReset => "connection reset by peer".into(),
+        io::ErrorKind::BrokenPipe => "peer has closed the connection".into(),
+        io::ErrorKind::AddrInUse => "address already in use".into(),
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::NotFound => "no such file".into(),
+        io::ErrorKind::TimedOut => "timed out".into(),
+        _ => {
+            let text = error.to_string();
+            match text.find(" (os error") {
+                Some(end) => text[..end].to_lowercase(),
+                None => text,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_escaped_and_cut() {
+        assert_eq!(Escaped(b"a\n\x1b[1m\xff'").to_string(), r"'a\n\x1b[1m\xff\''");
+        let long = [b'x'; Escaped::LEN_MAX + 7];
+        assert_eq!(Escaped(&long).to_string(), format!("'{}' and 7 bytes more", "x".repeat(Escaped::LEN_MAX)));
+    }
+
+    #[test]
+    fn reasons_are_words() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(libc_emfile())), "too many open files");
+        assert_eq!(reason(&io::ErrorKind::ConnectionReset.into()), "connection reset by peer");
+        assert_eq!(reason(&io::Error::other("of our own")), "of our own");
+    }
+
+    fn libc_emfile() -> i32 {
+        24
+    }
+}
