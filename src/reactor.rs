@@ -25,6 +25,7 @@ use crate::buffer::Rest;
 use crate::selector::{Event, Interest, MioSelector, Readiness, Selector};
 use crate::session::{End, Peer, Service};
 use accept::Accepting;
+pub use accept::REFUSALS_MAX;
 use connection::{Alarm, Connection, ConnectionState, Outcome};
 pub use handle::Handle;
 use id::{ConnectionId, Source};
@@ -307,7 +308,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
-                        return self.service.ended(session, &peer, &End::ConnectFailed(error));
+                        return self.service.ended(session, &peer, End::ConnectFailed(error));
                     };
                     log::info!("Cannot connect to {}: {}", peer.addr, crate::text::reason(&error));
                     peer.addr = next;
@@ -343,7 +344,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         log::info!("Closing {}: {end}", connection.name());
         self.selector.close(connection.stream, ConnectionId::new(key, connection.generation).token());
         self.accepting.connection_closed(&mut self.selector, &end);
-        self.service.ended(connection.session, &connection.peer, &end);
+        self.service.ended(connection.session, &connection.peer, end);
     }
 }
 

@@ -162,7 +162,7 @@ pub trait Service {
     fn accept(&mut self, peer: &Peer) -> Self::Session;
 
     /// Takes back a session whose connection is closed, or never came about.
-    fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: &End) {}
+    fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: End) {}
 
     /// Reads again what it reads from files.
     fn reload(&mut self) {}

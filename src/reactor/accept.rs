@@ -17,7 +17,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Connections that are being told at once that they are over the limit. While there are so many, the others wait in the
 /// backlog.
-pub(crate) const REFUSALS_MAX: usize = 32;
+pub const REFUSALS_MAX: usize = 32;
 
 /// The listeners of a reactor.
 #[derive(Debug)]

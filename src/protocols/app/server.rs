@@ -99,10 +99,10 @@ pub struct AppServer {
 impl Session for AppServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         let result = self.serve(io, now);
-        if let Err(error) = &result {
-            if error.deserves_reply() {
-                write_error(io.output.queue(), error);
-            }
+        if let Err(error) = &result
+            && error.deserves_reply()
+        {
+            write_error(io.output.queue(), error);
         }
         result
     }

@@ -1,0 +1,143 @@
+//! The command line: one module for each subcommand.
+
+mod address;
+mod call_app;
+mod call_echo;
+mod demo;
+mod descriptors;
+mod listen;
+mod log;
+mod options;
+mod serve;
+mod signals;
+mod units;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Conversation;
+use crate::session::End;
+use crate::text::reason;
+use address::Address;
+
+/// The servers and clients of Python's socket tutorials, on one hand-rolled event loop.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Log lines go to standard error; RUST_LOG sets them in detail. See docs/ for the protocols' bytes."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    verbosity: Verbosity,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How much to log.
+#[derive(Clone, Copy, Debug, Args)]
+struct Verbosity {
+    /// Log more: messages (-v); bytes, state transitions and interest changes (-vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server until SIGINT or SIGTERM
+    #[command(subcommand)]
+    Serve(serve::Serve),
+    /// Talk to a server
+    #[command(subcommand)]
+    Call(Call),
+    /// Run both servers and the tutorial's conversations with them, and show the transcript
+    Demo,
+}
+
+#[derive(Debug, Subcommand)]
+enum Call {
+    App(call_app::CallApp),
+    Echo(call_echo::CallEcho),
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    ///
+    /// # Errors
+    /// What failed, on what, and why, in one line.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Demo => demo::run(),
+            Command::Serve(serve) => {
+                log::start(self.verbosity, ::log::LevelFilter::Info);
+                serve.run()
+            }
+            Command::Call(call) => {
+                log::start(self.verbosity, ::log::LevelFilter::Warn);
+                match call {
+                    Call::App(call) => call.run(),
+                    Call::Echo(call) => call.run(),
+                }
+            }
+        }
+    }
+}
+
+/// Why a command failed: one line for people.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Failure {
+        Failure(message.into())
+    }
+
+    /// The event loop itself has failed.
+    fn of_loop(error: &io::Error) -> Failure {
+        Failure(format!("the event loop failed: {}", reason(error)))
+    }
+
+    /// A conversation with the server at `address` did not end as it should.
+    fn of_conversation<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
+        let addr = conversation.peer.addr;
+        Failure(match &conversation.end {
+            End::ConnectFailed(error) => cannot_connect(address, addr, &reason(error), error.kind()),
+            end @ End::ConnectTimedOut(_) => cannot_connect(address, addr, &end.to_string(), io::ErrorKind::TimedOut),
+            end => format!("the conversation with {addr} failed: {end}"),
+        })
+    }
+}
+
+fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> String {
+    let hint = match kind {
+        io::ErrorKind::ConnectionRefused => " (is a server running there?)",
+        io::ErrorKind::TimedOut => " (is it the right address?)",
+        _ => "",
+    };
+    let shown = match address.to_string() {
+        name if name == addr.to_string() => name,
+        name => format!("{name} at {addr}"),
+    };
+    format!("cannot connect to {shown}: {why}{hint}")
+}
+
+/// Writes data to standard output, at once.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure(format!("cannot write to standard output: {}", reason(&error))))
+}

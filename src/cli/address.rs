@@ -1,0 +1,184 @@
+//! Addresses as people write them.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use super::Failure;
+
+/// The tutorial's port.
+pub const DEFAULT_PORT: u16 = 65432;
+
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    host: Host,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
+    /// Every interface.
+    Every,
+    Ip(IpAddr),
+    Name(String),
+}
+
+const LOOPBACK: Host = Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+impl Default for Address {
+    fn default() -> Self {
+        Address { host: LOOPBACK, port: DEFAULT_PORT }
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Address { host: LOOPBACK, port: port(text)? });
+        }
+        if let Ok(ip) = text.parse() {
+            return Ok(Address { host: Host::Ip(ip), port: DEFAULT_PORT });
+        }
+        if let Some(rest) = text.strip_prefix('[') {
+            let (ip, rest) = rest.split_once(']').ok_or("'[' without ']'")?;
+            let ip = ip.parse().map_err(|_| format!("'{ip}' is not an IPv6 address"))?;
+            let port = match rest.strip_prefix(':') {
+                Some(text) => port(text)?,
+                None if rest.is_empty() => DEFAULT_PORT,
+                None => return Err(format!("'{rest}' after ']'; expected ':PORT'")),
+            };
+            return Ok(Address { host: Host::Ip(IpAddr::V6(ip)), port });
+        }
+        let (host, port) = match text.split_once(':') {
+            None => (text, DEFAULT_PORT),
+            Some((_, rest)) if rest.contains(':') => {
+                return Err("more than one ':'; an IPv6 address with a port is written [ADDRESS]:PORT".into());
+            }
+            Some((host, text)) => (host, port(text)?),
+        };
+        let host = match host {
+            "" if text.is_empty() => return Err("it is empty".into()),
+            "" => Host::Every,
+            host => host.parse().map_or_else(|_| Host::Name(host.into()), Host::Ip),
+        };
+        Ok(Address { host, port })
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a port, a number from 0 to 65535"))
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Every => write!(f, ":{}", self.port),
+            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl Address {
+    /// The addresses to listen on: all that the name has, or one of each IP version for every interface.
+    pub fn to_listen_on(&self) -> Result<Vec<SocketAddr>, Failure> {
+        match &self.host {
+            Host::Every => Ok(vec![
+                SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port),
+                SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), self.port),
+            ]),
+            Host::Ip(_) | Host::Name(_) => self.resolve(),
+        }
+    }
+
+    /// The addresses to connect to, in the order to try them in.
+    pub fn to_connect_to(&self) -> Result<Vec<SocketAddr>, Failure> {
+        if self.port == 0 {
+            return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
+        }
+        match &self.host {
+            Host::Every => Ok(vec![
+                SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port),
+                SocketAddr::new(Ipv6Addr::LOCALHOST.into(), self.port),
+            ]),
+            Host::Ip(_) | Host::Name(_) => self.resolve(),
+        }
+    }
+
+    fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let name = match &self.host {
+            Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
+            Host::Name(name) => name,
+            Host::Every => unreachable!("it stands for no name"),
+        };
+        let fail = |error: io::Error| {
+            let text = error.to_string();
+            let why = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+            Failure::new(format!("cannot find the address of {name}: {}", why.to_lowercase()))
+        };
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for addr in (name.as_str(), self.port).to_socket_addrs().map_err(fail)? {
+            if !addresses.contains(&addr) {
+                addresses.push(addr);
+            }
+        }
+        match addresses.is_empty() {
+            true => Err(Failure::new(format!("cannot find the address of {name}: it has none"))),
+            false => Ok(addresses),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling() {
+        for (text, shown) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("localhost:80", "localhost:80"),
+            ("localhost", "localhost:65432"),
+            ("10.0.0.1", "10.0.0.1:65432"),
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+            (":8080", ":8080"),
+            ("[::1]:80", "[::1]:80"),
+            ("[::1]", "[::1]:65432"),
+            ("::1", "[::1]:65432"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("", "empty"),
+            ("65536", "not a port"),
+            ("host:", "not a port"),
+            ("host:http", "not a port"),
+            ("host:-1", "not a port"),
+            ("[::1", "without ']'"),
+            ("[::1]80", "after ']'"),
+            ("[host]:80", "not an IPv6 address"),
+            ("1::2::3", "more than one ':'"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_interface_to_listen_on_is_loopback_to_connect_to() {
+        let address: Address = ":7".parse().unwrap();
+        let shown = |addresses: Vec<SocketAddr>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(address.to_listen_on().unwrap()), ["0.0.0.0:7", "[::]:7"]);
+        assert_eq!(shown(address.to_connect_to().unwrap()), ["127.0.0.1:7", "[::1]:7"]);
+        assert!("0".parse::<Address>().unwrap().to_connect_to().is_err());
+    }
+}

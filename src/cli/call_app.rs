@@ -1,0 +1,91 @@
+//! `multiconn call app`: one request to a framed application server.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::{Failure, print, units};
+use crate::client;
+use crate::message::Limits;
+use crate::protocols::app::{AppClient, Reply, Request};
+use crate::session::End;
+
+/// Ask a framed application server, and print its answer
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn call app 127.0.0.1:65432 search morpheus")]
+pub struct CallApp {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// `search` makes a JSON request; any other word is sent as bytes, run together with VALUE
+    #[arg(value_name = "ACTION")]
+    action: String,
+    /// What to search for
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    value: String,
+    /// How long to wait for the connection, and for progress on it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+    /// Longest content of a reply
+    #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
+    max_content: usize,
+}
+
+impl CallApp {
+    pub fn run(self) -> Result<(), Failure> {
+        let addresses = self.address.to_connect_to()?;
+        let request = Request::from_args(&self.action, &self.value);
+        let limits = Limits { content_len_max: self.max_content, ..Limits::default() };
+        let session = AppClient::new(vec![request], limits, self.timeout);
+        let conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        for conversation in conversations {
+            if !matches!(conversation.end, End::Finished) {
+                return Err(Failure::of_conversation(&self.address, &conversation));
+            }
+            for reply in conversation.session.into_replies() {
+                print(&shown(reply, io::stdout().is_terminal()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A reply as it's printed: text on a line of its own, bytes as they are. On a terminal, nothing that a server sends
+/// takes hold of it.
+fn shown(reply: Reply, on_terminal: bool) -> Vec<u8> {
+    let line = match reply {
+        Reply::Binary(bytes) if !on_terminal => return bytes,
+        Reply::Binary(bytes) => bytes.escape_ascii().to_string(),
+        Reply::Sum(sum) => sum.to_string(),
+        Reply::Result(text) if !on_terminal => text,
+        Reply::Result(text) => text.chars().map(printable).collect(),
+    };
+    (line + "\n").into_bytes()
+}
+
+fn printable(character: char) -> String {
+    match character {
+        '\n' | '\t' => character.into(),
+        character if character.is_control() => character.escape_default().to_string(),
+        character => character.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters() {
+        let text = || Reply::Result("a 🐰\t\x1b[31m\u{9b}1m".into());
+        assert_eq!(shown(text(), true), "a 🐰\t\\u{1b}[31m\\u{9b}1m\n".as_bytes());
+        assert_eq!(shown(text(), false), "a 🐰\t\x1b[31m\u{9b}1m\n".as_bytes());
+        let bytes = || Reply::Binary(b"\x00\xffab".to_vec());
+        assert_eq!(shown(bytes(), true), b"\\x00\\xffab\n");
+        assert_eq!(shown(bytes(), false), b"\x00\xffab");
+        assert_eq!(shown(Reply::Sum(-7), false), b"-7\n");
+    }
+}

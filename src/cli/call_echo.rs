@@ -1,0 +1,80 @@
+//! `multiconn call echo`: many connections at once to an echo server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::{Failure, descriptors, print, units};
+use crate::client::{self, Conversation};
+use crate::protocols::echo::{EchoClient, TUTORIAL_MESSAGES};
+use crate::session::End;
+
+/// Send messages to an echo server on many connections at once, and check what comes back
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello --message world"
+)]
+pub struct CallEcho {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// How many connections to open at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: u32,
+    /// What to send on each connection; may be given more than once [default: the tutorial's two messages]
+    #[arg(long = "message", value_name = "TEXT", allow_hyphen_values = true)]
+    messages: Vec<String>,
+    /// How long to wait for a connection, and for progress on it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+}
+
+impl CallEcho {
+    pub fn run(self) -> Result<(), Failure> {
+        let addresses = self.address.to_connect_to()?;
+        descriptors::raise_limit();
+        let messages: Arc<[Vec<u8>]> = match self.messages.as_slice() {
+            [] => TUTORIAL_MESSAGES.map(|message| message.as_bytes().to_vec()).into(),
+            messages => messages.iter().map(|message| message.as_bytes().to_vec()).collect(),
+        };
+        let sessions = (0..self.connections).map(|_| EchoClient::new(Arc::clone(&messages), self.timeout));
+        let conversations =
+            client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        print(report(&conversations).as_bytes())?;
+        let mut failed = conversations.iter().filter(|conversation| !is_good(conversation));
+        match (failed.next(), self.connections) {
+            (None, _) => Ok(()),
+            (Some(first), 1) => Err(Failure::of_conversation(&self.address, first)),
+            (Some(first), all) => {
+                let first_failure = Failure::of_conversation(&self.address, first);
+                let number = first.peer;
+                Err(Failure::new(format!(
+                    "{} of {all} connections failed, the first being {number}: {first_failure}",
+                    failed.count() + 1,
+                )))
+            }
+        }
+    }
+}
+
+fn is_good(conversation: &Conversation<EchoClient>) -> bool {
+    matches!(conversation.end, End::Finished)
+}
+
+/// A line for each connection, and a summary.
+fn report(conversations: &[Conversation<EchoClient>]) -> String {
+    let mut text = String::new();
+    for Conversation { peer, session, end } in conversations {
+        let (got, want) = (session.received(), session.total());
+        text += &match end {
+            End::Finished => format!("{peer}: {got} bytes sent and received\n"),
+            end => format!("{peer}: failed with {got} of {want} bytes received: {end}\n"),
+        };
+    }
+    let all = conversations.len();
+    let good = conversations.iter().filter(|conversation| is_good(conversation)).count();
+    let bytes: u64 = conversations.iter().map(|conversation| conversation.session.received()).sum();
+    text + &format!("{good} of {all} connections good, {bytes} bytes received\n")
+}

@@ -1,0 +1,5 @@
+//! demo
+use super::Failure;
+pub fn run() -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! File descriptors: how many there are, and how many connections that makes.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::reactor::REFUSALS_MAX;
+
+/// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, listeners, a dictionary
+/// that is read again.
+const RESERVED: u64 = 16;
+/// What to do with where there is no limit.
+const PLENTY: u64 = 1 << 20;
+
+/// Raises the soft limit of open files to the hard one, and returns it.
+pub fn raise_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let before = limit.current;
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            log::warn!("Cannot raise the limit of open files to its maximum: {error}");
+            limit.current = before;
+        }
+    }
+    limit.current.unwrap_or(PLENTY)
+}
+
+/// Connections that a limit of `descriptors` leaves room for, beside those that are being refused.
+pub fn connections_for(descriptors: u64) -> usize {
+    let free = descriptors.saturating_sub(RESERVED);
+    let refusals = (REFUSALS_MAX as u64).min(free / 4);
+    usize::try_from(free - refusals).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_leave_few_connections_but_some() {
+        assert_eq!(connections_for(20_000), 20_000 - 16 - 32);
+        assert_eq!(connections_for(40), 18);
+        assert_eq!(connections_for(3), 1);
+    }
+}

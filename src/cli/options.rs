@@ -1,0 +1,66 @@
+//! The options of every server.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::{descriptors, units};
+use crate::reactor::Config;
+
+/// Where to listen, and how much to let peers ask for.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (port 65432) or PORT (loopback); port 0
+    /// picks a free one
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:65432")]
+    pub addresses: Vec<Address>,
+    /// Most connections at once; one above it is told so and closed [default: what the limit of open files leaves]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// How long a peer may be connected with nothing begun
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
+    pub idle_timeout: Duration,
+    /// How long a peer may take none of what is sent to it
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
+    write_timeout: Duration,
+    /// How long what has begun may take to finish after SIGINT or SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    drain_timeout: Duration,
+    /// How long to read and drop what a peer still sends after our side has ended
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
+    linger_timeout: Duration,
+    /// Most bytes to drop in that time
+    #[arg(long, value_name = "SIZE", default_value = "16m", value_parser = units::size)]
+    max_linger: usize,
+    /// Bytes of unsent output from which on nothing more is read from that peer
+    #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
+    output_high_water: usize,
+    /// Connections that may wait to be accepted
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
+    pub backlog: i32,
+}
+
+impl ServerOptions {
+    /// The reactor's part, with the limit of open files raised as far as it goes.
+    pub fn config(&self) -> Config {
+        let descriptors = descriptors::raise_limit();
+        let room = descriptors::connections_for(descriptors);
+        let connections_max = self.max_connections.map_or(room, |max| max as usize);
+        if connections_max > room {
+            log::warn!(
+                "--max-connections {connections_max} is more than the {room} that the limit of {descriptors} open files \
+                 leaves; connections above those will wait"
+            );
+        }
+        Config {
+            connections_max,
+            write_timeout: self.write_timeout,
+            drain_timeout: self.drain_timeout,
+            linger_timeout: self.linger_timeout,
+            linger_len_max: self.max_linger,
+            output_high_water: self.output_high_water,
+            ..Config::default()
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Signals: SIGINT and SIGTERM stop the server, a second one ends it at once, SIGHUP reloads.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
+
+use crate::reactor::Handle;
+
+/// Exit status after a second signal.
+const CUT_SHORT: i32 = 1;
+
+/// Lets signals do what `handle` can.
+pub fn obey(handle: &Handle) -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
+        flag::register_conditional_shutdown(signal, CUT_SHORT, handle.stop_flag())?;
+        set_and_wake(signal, handle.stop_flag(), handle)?;
+    }
+    set_and_wake(SIGHUP, handle.reload_flag(), handle)
+}
+
+fn set_and_wake(signal: i32, set: Arc<AtomicBool>, handle: &Handle) -> io::Result<()> {
+    flag::register(signal, set)?;
+    let waker: OwnedFd = handle.waker().as_fd().try_clone_to_owned()?;
+    pipe::register(signal, waker)?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Clients: the same reactor, with connections of its own making.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::reactor::{Config, Reactor};
+use crate::selector::MioSelector;
+use crate::session::{End, Peer, Service, Session};
+
+/// What became of one connection.
+#[derive(Debug)]
+pub struct Conversation<T> {
+    /// The server, and the number of the connection.
+    pub peer: Peer,
+    /// The session, with what it has learned.
+    pub session: T,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Opens a connection for each of `sessions`, all at once, to the first of `addresses` that lets it, and runs them to
+/// their end. The conversations are in the order of the sessions.
+///
+/// `timeout` is for opening each connection, and for a server that takes nothing of what is sent to it; the sessions have
+/// their own for what they wait for.
+///
+/// # Errors
+/// Where the event loop can't be set up or fails. What happens to a connection is in its conversation.
+///
+/// # Panics
+/// Where `addresses` is empty.
+pub fn converse<T: Session>(
+    addresses: &[SocketAddr],
+    sessions: impl IntoIterator<Item = T>,
+    timeout: Duration,
+) -> io::Result<Vec<Conversation<T>>> {
+    let config = Config { connect_timeout: timeout, write_timeout: timeout, ..Config::default() };
+    let mut reactor = Reactor::new(MioSelector::new()?, Ended(Vec::new()), config);
+    for session in sessions {
+        reactor.connect(addresses, session);
+    }
+    reactor.run()?;
+    let Ended(mut conversations) = reactor.into_service();
+    conversations.sort_by_key(|conversation| conversation.peer.number);
+    Ok(conversations)
+}
+
+/// The conversations that have ended.
+struct Ended<T>(Vec<Conversation<T>>);
+
+impl<T: Session> Service for Ended<T> {
+    type Session = T;
+
+    fn accept(&mut self, _peer: &Peer) -> T {
+        unreachable!("a client listens on nothing")
+    }
+
+    fn ended(&mut self, session: T, peer: &Peer, end: End) {
+        self.0.push(Conversation { peer: *peer, session, end });
+    }
+}
