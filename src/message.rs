@@ -13,12 +13,16 @@ use std::fmt;
 
 pub use encoding::Encoding;
 pub use header::{ByteOrder, ContentEncoding, ContentType, Jsonheader};
-pub(crate) use json::{Field, JsonError, fields};
+pub use json::JsonError;
+pub(crate) use json::{Field, fields, write_string};
 pub use reader::{Message, MessageReader, Position};
 pub use table::Phase;
 
 /// Length of the protoheader in bytes.
 pub const PROTOHEADER_LEN: usize = 2;
+
+/// Room for the protoheader, the header and a short content of most messages.
+const HEAD_LEN_TYPICAL: usize = 256;
 
 /// How large a message may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,19 +122,21 @@ impl fmt::Display for ProtocolError {
 impl std::error::Error for ProtocolError {}
 
 /// What the header of a message that we write says, but for its length.
+///
+/// The names go into the JSON as they are: they are words of our own, without quotes, backslashes or control characters.
 #[derive(Clone, Copy, Debug)]
-pub struct Heading<'a> {
+pub struct Heading {
     /// `content-type`.
-    pub content_type: &'a str,
+    pub content_type: &'static str,
     /// `content-encoding`.
-    pub content_encoding: &'a str,
+    pub content_encoding: &'static str,
     /// Whether the connection stays open for another message: adds `"connection": "keep-alive"`.
     pub keep_alive: bool,
 }
 
-impl Heading<'_> {
+impl Heading {
     /// The heading of a JSON message in UTF-8.
-    pub fn json(keep_alive: bool) -> Heading<'static> {
+    pub fn json(keep_alive: bool) -> Heading {
         Heading { content_type: "text/json", content_encoding: "utf-8", keep_alive }
     }
 }
@@ -141,9 +147,10 @@ impl Heading<'_> {
 ///
 /// # Panics
 /// Where the names in `heading` make a header of more than 65,535 bytes.
-pub fn write_message(out: &mut Vec<u8>, heading: Heading<'_>, write_content: impl FnOnce(&mut Vec<u8>)) {
+pub fn write_message(out: &mut Vec<u8>, heading: Heading, write_content: impl FnOnce(&mut Vec<u8>)) {
     // The header needs the content's length, so the content is written first, and then the two change places.
     let start = out.len();
+    out.reserve(HEAD_LEN_TYPICAL);
     write_content(out);
     let content_len = out.len() - start;
     out.extend_from_slice(&[0; PROTOHEADER_LEN]);

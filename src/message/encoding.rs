@@ -62,6 +62,7 @@ impl Encoding {
             "cp950" | "ms950" => "big5",
             "mac-roman" | "macroman" => "macintosh",
             "mac-cyrillic" => "x-mac-cyrillic",
+            "iso2022-jp" | "csiso2022jp" => "iso-2022-jp",
             name => name,
         };
         let underscored = label.replace('-', "_");

@@ -167,22 +167,17 @@ fn cut(word: &str) -> String {
 }
 
 /// Appends a JSON header: the keys in the tutorial's order, with its spaces.
-pub(super) fn write_jsonheader(out: &mut Vec<u8>, heading: Heading<'_>, content_len: usize) {
+pub(super) fn write_jsonheader(out: &mut Vec<u8>, heading: Heading, content_len: usize) {
     out.extend_from_slice(b"{\"byteorder\": \"");
     out.extend_from_slice(ByteOrder::NATIVE.name().as_bytes());
-    out.extend_from_slice(b"\", \"content-type\": ");
-    write_json_string(out, heading.content_type);
-    out.extend_from_slice(b", \"content-encoding\": ");
-    write_json_string(out, heading.content_encoding);
-    out.extend_from_slice(b", \"content-length\": ");
+    out.extend_from_slice(b"\", \"content-type\": \"");
+    out.extend_from_slice(heading.content_type.as_bytes());
+    out.extend_from_slice(b"\", \"content-encoding\": \"");
+    out.extend_from_slice(heading.content_encoding.as_bytes());
+    out.extend_from_slice(b"\", \"content-length\": ");
     out.extend_from_slice(itoa::Buffer::new().format(content_len).as_bytes());
     if heading.keep_alive {
         out.extend_from_slice(b", \"connection\": \"keep-alive\"");
     }
     out.push(b'}');
-}
-
-/// Appends `text` as a JSON string, characters beyond ASCII as themselves.
-pub(crate) fn write_json_string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("writing to memory cannot fail");
 }

@@ -4,11 +4,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::{Patience, Timeouts};
-use crate::message::header::write_json_string;
 use crate::message::table::Event;
 use crate::message::{
     ContentEncoding, ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, fields,
-    write_message,
+    write_message, write_string,
 };
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -61,9 +60,9 @@ impl Request {
 fn write_request(out: &mut Vec<u8>, keep_alive: bool, action: &str, value: &str) {
     write_message(out, Heading::json(keep_alive), |content| {
         content.extend_from_slice(b"{\"action\": ");
-        write_json_string(content, action);
+        write_string(content, action);
         content.extend_from_slice(b", \"value\": ");
-        write_json_string(content, value);
+        write_string(content, value);
         content.push(b'}');
     });
 }

@@ -1,5 +1,6 @@
 //! The server's side: what a request asks for, and what it is answered.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use crate::buffer::Output;
 use crate::message::table::Event;
 use crate::message::{
     ByteOrder, ContentEncoding, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError,
-    fields, write_message,
+    fields, write_message, write_string,
 };
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -225,11 +226,15 @@ impl AppServer {
                 };
                 let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
                 match dictionary.get(&value) {
-                    Some(entry) => write_result(out, keep_alive, entry),
-                    None => write_result(out, keep_alive, format_args!("No match for '{value}'.")),
+                    Some(entry) => write_result(out, keep_alive, |content| write_string(content, entry)),
+                    None => write_result(out, keep_alive, |content| {
+                        write_formatted(content, format_args!("No match for '{value}'."));
+                    }),
                 }
             }
-            action => write_result(out, keep_alive, format_args!("Error: invalid action '{action}'.")),
+            action => write_result(out, keep_alive, |content| {
+                write_formatted(content, format_args!("Error: invalid action '{action}'."));
+            }),
         }
         Ok(())
     }
@@ -252,16 +257,21 @@ fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// Appends `{"result": <result>}` as a message.
-fn write_result(out: &mut Vec<u8>, keep_alive: bool, result: impl std::fmt::Display) {
+/// Appends `{"result": <text>}` as a message.
+fn write_result(out: &mut Vec<u8>, keep_alive: bool, write_text: impl FnOnce(&mut Vec<u8>)) {
     write_message(out, Heading::json(keep_alive), |content| {
         content.extend_from_slice(b"{\"result\": ");
-        serde_json::Serializer::new(&mut *content).collect_str(&result).expect("writing to memory cannot fail");
+        write_text(content);
         content.push(b'}');
     });
 }
 
+/// Appends `text` as a JSON string, without allocating for it.
+fn write_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
+}
+
 /// Appends the error reply that says `why`.
-fn write_error(out: &mut Vec<u8>, why: impl std::fmt::Display) {
-    write_result(out, false, format_args!("Error: {why}"));
+fn write_error(out: &mut Vec<u8>, why: impl fmt::Display) {
+    write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
 }
