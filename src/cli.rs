@@ -72,7 +72,10 @@ impl Cli {
     /// What failed, on what, and why, in one line.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Demo => demo::run(),
+            Command::Demo => {
+                log::start_transcript(self.verbosity);
+                demo::run()
+            }
             Command::Serve(serve) => {
                 log::start(self.verbosity, ::log::LevelFilter::Info);
                 serve.run()

@@ -225,7 +225,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts no more, and closes what has nothing begun; what has is closed when it's finished.
     fn stop(&mut self) {
         let timeout = self.config.drain_timeout;
-        log::info!("Stopping: {} connections have up to {timeout:?} to finish", self.connections.len());
+        match self.connections.len() {
+            0 => log::info!("Stopping"),
+            open => log::info!("Stopping; open connections: {open}, which have up to {timeout:?} to finish"),
+        }
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         for (key, connection) in &mut self.connections {

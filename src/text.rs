@@ -3,19 +3,26 @@
 use std::fmt;
 use std::io;
 
-/// Bytes from a peer, made safe for a log or a terminal: printable ASCII as itself, the rest escaped, and cut after
+/// Bytes from a peer, made safe for a log: printable ASCII as itself, the rest escaped, in single quotes, and cut after
 /// [`Escaped::LEN_MAX`] bytes.
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
     /// Bytes shown at most.
-    pub const LEN_MAX: usize = 100;
+    pub const LEN_MAX: usize = 200;
 }
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = &self.0[..self.0.len().min(Self::LEN_MAX)];
-        write!(f, "'{}'", shown.escape_ascii())?;
+        f.write_str("'")?;
+        for &byte in shown {
+            match byte {
+                b'"' => f.write_str("\"")?,
+                byte => write!(f, "{}", byte.escape_ascii())?,
+            }
+        }
+        f.write_str("'")?;
         match self.0.len() - shown.len() {
             0 => Ok(()),
             more => write!(f, " and {more} bytes more"),
@@ -50,7 +57,7 @@ mod tests {
 
     #[test]
     fn bytes_are_escaped_and_cut() {
-        assert_eq!(Escaped(b"a\n\x1b[1m\xff'").to_string(), r"'a\n\x1b[1m\xff\''");
+        assert_eq!(Escaped(b"\"a\"\n\x1b[1m\xff'").to_string(), r#"'"a"\n\x1b[1m\xff\''"#);
         let long = [b'x'; Escaped::LEN_MAX + 7];
         assert_eq!(Escaped(&long).to_string(), format!("'{}' and 7 bytes more", "x".repeat(Escaped::LEN_MAX)));
     }

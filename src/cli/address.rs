@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::Failure;
 
 /// The tutorial's port.
-pub const DEFAULT_PORT: u16 = 65432;
+const DEFAULT_PORT: u16 = 65432;
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,18 +27,12 @@ enum Host {
 
 const LOOPBACK: Host = Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
-impl Default for Address {
-    fn default() -> Self {
-        Address { host: LOOPBACK, port: DEFAULT_PORT }
-    }
-}
-
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Address { host: LOOPBACK, port: port(text)? });
+            return Ok(Address::loopback(port(text)?));
         }
         if let Ok(ip) = text.parse() {
             return Ok(Address { host: Host::Ip(ip), port: DEFAULT_PORT });
@@ -84,6 +78,11 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// A port of this machine.
+    pub fn loopback(port: u16) -> Address {
+        Address { host: LOOPBACK, port }
+    }
+
     /// The addresses to listen on: all that the name has, or one of each IP version for every interface.
     pub fn to_listen_on(&self) -> Result<Vec<SocketAddr>, Failure> {
         match &self.host {

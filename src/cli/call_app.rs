@@ -34,28 +34,37 @@ pub struct CallApp {
 }
 
 impl CallApp {
+    /// A call of the server on a loopback port.
+    pub fn new(port: u16, action: &str, value: &str, timeout: Duration) -> Self {
+        let (action, value) = (action.to_owned(), value.to_owned());
+        let max_content = Limits::default().content_len_max;
+        CallApp { address: Address::loopback(port), action, value, timeout, max_content }
+    }
+
     pub fn run(self) -> Result<(), Failure> {
+        let reply = self.ask()?;
+        print(&shown(reply, io::stdout().is_terminal()))
+    }
+
+    /// Makes the request.
+    pub fn ask(&self) -> Result<Reply, Failure> {
         let addresses = self.address.to_connect_to()?;
         let request = Request::from_args(&self.action, &self.value);
         let limits = Limits { content_len_max: self.max_content, ..Limits::default() };
         let session = AppClient::new(vec![request], limits, self.timeout);
-        let conversations =
+        let mut conversations =
             client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        for conversation in conversations {
-            if !matches!(conversation.end, End::Finished) {
-                return Err(Failure::of_conversation(&self.address, &conversation));
-            }
-            for reply in conversation.session.into_replies() {
-                print(&shown(reply, io::stdout().is_terminal()))?;
-            }
+        let conversation = conversations.pop().expect("each session has its conversation");
+        match conversation.end {
+            End::Finished => Ok(conversation.session.into_replies().pop().expect("a finished session has its reply")),
+            _ => Err(Failure::of_conversation(&self.address, &conversation)),
         }
-        Ok(())
     }
 }
 
 /// A reply as it's printed: text on a line of its own, bytes as they are. On a terminal, nothing that a server sends
 /// takes hold of it.
-fn shown(reply: Reply, on_terminal: bool) -> Vec<u8> {
+pub fn shown(reply: Reply, on_terminal: bool) -> Vec<u8> {
     let line = match reply {
         Reply::Binary(bytes) if !on_terminal => return bytes,
         Reply::Binary(bytes) => bytes.escape_ascii().to_string(),

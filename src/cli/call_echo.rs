@@ -32,6 +32,11 @@ pub struct CallEcho {
 }
 
 impl CallEcho {
+    /// The tutorial's call, of the server on a loopback port.
+    pub fn tutorial(port: u16, connections: u32, timeout: Duration) -> Self {
+        CallEcho { address: Address::loopback(port), connections, messages: Vec::new(), timeout }
+    }
+
     pub fn run(self) -> Result<(), Failure> {
         let addresses = self.address.to_connect_to()?;
         descriptors::raise_limit();

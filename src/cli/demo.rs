@@ -1,5 +1,102 @@
-//! demo
-use super::Failure;
+//! `multiconn demo`: both servers and the tutorial's conversations with them, in one process.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::call_app::{CallApp, shown};
+use super::call_echo::CallEcho;
+use super::{Failure, log, print};
+use crate::protocols::app::AppService;
+use crate::protocols::echo::EchoService;
+use crate::reactor::{Config, Reactor};
+use crate::selector::MioSelector;
+use crate::session::{End, Peer, Service};
+
+/// What the tutorial's client asks for.
+const REQUESTS: [(&str, &str); 5] =
+    [("search", "morpheus"), ("search", "ring"), ("search", "🐶"), ("search", "needle"), ("binary", "😃")];
+const CONNECTIONS: u32 = 2;
+/// Far longer than anything takes inside one machine: it's there so that a fault is told, not waited for.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs the demonstration: each server on a thread of its own, the clients on this one. The lines of either side are in the order in which things happened.
 pub fn run() -> Result<(), Failure> {
+    with_server("echo server", EchoService::default(), |port, ended| {
+        conversation(&format!("call echo {port} --connections {CONNECTIONS}"), || {
+            CallEcho::tutorial(port, CONNECTIONS, TIMEOUT).run()?;
+            wait_for(ended, CONNECTIONS)
+        })
+    })?;
+    with_server("app server", AppService::default(), |port, ended| {
+        for (action, value) in REQUESTS {
+            conversation(&format!("call app {port} {action} {value}"), || {
+                let reply = CallApp::new(port, action, value, TIMEOUT).ask()?;
+                print(&shown(reply, true))?;
+                wait_for(ended, 1)
+            })?;
+        }
+        Ok(())
+    })
+}
+
+fn conversation(command: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    print(format!("\n$ multiconn {command}\n").as_bytes())?;
+    run()
+}
+
+/// Runs `visit` with the port of a server that runs in a thread of its own, and with what tells that a connection to it
+/// has ended.
+fn with_server<V: Service<Session: Send> + Send>(
+    name: &str,
+    service: V,
+    visit: impl FnOnce(u16, &Receiver<()>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |error| Failure::of_loop(&error);
+    let (tell, ended) = mpsc::channel();
+    let selector = MioSelector::new().map_err(failed)?;
+    let mut reactor = Reactor::new(selector, Announcing { service, tell }, Config::default());
+    let addr = reactor.listen("127.0.0.1:0").map_err(failed)?[0];
+    let handle = reactor.handle();
+    print(format!("{}Listening on {addr}\n", log::side(name)).as_bytes())?;
+    thread::scope(|scope| {
+        let server =
+            thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, move || reactor.run()).map_err(failed)?;
+        // Whatever has failed, the server is stopped, or this would wait for it forever.
+        let visited = visit(addr.port(), &ended).and_then(|()| print(b"\n"));
+        handle.stop();
+        let served = server.join().map_err(|_| Failure::new(format!("the {name} panicked")))?;
+        visited.and(served.map_err(failed))
+    })
+}
+
+fn wait_for(ended: &Receiver<()>, connections: u32) -> Result<(), Failure> {
+    for _ in 0..connections {
+        ended.recv_timeout(TIMEOUT).map_err(|_| Failure::new("the server did not close its side of a connection"))?;
+    }
     Ok(())
+}
+
+/// A service that tells when a connection has ended.
+struct Announcing<V> {
+    service: V,
+    tell: Sender<()>,
+}
+
+impl<V: Service> Service for Announcing<V> {
+    type Session = V::Session;
+
+    fn accept(&mut self, peer: &Peer) -> V::Session {
+        self.service.accept(peer)
+    }
+
+    fn ended(&mut self, session: V::Session, peer: &Peer, end: End) {
+        self.service.ended(session, peer, end);
+        // Nobody waits any more once the conversations are over.
+        let _ = self.tell.send(());
+    }
+
+    fn reload(&mut self) {
+        self.service.reload();
+    }
 }
