@@ -73,9 +73,22 @@ impl fmt::Display for Field<'_> {
             Self::Bool(false) => write!(f, "False"),
             Self::Natural(number) => write!(f, "{number}"),
             Self::Negative(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Float(number) => write_float(f, *number),
             Self::Text(text) => write!(f, "{text}"),
             Self::Compound(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+/// Rust and Python agree on a float's digits, and on when to use an exponent, but not on how to write it: `1e16` and
+/// `1e-5` are `1e+16` and `1e-05` in Python.
+fn write_float(f: &mut fmt::Formatter<'_>, number: f64) -> fmt::Result {
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        None => f.write_str(&text),
+        Some((digits, exponent)) => {
+            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+            write!(f, "{digits}e{sign}{exponent:0>2}")
         }
     }
 }
@@ -310,7 +323,11 @@ mod tests {
             ("-7", "-7"),
             ("-0", "-0.0"), // the one number that JSON has and integers have not
             ("7.0", "7.0"),
-            ("18446744073709551616", "1.8446744073709552e19"),
+            ("18446744073709551616", "1.8446744073709552e+19"), // Python keeps every digit of an integer
+            ("1e16", "1e+16"),
+            ("1e-5", "1e-05"),
+            ("-1.5e-300", "-1.5e-300"),
+            ("0.0001", "0.0001"),
             (r#""a\u0062🐶""#, "ab🐶"),
             (r#"[1, "a"]"#, r#"[1,"a"]"#),
             (r#"{"a": null}"#, r#"{"a":null}"#),
