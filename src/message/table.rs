@@ -141,14 +141,17 @@ pub fn mermaid() -> String {
     diagram + "    Closed --> [*]\n"
 }
 
-/// The table as plain text, a line for each row.
+/// The table as plain text, a line for each row, the rows of a phase together.
 pub fn plain_text() -> String {
     let mut lines = String::new();
     for from in Phase::ALL {
-        for row in TRANSITIONS.iter().filter(|row| row.from == from) {
+        for (index, row) in TRANSITIONS.iter().filter(|row| row.from == from).enumerate() {
+            if index == 0 && !lines.is_empty() {
+                lines.push('\n');
+            }
             let Transition { from, event, to, meaning } = row;
             lines += &format!(
-                "{from:<12}--[ {event:<16} ]--> {to:<12}{meaning}\n",
+                "{from:<11} --[ {event:<16} ]--> {to:<11}   {meaning}\n",
                 from = from.to_string(),
                 event = event.to_string(),
                 to = to.to_string()
