@@ -647,6 +647,17 @@ fn a_depth_at_the_limit_and_one_above() {
     }
 }
 
+#[test]
+fn no_depth_at_all() {
+    let limits = Limits { depth_max: 0, ..SMALL };
+    // However the header is written.
+    for header in [header_of(150, 2), header_with("content-length", Some("2")), header_of(150, 2).replace(": ", ":")] {
+        let reading = read(limits, [&message(&header, b"{}")[..]]);
+        let error = reading.error.expect("an object is a level").to_string();
+        assert_eq!(error, "the header is nested more than 0 levels deep");
+    }
+}
+
 // Half-close
 
 #[test]

@@ -99,7 +99,10 @@ pub fn fields<'t, const N: usize>(
     names: [&str; N],
     depth_max: usize,
 ) -> Result<[Option<Field<'t>>; N], JsonError> {
-    if let Some(fields) = plain_fields(text, &names) {
+    // A plain object is one level deep.
+    if depth_max > 0
+        && let Some(fields) = plain_fields(text, &names)
+    {
         return Ok(fields);
     }
     if deeper_than(text, depth_max) {
