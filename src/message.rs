@@ -139,6 +139,11 @@ impl Heading {
     pub fn json(keep_alive: bool) -> Heading {
         Heading { content_type: "text/json", content_encoding: "utf-8", keep_alive }
     }
+
+    /// The heading of a message of bytes.
+    pub fn binary(content_type: &'static str, keep_alive: bool) -> Heading {
+        Heading { content_type, content_encoding: "binary", keep_alive }
+    }
 }
 
 /// Appends a message to `out`; `write_content` appends the content.

@@ -333,7 +333,7 @@ fn the_reader_says_what_the_header_says() {
     let (header, content) = &reading.messages[0];
     assert_eq!(header.byteorder, ByteOrder::Little);
     assert_eq!(header.content_type, ContentType::Other("image/png".into()));
-    assert_eq!(header.content_encoding, ContentEncoding::Other("binary".into()));
+    assert_eq!(header.content_encoding, ContentEncoding::Binary);
     assert_eq!((header.content_len, header.keep_alive, &content[..]), (0, false, &b""[..]));
 }
 

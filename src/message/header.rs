@@ -49,6 +49,10 @@ pub enum ContentType {
     I32,
     /// `binary/i64`: one 8-byte signed integer in the sender's byte order.
     I64,
+    /// `binary/custom-client-binary-type`: what the tutorial's client sends.
+    ClientBinary,
+    /// `binary/custom-server-binary-type`: what the tutorial's server answers.
+    ServerBinary,
     /// Anything else, which is bytes.
     Other(Box<str>),
 }
@@ -60,6 +64,8 @@ impl ContentType {
             "text/json" => Self::Json,
             "binary/i32" => Self::I32,
             "binary/i64" => Self::I64,
+            "binary/custom-client-binary-type" => Self::ClientBinary,
+            "binary/custom-server-binary-type" => Self::ServerBinary,
             other => Self::Other(other.into()),
         }
     }
@@ -70,6 +76,8 @@ impl ContentType {
             Self::Json => "text/json",
             Self::I32 => "binary/i32",
             Self::I64 => "binary/i64",
+            Self::ClientBinary => "binary/custom-client-binary-type",
+            Self::ServerBinary => "binary/custom-server-binary-type",
             Self::Other(name) => name,
         }
     }
@@ -80,8 +88,31 @@ impl ContentType {
 pub enum ContentEncoding {
     /// A text encoding.
     Text(Encoding),
-    /// Any other word, such as `binary`.
+    /// `binary`
+    Binary,
+    /// Any other word.
     Other(Box<str>),
+}
+
+impl ContentEncoding {
+    fn for_name(name: &str) -> ContentEncoding {
+        match name {
+            "binary" => Self::Binary,
+            name => Encoding::for_name(name).map_or_else(|| Self::Other(name.into()), Self::Text),
+        }
+    }
+
+    /// The encoding, where it is one of text.
+    ///
+    /// # Errors
+    /// The name that is none.
+    pub fn of_text(&self) -> Result<Encoding, &str> {
+        match self {
+            Self::Text(encoding) => Ok(*encoding),
+            Self::Binary => Err("binary"),
+            Self::Other(name) => Err(name),
+        }
+    }
 }
 
 /// What a JSON header says.
@@ -117,12 +148,10 @@ impl Jsonheader {
             other => return Err(invalid("byteorder", r#""little" or "big""#, format!("\"{}\"", cut(other)))),
         };
         let content_type = ContentType::for_name(&string("content-type", content_type)?);
-        let name = string("content-encoding", content_encoding)?;
-        let content_encoding = match Encoding::for_name(&name) {
-            Some(encoding) => ContentEncoding::Text(encoding),
-            None if content_type == ContentType::Json => return Err(ProtocolError::EncodingUnknown(cut(&name))),
-            None => ContentEncoding::Other((&*name).into()),
-        };
+        let content_encoding = ContentEncoding::for_name(&string("content-encoding", content_encoding)?);
+        if content_type == ContentType::Json {
+            content_encoding.of_text().map_err(|name| ProtocolError::EncodingUnknown(cut(name)))?;
+        }
         let content_len = length(content_len, limits)?;
         let keep_alive = matches!(connection, Some(Field::Text(word)) if word == "keep-alive");
         Ok(Jsonheader { byteorder, content_type, content_encoding, content_len, keep_alive })

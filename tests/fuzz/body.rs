@@ -75,6 +75,8 @@ fn reads_back(reading: &Reading) {
             ContentType::Json => ("text/json", "utf-8"),
             ContentType::I32 => ("binary/i32", "binary"),
             ContentType::I64 => ("binary/i64", "binary"),
+            ContentType::ClientBinary => ("binary/custom-client-binary-type", "binary"),
+            ContentType::ServerBinary => ("binary/custom-server-binary-type", "binary"),
             ContentType::Other(_) => ("image/png", "binary"),
         };
         let mut written = Vec::new();

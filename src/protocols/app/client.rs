@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Patience, Timeouts};
 use crate::message::table::Event;
 use crate::message::{
-    ContentEncoding, ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, fields,
-    write_message, write_string,
+    ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, fields, write_message, write_string,
 };
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -42,15 +41,14 @@ impl Request {
 
     /// Appends the request as a message: the tutorial's `queue_request`.
     pub fn write(&self, out: &mut Vec<u8>, keep_alive: bool) {
-        let binary = |content_type| Heading { content_type, content_encoding: "binary", keep_alive };
         match self {
             Self::Search(value) => write_request(out, keep_alive, "search", value),
             Self::Json { action, value } => write_request(out, keep_alive, action, value),
             Self::Binary(bytes) => {
-                let heading = binary("binary/custom-client-binary-type");
+                let heading = Heading::binary("binary/custom-client-binary-type", keep_alive);
                 write_message(out, heading, |content| content.extend_from_slice(bytes));
             }
-            Self::Sum(integers) => write_message(out, binary("binary/i32"), |content| {
+            Self::Sum(integers) => write_message(out, Heading::binary("binary/i32", keep_alive), |content| {
                 content.extend(integers.iter().flat_map(|integer| integer.to_ne_bytes()));
             }),
         }
@@ -126,10 +124,8 @@ impl Reply {
     pub fn from_message(message: &Message<'_>, depth_max: usize) -> Result<Reply, ReplyError> {
         match &message.header.content_type {
             ContentType::Json => {
-                let encoding = match &message.header.content_encoding {
-                    ContentEncoding::Text(encoding) => encoding,
-                    ContentEncoding::Other(name) => return Err(ReplyError::EncodingUnknown(name.to_string())),
-                };
+                let named = message.header.content_encoding.of_text();
+                let encoding = named.map_err(|name| ReplyError::EncodingUnknown(name.to_owned()))?;
                 let text = encoding.decode(message.content).ok_or(ReplyError::NotText(encoding.name()))?;
                 let [result] = fields(&text, ["result"], depth_max).map_err(ReplyError::NotReadable)?;
                 match result {
@@ -143,7 +139,9 @@ impl Reply {
                 let bytes = message.content.try_into().map_err(|_| ReplyError::IntegerCut { len })?;
                 Ok(Reply::Sum(message.header.byteorder.i64(bytes)))
             }
-            ContentType::I32 | ContentType::Other(_) => Ok(Reply::Binary(message.content.to_vec())),
+            ContentType::I32 | ContentType::ClientBinary | ContentType::ServerBinary | ContentType::Other(_) => {
+                Ok(Reply::Binary(message.content.to_vec()))
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ use super::{Awaited, Dictionary, DictionaryError, Patience, Timeouts};
 use crate::buffer::Output;
 use crate::message::table::Event;
 use crate::message::{
-    ByteOrder, ContentEncoding, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError,
-    fields, write_message, write_string,
+    ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, fields,
+    write_message, write_string,
 };
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -198,10 +198,9 @@ impl AppServer {
         match &message.header.content_type {
             ContentType::Json => self.answer_json(message, keep_alive, out),
             ContentType::I32 => answer_sum(message, keep_alive, out),
-            ContentType::I64 | ContentType::Other(_) => {
+            ContentType::I64 | ContentType::ClientBinary | ContentType::ServerBinary | ContentType::Other(_) => {
                 let beginning = &message.content[..message.content.len().min(10)];
-                let content_type = "binary/custom-server-binary-type";
-                write_message(out, Heading { content_type, content_encoding: "binary", keep_alive }, |content| {
+                write_message(out, Heading::binary("binary/custom-server-binary-type", keep_alive), |content| {
                     content.extend_from_slice(b"First 10 bytes of request: ");
                     content.extend_from_slice(beginning);
                 });
@@ -212,10 +211,8 @@ impl AppServer {
 
     /// The tutorial's `_create_response_json_content`.
     fn answer_json(&self, message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
-        let encoding = match &message.header.content_encoding {
-            ContentEncoding::Text(encoding) => *encoding,
-            ContentEncoding::Other(name) => return Err(ProtocolError::EncodingUnknown(name.to_string())),
-        };
+        let named = message.header.content_encoding.of_text();
+        let encoding = named.map_err(|name| ProtocolError::EncodingUnknown(name.to_owned()))?;
         let text = encoding.decode(message.content).ok_or(ProtocolError::ContentNotText(encoding.name()))?;
         let [action, value] = fields(&text, ["action", "value"], self.shared.limits.depth_max)
             .map_err(ProtocolError::ContentNotReadable)?;
@@ -252,7 +249,7 @@ fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Res
         ByteOrder::Little => sum.to_le_bytes(),
         ByteOrder::Big => sum.to_be_bytes(),
     };
-    let heading = Heading { content_type: "binary/i64", content_encoding: "binary", keep_alive };
+    let heading = Heading::binary("binary/i64", keep_alive);
     write_message(out, heading, |content| content.extend_from_slice(&bytes));
     Ok(())
 }
