@@ -1,4 +1,72 @@
-//! The servers of Python's socket tutorials, as one hand-rolled reactor.
+//! The servers of Python's socket tutorials, rebuilt as one hand-rolled event loop.
+//!
+//! One idea holds the crate together: **a protocol is a state machine that knows no socket, no clock and no thread; a
+//! concurrency model is a loop that knows no protocol.** Every protocol runs under every loop, a test needs no network,
+//! and either half can be read alone.
+//!
+//! # The layers, in reading order
+//!
+//! Each knows only those above it.
+//!
+//! | layer | module | what it is |
+//! |---|---|---|
+//! | bytes | [`buffer`] | what has come in and what is to go out, with cursors |
+//! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
+//! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
+//! | selector | [`selector`] | what a loop asks of the system: mio, or a simulated network with a clock of its own |
+//! | reactor | [`reactor`] | the event loop: connections, interest, timers, accepting, stopping |
+//! | tools | [`client`], `cli` | clients on the same loop, and the program |
+//!
+//! # A protocol of your own
+//!
+//! It takes a [`Session`](session::Session), and a function that makes one for each connection:
+//!
+//! ```
+//! use std::time::Instant;
+//! use multiconn::session::{Progress, Session, SessionError, SessionIo};
+//!
+//! struct Shout;
+//!
+//! impl Session for Shout {
+//!     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+//!         if !io.output.has_room() {
+//!             return Ok(Progress::NeedRoom); // until the peer has read some of what it was sent
+//!         }
+//!         let capitals = io.input.take_all().to_ascii_uppercase();
+//!         io.output.push(&capitals);
+//!         Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! use multiconn::{reactor::{Config, Reactor}, selector::MioSelector, session::Peer};
+//!
+//! let mut reactor = Reactor::new(MioSelector::new()?, |_: &Peer| Shout, Config::default());
+//! println!("Listening on {}", reactor.listen("127.0.0.1:0")?[0]);
+//! # reactor.handle().stop();
+//! reactor.run()
+//! # }
+//! ```
+//!
+//! `docs/examples/shout.rs` is the same with lines and a limit.
+//!
+//! # What holds
+//!
+//! 1. **One turn** of the reactor is: select, dispatch events, run the runnable, expire timers. The clock is read once a
+//!    turn and handed down.
+//! 2. **Dispatch cannot fail.** No connection's error ends the loop, or touches another connection.
+//! 3. **Readiness is remembered, interest is masked.** What we ask the system for is changed only where it differs from
+//!    what we asked last. A message that comes whole costs one `recv` and one `send`, and nothing else.
+//! 4. **Every run has a budget** in bytes and messages, so one fast peer starves nobody.
+//! 5. **An idle connection owns no heap memory** beyond its slot in the slab.
+//! 6. **Nothing is allocated because a peer said so.** Memory grows with what was received, under a limit.
+//! 7. **Every wait has a deadline.**
+//! 8. **Half-close is input.** A peer that has ended its sending side still gets its reply.
+//! 9. **Accept errors are sorted**: a connection's own are skipped, the process's pause the listener.
+//! 10. **A warm connection serves a message without touching the allocator.**
+//! 11. **No `unsafe`.**
+//!
+//! `docs/architecture.md` tells where each is kept, and what is deliberately absent.
 
 pub mod buffer;
 #[cfg(feature = "cli")]

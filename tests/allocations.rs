@@ -1,0 +1,83 @@
+//! A warm connection serves a message without touching the allocator.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use allocation_counter::measure;
+use multiconn::protocols::app::{AppService, Request};
+use multiconn::protocols::echo::EchoService;
+use multiconn::reactor::{Config, Reactor};
+use multiconn::selector::MioSelector;
+use multiconn::session::Service;
+
+/// Allocations of a reactor that serves one connection, on which `request` is sent `times` times over and answered.
+fn allocations(service: impl Service, request: &[u8], reply_len: usize, times: usize) -> u64 {
+    let mut reactor = Reactor::new(MioSelector::new().unwrap(), service, Config::default());
+    let addr = reactor.listen("127.0.0.1:0").unwrap()[0];
+    let handle = reactor.handle();
+    let request = request.to_vec();
+    let client = thread::spawn(move || {
+        converse(addr, &request, reply_len, times);
+        handle.stop();
+    });
+    // Counts what this thread does, which is all that the reactor does.
+    let counted = measure(|| reactor.run().unwrap());
+    client.join().unwrap();
+    counted.count_total
+}
+
+fn converse(addr: SocketAddr, request: &[u8], reply_len: usize, times: usize) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut reply = vec![0; reply_len];
+    for _ in 0..times {
+        stream.write_all(request).unwrap();
+        stream.read_exact(&mut reply).unwrap();
+    }
+}
+
+fn message(request: &Request) -> Vec<u8> {
+    let mut message = Vec::new();
+    request.write(&mut message, true);
+    message
+}
+
+#[track_caller]
+fn assert_no_steady_state_allocation<V: Service>(service: impl Fn() -> V, request: &[u8], reply_len: usize) {
+    let few = allocations(service(), request, reply_len, 50);
+    let many = allocations(service(), request, reply_len, 1050);
+    assert_eq!(many, few, "1000 more messages must not cost one more allocation");
+}
+
+/// The length of a kept reply of two digits' content: its header is 0x67 bytes without the word that keeps it.
+fn reply_len(content: &str) -> usize {
+    2 + 0x67 + r#", "connection": "keep-alive""#.len() + content.len()
+}
+
+#[test]
+fn a_search_allocates_nothing() {
+    let reply_len = reply_len(r#"{"result": "Follow the white rabbit. 🐰"}"#);
+    assert_no_steady_state_allocation(AppService::default, &message(&Request::Search("morpheus".into())), reply_len);
+}
+
+#[test]
+fn a_search_in_vain_allocates_nothing() {
+    let reply_len = reply_len(r#"{"result": "No match for 'needle'."}"#);
+    assert_no_steady_state_allocation(AppService::default, &message(&Request::Search("needle".into())), reply_len);
+}
+
+#[test]
+fn bytes_and_sums_allocate_nothing() {
+    let more = "binary/custom-server-binary-type".len() + "binary".len() - "text/json".len() - "utf-8".len();
+    let len = reply_len("First 10 bytes of request: 0123456789") + more;
+    assert_no_steady_state_allocation(AppService::default, &message(&Request::Binary(b"0123456789".to_vec())), len);
+    // One digit of content-length less.
+    let len = reply_len("12345678") + "binary/i64".len() + "binary".len() - "text/json".len() - "utf-8".len() - 1;
+    assert_no_steady_state_allocation(AppService::default, &message(&Request::Sum(vec![1, -2, 3])), len);
+}
+
+#[test]
+fn echo_allocates_nothing() {
+    assert_no_steady_state_allocation(EchoService::default, &[b'e'; 16 << 10], 16 << 10);
+}

@@ -1,0 +1,81 @@
+//! Each layer knows only those above it: read off the imports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers from the top down, and the modules each consists of.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("text and bytes", &["text", "buffer"]),
+    ("message", &["message"]),
+    ("session", &["session"]),
+    ("protocols", &["protocols"]),
+    ("selector", &["selector"]),
+    ("reactor", &["reactor"]),
+    ("tools", &["client", "cli"]),
+];
+
+fn layer(module: &str) -> usize {
+    let found = LAYERS.iter().position(|(_, modules)| modules.contains(&module));
+    found.unwrap_or_else(|| panic!("src/{module} belongs to no layer"))
+}
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(sources(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+#[test]
+fn each_layer_knows_only_those_above_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = 0;
+    for path in sources(&src) {
+        let relative = path.strip_prefix(&src).unwrap();
+        let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if ["lib", "main"].contains(&module) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        // Tests may look further.
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            for used in line.split("crate::").skip(1) {
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                let (mine, theirs) = (layer(module), layer(used));
+                assert!(
+                    theirs <= mine,
+                    "src/{}:{}: {} must not know {}",
+                    relative.display(),
+                    number + 1,
+                    LAYERS[mine].0,
+                    LAYERS[theirs].0
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "the imports are written as expected");
+}
+
+#[test]
+fn only_the_loop_reads_the_clock() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let readers: Vec<String> = sources(&src)
+        .iter()
+        .filter(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            text.split("#[cfg(test)]").next().unwrap().contains("Instant::now()")
+        })
+        .map(|path| path.strip_prefix(&src).unwrap().display().to_string())
+        .collect();
+    assert!(readers.iter().all(|path| path.starts_with("selector/")), "{readers:?}");
+}
