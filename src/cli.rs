@@ -40,10 +40,10 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 struct Verbosity {
     /// Log more: messages (-v); bytes, state transitions and interest changes (-vv)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Log errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     quiet: bool,
 }
 

@@ -346,7 +346,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let connection = self.connections.remove(key);
         log::info!("Closing {}: {end}", connection.name());
         self.selector.close(connection.stream, ConnectionId::new(key, connection.generation).token());
-        self.accepting.connection_closed(&mut self.selector, &end);
+        self.accepting.connection_closed(&mut self.selector, connection.is_refused, self.now);
         self.service.ended(connection.session, &connection.peer, end);
     }
 }

@@ -10,17 +10,13 @@ use super::Verbosity;
 
 /// Logs to standard error: what `-v` and `-q` say, or else `RUST_LOG`, or else down to `default`.
 pub fn start(verbosity: Verbosity, default: LevelFilter) {
-    let mut builder = Builder::from_env(Env::default().default_filter_or(default.as_str()));
     let level = match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => Some(LevelFilter::Error),
-        (false, 0) => None,
-        (false, 1) => Some(LevelFilter::Debug),
-        (false, _) => Some(LevelFilter::Trace),
+        (true, _) => LevelFilter::Error,
+        (false, 0) => return Builder::from_env(Env::default().default_filter_or(default.as_str())).init(),
+        (false, 1) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Trace,
     };
-    if let Some(level) = level {
-        builder.filter_level(level);
-    }
-    builder.init();
+    Builder::new().filter_module(env!("CARGO_CRATE_NAME"), level).init();
 }
 
 /// Logs to standard output as a transcript: what happens, and on which side, which is told by the thread's name.

@@ -9,7 +9,7 @@ use super::connection::{Connection, ConnectionState};
 use super::id::Source;
 use crate::buffer::Rest;
 use crate::selector::Selector;
-use crate::session::{End, Peer, Service, Session};
+use crate::session::{Peer, Service, Session};
 
 /// Connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -78,12 +78,10 @@ impl<L> Accepting<L> {
     }
 
     /// A connection has closed, which may be what the next one waits for.
-    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, end: &End) {
-        if matches!(end, End::Refused) {
-            self.refused -= 1;
-        }
+    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, is_refused: bool, now: Instant) {
+        self.refused -= usize::from(is_refused);
         if self.paused.is_some() {
-            self.resume(selector);
+            self.resume(selector, now);
         }
     }
 
@@ -97,12 +95,13 @@ impl<L> Accepting<L> {
         self.paused = until;
     }
 
-    fn resume<S: Selector<Listener = L>>(&mut self, selector: &mut S) {
+    fn resume<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant) {
         self.paused = None;
         for (index, listening) in self.listeners.iter_mut().enumerate() {
             listening.ready = true;
             if let Err(error) = selector.watch_listener(&mut listening.listener, Source::listener_token(index)) {
-                log::error!("Cannot watch a listener: {}", crate::text::reason(&error));
+                log::warn!("Cannot watch a listener: {}; trying again", crate::text::reason(&error));
+                return self.pause(selector, Some(now + RETRY_AFTER));
             }
         }
     }
@@ -138,7 +137,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts what has come, a batch from each listener.
     pub(super) fn accept(&mut self) {
         if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
-            self.accepting.resume(&mut self.selector);
+            self.accepting.resume(&mut self.selector, self.now);
         }
         if !self.accepting.is_runnable() {
             return;
@@ -203,9 +202,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let mut words = Rest::default();
         let why = format!("the server is full, all {max} connections are in use; try again later");
         session.refuse(&mut words.output(self.config.output_high_water), &why);
-        let state = ConnectionState::Draining { end: End::Refused, linger: true };
-        let mut connection = Connection::new(stream, session, peer, state);
-        connection.set_output(words, self.now + self.config.write_timeout);
+        let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);
+        connection.refuse(words, self.now + self.config.write_timeout);
         self.insert(connection);
     }
 }

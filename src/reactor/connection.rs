@@ -28,6 +28,8 @@ pub(super) struct Connection<S, T> {
     pub peer: Peer,
     /// Tells it from those that had its slot before.
     pub generation: u32,
+    /// It's only there to be told that it's one too many.
+    pub is_refused: bool,
     /// What we have asked the system to tell us of.
     pub interest: Interest,
     /// What it has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
@@ -107,6 +109,7 @@ impl<S, T> Connection<S, T> {
             session,
             peer,
             generation: 0,
+            is_refused: false,
             interest: Interest::NONE,
             // A fresh socket has room, and often the first bytes have come along with the connection: trying saves the
             // registration, and with it two system calls, where they are all there is.
@@ -147,8 +150,11 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    pub fn set_output(&mut self, output: Rest, write_deadline: Instant) {
-        self.output = output;
+    /// Makes it one that is told `words`, and closed.
+    pub fn refuse(&mut self, words: Rest, write_deadline: Instant) {
+        self.is_refused = true;
+        self.state = ConnectionState::Draining { end: End::Refused, linger: true };
+        self.output = words;
         self.write_deadline = Some(write_deadline);
     }
 
