@@ -84,6 +84,9 @@ pub trait Selector {
 }
 
 /// A connection that does not block.
+///
+/// A read or write that comes back short has emptied or filled it, and what comes later is another edge; so
+/// `write_vectored` has to go on after its first part.
 pub trait Stream: Read + Write {
     /// Ends our sending side: the peer reads the end of the stream after what was written before.
     ///

@@ -1,1 +1,309 @@
-//! sim
+//! A simulated network with a clock of its own, to test protocols and the reactor on.
+//!
+//! Nothing here is a socket, and nothing sleeps. Peers are scripted against virtual time, and `select` jumps to whatever
+//! comes next in the script, or to the end of its timeout. So a test of an hour's silence takes no time and comes out the
+//! same on every run, and what is chance on a real network (a reset in mid-reply, a full window, no descriptors left)
+//! happens when the script says.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use multiconn::protocols::echo::EchoService;
+//! use multiconn::reactor::{Config, Reactor};
+//! use multiconn::selector::sim::SimNet;
+//!
+//! let net = SimNet::new(1);
+//! let addr = "10.0.0.1:65432".parse()?;
+//! let mut reactor = Reactor::new(net.selector(), EchoService::default(), Config::default());
+//! reactor.add_listener(net.listener(addr))?;
+//!
+//! let seconds = Duration::from_secs;
+//! let peer = net.client_at(seconds(1), addr);
+//! peer.send_at(seconds(2), "Message 1 from client.").end_at(seconds(3));
+//! let handle = reactor.handle();
+//! net.at(seconds(4), move || handle.stop());
+//!
+//! reactor.run()?;
+//! assert_eq!(peer.received(), b"Message 1 from client.");
+//! assert_eq!(peer.end_seen(), Some(seconds(3)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Readiness is told as sparingly as any system does: one edge for each direction that something has happened in, and
+//! again when a stream is registered anew. So what works here does not rely on a system's generosity.
+
+mod link;
+mod peer;
+mod stream;
+mod world;
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use self::link::Link;
+pub use self::peer::SimPeer;
+pub use self::stream::{SimListener, SimStream};
+use self::world::{Answer, World};
+use super::{Event, Interest, Selector, Token, WakeFd, Waker};
+
+/// The network: what a script is written on. Clones are the same network.
+#[derive(Clone)]
+pub struct SimNet {
+    world: Rc<RefCell<World>>,
+}
+
+/// How often the selector and its streams were called. The difference of two is what happened between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of `select`.
+    pub selects: u64,
+    /// Calls of `accept`, successful or not.
+    pub accepts: u64,
+    /// Calls of `connect`.
+    pub connects: u64,
+    /// Calls of `read`.
+    pub reads: u64,
+    /// Calls of `write` and `write_vectored`.
+    pub writes: u64,
+    /// Calls of `register`.
+    pub registers: u64,
+    /// Calls of `reregister`.
+    pub reregisters: u64,
+    /// Calls of `deregister`.
+    pub deregisters: u64,
+}
+
+impl std::ops::Sub for Counts {
+    type Output = Counts;
+
+    fn sub(self, before: Counts) -> Counts {
+        Counts {
+            selects: self.selects - before.selects,
+            accepts: self.accepts - before.accepts,
+            connects: self.connects - before.connects,
+            reads: self.reads - before.reads,
+            writes: self.writes - before.writes,
+            registers: self.registers - before.registers,
+            reregisters: self.reregisters - before.reregisters,
+            deregisters: self.deregisters - before.deregisters,
+        }
+    }
+}
+
+impl SimNet {
+    /// A network on which nothing happens yet. What is left to chance, such as the order of events that come at once,
+    /// follows from `seed`.
+    pub fn new(seed: u64) -> Self {
+        SimNet { world: Rc::new(RefCell::new(World::new(seed))) }
+    }
+
+    /// A selector for this network.
+    ///
+    /// # Panics
+    /// Where the system has no socket pair left for the [`Waker`], which is a real one.
+    pub fn selector(&self) -> SimSelector {
+        let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
+        SimSelector { net: self.clone(), waker, wake_fd }
+    }
+
+    /// A socket that listens on `addr` from now on until it's dropped.
+    pub fn listener(&self, addr: SocketAddr) -> SimListener {
+        SimListener { net: self.clone(), index: self.world().listen(addr), addr }
+    }
+
+    /// A peer that connects to `addr` at `time`. Where nothing listens there by then, it is reset.
+    pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
+        let mut world = self.world();
+        let id = world.add_link(Link::new());
+        world.schedule(time, move |net| net.world().arrive_at_listener(id, addr));
+        SimPeer { net: self.clone(), id }
+    }
+
+    /// Lets a server listen on `addr`. For each connection that is opened to it, `script` says what the peer does.
+    pub fn server(&self, addr: SocketAddr, script: impl FnMut(SimPeer) + 'static) {
+        self.world().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));
+    }
+
+    /// Lets connects to `addr` be refused a little later, as they are where nothing was said about an address.
+    pub fn refuse(&self, addr: SocketAddr) {
+        self.world().answers.insert(addr, Answer::Refuse);
+    }
+
+    /// Lets connects to `addr` never be answered.
+    pub fn ignore(&self, addr: SocketAddr) {
+        self.world().answers.insert(addr, Answer::Ignore);
+    }
+
+    /// Lets connects to `addr` fail at once.
+    pub fn unreachable(&self, addr: SocketAddr) {
+        self.world().answers.insert(addr, Answer::Fail);
+    }
+
+    /// Does `what` at `time`: stop the reactor by its handle, look at the counts, anything.
+    pub fn at(&self, time: Duration, what: impl FnOnce() + 'static) {
+        self.world().schedule(time, move |_| what());
+    }
+
+    /// Lets the next `times` calls of `accept` fail with the system's error number `errno`.
+    pub fn fail_accepts(&self, errno: i32, times: u64) {
+        self.world().fail_accepts(errno, Duration::ZERO..Duration::MAX, times);
+    }
+
+    /// Lets every `accept` from `from` until `until` fail with the system's error number `errno`.
+    pub fn fail_accepts_between(&self, errno: i32, from: Duration, until: Duration) {
+        self.world().fail_accepts(errno, from..until, u64::MAX);
+    }
+
+    /// Lets bytes come in pieces, as the seed has it: a read finds some of them, and the others come right after.
+    pub fn split_reads(&self) {
+        self.world().splits_reads = true;
+    }
+
+    /// Sets how long a turn takes in which `select` does not wait: otherwise a microsecond. Without that, the clock
+    /// would stand still while there is always something to do.
+    pub fn set_turn_time(&self, time: Duration) {
+        self.world().turn_time = time;
+    }
+
+    /// Lets `time` pass outside of `select`, as it does in a computation or a lookup.
+    pub fn pass(&self, time: Duration) {
+        self.world().now += time;
+    }
+
+    /// The virtual time: how long ago the network was made.
+    pub fn now(&self) -> Duration {
+        self.world().now
+    }
+
+    /// The calls until now.
+    pub fn counts(&self) -> Counts {
+        self.world().counts
+    }
+
+    /// How many streams are open on the side under test.
+    pub fn open_streams(&self) -> usize {
+        self.world().open_streams()
+    }
+
+    /// Lets happen what is due.
+    fn settle(&self) {
+        loop {
+            // The borrow ends before the script is called, which may want to schedule more.
+            let Some(happening) = self.world().take_due() else { return };
+            happening(self);
+        }
+    }
+
+    fn world(&self) -> RefMut<'_, World> {
+        self.world.borrow_mut()
+    }
+}
+
+impl fmt::Debug for SimNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimNet").finish_non_exhaustive()
+    }
+}
+
+/// Watches the streams and listeners of a [`SimNet`].
+#[derive(Debug)]
+pub struct SimSelector {
+    net: SimNet,
+    waker: Waker,
+    wake_fd: WakeFd,
+}
+
+/// A loop that selects so often is taken for one that spins.
+const SELECTS_MAX: u64 = 2_000_000;
+
+impl Selector for SimSelector {
+    type Stream = SimStream;
+    type Listener = SimListener;
+
+    fn now(&self) -> Instant {
+        self.net.world().instant()
+    }
+
+    /// Jumps to what happens next, or to the end of `timeout`.
+    ///
+    /// # Errors
+    /// Where nothing will ever happen, or it's called so often that nothing seems to come of it: a test fails instead of
+    /// hanging.
+    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        self.net.world().counts.selects += 1;
+        if self.net.counts().selects > SELECTS_MAX {
+            return Err(io::Error::other(format!("{SELECTS_MAX} selects: the loop spins")));
+        }
+        let until = timeout.map(|timeout| self.net.now() + timeout);
+        loop {
+            self.net.settle();
+            let mut world = self.net.world();
+            let is_woken = self.wake_fd.take();
+            let has_events = world.report(events);
+            if timeout == Some(Duration::ZERO) {
+                let turn_time = world.turn_time;
+                world.now += turn_time;
+                return Ok(());
+            }
+            if is_woken || has_events {
+                return Ok(());
+            }
+            world.now = match (world.next_time(), until) {
+                (Some(next), until) if until.is_none_or(|until| next <= until) => next.max(world.now),
+                (_, Some(until)) if world.now >= until => return Ok(()),
+                (_, Some(until)) => until,
+                (_, None) => return Err(io::Error::other("select would wait forever: nothing will ever happen")),
+            };
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn register(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
+        let mut world = self.net.world();
+        world.counts.registers += 1;
+        world.with_link(stream.id, |link, _| link.watch(token, interest, false))
+    }
+
+    fn reregister(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
+        let mut world = self.net.world();
+        world.counts.reregisters += 1;
+        world.with_link(stream.id, |link, _| link.watch(token, interest, true))
+    }
+
+    fn deregister(&mut self, stream: &mut SimStream, _token: Token) -> io::Result<()> {
+        let mut world = self.net.world();
+        world.counts.deregisters += 1;
+        world.with_link(stream.id, |link, _| link.unwatch())
+    }
+
+    fn close(&mut self, stream: SimStream, _token: Token) {
+        drop(stream);
+    }
+
+    fn watch_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
+        self.net.world().watch_listener(listener.index, Some(token));
+        Ok(())
+    }
+
+    fn unwatch_listener(&mut self, listener: &mut SimListener, _token: Token) -> io::Result<()> {
+        self.net.world().watch_listener(listener.index, None);
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, SocketAddr)> {
+        let (id, addr) = self.net.world().accept(listener.index)?;
+        Ok((SimStream { net: self.net.clone(), id }, addr))
+    }
+
+    fn connect(&mut self, addr: SocketAddr) -> io::Result<SimStream> {
+        let id = self.net.world().connect(addr)?;
+        Ok(SimStream { net: self.net.clone(), id })
+    }
+}

@@ -1,0 +1,351 @@
+//! One connection on a simulated network, with both its ends: ours, under test, and the peer's.
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::IoSlice;
+use std::mem;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::selector::{Event, Interest, Readiness, Token};
+
+/// Bytes that the two sockets hold before a write would block.
+const WINDOW_LEN: usize = 256 << 10;
+/// Bytes that are always there of a flood.
+const FLOOD_LEN: usize = 256 << 10;
+
+/// What a peer says when it has received something.
+pub(super) type Answers = Box<dyn FnMut(&[u8]) -> Vec<u8>>;
+
+pub(super) struct Link {
+    opening: Opening,
+    registration: Option<(Token, Interest)>,
+    /// Something has happened since it was told last, in each direction.
+    read_edge: bool,
+    write_edge: bool,
+    /// It is in the world's list of edges.
+    pub is_listed: bool,
+    /// The peer is about to react.
+    pub is_reacting: bool,
+
+    /// On its way to us, and here.
+    input: VecDeque<u8>,
+    /// Comes over and over, without end.
+    flood: Option<Rc<[u8]>>,
+    /// The peer's FIN is here.
+    input_ended: bool,
+    /// The peer's reset is here.
+    is_reset: bool,
+    /// The peer has closed, so what we send is answered with a reset.
+    is_gone: bool,
+    /// Bytes that we have read.
+    pub taken: usize,
+
+    /// Sent to the peer, which has not read it.
+    unread: VecDeque<u8>,
+    window: usize,
+    /// A write came to the window's end.
+    is_blocked: bool,
+    /// Our FIN is sent.
+    output_ended: bool,
+
+    pub reads_all: bool,
+    pub keeps_open: bool,
+    pub answers: Option<Answers>,
+    /// How many of the received bytes have been answered.
+    pub answered: usize,
+    pub received: Vec<u8>,
+    pub accepted: Option<Duration>,
+    pub end_seen: Option<Duration>,
+    pub reset_seen: Option<Duration>,
+    pub closed: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    Begun,
+    Done,
+    Failed(io::ErrorKind),
+}
+
+impl Link {
+    /// A connection that a client has opened.
+    pub fn new() -> Self {
+        Link {
+            opening: Opening::Done,
+            registration: None,
+            read_edge: false,
+            write_edge: false,
+            is_listed: false,
+            is_reacting: false,
+            input: VecDeque::new(),
+            flood: None,
+            input_ended: false,
+            is_reset: false,
+            is_gone: false,
+            taken: 0,
+            unread: VecDeque::new(),
+            window: WINDOW_LEN,
+            is_blocked: false,
+            output_ended: false,
+            reads_all: true,
+            keeps_open: false,
+            answers: None,
+            answered: 0,
+            received: Vec::new(),
+            accepted: None,
+            end_seen: None,
+            reset_seen: None,
+            closed: None,
+        }
+    }
+
+    /// A connection that we are opening.
+    pub fn opening() -> Self {
+        Link { opening: Opening::Begun, ..Link::new() }
+    }
+
+    // How it begins.
+
+    pub fn accept(&mut self, now: Duration) {
+        self.accepted = Some(now);
+    }
+
+    /// Nothing listens where the client wanted to connect to.
+    pub fn refuse(&mut self, now: Duration) {
+        self.closed = Some(now);
+        self.reset_peer(now);
+    }
+
+    pub fn opened(&mut self, outcome: Opening, now: Duration) {
+        self.opening = outcome;
+        self.accepted = (outcome == Opening::Done).then_some(now);
+        self.write_edge = true;
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none() && (self.accepted.is_some() || self.opening != Opening::Done)
+    }
+
+    // What the peer does.
+
+    pub fn arrive(&mut self, bytes: &[u8], now: Duration) {
+        if self.closed.is_some() {
+            return self.reset_peer(now);
+        }
+        self.input.extend(bytes);
+        self.read_edge = true;
+    }
+
+    pub fn arrive_forever(&mut self, bytes: Rc<[u8]>, now: Duration) {
+        if self.closed.is_some() {
+            return self.reset_peer(now);
+        }
+        self.flood = Some(bytes);
+        self.read_edge = true;
+    }
+
+    pub fn end(&mut self) {
+        self.flood = None;
+        self.input_ended = true;
+        self.read_edge = true;
+    }
+
+    /// The peer closes: it ends its side, and takes no more.
+    pub fn leave(&mut self) {
+        self.is_gone = true;
+        self.end();
+    }
+
+    pub fn reset(&mut self) {
+        self.is_reset = true;
+        self.flood = None;
+        // What was not read is lost on both sides, as it is on most systems.
+        self.input.clear();
+        self.unread.clear();
+        self.read_edge = true;
+        self.write_edge = true;
+    }
+
+    /// The peer reads up to `len` bytes, and the end after the last.
+    pub fn take(&mut self, len: usize, now: Duration) {
+        let len = len.min(self.unread.len());
+        self.received.extend(self.unread.drain(..len));
+        if len > 0 && mem::take(&mut self.is_blocked) {
+            self.write_edge = true;
+        }
+        if self.may_see_end() && self.unread.is_empty() {
+            self.end_seen = Some(now);
+        }
+    }
+
+    pub fn set_window(&mut self, len: usize) {
+        self.window = len;
+    }
+
+    /// Whether there is something for the peer to do by itself.
+    pub fn reacts(&self) -> bool {
+        let may_read = self.reads_all && !(self.is_gone || self.is_reset);
+        may_read && (!self.unread.is_empty() || self.may_see_end()) || self.is_unanswered()
+    }
+
+    fn may_see_end(&self) -> bool {
+        self.output_ended && self.end_seen.is_none() && self.reset_seen.is_none()
+    }
+
+    pub fn is_unanswered(&self) -> bool {
+        self.answers.is_some() && self.answered < self.received.len()
+    }
+
+    /// Whether the peer now ends its own side, since ours has ended.
+    pub fn follows_end(&self) -> bool {
+        self.end_seen.is_some() && !self.keeps_open && !self.input_ended && !self.is_reset
+    }
+
+    // What we do.
+
+    pub fn watch(&mut self, token: Token, interest: Interest, again: bool) -> io::Result<()> {
+        if interest == Interest::NONE {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if self.registration.is_some() != again {
+            return Err(if again { io::ErrorKind::NotFound } else { io::ErrorKind::AlreadyExists }.into());
+        }
+        self.registration = Some((token, interest));
+        self.read_edge = self.is_readable();
+        self.write_edge = self.is_writable();
+        Ok(())
+    }
+
+    pub fn unwatch(&mut self) -> io::Result<()> {
+        self.registration.take().map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8], len_max: usize) -> io::Result<usize> {
+        self.check_open()?;
+        if self.is_reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        while let Some(bytes) = self.flood.as_ref().filter(|_| self.input.len() < FLOOD_LEN) {
+            self.input.extend(bytes.iter());
+        }
+        if self.input.is_empty() {
+            return if self.input_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let len = buffer.len().min(len_max).min(self.input.len());
+        for (to, from) in buffer.iter_mut().zip(self.input.drain(..len)) {
+            *to = from;
+        }
+        self.taken += len;
+        // A short read means that there was no more. Where it was made short, the others come now.
+        if len < buffer.len() && !self.input.is_empty() {
+            self.read_edge = true;
+        }
+        Ok(len)
+    }
+
+    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.check_open()?;
+        if self.is_reset || self.output_ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        if self.is_gone && len > 0 {
+            self.reset();
+            return Ok(len);
+        }
+        let room = self.window.saturating_sub(self.unread.len());
+        self.is_blocked = len > room;
+        if room == 0 && len > 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.unread.extend(parts.iter().flat_map(|part| part.iter()).take(room));
+        Ok(len.min(room))
+    }
+
+    pub fn end_output(&mut self) -> io::Result<()> {
+        self.check_open()?;
+        if self.is_reset {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.output_ended = true;
+        Ok(())
+    }
+
+    pub fn connected(&self) -> io::Result<bool> {
+        match self.opening {
+            Opening::Begun => Ok(false),
+            Opening::Done => Ok(true),
+            Opening::Failed(kind) => Err(kind.into()),
+        }
+    }
+
+    pub fn close(&mut self, now: Duration) {
+        self.closed = Some(now);
+        self.registration = None;
+        if self.is_reset {
+            return;
+        }
+        // A close with input unread is a reset: RFC 1122, 4.2.2.13.
+        if self.input.is_empty() && self.flood.is_none() {
+            self.output_ended = true;
+        } else {
+            self.reset_peer(now);
+        }
+    }
+
+    fn reset_peer(&mut self, now: Duration) {
+        self.unread.clear();
+        self.flood = None;
+        self.reset_seen.get_or_insert(now);
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        match self.opening {
+            Opening::Done => Ok(()),
+            Opening::Begun | Opening::Failed(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    // Readiness.
+
+    pub fn readable_len(&self) -> usize {
+        self.input.len()
+    }
+
+    fn is_readable(&self) -> bool {
+        !self.input.is_empty() || self.flood.is_some() || self.input_ended || self.is_broken()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.is_broken() || self.opening == Opening::Done && self.unread.len() < self.window
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_reset || matches!(self.opening, Opening::Failed(_))
+    }
+
+    pub fn interest(&self) -> Interest {
+        self.registration.map_or(Interest::NONE, |(_, interest)| interest)
+    }
+
+    pub fn has_edge(&self) -> bool {
+        self.registration.is_some() && (self.read_edge || self.write_edge)
+    }
+
+    /// What to tell, if anything is asked for: nothing that has not happened since the last time.
+    pub fn take_event(&mut self) -> Option<Event> {
+        self.is_listed = false;
+        let (read_edge, write_edge) = (mem::take(&mut self.read_edge), mem::take(&mut self.write_edge));
+        let (token, interest) = self.registration?;
+        let readable = read_edge && interest.readable && self.is_readable();
+        let writable = write_edge && interest.writable && self.is_writable();
+        let readiness = if self.is_broken() {
+            // Told whatever is asked for: epoll_ctl(2), EPOLLERR and EPOLLHUP.
+            Readiness { readable: true, writable: true, read_closed: true }
+        } else {
+            Readiness { readable, writable, read_closed: readable && self.input_ended }
+        };
+        (readiness.readable || readiness.writable).then_some(Event { token, readiness })
+    }
+}

@@ -1,0 +1,72 @@
+//! Our ends of simulated connections.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+
+use super::SimNet;
+use crate::selector::{Listener, Stream};
+
+/// A connection on a [`SimNet`]. Dropping it closes it.
+#[derive(Debug)]
+pub struct SimStream {
+    pub(super) net: SimNet,
+    pub(super) id: usize,
+}
+
+impl Read for SimStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.net.world().read(self.id, buffer)
+    }
+}
+
+impl Write for SimStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut world = self.net.world();
+        world.counts.writes += 1;
+        world.with_link(self.id, |link, _| link.write(parts))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for SimStream {
+    fn end_output(&mut self) -> io::Result<()> {
+        self.net.world().with_link(self.id, |link, _| link.end_output())
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        self.net.world().link(self.id).connected()
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        self.net.world().with_link(self.id, |link, now| link.close(now));
+    }
+}
+
+/// A listening socket on a [`SimNet`]. Dropping it closes it, and resets who waits to be accepted.
+#[derive(Debug)]
+pub struct SimListener {
+    pub(super) net: SimNet,
+    pub(super) index: usize,
+    pub(super) addr: SocketAddr,
+}
+
+impl Listener for SimListener {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        self.net.world().close_listener(self.index);
+    }
+}
