@@ -233,9 +233,7 @@ impl Link {
             return if self.input_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let len = buffer.len().min(len_max).min(self.input.len());
-        for (to, from) in buffer.iter_mut().zip(self.input.drain(..len)) {
-            *to = from;
-        }
+        io::Read::read_exact(&mut self.input, &mut buffer[..len])?;
         self.taken += len;
         // A short read means that there was no more. Where it was made short, the others come now.
         if len < buffer.len() && !self.input.is_empty() {
@@ -259,8 +257,13 @@ impl Link {
         if room == 0 && len > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.unread.extend(parts.iter().flat_map(|part| part.iter()).take(room));
-        Ok(len.min(room))
+        let mut left = room;
+        for part in parts {
+            let taken = &part[..part.len().min(left)];
+            self.unread.extend(taken);
+            left -= taken.len();
+        }
+        Ok(room - left)
     }
 
     pub fn end_output(&mut self) -> io::Result<()> {

@@ -37,8 +37,9 @@ impl SimPeer {
 
     /// From `time` on, `bytes` arrive over and over, as fast as they are read, until the peer ends or is reset.
     pub fn flood_at(&self, time: Duration, bytes: impl AsRef<[u8]>) -> &Self {
-        let bytes = Rc::from(bytes.as_ref());
-        self.schedule(time, move |link, now| link.arrive_forever(bytes, now))
+        // In larger pieces they are sooner there.
+        let bytes = bytes.as_ref().repeat(4096);
+        self.schedule(time, move |link, now| link.arrive_forever(bytes.into(), now))
     }
 
     /// Ends its sending side at `time`: a FIN, after which it goes on reading.
@@ -133,6 +134,11 @@ impl SimPeer {
     /// Where it comes from, if it is a client.
     pub fn addr(&self) -> SocketAddr {
         client_addr(self.id)
+    }
+
+    /// The network that it is on.
+    pub fn net(&self) -> &SimNet {
+        &self.net
     }
 
     /// What it has received and read.
