@@ -474,11 +474,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     fn linger(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let ConnectionState::Lingering { until, mut left, .. } = self.state else { unreachable!("it is lingering") };
+        let mut has_more = false;
         let mut bytes_left = BYTES_PER_TURN;
         let is_over = turn.now >= until
             || loop {
                 if bytes_left == 0 {
-                    return Outcome::Yield;
+                    has_more = true;
+                    break false;
                 }
                 match self.receive(turn.scratch) {
                     Ok(Received::Nothing) => break false,
@@ -497,6 +499,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         if let ConnectionState::Lingering { left: stored, .. } = &mut self.state {
             *stored = left;
+        }
+        if has_more {
+            return Outcome::Yield;
         }
         Outcome::Wait { interest: Interest::READ, deadline: Some(until) }
     }
