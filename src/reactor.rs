@@ -148,6 +148,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// # Panics
     /// Where `addresses` is empty.
     pub fn connect(&mut self, addresses: &[SocketAddr], session: V::Session) -> u32 {
+        // Since the last turn, or before the first, much time may have passed, such as for looking up the addresses.
+        self.now = self.selector.now();
         self.opened += 1;
         let mut others = VecDeque::from(addresses.to_vec());
         let addr = others.pop_front().expect("there is an address to connect to");
