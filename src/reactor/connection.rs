@@ -177,6 +177,8 @@ impl<S, T> Connection<S, T> {
         self.timer = self.deadline.filter(|&deadline| deadline > now);
         match (self.timer, self.deadline) {
             (Some(later), _) => Alarm::Early { later },
+            // It is going to run anyway. Run now, it would still be in the queue, and from then on have two turns.
+            (None, Some(_)) if self.is_runnable => Alarm::Stale,
             (None, Some(_)) => Alarm::Due,
             (None, None) => Alarm::Stale,
         }
