@@ -305,8 +305,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             match self.advance(received, &mut messages_left, turn) {
                 Err(error) => return Outcome::Close(End::Broken(error)),
                 Ok(Ok(Progress::Finished)) => {
-                    // Once the peer has ended its side, or while nothing more has come, a close resets nothing.
-                    let linger = !self.input_ended && (self.readiness.readable || !self.input.is_empty());
+                    // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
+                    // comes while output waits is not looked at, so then there may be something.
+                    let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
+                    let linger = !self.input_ended && may_have_more;
                     return self.finish(End::Finished, linger, turn);
                 }
                 Ok(Ok(progress)) => self.progress = progress,
