@@ -426,7 +426,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let has_begun = !self.session.is_idle() || !self.input.is_empty();
+        // What was not read, since the output was full, has come all the same.
+        let is_held_back = self.readiness.readable && !self.input_ended;
+        let has_begun = !self.session.is_idle() || !self.input.is_empty() || is_held_back;
         if turn.stopping && !has_begun {
             return self.finish(End::Stopped, !self.input_ended, turn);
         }
