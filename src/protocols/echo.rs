@@ -40,6 +40,8 @@ pub struct EchoServer {
 impl Session for EchoServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if !io.output.has_room() {
+            // A peer that is not read from can't be silent: its time begins when there is room.
+            self.deadline = None;
             return Ok(Progress::NeedRoom);
         }
         let bytes = io.input.take_all();
