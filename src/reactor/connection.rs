@@ -13,7 +13,7 @@ use crate::buffer::{Input, Rest};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, Peer, Progress, Session, SessionError, SessionIo};
 
-/// Most bytes read from a connection before it's another's turn.
+/// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
 /// Most messages that a session may begin before it's another's turn.
 const MESSAGES_PER_TURN: u32 = 256;
@@ -224,6 +224,15 @@ enum Received {
     End,
 }
 
+/// What one call of the session came to.
+struct Advanced {
+    result: Result<Progress, SessionError>,
+    /// Bytes that were sent at once.
+    sent: usize,
+    /// The session left the output full; what was sent has made room again.
+    was_full: bool,
+}
+
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over.
     pub fn run(&mut self, scratch: &mut Scratch, config: &Config, now: Instant, stopping: bool) -> Outcome {
@@ -262,13 +271,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
     fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let mut bytes_left = BYTES_PER_TURN;
         let mut messages_left = MESSAGES_PER_TURN;
+        let mut sendable_left = BYTES_PER_TURN;
+        let mut room_made = false;
         let mut due = self.session.deadline().is_some_and(|deadline| turn.now >= deadline);
         loop {
             // What is left over goes out first, since the session may wait for the room.
-            let room_made = match self.flush(turn) {
-                Ok(sent) => sent > 0,
+            match self.flush(turn) {
+                Ok(sent) => {
+                    room_made |= sent > 0;
+                    sendable_left = sendable_left.saturating_sub(sent);
+                }
                 Err(error) => return Outcome::Close(End::Broken(error)),
-            };
+            }
             if self.write_is_overdue(turn) {
                 return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
             }
@@ -279,12 +293,16 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Progress::NeedEither => (true, room_made && !is_full),
                 Progress::Yield | Progress::Finished => (false, true),
             };
+            if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
+                if goes_on {
+                    // It is yet to be told of the room.
+                    self.progress = Progress::Yield;
+                }
+                return Outcome::Yield;
+            }
             let mut received = 0;
             let mut has_news = goes_on || mem::take(&mut due);
             if reads {
-                if bytes_left == 0 {
-                    return Outcome::Yield;
-                }
                 match self.receive(turn.scratch) {
                     Ok(Received::Nothing) => {}
                     Ok(Received::Bytes(len)) => {
@@ -302,17 +320,22 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if self.progress == Progress::Yield && messages_left == 0 {
                 return Outcome::Yield;
             }
-            match self.advance(received, &mut messages_left, turn) {
+            let Advanced { result, sent, was_full } = match self.advance(received, &mut messages_left, turn) {
+                Ok(advanced) => advanced,
                 Err(error) => return Outcome::Close(End::Broken(error)),
-                Ok(Ok(Progress::Finished)) => {
+            };
+            sendable_left = sendable_left.saturating_sub(sent);
+            room_made = was_full && sent > 0;
+            match result {
+                Ok(Progress::Finished) => {
                     // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
                     // comes while output waits is not looked at, so then there may be something.
                     let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
                     let linger = !self.input_ended && may_have_more;
                     return self.finish(End::Finished, linger, turn);
                 }
-                Ok(Ok(progress)) => self.progress = progress,
-                Ok(Err(error)) => {
+                Ok(progress) => self.progress = progress,
+                Err(error) => {
                     let linger = !self.input_ended;
                     return self.finish(End::Failed(error), linger, turn);
                 }
@@ -322,12 +345,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// One call of the session, with `received` bytes that have just come; what it has to send is sent at once, as far
     /// as the stream takes it.
-    fn advance(
-        &mut self,
-        received: usize,
-        messages_left: &mut u32,
-        turn: &mut Turn<'_>,
-    ) -> io::Result<Result<Progress, SessionError>> {
+    fn advance(&mut self, received: usize, messages_left: &mut u32, turn: &mut Turn<'_>) -> io::Result<Advanced> {
         let fresh = &turn.scratch.input[..received];
         let appended = !self.input.is_empty();
         if appended {
@@ -347,6 +365,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let result = self.session.advance(&mut io, turn.now);
         *messages_left = io.messages_left;
+        let was_full = !io.output.has_room();
         let used = io.input.used();
 
         let mut sent = Ok(0);
@@ -379,7 +398,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         } else {
             self.input.extend(&turn.scratch.input[used..received]);
         }
-        sent.map(|_| result)
+        sent.map(|sent| Advanced { result, sent, was_full })
     }
 
     /// Reads once, if there may be something to read.

@@ -1,7 +1,6 @@
 //! The other side of a connection: its script, and what became of it.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::SimNet;
