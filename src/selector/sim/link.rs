@@ -130,19 +130,26 @@ impl Link {
     // What the peer does.
 
     pub fn arrive(&mut self, bytes: &[u8], now: Duration) {
-        if self.closed.is_some() {
-            return self.reset_peer(now);
+        if self.may_arrive(now) {
+            self.input.extend(bytes);
+            self.read_edge = true;
         }
-        self.input.extend(bytes);
-        self.read_edge = true;
     }
 
     pub fn arrive_forever(&mut self, bytes: Rc<[u8]>, now: Duration) {
-        if self.closed.is_some() {
-            return self.reset_peer(now);
+        if self.may_arrive(now) {
+            self.flood = Some(bytes);
+            self.read_edge = true;
         }
-        self.flood = Some(bytes);
-        self.read_edge = true;
+    }
+
+    /// Whether something that the peer sends at `now` gets here.
+    fn may_arrive(&mut self, now: Duration) -> bool {
+        let can_send = !(self.input_ended || self.is_reset);
+        if can_send && self.closed.is_some() {
+            self.reset_peer(now);
+        }
+        can_send && self.closed.is_none()
     }
 
     pub fn end(&mut self) {

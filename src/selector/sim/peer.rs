@@ -11,7 +11,8 @@ use crate::selector::Interest;
 /// A peer of the program under test. Clones are the same peer.
 ///
 /// Unless the script says otherwise, it reads everything as it comes, and when our side has ended it ends its own.
-/// What is scripted for a time that has passed happens in the next select.
+/// What is scripted for a time that has passed happens in the next select; what it would send after it has ended or was
+/// reset does not happen.
 #[derive(Clone, Debug)]
 pub struct SimPeer {
     pub(super) net: SimNet,
