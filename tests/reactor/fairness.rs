@@ -1,0 +1,156 @@
+//! One peer's hurry or sloth is no other peer's.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use multiconn::protocols::echo::EchoService;
+use multiconn::reactor::Config;
+use multiconn::selector::sim::{Counts, SimNet, SimPeer};
+use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+
+use crate::support::{Server, app_server, echo_server, millis, replies, search, seconds};
+
+/// Most bytes that a connection may have read in a turn: its budget, and what the last read goes beyond.
+const TURN_LEN: usize = (256 << 10) + (64 << 10);
+
+/// A peer's turns: the calls of `select` from its request to its reply.
+fn count_turns(net: &SimNet, peer: &SimPeer, at: std::time::Duration, request: &[u8]) -> Rc<Cell<u64>> {
+    let turns = Rc::new(Cell::new(0));
+    let asked = Rc::new(Cell::new(Counts::default()));
+    let now = {
+        let (net, asked) = (net.clone(), Rc::clone(&asked));
+        move || asked.set(net.counts())
+    };
+    net.at(at, now);
+    peer.send_at(at, request);
+    let (net, result) = (net.clone(), Rc::clone(&turns));
+    peer.answers(move |_| {
+        result.set((net.counts() - asked.get()).selects);
+        Vec::new()
+    });
+    turns
+}
+
+#[test]
+fn a_flood_starves_nobody() {
+    let mut server = echo_server(Config::default());
+    server.net.set_turn_time(millis(1));
+    let flood = server.client_at(seconds(1));
+    flood.window(1 << 20).flood_at(seconds(1), "flood").reset_at(seconds(3));
+    let quiet: Vec<_> = (0..20).map(|_| server.client_at(seconds(1))).collect();
+    let turns: Vec<_> = quiet
+        .iter()
+        .zip(0..)
+        .map(|(peer, n)| count_turns(&server.net, peer, seconds(2) + millis(7 * n), b"hello"))
+        .collect();
+    let taken = Rc::new(Cell::new([(0, 0); 2]));
+    for (index, at) in [(0, millis(1500)), (1, millis(1600))] {
+        let (taken, flood, net) = (Rc::clone(&taken), flood.clone(), server.net.clone());
+        server.net.at(at, move || {
+            let mut both = taken.get();
+            both[index] = (flood.taken(), net.counts().selects as usize);
+            taken.set(both);
+        });
+    }
+    server.run_until(seconds(5));
+    for (peer, turns) in quiet.iter().zip(turns) {
+        assert_eq!(peer.received(), b"hello");
+        assert!((1..=2).contains(&turns.get()), "answered after {} turns", turns.get());
+    }
+    let [(before, first), (after, last)] = taken.get();
+    assert!(last - first >= 50, "{} turns", last - first);
+    assert!((after - before) / (last - first) <= TURN_LEN, "a turn has a budget");
+    assert!((after - before) / (last - first) >= 200 << 10, "which it may use");
+}
+
+#[test]
+fn pipelined_messages_starve_nobody() {
+    let mut server = app_server(Config::default());
+    server.net.set_turn_time(millis(1));
+    let flood = server.client_at(seconds(1));
+    flood.window(10 << 20).flood_at(seconds(1), search("morpheus", true)).reset_at(millis(1300));
+    let quiet = server.client_at(seconds(1));
+    let turns = count_turns(&server.net, &quiet, millis(1150), &search("ring", false));
+    server.run_until(seconds(5));
+    assert_eq!(replies(&quiet.received()).len(), 1);
+    assert!((1..=2).contains(&turns.get()), "answered after {} turns", turns.get());
+    let answered = replies(&flood.received()).len();
+    assert!((50_000..=260 * 300).contains(&answered), "256 in each of three hundred turns, not {answered}");
+}
+
+/// Has always more to say.
+struct Endless;
+
+impl Session for Endless {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        while io.output.has_room() {
+            io.output.push(&[b'x'; 10_000]);
+        }
+        Ok(Progress::NeedRoom)
+    }
+}
+
+#[test]
+fn a_reader_that_is_never_full_starves_nobody() {
+    let mut server = Server::new(|_: &Peer| Endless, Config { drain_timeout: millis(10), ..Config::default() });
+    server.net.set_turn_time(millis(10));
+    let greedy = server.client_at(seconds(1));
+    greedy.window(usize::MAX);
+    let second = server.client_at(millis(1500));
+    second.window(usize::MAX);
+    server.run_until(seconds(2));
+    assert!(greedy.received().len() > 1 << 20);
+    assert!((millis(1500)..=millis(1510)).contains(&second.accepted().unwrap()));
+    let turns = 2 + (2000 - 1500) / 10;
+    let received = second.received().len();
+    assert!(received <= turns * TURN_LEN, "{received} bytes in {turns} turns");
+}
+
+#[test]
+fn a_timer_gives_no_second_share() {
+    // Its idle timer, set before the flood, goes off in the middle of it.
+    let service = EchoService { idle_timeout: millis(500) };
+    let mut server = Server::new(service, Config::default());
+    server.net.set_turn_time(millis(1));
+    let flood = server.client_at(seconds(1));
+    flood.window(1 << 20).flood_at(millis(1250), "flood").reset_at(seconds(3));
+    let taken = Rc::new(Cell::new([(0, 0); 2]));
+    for (index, at) in [(0, millis(2000)), (1, millis(2900))] {
+        let (taken, flood, net) = (Rc::clone(&taken), flood.clone(), server.net.clone());
+        server.net.at(at, move || {
+            let mut both = taken.get();
+            both[index] = (flood.taken(), net.counts().selects as usize);
+            taken.set(both);
+        });
+    }
+    server.run_until(seconds(5));
+    let [(before, first), (after, last)] = taken.get();
+    let share = (after - before) / (last - first);
+    assert!(share <= TURN_LEN, "{share} bytes a turn");
+}
+
+#[test]
+fn three_hundred_stalled_peers_hold_up_nobody() {
+    let mut server = app_server(Config::default());
+    let request = search("morpheus", false);
+    let header_len = request.len() - request[..].iter().rev().position(|&byte| byte == b'{').unwrap() - 1;
+    let stalled: Vec<_> = (0..300)
+        .map(|n| {
+            let peer = server.client_at(seconds(1));
+            peer.send_at(seconds(2), &request[..1 + n % (request.len() - 1)]);
+            peer
+        })
+        .collect();
+    let served = server.client_at(seconds(3));
+    served.send_at(seconds(3), &request);
+    server.run_until(seconds(50));
+    assert_eq!((replies(&served.received()).len(), served.end_seen()), (1, Some(seconds(3))));
+    for (n, peer) in stalled.iter().enumerate() {
+        let sent = 1 + n % (request.len() - 1);
+        // The header's timeout, or the content's.
+        let expected = if sent < header_len { seconds(12) } else { seconds(32) };
+        let (at, end) = server.end_of(peer);
+        assert_eq!((at, end.starts_with("timed out after ")), (expected, true), "{sent} bytes: {end}");
+    }
+}

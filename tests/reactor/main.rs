@@ -1,0 +1,11 @@
+//! The reactor on a simulated network: every second of these tests is virtual.
+
+mod accepting;
+mod connecting;
+mod fairness;
+mod pressure;
+mod serving;
+mod slots;
+mod stopping;
+mod support;
+mod timeouts;

@@ -1,0 +1,152 @@
+//! Every wait has a deadline, and it is kept to the instant.
+
+use std::time::Duration;
+
+use multiconn::protocols::app::{AppService, Timeouts};
+use multiconn::protocols::echo::EchoService;
+use multiconn::reactor::Config;
+
+use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
+
+#[test]
+fn a_dripping_header_is_cut_ten_seconds_after_its_first_byte() {
+    let mut server = app_server(Config::default());
+    let request = search("morpheus", false);
+    let dripping = server.client_at(seconds(1));
+    dripping.drip_at(seconds(5), seconds(1), &request[..60]);
+    let stalled = server.client_at(seconds(1));
+    stalled.send_at(millis(7001), &request[..1]);
+    // The second message's header counts from its own first byte.
+    let second = server.client_at(seconds(1));
+    second.send_at(seconds(2), search("ring", true)).drip_at(seconds(20), millis(900), &request[..60]);
+    server.run_until(seconds(100));
+
+    let (at, end) = server.end_of(&dripping);
+    assert_eq!((at, end.as_str()), (seconds(15), "timed out after 10s, 9 bytes into a JSON header of 103"));
+    assert_eq!(replies(&dripping.received()), [format!("Error: {end}")]);
+    assert_eq!((dripping.end_seen(), dripping.reset_seen()), (Some(seconds(15)), None));
+
+    let (at, end) = server.end_of(&stalled);
+    assert_eq!((at, end.as_str()), (millis(17_001), "timed out after 10s, 1 bytes into a protoheader of 2"));
+    assert_eq!(replies(&stalled.received()).len(), 1);
+
+    assert_eq!(server.end_of(&second).0, seconds(30));
+    assert_eq!(replies(&second.received())[0], RING);
+    assert_eq!(replies(&second.received()).len(), 2);
+}
+
+#[test]
+fn a_content_may_drip_but_not_stall() {
+    let mut server = app_server(Config::default());
+    let request = search("morpheus", false);
+    let (head, content) = request.split_at(request.len() - 20);
+    let dripping = server.client_at(seconds(1));
+    dripping.send_at(seconds(2), head).drip_at(seconds(3), seconds(29), content);
+    let stalled = server.client_at(seconds(1));
+    stalled.send_at(seconds(2), head).drip_at(seconds(3), seconds(29), &content[..3]);
+    server.run_until(seconds(1000));
+    assert_eq!(replies(&dripping.received()), [MORPHEUS]);
+    assert_eq!(server.end_of(&dripping), (seconds(3 + 19 * 29), "finished".into()));
+    let (at, end) = server.end_of(&stalled);
+    assert_eq!(at, seconds(3 + 2 * 29 + 30));
+    assert!(end.starts_with("timed out after 30s, "), "{end}");
+    assert_eq!(replies(&stalled.received()), [format!("Error: {end}")]);
+}
+
+#[test]
+fn the_idle_are_closed_without_a_reply() {
+    let mut app = app_server(Config::default());
+    let silent = app.client_at(seconds(1));
+    let served = app.client_at(seconds(1));
+    served.send_at(seconds(30), search("morpheus", true));
+    app.run_until(seconds(200));
+    assert_eq!((silent.received(), silent.end_seen()), (vec![], Some(seconds(61))));
+    assert_eq!(app.end_of(&silent), (seconds(61), "idle for 60s".into()));
+    assert_eq!((replies(&served.received()).len(), served.end_seen()), (1, Some(seconds(90))));
+
+    let mut echo = echo_server(Config::default());
+    let silent = echo.client_at(seconds(1));
+    let served = echo.client_at(seconds(1));
+    served.send_at(seconds(30), "hello");
+    echo.run_until(seconds(200));
+    assert_eq!((silent.received(), silent.end_seen()), (vec![], Some(seconds(61))));
+    assert_eq!((served.received(), served.end_seen()), (b"hello".to_vec(), Some(seconds(90))));
+}
+
+#[test]
+fn a_peer_that_takes_no_reply_is_cut() {
+    let request = search("morpheus", true);
+    let mut server = app_server(Config::default());
+    let never = server.client_at(seconds(1));
+    never.window(100).reads_nothing().send_at(seconds(2), request.repeat(5000));
+    // Any progress counts.
+    let slow = server.client_at(seconds(1));
+    slow.window(100).reads_nothing().send_at(seconds(2), request.repeat(3));
+    slow.read_at(seconds(31), 1).read_at(seconds(60), 1);
+    // One message and no more: it is draining already.
+    let draining = server.client_at(seconds(1));
+    draining.window(100).reads_nothing().send_at(seconds(2), search("morpheus", false));
+    server.run_until(seconds(200));
+    assert_eq!(server.end_of(&never), (seconds(32), "peer read nothing for 30s".into()));
+    assert_eq!(server.end_of(&slow), (seconds(90), "peer read nothing for 30s".into()));
+    assert_eq!(server.end_of(&draining), (seconds(32), "peer read nothing for 30s".into()));
+
+    let mut echo = echo_server(Config { write_timeout: seconds(5), ..Config::default() });
+    let never = echo.client_at(seconds(1));
+    never.window(100).reads_nothing().send_at(seconds(2), [0; 101]);
+    echo.run_until(seconds(200));
+    assert_eq!(echo.end_of(&never), (seconds(7), "peer read nothing for 5s".into()));
+}
+
+#[test]
+fn lingering_ends_with_the_peer_or_in_time() {
+    let mut server = app_server(Config::default());
+    // Zero is no header length.
+    let follows = server.client_at(seconds(1));
+    follows.send_at(seconds(2), [0, 0]);
+    let later = server.client_at(seconds(1));
+    later.keeps_open().send_at(seconds(2), [0, 0]).send_at(seconds(3), [7; 1000]).end_at(millis(3500));
+    let never = server.client_at(seconds(1));
+    never.keeps_open().send_at(seconds(2), [0, 0]).drip_at(millis(2100), millis(200), [7; 50]);
+    server.run_until(seconds(100));
+    for (peer, closed) in [(&follows, seconds(2)), (&later, millis(3500)), (&never, seconds(4))] {
+        assert_eq!(replies(&peer.received()), ["Error: the header length is zero"]);
+        assert_eq!(peer.end_seen(), Some(seconds(2)), "it is not made to wait for the reply's end");
+        assert_eq!(peer.closed(), Some(closed));
+        assert_eq!(server.end_of(peer), (closed, "the header length is zero".into()));
+    }
+    assert_eq!((follows.reset_seen(), later.reset_seen()), (None, None));
+}
+
+#[test]
+fn who_takes_up_reading_again_is_not_idle() {
+    let idle_timeout = seconds(5);
+    let mut echo = Server::new(EchoService { idle_timeout }, Config::default());
+    // More than the window and the high-water mark: it has to wait for room.
+    let peer = echo.client_at(seconds(1));
+    peer.window(200 << 10).reads_nothing().send_at(seconds(2), vec![1; 300 << 10]);
+    peer.read_all_from(seconds(20)).read_at(seconds(20), usize::MAX).send_at(seconds(21), "more");
+    echo.run_until(seconds(100));
+    assert_eq!(peer.received().len(), (300 << 10) + 4);
+    assert_eq!(echo.end_of(&peer), (seconds(26), "idle for 5s".into()));
+
+    let timeouts = Timeouts { idle: idle_timeout, ..Timeouts::default() };
+    let mut app = Server::new(AppService::new(Default::default(), timeouts), Config::default());
+    let peer = app.client_at(seconds(1));
+    peer.window(200 << 10).reads_nothing().send_at(seconds(2), search("morpheus", true).repeat(2000));
+    peer.read_all_from(seconds(20)).read_at(seconds(20), usize::MAX).send_at(seconds(21), search("ring", true));
+    app.run_until(seconds(100));
+    assert_eq!(replies(&peer.received()).len(), 2001);
+    assert_eq!(app.end_of(&peer), (seconds(26), "idle for 5s".into()));
+}
+
+#[test]
+fn a_thousand_timers_go_off_each_at_its_time() {
+    let mut server = app_server(Config { connections_max: 2000, ..Config::default() });
+    let peers: Vec<_> = (0..1000).map(|n| server.client_at(millis(1000 + n * 7919 % 1000))).collect();
+    server.run_until(seconds(100));
+    for peer in peers {
+        let accepted = peer.accepted().unwrap();
+        assert_eq!(server.end_of(&peer).0, accepted + Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,395 @@
+//! Sessions wired to each other in memory: no reactor, no selector, no clock but a number. However the bytes are split
+//! on their way, what comes out is the same.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use multiconn::buffer::{Input, Output};
+use multiconn::message::Limits;
+use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
+use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, TUTORIAL_MESSAGES};
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+
+const OUTPUT_HIGH_WATER: usize = 2000;
+const SEEDS: u64 = 300;
+
+/// A session between two pipes.
+struct Side<T> {
+    session: T,
+    peer: Peer,
+    /// Came, and was not used.
+    input: Vec<u8>,
+    /// Was made, and has not gone.
+    output: Vec<u8>,
+    progress: Progress,
+    end: Option<Result<(), SessionError>>,
+}
+
+/// What is on its way from one side to the other.
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    has_ended: bool,
+}
+
+impl<T: Session> Side<T> {
+    fn new(session: T) -> Self {
+        let peer = Peer { addr: SocketAddr::from(([10, 0, 0, 1], 1)), number: Some(1) };
+        let (input, output) = Default::default();
+        Side { session, peer, input, output, progress: Progress::NeedInput, end: None }
+    }
+
+    fn reads(&self) -> bool {
+        self.end.is_none()
+            && match self.progress {
+                Progress::NeedInput => self.output.len() < OUTPUT_HIGH_WATER,
+                Progress::NeedEither => true,
+                Progress::NeedRoom | Progress::Yield | Progress::Finished => false,
+            }
+    }
+
+    /// Takes up to `len` bytes from its pipe, and lets the session go on.
+    fn advance(&mut self, from: &mut Pipe, len: usize, now: Instant) {
+        if self.end.is_some() {
+            return;
+        }
+        let len = if self.reads() { len.min(from.bytes.len()) } else { 0 };
+        self.input.extend(from.bytes.drain(..len));
+        let mut io = SessionIo {
+            input: Input::new(&self.input),
+            output: Output::new(&mut self.output, 0, OUTPUT_HIGH_WATER),
+            input_ended: from.has_ended && from.bytes.is_empty(),
+            messages_left: 3,
+            peer: &self.peer,
+        };
+        let result = self.session.advance(&mut io, now);
+        // What was lent moves to the queue before the input goes.
+        io.output.queue();
+        let used = io.input.used();
+        self.input.drain(..used);
+        match result {
+            Ok(Progress::Finished) => self.end = Some(Ok(())),
+            Ok(progress) => self.progress = progress,
+            Err(error) => self.end = Some(Err(error)),
+        }
+    }
+
+    /// Lets up to `len` bytes of its output go, and the end after the last.
+    fn send(&mut self, to: &mut Pipe, len: usize) -> usize {
+        let len = len.min(self.output.len());
+        to.bytes.extend(self.output.drain(..len));
+        to.has_ended = self.end.is_some() && self.output.is_empty();
+        len
+    }
+}
+
+/// Two sides, the pipes between them, and chance.
+struct Pair<C, S> {
+    client: Side<C>,
+    server: Side<S>,
+    requests: Pipe,
+    replies: Pipe,
+    now: Instant,
+    epoch: Instant,
+    random: u64,
+    piece_max: usize,
+}
+
+impl<C: Session, S: Session> Pair<C, S> {
+    fn new(client: C, server: S, seed: u64) -> Self {
+        let epoch = Instant::now();
+        let mut pair = Pair {
+            client: Side::new(client),
+            server: Side::new(server),
+            requests: Pipe::default(),
+            replies: Pipe::default(),
+            now: epoch,
+            epoch,
+            random: seed ^ 0x5851_f42d_4c95_7f2d,
+            piece_max: 1,
+        };
+        pair.piece_max = [1, 3, 20, 500, 100_000][pair.below(5)];
+        pair
+    }
+
+    fn below(&mut self, len: usize) -> usize {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as usize % len
+    }
+
+    fn piece(&mut self) -> usize {
+        1 + self.below(self.piece_max)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.epoch
+    }
+
+    fn is_over(&self) -> bool {
+        self.client.end.is_some() && self.server.end.is_some() && self.is_quiet()
+    }
+
+    /// Nothing is on its way that anybody could take.
+    fn is_quiet(&self) -> bool {
+        let (client, server) = (&self.client, &self.server);
+        client.output.is_empty()
+            && server.output.is_empty()
+            && (self.requests.bytes.is_empty() || server.end.is_some())
+            && (self.replies.bytes.is_empty() || client.end.is_some())
+    }
+
+    /// Goes on, in small steps on either side, until both have ended; where nothing moves, time does.
+    fn run(&mut self) {
+        for _ in 0..1_000_000 {
+            for _ in 0..8 {
+                let len = self.piece();
+                match self.below(4) {
+                    0 => drop(self.client.send(&mut self.requests, len)),
+                    1 => self.server.advance(&mut self.requests, len, self.now),
+                    2 => drop(self.server.send(&mut self.replies, len)),
+                    _ => self.client.advance(&mut self.replies, len, self.now),
+                }
+            }
+            if self.is_over() {
+                return;
+            }
+            if self.is_quiet() {
+                self.settle();
+            }
+        }
+        panic!("it does not come to an end: {:?} and {:?}", self.client.progress, self.server.progress);
+    }
+
+    /// All has arrived; what is left is to see the ends, or else to wait.
+    fn settle(&mut self) {
+        self.client.send(&mut self.requests, 0);
+        self.server.send(&mut self.replies, 0);
+        self.client.advance(&mut self.replies, 0, self.now);
+        self.server.advance(&mut self.requests, 0, self.now);
+        let (client, server) = (&self.client, &self.server);
+        if !self.is_quiet() || client.end.is_some() || server.end.is_some() {
+            return;
+        }
+        if [client.progress, server.progress].contains(&Progress::Yield) {
+            return;
+        }
+        let deadlines = [client.session.deadline(), server.session.deadline()];
+        let deadline = deadlines.into_iter().flatten().min().expect("a wait without a deadline");
+        self.now = self.now.max(deadline);
+    }
+}
+
+fn app_server(limits: Limits, timeouts: Timeouts) -> AppServer {
+    AppService::new(limits, timeouts).accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+}
+
+fn echo_server() -> EchoServer {
+    EchoService::default().accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+}
+
+/// Runs `requests` with the seed, and returns the replies, how each side ended, and when.
+fn ask(
+    requests: &[Request],
+    limits: Limits,
+    seed: u64,
+) -> (Vec<Reply>, Result<(), SessionError>, Result<(), SessionError>, Duration) {
+    let client = AppClient::new(requests.to_vec(), Limits::default(), Duration::from_secs(5));
+    let mut pair = Pair::new(client, app_server(limits, Timeouts::default()), seed);
+    pair.run();
+    let elapsed = pair.elapsed();
+    (pair.client.session.into_replies(), pair.client.end.unwrap(), pair.server.end.unwrap(), elapsed)
+}
+
+fn search(value: &str) -> Request {
+    Request::Search(value.into())
+}
+
+fn result(text: &str) -> Reply {
+    Reply::Result(text.into())
+}
+
+#[test]
+fn the_same_replies_for_every_split() {
+    let cases = [
+        (search("morpheus"), result("Follow the white rabbit. 🐰")),
+        (search("🐶"), result("🐾 Playing ball! 🏐")),
+        (search("\"quoted\"\n"), result("No match for '\"quoted\"\n'.")),
+        (Request::Json { action: "dance".into(), value: "now".into() }, result("Error: invalid action 'dance'.")),
+        (Request::Binary(vec![]), Reply::Binary(b"First 10 bytes of request: ".to_vec())),
+        (Request::Binary((0..=255).collect()), {
+            Reply::Binary(b"First 10 bytes of request: \0\x01\x02\x03\x04\x05\x06\x07\x08\x09".to_vec())
+        }),
+        (Request::Sum(vec![]), Reply::Sum(0)),
+        (Request::Sum(vec![i32::MAX, i32::MAX, -1]), Reply::Sum(2 * i64::from(i32::MAX) - 1)),
+    ];
+    for seed in 0..SEEDS {
+        for (request, reply) in &cases {
+            let (replies, client, server, elapsed) = ask(&[request.clone()], Limits::default(), seed);
+            assert_eq!(replies, std::slice::from_ref(reply), "seed {seed}");
+            assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+            assert_eq!(elapsed, Duration::ZERO, "seed {seed}: nothing had to be waited for");
+        }
+    }
+}
+
+#[test]
+fn pipelined_requests_keep_their_order() {
+    let requests: Vec<Request> = (0..100)
+        .map(|n| match n % 4 {
+            0 => search("ring"),
+            1 => search(&n.to_string()),
+            2 => Request::Sum(vec![n; 1 + n as usize]),
+            _ => Request::Binary(n.to_string().repeat(50).into_bytes()),
+        })
+        .collect();
+    let expected: Vec<Reply> = (0..100i64)
+        .map(|n| match n % 4 {
+            0 => result("In the caves beneath the Misty Mountains. 💍"),
+            1 => result(&format!("No match for '{n}'.")),
+            2 => Reply::Sum(n * (n + 1)),
+            _ => Reply::Binary(format!("First 10 bytes of request: {}", &n.to_string().repeat(10)[..10]).into_bytes()),
+        })
+        .collect();
+    for seed in 0..SEEDS / 5 {
+        let (replies, client, server, elapsed) = ask(&requests, Limits::default(), seed);
+        assert!(replies == expected, "seed {seed}: {} replies", replies.len());
+        assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+        assert_eq!(elapsed, Duration::ZERO, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_is_over_a_limit_is_answered_once_and_ends_the_connection() {
+    let limits = Limits { header_len_max: 110, content_len_max: 100, depth_max: 4 };
+    let over = Request::Binary(vec![b'x'; 101]);
+    let requests = [search("ring"), over, search("morpheus")];
+    for seed in 0..SEEDS {
+        // Its header is a few bytes longer, too.
+        let limits = Limits { header_len_max: 1000, ..limits };
+        let (replies, client, server, _) = ask(&requests, limits, seed);
+        let texts: Vec<_> = replies.iter().map(|reply| format!("{reply:?}")).collect();
+        assert_eq!(texts.len(), 2, "seed {seed}: {texts:?}");
+        assert!(texts[1].contains("Error: a content of 101 bytes is over the limit of 100"), "seed {seed}: {texts:?}");
+        let (client, server) = (client.unwrap_err().to_string(), server.unwrap_err().to_string());
+        assert_eq!(server, "a content of 101 bytes is over the limit of 100", "seed {seed}");
+        assert_eq!(client, "peer closed after 2 of 3 replies", "seed {seed}");
+    }
+    // One byte less is no error.
+    let (replies, client, server, _) =
+        ask(&[Request::Binary(vec![b'x'; 100])], Limits { header_len_max: 1000, ..limits }, 0);
+    assert_eq!((replies.len(), client.is_ok(), server.is_ok()), (1, true, true));
+    for seed in 0..SEEDS {
+        let (replies, _, server, _) = ask(&[Request::Binary(vec![b'x'; 5])], limits, seed);
+        let [Reply::Result(text)] = &replies[..] else { panic!("seed {seed}: {replies:?}") };
+        assert!(text.starts_with("Error: a header of ") && text.ends_with(" is over the limit of 110"), "{text}");
+        assert_eq!(format!("Error: {}", server.unwrap_err()), *text, "seed {seed}");
+    }
+}
+
+/// Takes everything and says nothing.
+struct Mute;
+
+impl Session for Mute {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        io.input.take_all();
+        Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+    }
+}
+
+/// Says something, whatever it's told, and no more.
+struct Fixed(Vec<u8>);
+
+impl Session for Fixed {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        io.output.push(&std::mem::take(&mut self.0));
+        io.input.take_all();
+        Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+    }
+}
+
+#[test]
+fn requests_that_are_not_answered_time_out() {
+    for seed in 0..SEEDS {
+        let client = AppClient::new(vec![search("ring"); 3], Limits::default(), Duration::from_secs(5));
+        let mut pair = Pair::new(client, Mute, seed);
+        pair.run();
+        let end = pair.client.end.take().unwrap().unwrap_err();
+        assert_eq!(
+            (pair.elapsed(), end.to_string()),
+            (Duration::from_secs(5), "timed out: nothing came for 5s".into())
+        );
+
+        // Half of a reply is none.
+        let client = AppClient::new(vec![search("ring")], Limits::default(), Duration::from_secs(5));
+        let mut pair = Pair::new(client, Fixed(b"\0\x10{\"byte".to_vec()), seed);
+        pair.run();
+        let end = pair.client.end.take().unwrap().unwrap_err();
+        assert_eq!(pair.elapsed(), Duration::from_secs(5), "seed {seed}");
+        assert_eq!(end.to_string(), "timed out after 5s, 6 bytes into a JSON header of 16", "seed {seed}");
+
+        let messages: Arc<[Vec<u8>]> = TUTORIAL_MESSAGES.map(|text| text.as_bytes().to_vec()).into();
+        let mut pair = Pair::new(EchoClient::new(messages, Duration::from_secs(7)), Mute, seed);
+        pair.run();
+        let end = pair.client.end.take().unwrap().unwrap_err();
+        assert_eq!(pair.elapsed(), Duration::from_secs(7), "seed {seed}");
+        assert_eq!(end.to_string(), "timed out: nothing came for 7s, after 0 of 44 bytes", "seed {seed}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_nothing_is_left_to_the_server_s_patience() {
+    for (sent, timeout, reply) in [(&b""[..], 60, false), (b"\0", 10, true), (b"\0\x02{", 10, true)] {
+        let mut pair = Pair::new(Fixed(sent.to_vec()), app_server(Limits::default(), Timeouts::default()), 1);
+        // What the server has answered is dropped by `Fixed`, so it is looked at on its way.
+        while pair.server.end.is_none() {
+            let _ = pair.client.send(&mut pair.requests, 1);
+            pair.client.advance(&mut pair.replies, 0, pair.now);
+            pair.server.advance(&mut pair.requests, 1, pair.now);
+            if pair.is_quiet() {
+                pair.settle();
+            }
+        }
+        assert_eq!(pair.elapsed(), Duration::from_secs(timeout));
+        assert!(pair.server.end.unwrap().is_err());
+        assert_eq!(!pair.server.output.is_empty(), reply);
+    }
+}
+
+#[test]
+fn echo_for_every_split() {
+    let tutorial: Arc<[Vec<u8>]> = TUTORIAL_MESSAGES.map(|text| text.as_bytes().to_vec()).into();
+    let long: Arc<[Vec<u8>]> = [vec![], vec![1; 5000], vec![], (0..=255).collect(), vec![2; 10_000]].into();
+    for seed in 0..SEEDS {
+        for messages in [&tutorial, &long] {
+            let client = EchoClient::new(Arc::clone(messages), Duration::from_secs(5));
+            let mut pair = Pair::new(client, echo_server(), seed);
+            pair.run();
+            let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+            assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+            assert_eq!(pair.client.session.received(), pair.client.session.total(), "seed {seed}");
+            assert_eq!(pair.elapsed(), Duration::ZERO, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_that_is_none_is_noticed() {
+    let messages: Arc<[Vec<u8>]> = TUTORIAL_MESSAGES.map(|text| text.as_bytes().to_vec()).into();
+    for seed in 0..SEEDS {
+        for (answer, at_least, expected) in [
+            ("Message 1 from cliXnt.", 22, "what came back differs from what went out after 18 bytes"),
+            ("Message 1 from client.Message 3", 44, "what came back differs from what went out after 30 bytes"),
+        ] {
+            let answer = Fixed(answer.into());
+            let mut pair = Pair::new(EchoClient::new(Arc::clone(&messages), Duration::from_secs(5)), answer, seed);
+            // The client has to have sent what is answered.
+            pair.client.advance(&mut pair.replies, 0, pair.now);
+            assert!(pair.client.output.len() >= at_least);
+            pair.run();
+            let end = pair.client.end.take().unwrap().unwrap_err();
+            assert_eq!(end.to_string(), expected, "seed {seed}");
+        }
+    }
+}
