@@ -152,6 +152,8 @@ impl Reply {
 pub struct AppClient {
     requests: Vec<Request>,
     sent: usize,
+    /// Bytes of requests that waited to go out last time: fewer now is progress.
+    unsent: usize,
     replies: Vec<Reply>,
     reader: MessageReader,
     timeouts: Timeouts,
@@ -164,6 +166,7 @@ impl AppClient {
         AppClient {
             requests,
             sent: 0,
+            unsent: 0,
             replies: Vec::new(),
             reader: MessageReader::new(limits),
             timeouts: Timeouts { idle: timeout, header: timeout, content: timeout },
@@ -194,7 +197,11 @@ impl Session for AppClient {
         if self.requests.is_empty() {
             return Ok(Progress::Finished);
         }
+        if io.output.len() < self.unsent {
+            self.patience.restart();
+        }
         self.send(io);
+        self.unsent = io.output.len();
         while let Some(message) = self.reader.read(&mut io.input)? {
             log::debug!("Received response {} from {}", Escaped(message.content), io.peer);
             let reply = Reply::from_message(&message, self.reader.limits().depth_max)
