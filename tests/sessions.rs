@@ -226,7 +226,7 @@ fn the_same_replies_for_every_split() {
     ];
     for seed in 0..SEEDS {
         for (request, reply) in &cases {
-            let (replies, client, server, elapsed) = ask(&[request.clone()], Limits::default(), seed);
+            let (replies, client, server, elapsed) = ask(std::slice::from_ref(request), Limits::default(), seed);
             assert_eq!(replies, std::slice::from_ref(reply), "seed {seed}");
             assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
             assert_eq!(elapsed, Duration::ZERO, "seed {seed}: nothing had to be waited for");

@@ -89,6 +89,40 @@ fn an_app_client_gets_its_replies() {
 }
 
 #[test]
+fn a_long_request_may_take_longer_than_the_timeout_while_it_moves() {
+    let (net, mut reactor, log) = clients();
+    let request = vec![Request::Binary(vec![b'x'; 100_000])];
+    let reply = message(&Request::Binary(b"thanks".to_vec()), false);
+    let request_len = message(&request[0], false).len();
+    net.server(addr(1), move |peer| {
+        peer.window(10_000).reads_nothing().keeps_open();
+        for n in 1..=100 {
+            peer.read_at(millis(100 * n), 1500);
+        }
+        let (reply, mut got) = (reply.clone(), 0);
+        peer.answers(move |bytes| {
+            got += bytes.len();
+            if got == request_len { reply.clone() } else { Vec::new() }
+        });
+    });
+    // This one stops reading in the middle of it.
+    net.server(addr(2), |peer| {
+        peer.window(10_000).reads_nothing();
+        for n in 1..=10 {
+            peer.read_at(millis(100 * n), 1500);
+        }
+    });
+    reactor.connect(&[addr(1)], AppClient::new(request.clone(), Limits::default(), seconds(2)));
+    reactor.connect(&[addr(2)], AppClient::new(request, Limits::default(), seconds(2)));
+    reactor.run().unwrap();
+    let mut ends = ends(&log);
+    ends.sort();
+    assert_eq!((ends[0].1, ends[0].2.as_str()), (millis(6700), "finished"));
+    assert_eq!(ends[1].2, "timed out: nothing came for 2s");
+    assert!((seconds(3)..seconds(5)).contains(&ends[1].1), "{:?}", ends[1].1);
+}
+
+#[test]
 fn a_refused_connect_goes_on_to_the_next_address() {
     let (net, mut reactor, log) = clients();
     net.refuse(addr(1));

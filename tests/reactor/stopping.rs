@@ -110,6 +110,16 @@ fn what_was_sent_before_the_stop_and_held_back_is_served() {
 }
 
 #[test]
+fn a_stop_while_accepting_pauses_is_a_stop_too() {
+    let mut server = echo_server(Config::default());
+    server.net.fail_accepts_between(24, seconds(2), seconds(100));
+    let peer = server.client_at(seconds(3));
+    server.run_until(seconds(5));
+    assert_eq!((peer.accepted(), peer.reset_seen()), (None, Some(seconds(5))));
+    assert_eq!(server.net.now(), seconds(5));
+}
+
+#[test]
 fn a_second_stop_changes_nothing() {
     let mut server = app_server(Config::default());
     let peer = server.client_at(seconds(1));

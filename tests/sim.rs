@@ -1,0 +1,186 @@
+//! The simulated network itself: edges, time, and how connections end on it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use multiconn::selector::sim::{SimListener, SimNet, SimPeer, SimSelector, SimStream};
+use multiconn::selector::{Event, Interest, Readiness, Selector, Stream, Token};
+
+const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false };
+const ENDED: Readiness = Readiness { readable: true, writable: false, read_closed: true };
+const BROKEN: Readiness = Readiness { readable: true, writable: true, read_closed: true };
+const BOTH: Interest = Interest { readable: true, writable: true };
+
+const LISTENER: Token = Token(1);
+const STREAM: Token = Token(2);
+
+fn addr() -> SocketAddr {
+    SocketAddr::from(([10, 255, 0, 1], 65432))
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+struct Fixture {
+    net: SimNet,
+    selector: SimSelector,
+    _listener: SimListener,
+    peer: SimPeer,
+    stream: SimStream,
+}
+
+impl Fixture {
+    /// A peer that connected at once, and our end of its connection.
+    fn new(script: impl FnOnce(&SimPeer)) -> Self {
+        let net = SimNet::new(1);
+        let (mut selector, mut listener) = (net.selector(), net.listener(addr()));
+        selector.watch_listener(&mut listener, LISTENER).unwrap();
+        let peer = net.client_at(Duration::ZERO, addr());
+        script(&peer);
+        let mut events = Vec::new();
+        selector.select(&mut events, None).unwrap();
+        assert_eq!(events, [Event { token: LISTENER, readiness: READABLE }]);
+        let (stream, from) = selector.accept(&mut listener).unwrap();
+        assert_eq!(from, peer.addr());
+        assert_eq!(selector.accept(&mut listener).unwrap_err().kind(), ErrorKind::WouldBlock);
+        Fixture { net, selector, _listener: listener, peer, stream }
+    }
+
+    /// What the stream is ready for by the time `at`, or when something happens before that.
+    fn select(&mut self, at: Duration) -> Option<Readiness> {
+        let mut events = Vec::new();
+        let timeout = at.saturating_sub(self.net.now());
+        self.selector.select(&mut events, Some(timeout)).unwrap();
+        assert!(events.len() <= 1 && events.iter().all(|event| event.token == STREAM), "{events:?}");
+        events.first().map(|event| event.readiness)
+    }
+
+    fn register(&mut self, interest: Interest) {
+        self.selector.register(&mut self.stream, STREAM, interest).unwrap();
+    }
+
+    fn reregister(&mut self, interest: Interest) {
+        self.selector.reregister(&mut self.stream, STREAM, interest).unwrap();
+    }
+}
+
+#[test]
+fn an_edge_is_told_once_and_again_when_registered_anew() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc").send_at(seconds(3), "def");
+    });
+    it.register(Interest::READ);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(READABLE), seconds(1)));
+    assert_eq!((it.select(seconds(2)), it.net.now()), (None, seconds(2)), "nothing new, though it is unread");
+    it.reregister(BOTH);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(Readiness { writable: true, ..READABLE }), seconds(2)));
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(READABLE), seconds(3)), "more is an edge");
+    let mut bytes = [0; 10];
+    assert_eq!(it.stream.read(&mut bytes).unwrap(), 6);
+    assert_eq!(&bytes[..6], b"abcdef");
+    assert_eq!(it.stream.read(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+    it.reregister(Interest::READ);
+    assert_eq!(it.select(seconds(9)), None, "it is not ready any more");
+}
+
+#[test]
+fn nothing_is_told_that_is_not_asked_for() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc").end_at(seconds(2));
+    });
+    assert_eq!(it.select(seconds(3)), None);
+    it.register(Interest::WRITE);
+    assert_eq!(it.select(seconds(4)), Some(WRITABLE));
+    it.selector.deregister(&mut it.stream, STREAM).unwrap();
+    it.register(Interest::READ);
+    assert_eq!(it.select(seconds(9)), Some(ENDED));
+}
+
+#[test]
+fn room_is_an_edge_after_a_write_that_would_block() {
+    let mut it = Fixture::new(|peer| {
+        peer.window(5).reads_nothing().read_at(seconds(2), 3);
+    });
+    it.register(Interest::WRITE);
+    assert_eq!(it.select(seconds(1)), Some(WRITABLE));
+    assert_eq!(it.stream.write(b"abc").unwrap(), 3);
+    assert_eq!(it.stream.write(b"defgh").unwrap(), 2, "what there was room for");
+    assert_eq!(it.stream.write(b"fgh").unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(WRITABLE), seconds(2)));
+    assert_eq!(it.stream.write(b"fghij").unwrap(), 3);
+    assert_eq!(it.peer.received(), b"abc");
+}
+
+#[test]
+fn a_reset_is_told_whatever_is_asked_for_and_loses_what_was_unread() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc").reset_at(seconds(2));
+    });
+    it.register(Interest::WRITE);
+    assert_eq!(it.select(seconds(1)), Some(WRITABLE));
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(BROKEN), seconds(2)));
+    assert_eq!(it.stream.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(it.stream.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn a_close_with_input_unread_is_a_reset() {
+    let mut read = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc");
+    });
+    let mut unread = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc");
+    });
+    for it in [&mut read, &mut unread] {
+        assert_eq!(it.select(seconds(1)), None);
+        assert_eq!(it.stream.write(b"reply").unwrap(), 5);
+    }
+    assert_eq!(read.stream.read(&mut [0; 10]).unwrap(), 3);
+    let (read_peer, unread_peer) = (read.peer.clone(), unread.peer.clone());
+    read.selector.close(read.stream, STREAM);
+    unread.selector.close(unread.stream, STREAM);
+    assert_eq!((read_peer.end_seen(), read_peer.reset_seen()), (Some(seconds(1)), None));
+    assert_eq!(read_peer.received(), b"reply");
+    assert_eq!((unread_peer.end_seen(), unread_peer.reset_seen()), (None, unread_peer.closed()));
+    assert_eq!(unread_peer.received(), b"", "the reply is destroyed");
+}
+
+#[test]
+fn the_end_comes_after_what_was_sent_before_it() {
+    let mut it = Fixture::new(|peer| {
+        peer.reads_nothing().read_at(seconds(2), 3).read_at(seconds(3), 3);
+    });
+    it.register(Interest::READ);
+    it.stream.write_all(b"abcd").unwrap();
+    it.stream.end_output().unwrap();
+    assert_eq!(it.stream.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert_eq!(it.select(seconds(2)), None);
+    assert_eq!((it.peer.received(), it.peer.end_seen()), (b"abc".to_vec(), None));
+    assert_eq!(it.select(seconds(3)), None);
+    assert_eq!((it.peer.received(), it.peer.end_seen()), (b"abcd".to_vec(), Some(seconds(3))));
+}
+
+#[test]
+fn a_select_that_would_never_return_fails() {
+    let mut it = Fixture::new(|_| {});
+    it.register(Interest::READ);
+    let error = it.selector.select(&mut Vec::new(), None).unwrap_err();
+    assert!(error.to_string().contains("nothing will ever happen"), "{error}");
+    it.selector.waker().wake();
+    it.selector.select(&mut Vec::new(), None).expect("a wake-up is something");
+    assert_eq!(it.net.now(), Duration::ZERO);
+}
+
+#[test]
+fn registrations_are_checked_as_the_system_does() {
+    let mut it = Fixture::new(|_| {});
+    let kind = |result: std::io::Result<()>| result.unwrap_err().kind();
+    assert_eq!(kind(it.selector.reregister(&mut it.stream, STREAM, Interest::READ)), ErrorKind::NotFound);
+    assert_eq!(kind(it.selector.deregister(&mut it.stream, STREAM)), ErrorKind::NotFound);
+    assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::NONE)), ErrorKind::InvalidInput);
+    it.register(Interest::READ);
+    assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::READ)), ErrorKind::AlreadyExists);
+}
