@@ -1,8 +1,14 @@
 //! A stop: nothing new, and what has begun is finished in time.
 
-use multiconn::reactor::Config;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use crate::support::{MORPHEUS, RING, app_server, echo_server, millis, replies, search, seconds};
+use multiconn::protocols::app::{AppServer, AppService};
+use multiconn::reactor::Config;
+use multiconn::selector::sim::SimPeer;
+use multiconn::session::{Peer, Service};
+
+use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
 
 #[test]
 fn a_stop_closes_listeners_and_idle_connections_at_once() {
@@ -89,6 +95,41 @@ fn what_was_sent_before_the_stop_is_served() {
         assert!((seconds(5)..millis(5001)).contains(&end_seen), "in a few turns: {end_seen:?}");
         assert_eq!(peer.reset_seen(), None);
     }
+}
+
+/// When it's told to reload, just before the stop, bytes arrive of which no event has told.
+struct Late {
+    service: AppService,
+    peer: Rc<RefCell<Option<SimPeer>>>,
+}
+
+impl Service for Late {
+    type Session = AppServer;
+
+    fn accept(&mut self, peer: &Peer) -> AppServer {
+        self.service.accept(peer)
+    }
+
+    fn reload(&mut self) {
+        let peer = self.peer.borrow();
+        let peer = peer.as_ref().expect("a peer");
+        peer.send_at(seconds(0), search("morpheus", true));
+        assert_eq!(peer.taken(), 0, "they are there by now, and unread");
+    }
+}
+
+#[test]
+fn what_came_in_the_turn_of_the_stop_is_served() {
+    let peer = Rc::default();
+    let late = Late { service: AppService::default(), peer: Rc::clone(&peer) };
+    let mut server = Server::new(late, Config::default());
+    *peer.borrow_mut() = Some(server.client_at(seconds(1)));
+    let handle = server.reactor.handle();
+    server.net.at(seconds(5), move || handle.reload());
+    server.run_until(seconds(5));
+    let peer = peer.take().unwrap();
+    assert_eq!(replies(&peer.received()), [MORPHEUS]);
+    assert_eq!((peer.end_seen(), peer.reset_seen()), (Some(seconds(5)), None));
 }
 
 #[test]
