@@ -1,7 +1,7 @@
 //! Bytes on their way in and out.
 //!
 //! A session sees two views that live for one call: [`Input`], what has come and is not used yet, and [`Output`], where
-//! its replies go. What is left over when the call ends goes into a [`Rest`], one for each direction of a connection,
+//! its replies go. What is left over when the call ends goes into a `Rest`, one for each direction of a connection,
 //! which owns heap memory only while there is something in it.
 
 use std::io;

@@ -1,22 +1,24 @@
-//! One connection: a stream, a session, and what happens between them.
+//! One connection: a stream, a session, and what is known of both.
+//!
+//! What happens between them is in `serve.rs`, how bytes move in `transfer.rs`, and the way to the close in `close.rs`.
+
+mod close;
+mod serve;
+mod transfer;
 
 use std::collections::VecDeque;
-use std::io;
-use std::io::IoSlice;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::id::ConnectionId;
 use super::{Config, Scratch};
-use crate::buffer::{Input, Rest};
+use crate::buffer::Rest;
 use crate::selector::{Interest, Readiness, Stream};
-use crate::session::{End, Peer, Progress, Session, SessionError, SessionIo};
+use crate::session::{End, Peer, Progress, Session};
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
-/// Most messages that a session may begin before it's another's turn.
-const MESSAGES_PER_TURN: u32 = 256;
 /// How soon a session that does not move its deadline when it has passed is asked again.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -217,22 +219,6 @@ struct Turn<'a> {
     stopping: bool,
 }
 
-/// What one read brought.
-enum Received {
-    Nothing,
-    Bytes(usize),
-    End,
-}
-
-/// What one call of the session came to.
-struct Advanced {
-    result: Result<Progress, SessionError>,
-    /// Bytes that were sent at once.
-    sent: usize,
-    /// The session left the output full; what was sent has made room again.
-    was_full: bool,
-}
-
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over.
     pub fn run(&mut self, scratch: &mut Scratch, config: &Config, now: Instant, stopping: bool) -> Outcome {
@@ -266,285 +252,4 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         Outcome::Wait { interest: Interest::WRITE, deadline: Some(until) }
     }
-
-    /// Lets the session work on what there is, and the stream take what the session makes of it.
-    fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let mut bytes_left = BYTES_PER_TURN;
-        let mut messages_left = MESSAGES_PER_TURN;
-        let mut sendable_left = BYTES_PER_TURN;
-        let mut room_made = false;
-        let mut due = self.session.deadline().is_some_and(|deadline| turn.now >= deadline);
-        loop {
-            // What is left over goes out first, since the session may wait for the room.
-            match self.flush(turn) {
-                Ok(sent) => {
-                    room_made |= sent > 0;
-                    sendable_left = sendable_left.saturating_sub(sent);
-                }
-                Err(error) => return Outcome::Close(End::Broken(error)),
-            }
-            if self.write_is_overdue(turn) {
-                return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
-            }
-            let is_full = self.output.len() >= turn.config.output_high_water;
-            let (reads, goes_on) = match self.progress {
-                Progress::NeedInput => (!is_full, false),
-                Progress::NeedRoom => (false, !is_full),
-                Progress::NeedEither => (true, room_made && !is_full),
-                Progress::Yield | Progress::Finished => (false, true),
-            };
-            if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
-                if goes_on {
-                    // It is yet to be told of the room.
-                    self.progress = Progress::Yield;
-                }
-                return Outcome::Yield;
-            }
-            let mut received = 0;
-            let mut has_news = goes_on || mem::take(&mut due);
-            if reads {
-                match self.receive(turn.scratch) {
-                    Ok(Received::Nothing) => {}
-                    Ok(Received::Bytes(len)) => {
-                        received = len;
-                        bytes_left = bytes_left.saturating_sub(len);
-                        has_news = true;
-                    }
-                    Ok(Received::End) => has_news = true,
-                    Err(error) => return Outcome::Close(End::Broken(error)),
-                }
-            }
-            if !has_news {
-                return self.wait(turn);
-            }
-            if self.progress == Progress::Yield && messages_left == 0 {
-                return Outcome::Yield;
-            }
-            let Advanced { result, sent, was_full } = match self.advance(received, &mut messages_left, turn) {
-                Ok(advanced) => advanced,
-                Err(error) => return Outcome::Close(End::Broken(error)),
-            };
-            sendable_left = sendable_left.saturating_sub(sent);
-            room_made = was_full && sent > 0;
-            match result {
-                Ok(Progress::Finished) => {
-                    // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
-                    // comes while output waits is not looked at, so then there may be something.
-                    let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
-                    let linger = !self.input_ended && may_have_more;
-                    return self.finish(End::Finished, linger, turn);
-                }
-                Ok(progress) => self.progress = progress,
-                Err(error) => {
-                    let linger = !self.input_ended;
-                    return self.finish(End::Failed(error), linger, turn);
-                }
-            }
-        }
-    }
-
-    /// One call of the session, with `received` bytes that have just come; what it has to send is sent at once, as far
-    /// as the stream takes it.
-    fn advance(&mut self, received: usize, messages_left: &mut u32, turn: &mut Turn<'_>) -> io::Result<Advanced> {
-        let fresh = &turn.scratch.input[..received];
-        let appended = !self.input.is_empty();
-        if appended {
-            self.input.extend(fresh);
-        }
-        // With nothing left over from before, the session writes to the buffer that all connections share.
-        let shares = self.output.is_empty();
-        if shares {
-            mem::swap(&mut self.output, &mut turn.scratch.output);
-        }
-        let mut io = SessionIo {
-            input: Input::new(if appended { self.input.as_slice() } else { fresh }),
-            output: self.output.output(turn.config.output_high_water),
-            input_ended: self.input_ended,
-            messages_left: *messages_left,
-            peer: &self.peer,
-        };
-        let result = self.session.advance(&mut io, turn.now);
-        *messages_left = io.messages_left;
-        let was_full = !io.output.has_room();
-        let used = io.input.used();
-
-        let mut sent = Ok(0);
-        if shares {
-            let (queue, lent) = io.output.parts();
-            let len = queue.len() + lent.len();
-            // Write before asking for writability: most replies fit into the socket's buffer, and that saves two system
-            // calls.
-            if len > 0 && self.readiness.writable {
-                sent = write(&mut self.stream, &mut self.readiness, queue, lent);
-            }
-            let mut rest = Rest::default();
-            if let Ok(sent) = sent
-                && sent < len
-            {
-                rest.extend(&queue[sent.min(queue.len())..]);
-                rest.extend(&lent[sent.saturating_sub(queue.len())..]);
-                self.write_deadline = Some(turn.now + turn.config.write_timeout);
-            }
-            mem::swap(&mut self.output, &mut turn.scratch.output);
-            turn.scratch.output.clear();
-            self.output = rest;
-        } else {
-            // The lent bytes are about to go.
-            io.output.queue();
-        }
-
-        if appended {
-            self.input.consume(used);
-        } else {
-            self.input.extend(&turn.scratch.input[used..received]);
-        }
-        sent.map(|sent| Advanced { result, sent, was_full })
-    }
-
-    /// Reads once, if there may be something to read.
-    fn receive(&mut self, scratch: &mut Scratch) -> io::Result<Received> {
-        if !self.readiness.readable || self.input_ended {
-            return Ok(Received::Nothing);
-        }
-        match self.stream.read(&mut scratch.input) {
-            Ok(0) => {
-                self.input_ended = true;
-                log::trace!("{} has ended its sending side", self.peer);
-                Ok(Received::End)
-            }
-            Ok(len) => {
-                log::trace!("Read {len} bytes from {}", self.peer);
-                // A short read has emptied the socket: what comes later is another edge, unless the end is there too.
-                self.readiness.readable = len == scratch.input.len() || self.readiness.read_closed;
-                Ok(Received::Bytes(len))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readiness.readable = false;
-                Ok(Received::Nothing)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Nothing),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends what is left over, as far as the stream takes it, and returns how much that was.
-    fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
-        if self.output.is_empty() || !self.readiness.writable {
-            return Ok(0);
-        }
-        let sent = write(&mut self.stream, &mut self.readiness, self.output.as_slice(), &[])?;
-        self.output.consume(sent);
-        if sent > 0 {
-            self.write_deadline = Some(turn.now + turn.config.write_timeout);
-        }
-        Ok(sent)
-    }
-
-    fn write_is_overdue(&self, turn: &Turn<'_>) -> bool {
-        !self.output.is_empty() && self.write_deadline.is_some_and(|deadline| turn.now >= deadline)
-    }
-
-    fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        // What was not read, since the output was full, has come all the same.
-        let is_held_back = self.readiness.readable && !self.input_ended;
-        let has_begun = !self.session.is_idle() || !self.input.is_empty() || is_held_back;
-        if turn.stopping && !has_begun {
-            return self.finish(End::Stopped, !self.input_ended, turn);
-        }
-        let is_full = self.output.len() >= turn.config.output_high_water;
-        let (readable, session_deadline) = match self.progress {
-            Progress::NeedInput => (!is_full, self.session.deadline()),
-            Progress::NeedEither => (true, self.session.deadline()),
-            // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
-            Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
-        };
-        let interest = Interest { readable: readable && !self.input_ended, writable: !self.output.is_empty() };
-        let write_deadline = self.write_deadline.filter(|_| interest.writable);
-        Outcome::Wait { interest, deadline: session_deadline.into_iter().chain(write_deadline).min() }
-    }
-
-    /// The session is done: from here on there is only the rest of its output, and then the close.
-    fn finish(&mut self, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
-        // A client has nothing that the other side waits for.
-        if self.peer.number.is_some() || (self.output.is_empty() && !linger) {
-            return Outcome::Close(end);
-        }
-        self.state = ConnectionState::Draining { end, linger };
-        self.drain(turn)
-    }
-
-    fn drain(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        self.input = Rest::default();
-        let flushed = self.flush(turn);
-        let ConnectionState::Draining { end, linger } = &mut self.state else { unreachable!("it is draining") };
-        let linger = *linger;
-        match flushed {
-            Err(error) => return Outcome::Close(End::Broken(error)),
-            Ok(_) if !self.output.is_empty() => {
-                if self.write_is_overdue(turn) {
-                    return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
-                }
-                return Outcome::Wait { interest: Interest::WRITE, deadline: self.write_deadline };
-            }
-            Ok(_) => {}
-        }
-        let end = mem::replace(end, End::Finished);
-        if !linger || self.stream.end_output().is_err() {
-            return Outcome::Close(end);
-        }
-        let until = turn.now + turn.config.linger_timeout;
-        self.state = ConnectionState::Lingering { end, until, left: turn.config.linger_len_max };
-        self.linger(turn)
-    }
-
-    fn linger(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let ConnectionState::Lingering { until, mut left, .. } = self.state else { unreachable!("it is lingering") };
-        let mut has_more = false;
-        let mut bytes_left = BYTES_PER_TURN;
-        let is_over = turn.now >= until
-            || loop {
-                if bytes_left == 0 {
-                    has_more = true;
-                    break false;
-                }
-                match self.receive(turn.scratch) {
-                    Ok(Received::Nothing) => break false,
-                    Ok(Received::Bytes(len)) => {
-                        bytes_left = bytes_left.saturating_sub(len);
-                        left = left.saturating_sub(len);
-                        if left == 0 {
-                            break true;
-                        }
-                    }
-                    Ok(Received::End) | Err(_) => break true,
-                }
-            };
-        if is_over {
-            return Outcome::Close(self.take_end());
-        }
-        if let ConnectionState::Lingering { left: stored, .. } = &mut self.state {
-            *stored = left;
-        }
-        if has_more {
-            return Outcome::Yield;
-        }
-        Outcome::Wait { interest: Interest::READ, deadline: Some(until) }
-    }
-}
-
-/// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was. A short write has
-/// filled the socket: room is another edge.
-fn write<S: Stream>(stream: &mut S, readiness: &mut Readiness, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    let result = match (first, second) {
-        (_, []) => stream.write(first),
-        ([], _) => stream.write(second),
-        _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
-    };
-    let sent = match result {
-        Ok(sent) => sent,
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
-        Err(error) => return Err(error),
-    };
-    readiness.writable = sent == first.len() + second.len();
-    Ok(sent)
 }

@@ -1,0 +1,108 @@
+//! Serving: what the session is asked for, and when, while the connection is open.
+
+use std::mem;
+
+use super::transfer::{Advanced, Received};
+use super::{BYTES_PER_TURN, Connection, Outcome, Turn};
+use crate::selector::{Interest, Stream};
+use crate::session::{End, Progress, Session};
+
+/// Most messages that a session may begin before it's another's turn.
+const MESSAGES_PER_TURN: u32 = 256;
+
+impl<S: Stream, T: Session> Connection<S, T> {
+    /// Lets the session work on what there is, and the stream take what the session makes of it.
+    pub(super) fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let mut bytes_left = BYTES_PER_TURN;
+        let mut messages_left = MESSAGES_PER_TURN;
+        let mut sendable_left = BYTES_PER_TURN;
+        let mut room_made = false;
+        let mut due = self.session.deadline().is_some_and(|deadline| turn.now >= deadline);
+        loop {
+            // What is left over goes out first, since the session may wait for the room.
+            match self.flush(turn) {
+                Ok(sent) => {
+                    room_made |= sent > 0;
+                    sendable_left = sendable_left.saturating_sub(sent);
+                }
+                Err(error) => return Outcome::Close(End::Broken(error)),
+            }
+            if self.write_is_overdue(turn) {
+                return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
+            }
+            let is_full = self.output.len() >= turn.config.output_high_water;
+            let (reads, goes_on) = match self.progress {
+                Progress::NeedInput => (!is_full, false),
+                Progress::NeedRoom => (false, !is_full),
+                Progress::NeedEither => (true, room_made && !is_full),
+                Progress::Yield | Progress::Finished => (false, true),
+            };
+            if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
+                if goes_on {
+                    // It is yet to be told of the room.
+                    self.progress = Progress::Yield;
+                }
+                return Outcome::Yield;
+            }
+            let mut received = 0;
+            let mut has_news = goes_on || mem::take(&mut due);
+            if reads {
+                match self.receive(turn.scratch) {
+                    Ok(Received::Nothing) => {}
+                    Ok(Received::Bytes(len)) => {
+                        received = len;
+                        bytes_left = bytes_left.saturating_sub(len);
+                        has_news = true;
+                    }
+                    Ok(Received::End) => has_news = true,
+                    Err(error) => return Outcome::Close(End::Broken(error)),
+                }
+            }
+            if !has_news {
+                return self.wait(turn);
+            }
+            if self.progress == Progress::Yield && messages_left == 0 {
+                return Outcome::Yield;
+            }
+            let Advanced { result, sent, was_full } = match self.advance(received, &mut messages_left, turn) {
+                Ok(advanced) => advanced,
+                Err(error) => return Outcome::Close(End::Broken(error)),
+            };
+            sendable_left = sendable_left.saturating_sub(sent);
+            room_made = was_full && sent > 0;
+            match result {
+                Ok(Progress::Finished) => {
+                    // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
+                    // comes while output waits is not looked at, so then there may be something.
+                    let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
+                    let linger = !self.input_ended && may_have_more;
+                    return self.finish(End::Finished, linger, turn);
+                }
+                Ok(progress) => self.progress = progress,
+                Err(error) => {
+                    let linger = !self.input_ended;
+                    return self.finish(End::Failed(error), linger, turn);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        // What was not read, since the output was full, has come all the same.
+        let is_held_back = self.readiness.readable && !self.input_ended;
+        let has_begun = !self.session.is_idle() || !self.input.is_empty() || is_held_back;
+        if turn.stopping && !has_begun {
+            return self.finish(End::Stopped, !self.input_ended, turn);
+        }
+        let is_full = self.output.len() >= turn.config.output_high_water;
+        let (readable, session_deadline) = match self.progress {
+            Progress::NeedInput => (!is_full, self.session.deadline()),
+            Progress::NeedEither => (true, self.session.deadline()),
+            // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
+            Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
+        };
+        let interest = Interest { readable: readable && !self.input_ended, writable: !self.output.is_empty() };
+        let write_deadline = self.write_deadline.filter(|_| interest.writable);
+        Outcome::Wait { interest, deadline: session_deadline.into_iter().chain(write_deadline).min() }
+    }
+}
