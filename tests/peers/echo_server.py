@@ -1,0 +1,89 @@
+"""An echo server for many connections, over one selectors loop.
+
+It ends after as many connections as it's told, and prints how many bytes each brought. A peer that leaves while there
+is something to send to it is an error and exit status 1.
+"""
+
+import argparse
+import selectors
+import socket
+import sys
+import traceback
+from types import SimpleNamespace
+
+from message import PATIENCE, Violation
+
+# So much unsent output is enough; more is read only after that.
+FULL = 256 * 1024
+
+
+def accept(selector, listener):
+    sock, address = listener.accept()
+    sock.setblocking(False)
+    data = SimpleNamespace(address=address, count=0, output=bytearray())
+    selector.register(sock, selectors.EVENT_READ, data=data)
+
+
+def service_connection(selector, key, mask, options):
+    sock, data = key.fileobj, key.data
+    if mask & selectors.EVENT_READ:
+        received = sock.recv(options.piece)
+        if not received:
+            if data.output:
+                raise Violation(f"{data.address} closed with {len(data.output)} bytes to come back to it")
+            print(f"Closing connection: {data.count} bytes", flush=True)
+            selector.unregister(sock)
+            sock.close()
+            return
+        data.count += len(received)
+        data.output += received
+    if mask & selectors.EVENT_WRITE and data.output:
+        try:
+            sent = sock.send(data.output)
+        except BlockingIOError:
+            sent = 0
+        del data.output[:sent]
+    read = selectors.EVENT_READ if len(data.output) < FULL else 0
+    write = selectors.EVENT_WRITE if data.output else 0
+    selector.modify(sock, read | write, data=data)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--connections", type=int, default=1, help="how many to serve")
+    parser.add_argument("--piece", type=int, default=1024, help="most bytes in a recv")
+    parser.add_argument("--buffer", type=int, help="bytes that the system buffers in each direction")
+    options = parser.parse_args()
+
+    selector = selectors.DefaultSelector()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if options.buffer is not None:
+        # Accepted sockets have these from their listener.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    selector.register(listener, selectors.EVENT_READ, data=None)
+    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    left = options.connections
+    while left or len(selector.get_map()) > 1:
+        events = selector.select(timeout=PATIENCE)
+        if not events:
+            raise Violation(f"nothing happened for {PATIENCE} s")
+        for key, mask in events:
+            if key.data is not None:
+                service_connection(selector, key, mask, options)
+            elif left == 0:
+                raise Violation("one connection too many")
+            else:
+                accept(selector, listener)
+                left -= 1
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
