@@ -186,12 +186,13 @@ fn invalid(key: &'static str, expected: &'static str, found: String) -> Protocol
     ProtocolError::KeyInvalid { key, expected, found }
 }
 
-/// The beginning of a peer's word, to quote in an error.
+/// The beginning of a peer's word, to quote in an error. Errors go into logs and to terminals, so what could take hold of
+/// those is escaped.
 fn cut(word: &str) -> String {
     const CHARS_MAX: usize = 40;
     match word.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &word[..end]),
-        None => word.to_owned(),
+        Some((end, _)) => format!("{}…", word[..end].escape_debug()),
+        None => word.escape_debug().to_string(),
     }
 }
 
