@@ -111,11 +111,13 @@ pub fn fields<'t, const N: usize>(
     let mut json = serde_json::Deserializer::from_str(text);
     let object = json.deserialize_map(Object { names });
     object.and_then(|fields| json.end().map(|()| fields)).map_err(|error| {
-        let is_object = text.trim_start().starts_with('{');
-        if !is_object && serde_json::from_str::<IgnoredAny>(text).is_ok() {
-            JsonError::NotObject
-        } else {
-            JsonError::Invalid(error.to_string())
+        if text.trim_start().starts_with('{') {
+            return JsonError::Invalid(error.to_string());
+        }
+        // That it's no object is the first thing to be found wrong, and said with a quotation of all that it is instead.
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => JsonError::NotObject,
+            Err(error) => JsonError::Invalid(error.to_string()),
         }
     })
 }
@@ -344,6 +346,19 @@ mod tests {
     fn the_last_of_equal_keys_counts_and_escapes_in_keys_are_read() {
         assert_eq!(one(r#"{"k": 1, "\u006b": 2}"#).unwrap(), Some(Field::Natural(2)));
         assert_eq!(one("{}").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_a_quotation() {
+        let long = "x".repeat(10_000);
+        for text in
+            [format!("\"{long}\" x"), format!("\"{long}"), format!("[\"{long}\""), format!("{{\"{long}\": {long}}}")]
+        {
+            let error = one(&text).unwrap_err();
+            assert!(matches!(error, JsonError::Invalid(_)), "{error}");
+            assert!(error.to_string().len() < 100, "{error}");
+        }
+        assert_eq!(one(&format!(" \"{long}\" ")), Err(JsonError::NotObject));
     }
 
     #[test]
