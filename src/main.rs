@@ -1,5 +1,6 @@
 //! The `multiconn` program.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +10,8 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("multiconn: {failure}");
+            // Where even this can't be written, the status still tells.
+            let _ = writeln!(io::stderr(), "multiconn: {failure}");
             ExitCode::FAILURE
         }
     }
