@@ -143,7 +143,11 @@ fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::Erro
 /// Writes data to standard output, at once.
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure(format!("cannot write to standard output: {}", reason(&error))))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::BrokenPipe => "nobody reads it".into(),
+            _ => reason(&error),
+        };
+        Failure(format!("cannot write to standard output: {why}"))
+    })
 }
