@@ -1,5 +1,6 @@
 //! What is logged, and how much of it.
 
+use std::env;
 use std::io::Write;
 use std::thread;
 
@@ -8,26 +9,30 @@ use log::LevelFilter;
 
 use super::Verbosity;
 
+impl Verbosity {
+    /// The level that `-v` and `-q` ask for, if they are given.
+    fn level(self) -> Option<LevelFilter> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some(LevelFilter::Error),
+            (false, 0) => None,
+            (false, 1) => Some(LevelFilter::Debug),
+            (false, _) => Some(LevelFilter::Trace),
+        }
+    }
+}
+
 /// Logs to standard error: what `-v` and `-q` say, or else `RUST_LOG`, or else down to `default`.
 pub fn start(verbosity: Verbosity, default: LevelFilter) {
-    let level = match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => LevelFilter::Error,
-        (false, 0) => return Builder::from_env(Env::default().default_filter_or(default.as_str())).init(),
-        (false, 1) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Trace,
-    };
-    Builder::new().filter_module(env!("CARGO_CRATE_NAME"), level).init();
+    match verbosity.level() {
+        None => Builder::from_env(Env::default().default_filter_or(default.as_str())).init(),
+        // What RUST_LOG says of single modules would be stronger than a level for all, so it is not even read.
+        Some(level) => ours(level).init(),
+    }
 }
 
 /// Logs to standard output as a transcript: what happens, and on which side, which is told by the thread's name.
 pub fn start_transcript(verbosity: Verbosity) {
-    let level = match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => LevelFilter::Error,
-        (false, 0) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Trace,
-    };
-    Builder::new()
-        .filter_module(env!("CARGO_CRATE_NAME"), level)
+    ours(verbosity.level().unwrap_or(LevelFilter::Debug))
         .target(Target::Stdout)
         .format(|out, record| {
             let thread = thread::current();
@@ -35,6 +40,14 @@ pub fn start_transcript(verbosity: Verbosity) {
             writeln!(out, "{}{}", side(name), record.args())
         })
         .init();
+}
+
+/// A logger of what this crate says, down to `level`.
+fn ours(level: LevelFilter) -> Builder {
+    let mut builder = Builder::new();
+    builder.filter_module(env!("CARGO_CRATE_NAME"), level);
+    builder.parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
+    builder
 }
 
 /// The margin of a transcript's line that belongs to `name`.
