@@ -1,6 +1,6 @@
 //! The event loop, by hand: one thread, many connections.
 //!
-//! A turn is: select, dispatch the events, run the runnable, accept new ones, expire timers; the tutorial's `while True:
+//! A turn is: select, dispatch the events, run the runnable, accept others, expire timers; the tutorial's `while True:
 //! sel.select(timeout=None)`, with what a server in front of real traffic needs besides. The loop knows no protocol (that
 //! is the [`Session`](crate::session::Session)'s) and no system (that is the [`Selector`]'s), so it runs as well on the
 //! simulated network as on epoll.
@@ -180,13 +180,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.dispatch();
         self.obey();
         // First those that are here: who comes after one that has closed is to find its place free.
-        self.run_the_runnable(self.runnable.len());
-        let others = self.runnable.len();
+        self.run_the_runnable();
         self.accept();
-        // A request has often come along with its connection. What has yielded is run again in the next turn, after the
-        // events of others.
-        self.runnable.rotate_left(others);
-        self.run_the_runnable(self.runnable.len() - others);
         self.expire_timers();
         Ok(())
     }
@@ -246,9 +241,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Runs the first `count` of the runnable.
-    fn run_the_runnable(&mut self, count: usize) {
-        for _ in 0..count {
+    fn run_the_runnable(&mut self) {
+        // Those that yield are run again in the next turn, after the events of others.
+        for _ in 0..self.runnable.len() {
             let Some(id) = self.runnable.pop_front() else { break };
             self.run_connection(id);
         }
@@ -342,12 +337,12 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open(peer, others, session);
     }
 
+    /// Gives a connection a slot and an id, and runs it: a request has often come along with its connection.
     fn insert(&mut self, mut connection: Connection<S::Stream, V::Session>) {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         connection.generation = self.generation;
         let key = self.connections.insert(connection);
-        let connection = &mut self.connections[key];
-        connection.enqueue(connection.id(key), &mut self.runnable);
+        self.run_connection(ConnectionId::new(key, self.generation));
     }
 
     fn close(&mut self, key: usize, end: End) {

@@ -545,7 +545,7 @@ fn log_of(args: &[&str], rust_log: Option<&str>) -> String {
 #[test]
 fn how_much_is_logged() {
     let connections =
-        ["Accepted connection from 127.0.0.1:", "Closing connection to 127.0.0.1:", ": finished", "Stopping: "];
+        ["Accepted connection from 127.0.0.1:", "Closing connection to 127.0.0.1:", ": finished", "Stopping"];
     let messages = ["Received request '", " (text/json) from 127.0.0.1:", "Sending '"];
     let details = ["Message: idle --[ first byte ]--> protoheader", "Message: content --[ content read ]--> idle"];
     let has = |log: &str, expected: [bool; 3]| {
@@ -684,7 +684,9 @@ fn a_signal_lets_what_has_begun_finish_and_closes_the_rest() {
         ask(server.address());
 
         server.signal(signal);
-        assert!(server.wait_for_log("Stopping: ").contains("Stopping: 3 connections have up to 10s to finish"));
+        assert!(
+            server.wait_for_log("Stopping").contains("Stopping; open connections: 3, which have up to 10s to finish")
+        );
         assert_same(&to_end(&mut silent), b"");
         assert_same(&to_end(&mut idle), b"");
         drop((silent, idle));
@@ -717,7 +719,7 @@ fn a_second_signal_ends_at_once() {
         half.write_all(&search("morpheus")[..50]).unwrap();
         ask(server.address());
         server.signal(first);
-        server.wait_for_log("Stopping: 1 connections");
+        server.wait_for_log("Stopping; open connections: 1");
         server.signal(second);
         let (status, log) = server.ended();
         assert_eq!(status.code(), Some(1), "{}", text(&log));
@@ -731,7 +733,7 @@ fn what_does_not_finish_in_time_is_cut() {
     half.write_all(&search("morpheus")[..50]).unwrap();
     ask(server.address());
     let log = text(&server.stop());
-    assert!(log.contains("Stopping: 1 connections have up to 100ms to finish"), "{log}");
+    assert!(log.contains("Stopping; open connections: 1, which have up to 100ms to finish"), "{log}");
     assert!(log.contains(": server stopped before it was done"), "{log}");
     let mut rest = Vec::new();
     // Whether it's an end or a reset is the system's to say.

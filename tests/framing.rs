@@ -419,7 +419,8 @@ fn header_errors() -> Vec<(Vec<u8>, String)> {
         row(message(&header_with("content-length", Some(value)), b""), &why);
     }
     for value in ["", "middle", "Little", "little ", "big\\u0000"] {
-        let shown = value.replace("\\u0000", "\0");
+        // Errors go into logs and to terminals, so what they quote is escaped.
+        let shown = value.replace("\\u0000", "\\0");
         let why = format!("'byteorder' in the header must be \"little\" or \"big\", not \"{shown}\"");
         row(message(&header_with("byteorder", Some(&format!("\"{value}\""))), b""), &why);
     }
