@@ -145,6 +145,11 @@ impl Rest {
     /// Used bytes are kept until there are this many, so that small steps do not move the rest each time.
     const COMPACT_LEN: usize = 4096;
 
+    /// What is left of two parts, in order.
+    pub fn of(first: &[u8], second: &[u8]) -> Rest {
+        Rest { bytes: [first, second].concat(), used: 0 }
+    }
+
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.used..]
     }

@@ -16,6 +16,7 @@ mod timers;
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -272,7 +273,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 if let Some(when) = connection.set_deadline(deadline, self.now) {
                     self.timers.set(id, when);
                 }
-                self.apply_interest(id, interest);
+                if connection.interest != interest {
+                    self.apply_interest(id, interest);
+                }
             }
             Outcome::Yield => connection.enqueue(id, &mut self.runnable),
             Outcome::NotConnected(end) => self.try_next_address(id.key(), end),
@@ -283,12 +286,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// The one place where what we ask the system for is changed.
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
         let connection = &mut self.connections[id.key()];
-        let before = connection.interest;
-        if before == wanted {
-            return;
-        }
+        let before = mem::replace(&mut connection.interest, wanted);
         log::trace!("Interest in {}: {before} -> {wanted}", connection.peer);
-        connection.interest = wanted;
         let (stream, token) = (&mut connection.stream, id.token());
         let result = if before == Interest::NONE {
             self.selector.register(stream, token, wanted)

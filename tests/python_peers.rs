@@ -4,8 +4,12 @@
 mod common;
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use common::*;
+use multiconn::client::converse;
+use multiconn::protocols::echo::EchoClient;
+use multiconn::session::End;
 
 /// The Python client's replies from the server at its default settings, as the bytes of each.
 fn python_asks(args: &[&str], words: &[&str]) -> Vec<Vec<u8>> {
@@ -151,14 +155,15 @@ fn one_byte_with_each_send() {
 
 #[test]
 fn long_messages_from_a_python_client() {
-    // As long as one argument can be. The replies are longer than what the server lets wait, so it stops reading while the
-    // client, which sends all at once, has not read them.
+    // As long as one argument can be. The replies are longer than what the server lets wait, so it stops reading while they
+    // have not been read; the client, where the systems buffer little, begins to read only when it can't send.
     let value = "🐶x".repeat(25_000);
     let words = ["search", value.as_str()].repeat(12);
     let expected = format!("No match for '{value}'.");
     let mut replies = vec![kept_result(&expected); 11];
     replies.push(result(&expected));
     assert_replies(&python_asks(&["--pipeline"], &words), &replies);
+    assert_replies(&python_asks(&["--pipeline", "--narrow"], &words), &replies);
 
     let got = python_asks_with(&["--max-content", "100k"], &["--json"], &["search", &value]);
     let len = json(&[("action", "search"), ("value", &value)]).len();
@@ -233,7 +238,7 @@ fn a_python_echo_client_gets_everything_back() {
 #[test]
 fn a_python_echo_client_that_reads_only_when_it_cannot_send() {
     let size = "3145729";
-    for args in [&[][..], &["--half-close"]] {
+    for args in [&[][..], &["--half-close"], &["--narrow"], &["--narrow", "--half-close"]] {
         let args = [&["--size", size], args].concat();
         let expected = [1, 2, 3].map(|number| format!("Closing connection {number}: {size} bytes"));
         assert_eq!(echoed(&[], &args, 3), expected);
@@ -269,15 +274,30 @@ fn a_python_echo_server_is_called_on_many_connections() {
 }
 
 #[test]
-fn a_python_echo_server_that_is_sent_more_than_buffers_hold() {
+fn a_python_echo_server_that_is_sent_all_that_a_command_line_holds() {
     // As long as an argument can be, and as many as all can be.
     let message = "🐶x".repeat(25_000);
     let messages = vec![message.as_str(); 14];
     let size = message.len() * messages.len();
-    for args in [&["--piece", "65536"][..], &["--piece", "65536", "--buffer", "4096"]] {
+    for args in [&["--piece", "65536"][..], &["--piece", "65536", "--narrow"]] {
         let (called, served) = call_python_echo(args, 2, &messages);
         let lines = [1, 2].map(|number| format!("connection {number}: {size} bytes sent and received\n"));
         assert_eq!(called, lines.concat() + &format!("2 of 2 connections good, {} bytes received\n", 2 * size));
         assert_eq!(served, format!("Closing connection: {size} bytes\n").repeat(2));
     }
+}
+
+#[test]
+fn a_message_too_long_for_the_command_line_to_a_python_echo_server_that_sends_before_it_reads() {
+    let mut command = python("echo_server.py");
+    command.args(["--connections", "2", "--piece", "65536", "--narrow"]);
+    let server = Server::spawn(command);
+    let message: Vec<u8> = (0..4_000_003_u32).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+    let messages: Arc<[Vec<u8>]> = Arc::new([b"first".to_vec(), message]);
+    let sessions = [(); 2].map(|()| EchoClient::new(Arc::clone(&messages), PATIENCE));
+    for conversation in converse(&[server.address()], sessions, PATIENCE).unwrap() {
+        assert!(matches!(conversation.end, End::Finished), "{}", conversation.end);
+        assert_eq!(conversation.session.received(), 4_000_008);
+    }
+    assert_eq!(server.printed(), "Closing connection: 4000008 bytes\n".repeat(2));
 }

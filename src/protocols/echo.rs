@@ -53,13 +53,12 @@ impl Session for EchoServer {
         if io.input_ended {
             return Ok(Progress::Finished);
         }
-        match self.deadline {
-            // A peer that has not taken its echo yet is the write timeout's to judge.
-            Some(deadline) if now >= deadline && io.output.is_empty() => {
-                return Err(SessionError::Idle(self.idle_timeout));
-            }
-            Some(deadline) if now < deadline && bytes.is_empty() => {}
-            _ => self.deadline = Some(now + self.idle_timeout),
+        // A peer that has not taken its echo yet is the write timeout's to judge.
+        let is_silent = bytes.is_empty() && io.output.is_empty();
+        match self.deadline.filter(|_| is_silent) {
+            Some(deadline) if now >= deadline => return Err(SessionError::Idle(self.idle_timeout)),
+            Some(_) => {}
+            None => self.deadline = Some(now + self.idle_timeout),
         }
         Ok(Progress::NeedInput)
     }

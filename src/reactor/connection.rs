@@ -53,6 +53,8 @@ pub(super) struct Connection<S, T> {
     deadline: Option<Instant>,
     /// When its timer goes off: at its deadline, or before.
     timer: Option<Instant>,
+    /// The deadline has passed, and it has not run since.
+    is_due: bool,
 }
 
 #[derive(Debug)]
@@ -67,14 +69,14 @@ pub(super) enum ConnectionState {
     Open,
     /// The session is done; what it left in the output is being sent.
     Draining {
-        end: End,
+        end: Box<End>,
         /// Whether input may still be on its way, at which a close would answer with a reset, and with that destroy
         /// what the peer has not read yet.
         linger: bool,
     },
     /// Our side has ended; input is dropped until the peer ends its own.
     Lingering {
-        end: End,
+        end: Box<End>,
         until: Instant,
         /// Bytes that may be dropped yet.
         left: usize,
@@ -125,6 +127,7 @@ impl<S, T> Connection<S, T> {
             write_deadline: None,
             deadline: None,
             timer: None,
+            is_due: false,
         }
     }
 
@@ -155,7 +158,7 @@ impl<S, T> Connection<S, T> {
     /// Makes it one that is told `words`, and closed.
     pub fn refuse(&mut self, words: Rest, write_deadline: Instant) {
         self.is_refused = true;
-        self.state = ConnectionState::Draining { end: End::Refused, linger: true };
+        self.state = ConnectionState::Draining { end: Box::new(End::Refused), linger: true };
         self.output = words;
         self.write_deadline = Some(write_deadline);
     }
@@ -163,7 +166,7 @@ impl<S, T> Connection<S, T> {
     /// Sets when to run it though nothing happens, and returns when a timer is to be set for that, if there is none that
     /// goes off in time.
     pub fn set_deadline(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-        self.deadline = deadline.map(|deadline| deadline.max(now + TICK));
+        self.deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
         if self.timer.is_some_and(|timer| self.deadline.is_none_or(|deadline| timer <= deadline)) {
             return None;
         }
@@ -179,10 +182,13 @@ impl<S, T> Connection<S, T> {
         self.timer = self.deadline.filter(|&deadline| deadline > now);
         match (self.timer, self.deadline) {
             (Some(later), _) => Alarm::Early { later },
-            // It is going to run anyway. Run now, it would still be in the queue, and from then on have two turns.
-            (None, Some(_)) if self.is_runnable => Alarm::Stale,
-            (None, Some(_)) => Alarm::Due,
             (None, None) => Alarm::Stale,
+            (None, Some(_)) => {
+                self.is_due = true;
+                // One that is going to run anyway must not run now: it would still be in the queue, and from then on have
+                // two turns.
+                if self.is_runnable { Alarm::Stale } else { Alarm::Due }
+            }
         }
     }
 
@@ -195,9 +201,9 @@ impl<S, T> Connection<S, T> {
     pub fn take_end(&mut self) -> End {
         match mem::replace(&mut self.state, ConnectionState::Open) {
             ConnectionState::Connecting { .. } | ConnectionState::Open => End::Cut,
-            ConnectionState::Draining { end, .. } if self.output.is_empty() => end,
+            ConnectionState::Draining { end, .. } if self.output.is_empty() => *end,
             ConnectionState::Draining { .. } => End::Cut,
-            ConnectionState::Lingering { end, .. } => end,
+            ConnectionState::Lingering { end, .. } => *end,
         }
     }
 

@@ -12,7 +12,7 @@ import struct
 import sys
 import traceback
 
-from message import PATIENCE, Incoming, Violation, as_json, compose
+from message import PATIENCE, Incoming, Violation, as_json, compose, make_narrow
 
 
 def request(action, value, keep, options):
@@ -63,12 +63,16 @@ class Message:
             if error:
                 raise OSError(error, "cannot connect")
             self.connected = True
+        rest = memoryview(self.send_buffer)[: 1 if self.options.drip else None]
         try:
-            sent = self.sock.send(self.send_buffer[:1] if self.options.drip else self.send_buffer)
+            sent = self.sock.send(rest)
         except BlockingIOError:
-            return
+            sent = 0
+        is_blocked = sent < len(rest)
+        rest.release()
         del self.send_buffer[:sent]
-        self.set_events()
+        if is_blocked or not self.send_buffer or not self.options.narrow:
+            self.set_events()
 
     def read(self):
         try:
@@ -102,9 +106,11 @@ def start_connection(selector, requests, options):
     sock = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if options.narrow:
+        make_narrow(sock)
     sock.connect_ex((options.host, options.port))
     message = Message(selector, sock, requests, options)
-    selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, data=message)
+    selector.register(sock, selectors.EVENT_WRITE, data=message)
     return message
 
 
@@ -135,6 +141,7 @@ def main():
     parser.add_argument("--encoding", default="utf-8", help="of JSON requests")
     parser.add_argument("--byteorder", default=sys.byteorder, choices=["little", "big"])
     parser.add_argument("--hex", action="store_true", help="print the bytes of each whole reply")
+    parser.add_argument("--narrow", action="store_true", help="let the systems buffer little, read when a send blocks")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("words", metavar="ACTION VALUE", nargs="+")

@@ -11,7 +11,7 @@ import sys
 import traceback
 from types import SimpleNamespace
 
-from message import PATIENCE, Violation
+from message import PATIENCE, Violation, make_narrow
 
 TUTORIAL_MESSAGES = [b"Message 1 from client.", b"Message 2 from client."]
 
@@ -24,9 +24,11 @@ def start_connections(selector, options):
             total = b"".join(text.encode("utf-8") for text in options.message) or b"".join(TUTORIAL_MESSAGES)
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
+        if options.narrow:
+            make_narrow(sock)
         sock.connect_ex((options.host, options.port))
         data = SimpleNamespace(number=number, total=total, sent=0, received=bytearray())
-        # Nothing is read before a send has blocked or all is sent, so that long messages fill the buffers of both sides.
+        # Nothing is read before a send has blocked or all is sent: long messages fill the buffers of both sides.
         selector.register(sock, selectors.EVENT_WRITE, data=data)
 
 
@@ -65,6 +67,7 @@ def main():
     parser.add_argument("--message", action="append", default=[], help="what to send")
     parser.add_argument("--size", type=int, help="send so many bytes of any value instead")
     parser.add_argument("--half-close", action="store_true", help="end the sending side, and read to the end")
+    parser.add_argument("--narrow", action="store_true", help="let the systems buffer little")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("connections", type=int)

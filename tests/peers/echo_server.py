@@ -11,11 +11,7 @@ import sys
 import traceback
 from types import SimpleNamespace
 
-from message import PATIENCE, Violation
-
-# So much unsent output is enough; more is read only after that.
-FULL = 256 * 1024
-
+from message import PATIENCE, Violation, make_narrow
 
 def accept(selector, listener):
     sock, address = listener.accept()
@@ -43,7 +39,8 @@ def service_connection(selector, key, mask, options):
         except BlockingIOError:
             sent = 0
         del data.output[:sent]
-    read = selectors.EVENT_READ if len(data.output) < FULL else 0
+    # One that buffers little reads only what it can send.
+    read = selectors.EVENT_READ if not data.output or not options.narrow else 0
     write = selectors.EVENT_WRITE if data.output else 0
     selector.modify(sock, read | write, data=data)
 
@@ -52,15 +49,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=1, help="how many to serve")
     parser.add_argument("--piece", type=int, default=1024, help="most bytes in a recv")
-    parser.add_argument("--buffer", type=int, help="bytes that the system buffers in each direction")
+    parser.add_argument("--narrow", action="store_true", help="buffer little, and let the systems do so")
     options = parser.parse_args()
 
     selector = selectors.DefaultSelector()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if options.buffer is not None:
-        # Accepted sockets have these from their listener.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)
+    if options.narrow:
+        make_narrow(listener)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     listener.setblocking(False)

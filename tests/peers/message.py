@@ -1,6 +1,7 @@
 """The framed message as Python programs put it together and take it apart, strict about every byte."""
 
 import json
+import socket
 import struct
 import sys
 
@@ -26,6 +27,16 @@ def compose(content, content_type, content_encoding, byteorder=sys.byteorder, ke
         header["connection"] = "keep-alive"
     head = as_json(header)
     return struct.pack(">H", len(head)) + head + content
+
+
+def make_narrow(sock):
+    """Lets the systems on both sides buffer only a little, of listeners for the connections that they accept.
+
+    On loopback the segments are so large that a few of them hold megabytes, so these are made small too.
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
 
 
 def as_json(value, encoding="utf-8"):

@@ -15,7 +15,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if self.peer.number.is_some() || (self.output.is_empty() && !linger) {
             return Outcome::Close(end);
         }
-        self.state = ConnectionState::Draining { end, linger };
+        self.state = ConnectionState::Draining { end: Box::new(end), linger };
         self.drain(turn)
     }
 
@@ -34,10 +34,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
             Ok(_) => {}
         }
-        let end = mem::replace(end, End::Finished);
         if !linger || self.stream.end_output().is_err() {
-            return Outcome::Close(end);
+            return Outcome::Close(self.take_end());
         }
+        let end = mem::replace(end, Box::new(End::Finished));
         let until = turn.now + turn.config.linger_timeout;
         self.state = ConnectionState::Lingering { end, until, left: turn.config.linger_len_max };
         self.linger(turn)

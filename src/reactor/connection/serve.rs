@@ -17,7 +17,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut messages_left = MESSAGES_PER_TURN;
         let mut sendable_left = BYTES_PER_TURN;
         let mut room_made = false;
-        let mut due = self.session.deadline().is_some_and(|deadline| turn.now >= deadline);
+        let mut is_due = mem::take(&mut self.is_due);
         loop {
             // What is left over goes out first, since the session may wait for the room.
             match self.flush(turn) {
@@ -45,7 +45,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Outcome::Yield;
             }
             let mut received = 0;
-            let mut has_news = goes_on || mem::take(&mut due);
+            let mut has_news = goes_on || mem::take(&mut is_due);
             if reads {
                 match self.receive(turn.scratch) {
                     Ok(Received::Nothing) => {}
@@ -78,7 +78,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
                     let linger = !self.input_ended && may_have_more;
                     return self.finish(End::Finished, linger, turn);
                 }
-                Ok(progress) => self.progress = progress,
+                Ok(progress) => {
+                    self.progress = progress;
+                    // How nearly every run ends: all that came is used, and all that was made of it is sent.
+                    if progress == Progress::NeedInput && !self.readiness.readable && self.output.is_empty() {
+                        return self.wait(turn);
+                    }
+                }
                 Err(error) => {
                     let linger = !self.input_ended;
                     return self.finish(End::Failed(error), linger, turn);
@@ -102,7 +108,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
         };
         let interest = Interest { readable: readable && !self.input_ended, writable: !self.output.is_empty() };
-        let write_deadline = self.write_deadline.filter(|_| interest.writable);
-        Outcome::Wait { interest, deadline: session_deadline.into_iter().chain(write_deadline).min() }
+        let deadline = match (session_deadline, self.write_deadline) {
+            (Some(session), Some(write)) if interest.writable => Some(session.min(write)),
+            (None, write) if interest.writable => write,
+            (session, _) => session,
+        };
+        Outcome::Wait { interest, deadline }
     }
 }

@@ -65,19 +65,20 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if len > 0 && self.readiness.writable {
                 sent = write(&mut self.stream, &mut self.readiness, queue, lent);
             }
-            let mut rest = Rest::default();
-            if let Ok(sent) = sent
-                && sent < len
-            {
-                rest.extend(&queue[sent.min(queue.len())..]);
-                rest.extend(&lent[sent.saturating_sub(queue.len())..]);
-                self.write_deadline = Some(turn.now + turn.config.write_timeout);
-            }
+            let left = match sent {
+                Ok(sent) if sent < len => {
+                    Some(Rest::of(&queue[sent.min(queue.len())..], &lent[sent.saturating_sub(queue.len())..]))
+                }
+                Ok(_) | Err(_) => None,
+            };
             mem::swap(&mut self.output, &mut turn.scratch.output);
             turn.scratch.output.clear();
-            self.output = rest;
+            if let Some(left) = left {
+                self.output = left;
+                self.write_deadline = Some(turn.now + turn.config.write_timeout);
+            }
         } else {
-            // The lent bytes are about to go.
+            // What was lent is about to go.
             io.output.queue();
         }
 
