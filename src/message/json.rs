@@ -131,14 +131,26 @@ fn plain_fields<'t, const N: usize>(text: &'t str, names: &[&str; N]) -> Option<
     }
     let mut found = [const { None }; N];
     let mut rest = text.strip_prefix('{')?;
+    let mut next = 0;
     loop {
-        let key = plain_string(&mut rest)?;
-        rest = rest.strip_prefix(": ")?;
+        // Keys nearly always come in the order of the names, and need not be searched for their end then.
+        let index = match names.get(next).and_then(|name| after_key(rest, name)) {
+            Some(after) => {
+                rest = after;
+                next += 1;
+                Some(next - 1)
+            }
+            None => {
+                let key = plain_string(&mut rest)?;
+                rest = rest.strip_prefix(": ")?;
+                names.iter().position(|&name| name == key)
+            }
+        };
         let value = match rest.as_bytes().first()? {
             b'"' => Field::Text(Cow::Borrowed(plain_string(&mut rest)?)),
             _ => Field::Natural(plain_number(&mut rest)?),
         };
-        if let Some(index) = names.iter().position(|&name| name == key) {
+        if let Some(index) = index {
             found[index] = Some(value);
         }
         match rest.strip_prefix(", ") {
@@ -152,6 +164,11 @@ fn plain_fields<'t, const N: usize>(text: &'t str, names: &[&str; N]) -> Option<
 fn is_plain(text: &str) -> bool {
     // Without a way out of the loop it is done many bytes at a time.
     !text.bytes().fold(false, |found, byte| found | (byte == b'\\') | (byte < 0x20))
+}
+
+/// What comes after the key `name`, if that is what `text` begins with.
+fn after_key<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.strip_prefix('"')?.strip_prefix(name)?.strip_prefix("\": ")
 }
 
 /// Takes a string off the front of `rest`, which [is plain](is_plain).
