@@ -77,6 +77,9 @@ pub struct Reactor<S: Selector, V: Service> {
     /// Connections we have opened ourselves.
     opened: u32,
     accepting: Accepting<S::Listener>,
+    /// A connection that was one too many when it was accepted. It's refused in the next turn, unless that turn's events
+    /// free a place: so who closes one connection and opens another finds the place that was left.
+    one_too_many: Option<(S::Stream, SocketAddr)>,
     /// Connections that have something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
     timers: Timers,
@@ -111,6 +114,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             generation: 0,
             opened: 0,
             accepting: Accepting::default(),
+            one_too_many: None,
             runnable: VecDeque::new(),
             timers: Timers::default(),
             stopping: None,
@@ -189,7 +193,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// How long `select` may wait.
     fn timeout(&self) -> Option<Duration> {
-        if !self.runnable.is_empty() || self.accepting.is_runnable() {
+        if !self.runnable.is_empty() || self.accepting.is_runnable() || self.one_too_many.is_some() {
             return Some(Duration::ZERO);
         }
         let deadlines = [self.timers.next(), self.accepting.retry_at(), self.stopping];
@@ -235,6 +239,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
+        self.one_too_many = None;
         for (key, connection) in &mut self.connections {
             // What a peer has sent before the stop counts as begun, even if it has not been read yet.
             connection.ready(Readiness { readable: true, ..Readiness::default() });

@@ -909,3 +909,54 @@ fn lingering_has_limits() {
         server.stop();
     }
 }
+
+/// What `side` does in `transcript`, without the ports.
+fn done_by(side: &str, transcript: &str) -> Vec<String> {
+    let margin = format!("{side:>12} | ");
+    let lines = transcript.lines().filter_map(|line| line.strip_prefix(&margin));
+    let without_port = |line: &str| match line.split_once("127.0.0.1:") {
+        Some((before, after)) => format!("{before}ADDR{}", after.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
+    };
+    lines.map(without_port).collect()
+}
+
+#[test]
+fn the_demo_shows_both_sides_in_order() {
+    let transcript = text(&printed(multiconn(&["demo"])));
+    // Two connections at once come in any order, but the lines of one are in its own.
+    let client = done_by("client", &transcript);
+    let of_second: Vec<&String> = client[..10].iter().filter(|line| line.contains("connection 2")).collect();
+    assert_eq!(of_second[0], "Starting connection 2 to ADDR");
+    assert_eq!(of_second[1], "Sending 'Message 1 from client.' to connection 2");
+    assert_eq!(of_second[2], "Sending 'Message 2 from client.' to connection 2");
+    assert_eq!(of_second.last().unwrap().as_str(), "Closing connection 2: finished");
+    let echo = done_by("echo server", &transcript);
+    assert_eq!((echo[0].as_str(), echo.last().unwrap().as_str()), ("Listening on ADDR", "Stopping"));
+    assert_eq!(echo.iter().filter(|line| *line == "Accepted connection from ADDR").count(), 2);
+    assert_eq!(echo.iter().filter(|line| *line == "Closing connection to ADDR: finished").count(), 2);
+
+    let app = done_by("app server", &transcript);
+    assert_eq!(
+        app[..5],
+        [
+            "Listening on ADDR",
+            "Accepted connection from ADDR",
+            r#"Received request '{"action": "search", "value": "morpheus"}' (text/json) from ADDR"#,
+            &app[3],
+            "Closing connection to ADDR: finished",
+        ]
+    );
+    assert!(app[3].starts_with(r"Sending '\x00g{"), "{}", app[3]);
+    assert_eq!(app.len(), 1 + 5 * 4 + 1, "five conversations of four lines each");
+    for result in [
+        "2 of 2 connections good, 88 bytes received",
+        "Follow the white rabbit. 🐰",
+        "In the caves beneath the Misty Mountains. 💍",
+        "🐾 Playing ball! 🏐",
+        "No match for 'needle'.",
+        r"First 10 bytes of request: binary\xf0\x9f\x98\x83",
+    ] {
+        assert!(transcript.lines().any(|line| line == result), "{result}");
+    }
+}

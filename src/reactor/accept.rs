@@ -139,12 +139,15 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
             self.accepting.resume(&mut self.selector, self.now);
         }
-        if !self.accepting.is_runnable() {
-            return;
+        if let Some((stream, addr)) = self.one_too_many.take() {
+            match self.is_full() {
+                true => self.refuse(stream, addr),
+                false => self.admit(stream, addr),
+            }
         }
         for index in 0..self.accepting.listeners.len() {
             for _ in 0..ACCEPTS_PER_TURN {
-                if !self.accepting.is_runnable() || !self.accept_one(index) {
+                if !self.accepting.is_runnable() || self.one_too_many.is_some() || !self.accept_one(index) {
                     break;
                 }
             }
@@ -164,7 +167,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         match self.selector.accept(&mut listening.listener) {
             Ok((stream, addr)) => {
                 self.accepting.told = false;
-                self.admit(stream, addr);
+                match self.is_full() {
+                    true => self.one_too_many = Some((stream, addr)),
+                    false => self.admit(stream, addr),
+                }
                 true
             }
             Err(error) => match Failure::of(&error) {
@@ -189,16 +195,23 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.connections.len() - self.accepting.refused >= self.config.connections_max
+    }
+
     fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
         let peer = Peer { addr, number: None };
-        let mut session = self.service.accept(&peer);
+        log::info!("Accepted connection from {peer}");
+        let session = self.service.accept(&peer);
+        self.insert(Connection::new(stream, session, peer, ConnectionState::Open));
+    }
+
+    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr) {
+        let peer = Peer { addr, number: None };
         let max = self.config.connections_max;
-        if self.connections.len() - self.accepting.refused < max {
-            log::info!("Accepted connection from {peer}");
-            return self.insert(Connection::new(stream, session, peer, ConnectionState::Open));
-        }
         log::warn!("Refused connection from {peer}: all {max} are in use");
         self.accepting.refused += 1;
+        let mut session = self.service.accept(&peer);
         let mut words = Rest::default();
         let why = format!("the server is full, all {max} connections are in use; try again later");
         session.refuse(&mut words.output(self.config.output_high_water), &why);
