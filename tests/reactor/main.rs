@@ -3,6 +3,7 @@
 mod accepting;
 mod connecting;
 mod fairness;
+mod manners;
 mod pressure;
 mod serving;
 mod slots;

@@ -61,9 +61,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if !has_news {
                 return self.wait(turn);
             }
-            if self.progress == Progress::Yield && messages_left == 0 {
-                return Outcome::Yield;
-            }
             let Advanced { result, sent, was_full } = match self.advance(received, &mut messages_left, turn) {
                 Ok(advanced) => advanced,
                 Err(error) => return Outcome::Close(End::Broken(error)),
@@ -80,6 +77,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 }
                 Ok(progress) => {
                     self.progress = progress;
+                    if progress == Progress::Yield {
+                        return Outcome::Yield;
+                    }
                     // How nearly every run ends: all that came is used, and all that was made of it is sent.
                     if progress == Progress::NeedInput && !self.readiness.readable && self.output.is_empty() {
                         return self.wait(turn);
