@@ -60,7 +60,8 @@ pub struct SessionIo<'a> {
 pub enum Progress {
     /// It has used what it can of the input and waits for more. It is read once the output has room.
     NeedInput,
-    /// It could go on but for the output, which has to be sent first. Nothing is read meanwhile: back-pressure.
+    /// It could go on but for the output, which has to be sent first. It is called when some of that has gone and less than
+    /// the high-water mark is left. Nothing is read meanwhile: back-pressure.
     NeedRoom,
     /// It waits for more input or more room, whichever comes first. For a client that has to read replies while it sends:
     /// input is read even when the output is full.

@@ -33,7 +33,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             let is_full = self.output.len() >= turn.config.output_high_water;
             let (reads, goes_on) = match self.progress {
                 Progress::NeedInput => (!is_full, false),
-                Progress::NeedRoom => (false, !is_full),
+                Progress::NeedRoom => (false, room_made && !is_full),
                 Progress::NeedEither => (true, room_made && !is_full),
                 Progress::Yield | Progress::Finished => (false, true),
             };
@@ -61,12 +61,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if !has_news {
                 return self.wait(turn);
             }
-            let Advanced { result, sent, was_full } = match self.advance(received, &mut messages_left, turn) {
+            let Advanced { result, sent } = match self.advance(received, &mut messages_left, turn) {
                 Ok(advanced) => advanced,
                 Err(error) => return Outcome::Close(End::Broken(error)),
             };
             sendable_left = sendable_left.saturating_sub(sent);
-            room_made = was_full && sent > 0;
+            room_made = sent > 0;
             match result {
                 Ok(Progress::Finished) => {
                     // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What

@@ -21,8 +21,6 @@ pub(super) struct Advanced {
     pub result: Result<Progress, SessionError>,
     /// Bytes that were sent at once.
     pub sent: usize,
-    /// The session left the output full; what was sent has made room again.
-    pub was_full: bool,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
@@ -53,7 +51,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let result = self.session.advance(&mut io, turn.now);
         *messages_left = io.messages_left;
-        let was_full = !io.output.has_room();
         let used = io.input.used();
 
         let mut sent = Ok(0);
@@ -87,7 +84,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         } else {
             self.input.extend(&turn.scratch.input[used..received]);
         }
-        sent.map(|sent| Advanced { result, sent, was_full })
+        sent.map(|sent| Advanced { result, sent })
     }
 
     /// Reads once, if there may be something to read.
