@@ -73,3 +73,28 @@ fn who_waits_for_room_beside_room_is_called_when_something_has_gone() {
     assert_eq!(slow.received().len(), 300);
     assert!(calls.get() <= 4 + 8, "{} calls", calls.get());
 }
+
+/// Never looks whether the peer has ended its side.
+struct Heedless;
+
+impl Session for Heedless {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        let bytes = io.input.take_all();
+        io.output.push(bytes);
+        Ok(Progress::NeedInput)
+    }
+}
+
+#[test]
+fn who_waits_for_what_cannot_come_is_closed() {
+    let mut server = Server::new(|_: &Peer| Heedless, Config::default());
+    let quick = server.client_at(seconds(1));
+    quick.send_at(seconds(2), "hello").end_at(seconds(3));
+    // What waits to go out goes out before.
+    let slow = server.client_at(seconds(1));
+    slow.window(3).reads_nothing().send_at(seconds(2), "hello").end_at(seconds(3)).read_all_from(seconds(5));
+    slow.read_at(seconds(5), 1);
+    server.run_until(seconds(20));
+    assert_eq!((quick.received(), quick.closed()), (b"hello".to_vec(), Some(seconds(3))));
+    assert_eq!((slow.received(), slow.closed()), (b"hello".to_vec(), Some(seconds(5))));
+}

@@ -113,6 +113,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             (None, write) if interest.writable => write,
             (session, _) => session,
         };
+        if interest == Interest::NONE && deadline.is_none() {
+            // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
+            return self.finish(End::Finished, !self.input_ended, turn);
+        }
         Outcome::Wait { interest, deadline }
     }
 }
