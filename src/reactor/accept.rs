@@ -15,8 +15,8 @@ use crate::session::{Peer, Service, Session};
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long to wait before trying again when nothing could be accepted and no connection closes.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
-/// Connections that are being told at once that they are over the limit. While there are so many, the others wait in the
-/// backlog.
+/// Connections that are being told at once that they are over the limit. While there are so many, and no place is free, the
+/// others wait in the backlog.
 pub const REFUSALS_MAX: usize = 32;
 
 /// The listeners of a reactor.
@@ -156,7 +156,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
-        if self.accepting.refused >= REFUSALS_MAX {
+        if self.is_full() && self.accepting.refused >= REFUSALS_MAX {
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;
         }
@@ -195,6 +195,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
+    /// Whether as many connections as allowed are served.
     fn is_full(&self) -> bool {
         self.connections.len() - self.accepting.refused >= self.config.connections_max
     }

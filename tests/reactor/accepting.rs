@@ -182,3 +182,19 @@ fn every_listener_is_served() {
     server.run_until(seconds(3));
     assert_eq!((first.received(), second.received()), (b"first".to_vec(), b"second".to_vec()));
 }
+
+#[test]
+fn the_refused_keep_nobody_from_a_free_place() {
+    let mut server = app_server(one_connection());
+    let first = server.client_at(seconds(1));
+    first.send_at(seconds(3), search("morpheus", false));
+    // As many as are refused at once, until lingering ends at 4 s.
+    for _ in 0..REFUSALS_MAX {
+        server.client_at(seconds(2)).keeps_open();
+    }
+    let next = server.client_at(millis(2500));
+    next.send_at(millis(2500), search("ring", false));
+    server.run_until(seconds(9));
+    assert_eq!(replies(&first.received()), [MORPHEUS]);
+    assert_eq!((replies(&next.received()), next.accepted()), (vec![RING.to_owned()], Some(seconds(3))));
+}
