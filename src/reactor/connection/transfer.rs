@@ -92,7 +92,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !self.readiness.readable || self.input_ended {
             return Ok(Received::Nothing);
         }
-        match self.stream.read(&mut scratch.input) {
+        // The edge stands until the stream has answered to it, so an interrupted call is made again.
+        let read = loop {
+            match self.stream.read(&mut scratch.input) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => {
                 self.input_ended = true;
                 log::trace!("{} has ended its sending side", self.peer);
@@ -108,7 +115,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 self.readiness.readable = false;
                 Ok(Received::Nothing)
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Nothing),
             Err(error) => Err(error),
         }
     }
@@ -134,16 +140,97 @@ impl<S: Stream, T: Session> Connection<S, T> {
 /// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was. A short write has
 /// filled the socket: room is another edge.
 fn write<S: Stream>(stream: &mut S, readiness: &mut Readiness, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    let result = match (first, second) {
-        (_, []) => stream.write(first),
-        ([], _) => stream.write(second),
-        _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
-    };
-    let sent = match result {
-        Ok(sent) => sent,
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
-        Err(error) => return Err(error),
+    let sent = loop {
+        let result = match (first, second) {
+            (_, []) => stream.write(first),
+            ([], _) => stream.write(second),
+            _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+        };
+        match result {
+            Ok(sent) => break sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     };
     readiness.writable = sent == first.len() + second.len();
     Ok(sent)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::reactor::connection::{Connection, ConnectionState};
+    use crate::reactor::{Config, Scratch};
+    use crate::session::Peer;
+
+    /// A stream of which each call is interrupted at first.
+    struct Interrupted {
+        calls: u32,
+        written: Vec<u8>,
+    }
+
+    impl Interrupted {
+        fn call(&mut self) -> io::Result<()> {
+            self.calls += 1;
+            if self.calls % 2 == 1 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        }
+    }
+
+    impl Read for Interrupted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.call()?;
+            buffer[..5].copy_from_slice(b"hello");
+            Ok(5)
+        }
+    }
+
+    impl Write for Interrupted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.call()?;
+            self.written.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Interrupted {
+        fn end_output(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn connected(&mut self) -> io::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    /// Sends back what it gets.
+    struct Mirror;
+
+    impl Session for Mirror {
+        fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+            let bytes = io.input.take_all();
+            io.output.push(bytes);
+            Ok(Progress::NeedInput)
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_interrupted_is_made_again() {
+        let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), number: None };
+        let stream = Interrupted { calls: 0, written: Vec::new() };
+        let mut connection = Connection::new(stream, Mirror, peer, ConnectionState::Open);
+        let scratch = &mut Scratch { input: vec![0; 100].into(), output: Rest::default() };
+        assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
+        let config = &Config::default();
+        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false };
+        assert_eq!(connection.advance(5, &mut 1, turn).unwrap().sent, 5);
+        assert_eq!(connection.stream.written, b"hello");
+        assert!(connection.readiness.writable, "there is room still");
+    }
 }
