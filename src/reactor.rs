@@ -328,12 +328,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 
     fn try_next_address(&mut self, key: usize, end: End) {
-        let mut connection = self.connections.remove(key);
-        let mut others = connection.take_other_addresses();
-        let Some(addr) = others.pop_front() else {
-            let key = self.connections.insert(connection);
-            return self.close(key, end);
-        };
+        let mut others = self.connections[key].take_other_addresses();
+        let Some(addr) = others.pop_front() else { return self.close(key, end) };
+        let connection = self.connections.remove(key);
         log::info!("Cannot connect to {}: {end}", connection.peer.addr);
         let token = connection.id(key).token();
         let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
