@@ -64,7 +64,9 @@ impl FromStr for Address {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("'{text}' is not a port, a number from 0 to 65535"))
+    // Parsing by itself would let a sign pass.
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| format!("'{text}' is not a port, a number from 0 to 65535"))
 }
 
 impl fmt::Display for Address {
@@ -162,6 +164,8 @@ mod tests {
             ("host:", "not a port"),
             ("host:http", "not a port"),
             ("host:-1", "not a port"),
+            ("host:+1", "not a port"),
+            ("[::1]:+1", "not a port"),
             ("[::1", "without ']'"),
             ("[::1]80", "after ']'"),
             ("[host]:80", "not an IPv6 address"),
