@@ -131,6 +131,7 @@ fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::Erro
     let hint = match kind {
         io::ErrorKind::ConnectionRefused => " (is a server running there?)",
         io::ErrorKind::TimedOut => " (is it the right address?)",
+        io::ErrorKind::AddrNotAvailable => " (are all local ports in use?)",
         _ => "",
     };
     let shown = match address.to_string() {
@@ -150,4 +151,20 @@ fn print(bytes: &[u8]) -> Result<(), Failure> {
         };
         Failure(format!("cannot write to standard output: {why}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_our_own_that_is_missing_is_told_from_an_address_that_is() {
+        let error = io::Error::from_raw_os_error(if cfg!(target_os = "linux") { 99 } else { 49 });
+        let addr = SocketAddr::from(([10, 0, 0, 1], 7));
+        let address = addr.to_string().parse().unwrap();
+        assert_eq!(
+            cannot_connect(&address, addr, &reason(&error), error.kind()),
+            "cannot connect to 10.0.0.1:7: address not available (are all local ports in use?)"
+        );
+    }
 }

@@ -37,7 +37,7 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset => "connection reset by peer".into(),
         io::ErrorKind::BrokenPipe => "peer has closed the connection".into(),
         io::ErrorKind::AddrInUse => "address already in use".into(),
-        io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
+        io::ErrorKind::AddrNotAvailable => "address not available".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::NotFound => "no such file".into(),
         io::ErrorKind::TimedOut => "timed out".into(),

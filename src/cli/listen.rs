@@ -62,5 +62,9 @@ fn failure(addr: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::AddrInUse => " (is a server running there already? port 0 picks a free one)",
         _ => "",
     };
-    Failure::new(format!("cannot listen on {addr}: {}{hint}", reason(error)))
+    let why = match error.kind() {
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
+        _ => reason(error),
+    };
+    Failure::new(format!("cannot listen on {addr}: {why}{hint}"))
 }
