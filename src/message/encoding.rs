@@ -1,7 +1,8 @@
 //! The encodings that a JSON content may be in, under the names of Python's codecs and of the WHATWG registry.
 //!
-//! Where the two give one name to different encodings, Python's meaning holds: `latin-1` and `ascii` are what they say,
-//! not windows-1252, and `utf-16` without a byte order mark is the machine's.
+//! `latin-1` and `ascii` are Python's, not windows-1252, and `utf-16` without a byte order mark is in the machine's order.
+//! Of all others the bytes are read by the registry's tables, also where these fill in what Python leaves undefined: byte
+//! 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are windows-1254's.
 
 use std::borrow::Cow;
 
@@ -56,6 +57,8 @@ impl Encoding {
     /// Looks `name` up in the WHATWG registry, under the spellings that Python has for the same encodings.
     fn registered(name: &str) -> Option<&'static Codec> {
         let label = match name {
+            "cp874" => "windows-874",
+            "iso8859-16" => "iso-8859-16",
             "cp932" | "ms932" | "mskanji" | "s-jis" => "shift_jis",
             "cp936" | "ms936" => "gbk",
             "cp949" | "ms949" | "uhc" => "euc-kr",
@@ -183,6 +186,8 @@ mod tests {
             "iso-8859-15",
             "cp1251",
             "cp866",
+            "cp874",
+            "iso8859_16",
             "mac_roman",
             "iso2022_jp",
         ] {
