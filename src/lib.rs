@@ -52,15 +52,15 @@
 //!
 //! # What holds
 //!
-//! 1. **One turn** of the reactor is: select, dispatch events, run the runnable, expire timers. The clock is read once a
-//!    turn and handed down.
+//! 1. **One turn** of the reactor is: select, dispatch events, run the runnable, accept others, expire timers. The clock
+//!    is read once a turn and handed down.
 //! 2. **Dispatch cannot fail.** No connection's error ends the loop, or touches another connection.
 //! 3. **Readiness is remembered, interest is masked.** What we ask the system for is changed only where it differs from
 //!    what we asked last. A message that comes whole costs one `recv` and one `send`, and nothing else.
 //! 4. **Every run has a budget** in bytes and messages, so one fast peer starves nobody.
 //! 5. **An idle connection owns no heap memory** beyond its slot in the slab.
 //! 6. **Nothing is allocated because a peer said so.** Memory grows with what was received, under a limit.
-//! 7. **Every wait has a deadline.**
+//! 7. **Every wait has a deadline**: the reactor's own, and each of a session that gives one.
 //! 8. **Half-close is input.** A peer that has ended its sending side still gets its reply.
 //! 9. **Accept errors are sorted**: a connection's own are skipped, the process's pause the listener.
 //! 10. **A warm connection serves a message without touching the allocator.**

@@ -69,7 +69,8 @@ pub enum Progress {
     NeedEither,
     /// It has had its share of messages and wants to go on when it is its turn again.
     Yield,
-    /// It is done: the output is sent, and the connection closed.
+    /// It is done: the output is sent, and the connection closed. A connection that we have opened is closed at once, with
+    /// what the system has not taken of the output unsent; so a client's session is finished when it has all its answers.
     Finished,
 }
 

@@ -20,7 +20,8 @@ const CONNECTIONS: u32 = 2;
 /// Far longer than anything takes inside one machine: it's there so that a fault is told, not waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the demonstration: each server on a thread of its own, the clients on this one. The lines of either side are in the order in which things happened.
+/// Runs the demonstration: each server on a thread of its own, the clients on this one. The lines of either side are in
+/// the order in which things happened.
 pub fn run() -> Result<(), Failure> {
     with_server("echo server", EchoService::default(), |port, ended| {
         conversation(&format!("call echo {port} --connections {CONNECTIONS}"), || {
