@@ -33,6 +33,9 @@ use id::{ConnectionId, Source};
 use timers::Timers;
 
 /// Limits and timeouts of connections, whatever the protocol. Those of messages are the protocol's.
+///
+/// Timeouts are added to the time, which panics where the sum is beyond the clock: for "never", a year does, and
+/// `Duration::MAX` does not.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.

@@ -60,7 +60,7 @@ impl Patience {
         }
     }
 
-    /// Begins the present wait anew at `now`.
+    /// Forgets the present wait: the next that is observed begins anew.
     fn restart(&mut self) {
         self.waiting = None;
     }
