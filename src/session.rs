@@ -149,13 +149,6 @@ impl From<ProtocolError> for SessionError {
     }
 }
 
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { phase, got, want } = self;
-        write!(f, "{got} bytes into a {phase} of {want}")
-    }
-}
-
 /// Makes the sessions of one server or client, and holds what they share.
 pub trait Service {
     /// The protocol.

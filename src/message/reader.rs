@@ -11,6 +11,7 @@
 //! A reader owns no bytes. What is not enough for a step stays in the input, and the caller keeps it until more comes,
 //! so memory grows with what a peer has sent, never with what it says it will send.
 
+use std::fmt;
 use std::mem;
 
 use super::table::{self, Event, Phase};
@@ -35,6 +36,13 @@ pub struct Position {
     pub got: usize,
     /// Bytes that the part has.
     pub want: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { phase, got, want } = self;
+        write!(f, "{got} bytes into a {phase} of {want}")
+    }
 }
 
 /// Reads framed messages. A protocol error is sticky: after it there is no next message to find.
@@ -163,8 +171,7 @@ impl MessageReader {
     /// How far the message has come, when `unused` bytes of it are left in the input.
     pub fn position(&self, unused: usize) -> Position {
         let want = match &self.state {
-            Ok(ReadState::Idle) => PROTOHEADER_LEN,
-            Ok(ReadState::Protoheader) => PROTOHEADER_LEN,
+            Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
             Ok(ReadState::Jsonheader { len }) => *len,
             Ok(ReadState::Content { header }) => header.content_len,
             Ok(ReadState::Closed) | Err(_) => 0,
