@@ -55,7 +55,7 @@ pub trait Selector {
     /// Where the system refuses.
     fn deregister(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
 
-    /// Closes a stream, registered or not.
+    /// Closes a stream, registered or not. One that never was may as well be dropped.
     fn close(&mut self, stream: Self::Stream, token: Token);
 
     /// Watches `listener` for connections to accept.

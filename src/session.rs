@@ -114,6 +114,11 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// An error of the protocol's own, or just words that say what is wrong.
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
     /// Whether the peer is to be told: not if it has gone, nor if it has asked for nothing.
     pub fn deserves_reply(&self) -> bool {
         match self {

@@ -24,7 +24,7 @@ impl Session for Shout {
                 return match io.input.len() {
                     _ if io.input_ended => Ok(Progress::Finished),
                     0..1000 => Ok(Progress::NeedInput),
-                    _ => Err(SessionError::Other("a line is too long".into())),
+                    _ => Err(SessionError::other("a line is too long")),
                 };
             };
             io.output.push(&line.to_ascii_uppercase());

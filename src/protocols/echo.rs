@@ -185,7 +185,7 @@ impl Session for EchoClient {
         let bytes = io.input.take_all();
         if !bytes.is_empty() {
             log::debug!("Received {} from {}", Escaped(bytes), io.peer);
-            self.check(bytes).map_err(other)?;
+            self.check(bytes).map_err(SessionError::other)?;
         }
         let sent = self.send(io);
         let (got, want) = (self.received, self.total());
@@ -193,12 +193,12 @@ impl Session for EchoClient {
             return Ok(Progress::Finished);
         }
         if io.input_ended {
-            return Err(other(EchoError::Cut { got, want }));
+            return Err(SessionError::other(EchoError::Cut { got, want }));
         }
         match self.deadline {
             Some(deadline) if bytes.is_empty() && !sent => {
                 if now >= deadline {
-                    return Err(other(EchoError::Stalled { got, want, timeout: self.timeout }));
+                    return Err(SessionError::other(EchoError::Stalled { got, want, timeout: self.timeout }));
                 }
             }
             _ => self.deadline = Some(now + self.timeout),
@@ -214,8 +214,4 @@ impl Session for EchoClient {
     fn is_idle(&self) -> bool {
         false
     }
-}
-
-fn other(error: EchoError) -> SessionError {
-    SessionError::Other(error.into())
 }

@@ -121,12 +121,22 @@ enum Failure {
 impl Failure {
     fn of(error: &io::Error) -> Failure {
         // EPROTO has no kind of its own.
-        const EPROTO: i32 = if cfg!(target_os = "linux") { 71 } else { 100 };
+        const EPROTO: i32 = match () {
+            () if cfg!(target_os = "linux") => 71,
+            () if cfg!(target_os = "freebsd") => 92,
+            () if cfg!(target_os = "openbsd") => 95,
+            () if cfg!(target_os = "netbsd") => 96,
+            () => 100,
+        };
         match error.kind() {
             io::ErrorKind::WouldBlock => Failure::NoneWaits,
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
-                Failure::ThisConnection
-            }
+            // The last three are what Linux hands over of a connection's network: accept(2).
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable => Failure::ThisConnection,
             _ if error.raw_os_error() == Some(EPROTO) => Failure::ThisConnection,
             _ => Failure::Ours,
         }

@@ -206,7 +206,7 @@ impl Session for AppClient {
             log::debug!("Received response {} from {}", Escaped(message.content), io.peer);
             let reply = Reply::from_message(&message, self.reader.limits().depth_max)
                 .inspect_err(|_| self.reader.close(Event::Violation))
-                .map_err(|error| SessionError::Other(error.into()))?;
+                .map_err(SessionError::other)?;
             self.replies.push(reply);
             if self.replies.len() == self.requests.len() {
                 self.reader.close(Event::LastMessage);
@@ -218,7 +218,7 @@ impl Session for AppClient {
             self.reader.close(Event::InputEnded);
             let (got, want) = (self.replies.len(), self.requests.len());
             return Err(match position.phase {
-                Phase::Idle if got > 0 => SessionError::Other(ReplyError::NotKept { got, want }.into()),
+                Phase::Idle if got > 0 => SessionError::other(ReplyError::NotKept { got, want }),
                 _ => SessionError::PeerClosedMidMessage(position),
             });
         }
