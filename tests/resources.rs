@@ -14,10 +14,14 @@ use socket2::SockRef;
 
 /// A server with `limit` file descriptors at most.
 fn start_with_descriptors(limit: u32, args: &[&str]) -> Server {
+    Server::spawn(with_descriptors(limit, args))
+}
+
+fn with_descriptors(limit: u32, args: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_multiconn"), "serve"]);
     command.args(args);
-    Server::spawn(command)
+    command
 }
 
 /// How many descriptors the server has open.
@@ -90,6 +94,20 @@ fn more_peers_than_descriptors() {
     }
     assert!(full <= 120 - 18, "the first 18 and those that came after them were served, and {full} told off");
     drop(peers);
+    ask(&server);
+    server.stop();
+}
+
+#[test]
+fn a_server_that_could_accept_nobody_does_not_start() {
+    let server = start_with_descriptors(40, &["app", "0", "-q"]);
+    let is_open = |number: &u32| fs::exists(format!("/proc/{}/fd/{number}", server.pid())).expect("it runs");
+    let needed = (0..).find(|number| !is_open(number)).expect("there is an end to them");
+    server.stop();
+    let output = run(with_descriptors(needed, &["app", "0", "-q"]));
+    let said = "multiconn: cannot accept connections: too many open files\n";
+    assert_eq!((output.status.code(), text(&output.stderr), text(&output.stdout)), (Some(1), said.into(), "".into()));
+    let server = start_with_descriptors(needed + 1, &["app", "0", "-q"]);
     ask(&server);
     server.stop();
 }

@@ -1,5 +1,8 @@
 //! File descriptors: how many there are, and how many connections that makes.
 
+use std::io;
+use std::os::fd::AsFd;
+
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::reactor::REFUSALS_MAX;
@@ -29,6 +32,14 @@ pub fn connections_for(descriptors: u64) -> usize {
     let free = descriptors.saturating_sub(RESERVED);
     let refusals = (REFUSALS_MAX as u64).min(free / 4);
     usize::try_from(free - refusals).unwrap_or(usize::MAX).max(1)
+}
+
+/// Whether there is one for a first connection.
+///
+/// # Errors
+/// Where there is none.
+pub fn one_is_left() -> io::Result<()> {
+    io::stdin().as_fd().try_clone_to_owned().map(drop)
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::options::ServerOptions;
-use super::{Failure, listen, print, signals, units};
+use super::{Failure, descriptors, listen, print, signals, units};
 use crate::message::Limits;
 use crate::protocols::app::{AppService, Timeouts};
 use crate::protocols::echo::EchoService;
 use crate::reactor::Reactor;
 use crate::selector::MioSelector;
 use crate::session::Service;
+use crate::text::reason;
 
 #[derive(Debug, Subcommand)]
 pub enum Serve {
@@ -96,6 +97,9 @@ fn run<V: Service>(options: &ServerOptions, service: V) -> Result<(), Failure> {
             reactor.add_listener(MioSelector::listener(listener).map_err(set_up)?).map_err(set_up)?;
         }
     }
+    // Without it the server would listen and never accept anybody.
+    descriptors::one_is_left()
+        .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
     // Only now, so that who reads a line can connect to every address.
     print(lines.as_bytes())?;
     reactor.run().map_err(set_up)
