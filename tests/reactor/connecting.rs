@@ -123,6 +123,22 @@ fn a_long_request_may_take_longer_than_the_timeout_while_it_moves() {
 }
 
 #[test]
+fn a_reply_that_does_not_come_is_waited_for_no_longer_than_the_timeout() {
+    let (net, mut reactor, log) = clients();
+    net.server(addr(1), |_| {});
+    // The last of this one's request goes a second later.
+    net.server(addr(2), |peer| {
+        peer.window(10_000).reads_nothing().read_at(seconds(1), 100_000);
+    });
+    for (n, request) in [(1, Request::Search("ring".into())), (2, Request::Binary(vec![b'x'; 15_000]))] {
+        reactor.connect(&[addr(n)], AppClient::new(vec![request], Limits::default(), seconds(2)));
+    }
+    reactor.run().unwrap();
+    let why = "timed out: nothing came for 2s".to_owned();
+    assert_eq!(ends(&log), [(1, seconds(2) + millis(1), why.clone()), (2, seconds(3), why)]);
+}
+
+#[test]
 fn a_refused_connect_goes_on_to_the_next_address() {
     let (net, mut reactor, log) = clients();
     net.refuse(addr(1));
