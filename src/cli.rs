@@ -22,7 +22,8 @@ use std::net::SocketAddr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::Conversation;
-use crate::session::End;
+use crate::message::ProtocolError;
+use crate::session::{End, SessionError};
 use crate::text::reason;
 use address::Address;
 
@@ -122,6 +123,9 @@ impl Failure {
         Failure(match &conversation.end {
             End::ConnectFailed(error) => cannot_connect(address, addr, &reason(error), error.kind()),
             end @ End::ConnectTimedOut(_) => cannot_connect(address, addr, &end.to_string(), io::ErrorKind::TimedOut),
+            End::Failed(SessionError::Protocol(error)) if !matches!(error, ProtocolError::ContentTooLong { .. }) => {
+                format!("the conversation with {addr} failed: malformed reply: {error}")
+            }
             end => format!("the conversation with {addr} failed: {end}"),
         })
     }

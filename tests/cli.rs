@@ -288,7 +288,7 @@ fn a_reply_that_is_cut() {
     let header_len = reply.len() - content_len - 2;
     let close = |len| called(&reply[..len], Farewell::Close);
     assert_eq!(close(0), "peer closed before it sent a message");
-    assert_eq!(close(1), "peer closed in mid-message, 1 bytes into a protoheader of 2");
+    assert_eq!(close(1), "peer closed in mid-message, 1 byte into a protoheader of 2");
     assert_eq!(close(2), format!("peer closed in mid-message, 0 bytes into a JSON header of {header_len}"));
     assert_eq!(close(19), format!("peer closed in mid-message, 17 bytes into a JSON header of {header_len}"));
     assert_eq!(close(reply.len() - 1), "peer closed in mid-message, 14 bytes into a content of 15");
@@ -301,7 +301,7 @@ fn a_reply_that_does_not_come() {
     let wait = |timeout, len| called_with(&["--timeout", timeout], &reply[..len], Farewell::Wait);
     assert_eq!(wait("200ms", 0), "timed out: nothing came for 200ms");
     // Long enough for a busy machine to bring what does come.
-    assert_eq!(wait("700ms", 1), "timed out after 700ms, 1 bytes into a protoheader of 2");
+    assert_eq!(wait("700ms", 1), "timed out after 700ms, 1 byte into a protoheader of 2");
     assert_eq!(wait("700ms", reply.len() - 2), "timed out after 700ms, 13 bytes into a content of 15");
 }
 
@@ -321,12 +321,15 @@ fn a_reply_that_is_malformed() {
         raw(&message("binary/i64", "binary", b"1234567")),
         "malformed reply: a binary/i64 content of 7 bytes, not 8"
     );
-    assert_eq!(raw(b"\0\0"), "the header length is zero");
-    assert_eq!(raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "a header of 18516 bytes is over the limit of 8192");
-    assert_eq!(raw(b"\0\x02[]"), "the header is JSON but not an object");
-    assert_eq!(raw(b"\0\x02{}"), "the header has no 'byteorder'");
-    assert_eq!(raw(b"\0\x01\xff"), "the header is not UTF-8");
-    assert_eq!(raw(&message("text/json", "utf-9", b"{}")), "unknown encoding 'utf-9'");
+    assert_eq!(raw(b"\0\0"), "malformed reply: the header length is zero");
+    assert_eq!(
+        raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        "malformed reply: a header of 18516 bytes is over the limit of 8192"
+    );
+    assert_eq!(raw(b"\0\x02[]"), "malformed reply: the header is JSON but not an object");
+    assert_eq!(raw(b"\0\x02{}"), "malformed reply: the header has no 'byteorder'");
+    assert_eq!(raw(b"\0\x01\xff"), "malformed reply: the header is not UTF-8");
+    assert_eq!(raw(&message("text/json", "utf-9", b"{}")), "malformed reply: unknown encoding 'utf-9'");
 }
 
 #[test]
@@ -856,7 +859,7 @@ fn timeouts_of_messages() {
         stream.write_all(&request[..len]).unwrap();
         to_end(&mut stream)
     };
-    assert_same(&wait(1), &result("Error: timed out after 100ms, 1 bytes into a protoheader of 2"));
+    assert_same(&wait(1), &result("Error: timed out after 100ms, 1 byte into a protoheader of 2"));
     let why = format!("Error: timed out after 100ms, 48 bytes into a JSON header of {header_len}");
     assert_same(&wait(50), &result(&why));
     let why = "Error: timed out after 150ms, 36 bytes into a content of 37";

@@ -703,7 +703,7 @@ fn the_end_of_the_input_is_judged_by_where_it_comes() {
 fn how_far_a_message_came_is_told_in_words() {
     let request = goldens(false).swap_remove(0).request;
     for (cut, words) in [
-        (1, "peer closed in mid-message, 1 bytes into a protoheader of 2"),
+        (1, "peer closed in mid-message, 1 byte into a protoheader of 2"),
         (2, "peer closed in mid-message, 0 bytes into a JSON header of 103"),
         (104, "peer closed in mid-message, 102 bytes into a JSON header of 103"),
         (105, "peer closed in mid-message, 0 bytes into a content of 41"),
@@ -814,7 +814,7 @@ fn a_client_says_how_many_replies_came() {
     let reply = json_message("{\"result\": \"x\"}", false);
     for (received, why) in [
         (vec![], "peer closed before it sent a message".to_owned()),
-        (reply[..1].to_vec(), "peer closed in mid-message, 1 bytes into a protoheader of 2".to_owned()),
+        (reply[..1].to_vec(), "peer closed in mid-message, 1 byte into a protoheader of 2".to_owned()),
         (reply.clone(), "peer closed after 1 of 2 replies".to_owned()),
         (
             [&reply[..], &reply[..reply.len() - 1]].concat(),

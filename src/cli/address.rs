@@ -34,18 +34,19 @@ impl FromStr for Address {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::loopback(port(text)?));
         }
-        if let Ok(ip) = text.parse() {
-            return Ok(Address { host: Host::Ip(ip), port: DEFAULT_PORT });
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(Address { host: Host::Ip(ip.to_canonical()), port: DEFAULT_PORT });
         }
         if let Some(rest) = text.strip_prefix('[') {
             let (ip, rest) = rest.split_once(']').ok_or("'[' without ']'")?;
-            let ip = ip.parse().map_err(|_| format!("'{ip}' is not an IPv6 address"))?;
+            let ip: Ipv6Addr = ip.parse().map_err(|_| format!("'{ip}' is not an IPv6 address"))?;
             let port = match rest.strip_prefix(':') {
                 Some(text) => port(text)?,
                 None if rest.is_empty() => DEFAULT_PORT,
                 None => return Err(format!("'{rest}' after ']'; expected ':PORT'")),
             };
-            return Ok(Address { host: Host::Ip(IpAddr::V6(ip)), port });
+            // One that stands for an IPv4 address is used as that.
+            return Ok(Address { host: Host::Ip(ip.to_canonical()), port });
         }
         let (host, port) = match text.split_once(':') {
             None => (text, DEFAULT_PORT),
@@ -116,10 +117,11 @@ impl Address {
             Host::Name(name) => name,
             Host::Every => unreachable!("it stands for no name"),
         };
+        let shown = name.escape_debug();
         let fail = |error: io::Error| {
             let text = error.to_string();
             let why = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
-            Failure::new(format!("cannot find the address of {name}: {}", why.to_lowercase()))
+            Failure::new(format!("cannot find the address of {shown}: {}", why.to_lowercase()))
         };
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for addr in (name.as_str(), self.port).to_socket_addrs().map_err(fail)? {
@@ -128,7 +130,7 @@ impl Address {
             }
         }
         match addresses.is_empty() {
-            true => Err(Failure::new(format!("cannot find the address of {name}: it has none"))),
+            true => Err(Failure::new(format!("cannot find the address of {shown}: it has none"))),
             false => Ok(addresses),
         }
     }
@@ -151,6 +153,7 @@ mod tests {
             ("[::1]:80", "[::1]:80"),
             ("[::1]", "[::1]:65432"),
             ("::1", "[::1]:65432"),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), shown, "{text}");
         }

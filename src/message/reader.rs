@@ -41,7 +41,8 @@ pub struct Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { phase, got, want } = self;
-        write!(f, "{got} bytes into a {phase} of {want}")
+        let bytes = if *got == 1 { "byte" } else { "bytes" };
+        write!(f, "{got} {bytes} into a {phase} of {want}")
     }
 }
 

@@ -27,7 +27,7 @@ fn a_dripping_header_is_cut_ten_seconds_after_its_first_byte() {
     assert_eq!((dripping.end_seen(), dripping.reset_seen()), (Some(seconds(15)), None));
 
     let (at, end) = server.end_of(&stalled);
-    assert_eq!((at, end.as_str()), (millis(17_001), "timed out after 10s, 1 bytes into a protoheader of 2"));
+    assert_eq!((at, end.as_str()), (millis(17_001), "timed out after 10s, 1 byte into a protoheader of 2"));
     assert_eq!(replies(&stalled.received()).len(), 1);
 
     assert_eq!(server.end_of(&second).0, seconds(30));
@@ -149,4 +149,22 @@ fn a_thousand_timers_go_off_each_at_its_time() {
         let accepted = peer.accepted().unwrap();
         assert_eq!(server.end_of(&peer).0, accepted + Duration::from_secs(60));
     }
+}
+
+#[test]
+fn who_reads_slowly_is_not_taken_for_one_who_reads_nothing() {
+    let mut server = echo_server(Config::default());
+    let peer = server.client_at(seconds(1));
+    // It takes too little for the system to say so, up to second 101, and then nothing.
+    peer.window(100_000).room_reported_from(50_000).reads_nothing();
+    peer.send_at(seconds(1), vec![b'x'; 150_000]);
+    for n in 0..20 {
+        peer.read_at(seconds(6 + 5 * n), 1000);
+    }
+    server.run_until(seconds(300));
+    let (at, end) = server.end_of(&peer);
+    assert_eq!(end, "peer read nothing for 30s");
+    // What it took after one look is found at the next, 30 seconds later, and the look after that finds nothing.
+    assert!((seconds(131)..=seconds(161)).contains(&at), "{at:?}");
+    assert_eq!(peer.received().len(), 20_000);
 }

@@ -77,6 +77,10 @@ impl Service for AppService {
         let Some(path) = &self.shared.path else {
             return log::info!("There is no dictionary file to read again");
         };
+        // To open a pipe may take for ever, and everybody would wait.
+        if path.exists() && !path.is_file() {
+            return log::error!("{} is no regular file, so it is not read again", path.display());
+        }
         match Dictionary::read(path) {
             Ok(dictionary) => {
                 log::info!("Read {} entries from {}", dictionary.len(), path.display());

@@ -121,7 +121,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Sends what is left over, as far as the stream takes it, and returns how much that was.
     pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
-        if self.output.is_empty() || !self.readiness.writable {
+        // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the
+        // peer has taken nothing by the deadline, or just little, is found out by writing.
+        let tries = self.readiness.writable || self.write_is_overdue(turn);
+        if self.output.is_empty() || !tries {
             return Ok(0);
         }
         let sent = write(&mut self.stream, &mut self.readiness, self.output.as_slice(), &[])?;

@@ -44,6 +44,8 @@ pub(super) struct Link {
     /// Sent to the peer, which has not read it.
     unread: VecDeque<u8>,
     window: usize,
+    /// Room below this is not told of, though a write would find it.
+    room_reported: usize,
     /// A write came to the window's end.
     is_blocked: bool,
     /// Our FIN is sent.
@@ -86,6 +88,7 @@ impl Link {
             taken: 0,
             unread: VecDeque::new(),
             window: WINDOW_LEN,
+            room_reported: 1,
             is_blocked: false,
             output_ended: false,
             reads_all: true,
@@ -178,7 +181,8 @@ impl Link {
     pub fn take(&mut self, len: usize, now: Duration) {
         let len = len.min(self.unread.len());
         self.received.extend(self.unread.drain(..len));
-        if len > 0 && mem::take(&mut self.is_blocked) {
+        if self.is_blocked && self.room() >= self.room_reported {
+            self.is_blocked = false;
             self.write_edge = true;
         }
         if self.may_see_end() && self.unread.is_empty() {
@@ -188,6 +192,14 @@ impl Link {
 
     pub fn set_window(&mut self, len: usize) {
         self.window = len;
+    }
+
+    pub fn set_room_reported(&mut self, len: usize) {
+        self.room_reported = len;
+    }
+
+    fn room(&self) -> usize {
+        self.window.saturating_sub(self.unread.len())
     }
 
     /// Whether there is something for the peer to do by itself.
@@ -259,7 +271,7 @@ impl Link {
             self.reset();
             return Ok(len);
         }
-        let room = self.window.saturating_sub(self.unread.len());
+        let room = self.room();
         self.is_blocked = len > room;
         if room == 0 && len > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -328,7 +340,7 @@ impl Link {
     }
 
     fn is_writable(&self) -> bool {
-        self.is_broken() || self.opening == Opening::Done && self.unread.len() < self.window
+        self.is_broken() || self.opening == Opening::Done && self.room() >= self.room_reported
     }
 
     fn is_broken(&self) -> bool {

@@ -77,6 +77,12 @@ impl SimPeer {
         self.change(|link, _| link.set_window(len))
     }
 
+    /// Lets writability be told of only where there is room for `len` bytes, though a write finds any room there is: Linux
+    /// waits for a third of the socket's buffer.
+    pub fn room_reported_from(&self, len: usize) -> &Self {
+        self.change(|link, _| link.set_room_reported(len))
+    }
+
     /// Does not end its side when ours has ended.
     pub fn keeps_open(&self) -> &Self {
         self.change(|link, _| link.keeps_open = true)
