@@ -10,9 +10,9 @@ import selectors
 import socket
 import struct
 import sys
-import traceback
 
-from message import PATIENCE, Incoming, Violation, as_json, compose, make_narrow
+from loop import run, select
+from message import Incoming, Violation, as_json, compose, make_narrow
 
 
 def request(action, value, keep, options):
@@ -156,18 +156,11 @@ def main():
     else:
         messages = [start_connection(selector, [(action, value, False)], options) for action, value in pairs]
     while selector.get_map():
-        events = selector.select(timeout=PATIENCE)
-        if not events:
-            raise Violation(f"nothing happened for {PATIENCE} s")
-        for key, mask in events:
+        for key, mask in select(selector):
             key.data.process_events(mask)
     lines = [shown(reply, options) + "\n" for message in messages for reply in message.replies]
     sys.stdout.buffer.write("".join(lines).encode("utf-8"))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+    run(main)

@@ -8,10 +8,9 @@ import argparse
 import json
 import selectors
 import socket
-import sys
-import traceback
 
-from message import PATIENCE, Incoming, Violation, as_json, compose
+from loop import run, serve
+from message import Incoming, Violation, as_json, compose
 
 ENTRIES = {"zion": "The last human city. 🏙", "🐱": "🧶 Busy."}
 
@@ -92,27 +91,9 @@ def main():
 
     selector = selectors.DefaultSelector()
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.setblocking(False)
-    selector.register(listener, selectors.EVENT_READ, data=None)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    left = options.connections
-    while left or len(selector.get_map()) > 1:
-        events = selector.select(timeout=PATIENCE)
-        if not events:
-            raise Violation(f"nothing happened for {PATIENCE} s")
-        for key, mask in events:
-            if key.data is not None:
-                key.data.process_events(mask)
-            elif left == 0:
-                raise Violation("one connection too many")
-            else:
-                accept(selector, listener, options)
-                left -= 1
+    accepted = lambda: accept(selector, listener, options)
+    serve(selector, listener, options.connections, accepted, lambda key, mask: key.data.process_events(mask))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+    run(main)

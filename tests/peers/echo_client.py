@@ -7,11 +7,10 @@ import argparse
 import random
 import selectors
 import socket
-import sys
-import traceback
 from types import SimpleNamespace
 
-from message import PATIENCE, Violation, make_narrow
+from loop import run, select
+from message import Violation, make_narrow
 
 TUTORIAL_MESSAGES = [b"Message 1 from client.", b"Message 2 from client."]
 
@@ -76,16 +75,9 @@ def main():
     selector = selectors.DefaultSelector()
     start_connections(selector, options)
     while selector.get_map():
-        events = selector.select(timeout=PATIENCE)
-        if not events:
-            raise Violation(f"nothing happened for {PATIENCE} s")
-        for key, mask in events:
+        for key, mask in select(selector):
             service_connection(selector, key, mask, options)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+    run(main)

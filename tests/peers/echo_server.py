@@ -7,11 +7,10 @@ is something to send to it is an error and exit status 1.
 import argparse
 import selectors
 import socket
-import sys
-import traceback
 from types import SimpleNamespace
 
-from message import PATIENCE, Violation, make_narrow
+from loop import run, serve
+from message import Violation, make_narrow
 
 def accept(selector, listener):
     sock, address = listener.accept()
@@ -58,27 +57,10 @@ def main():
         make_narrow(listener)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    listener.setblocking(False)
-    selector.register(listener, selectors.EVENT_READ, data=None)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    left = options.connections
-    while left or len(selector.get_map()) > 1:
-        events = selector.select(timeout=PATIENCE)
-        if not events:
-            raise Violation(f"nothing happened for {PATIENCE} s")
-        for key, mask in events:
-            if key.data is not None:
-                service_connection(selector, key, mask, options)
-            elif left == 0:
-                raise Violation("one connection too many")
-            else:
-                accept(selector, listener)
-                left -= 1
+    accepted = lambda: accept(selector, listener)
+    served = lambda key, mask: service_connection(selector, key, mask, options)
+    serve(selector, listener, options.connections, accepted, served)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+    run(main)

@@ -5,9 +5,6 @@ import socket
 import struct
 import sys
 
-# Nothing that these programs wait for takes longer, unless something is wrong.
-PATIENCE = 20
-
 REQUIRED = ["byteorder", "content-type", "content-encoding", "content-length"]
 
 

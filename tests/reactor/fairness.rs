@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::Config;
@@ -32,6 +32,20 @@ fn count_turns(net: &SimNet, peer: &SimPeer, at: std::time::Duration, request: &
     turns
 }
 
+/// How many bytes of `peer`'s have been read, and in how many turns, at each of two times.
+fn taken_at(net: &SimNet, peer: &SimPeer, times: [Duration; 2]) -> Rc<Cell<[(usize, usize); 2]>> {
+    let taken = Rc::new(Cell::new([(0, 0); 2]));
+    for (index, at) in times.into_iter().enumerate() {
+        let (taken, peer, net_then) = (Rc::clone(&taken), peer.clone(), net.clone());
+        net.at(at, move || {
+            let mut both = taken.get();
+            both[index] = (peer.taken(), net_then.counts().selects as usize);
+            taken.set(both);
+        });
+    }
+    taken
+}
+
 #[test]
 fn a_flood_starves_nobody() {
     let mut server = echo_server(Config::default());
@@ -44,15 +58,7 @@ fn a_flood_starves_nobody() {
         .zip(0..)
         .map(|(peer, n)| count_turns(&server.net, peer, seconds(2) + millis(7 * n), b"hello"))
         .collect();
-    let taken = Rc::new(Cell::new([(0, 0); 2]));
-    for (index, at) in [(0, millis(1500)), (1, millis(1600))] {
-        let (taken, flood, net) = (Rc::clone(&taken), flood.clone(), server.net.clone());
-        server.net.at(at, move || {
-            let mut both = taken.get();
-            both[index] = (flood.taken(), net.counts().selects as usize);
-            taken.set(both);
-        });
-    }
+    let taken = taken_at(&server.net, &flood, [millis(1500), millis(1600)]);
     server.run_until(seconds(5));
     for (peer, turns) in quiet.iter().zip(turns) {
         assert_eq!(peer.received(), b"hello");
@@ -115,15 +121,7 @@ fn a_timer_gives_no_second_share() {
     server.net.set_turn_time(millis(1));
     let flood = server.client_at(seconds(1));
     flood.window(1 << 20).flood_at(millis(1250), "flood").reset_at(seconds(3));
-    let taken = Rc::new(Cell::new([(0, 0); 2]));
-    for (index, at) in [(0, millis(2000)), (1, millis(2900))] {
-        let (taken, flood, net) = (Rc::clone(&taken), flood.clone(), server.net.clone());
-        server.net.at(at, move || {
-            let mut both = taken.get();
-            both[index] = (flood.taken(), net.counts().selects as usize);
-            taken.set(both);
-        });
-    }
+    let taken = taken_at(&server.net, &flood, [millis(2000), millis(2900)]);
     server.run_until(seconds(5));
     let [(before, first), (after, last)] = taken.get();
     let share = (after - before) / (last - first);

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use multiconn::protocols::app::AppService;
 use multiconn::reactor::Config;
@@ -23,6 +24,14 @@ fn interest_at<const N: usize>(peer: &SimPeer, times: [u64; N]) -> [Rc<Cell<Inte
     })
 }
 
+/// How many bytes of `peer`'s have been read at `time`.
+fn taken_at(peer: &SimPeer, time: Duration) -> Rc<Cell<usize>> {
+    let seen = Rc::new(Cell::new(0));
+    let (cell, peer) = (Rc::clone(&seen), peer.clone());
+    peer.net().clone().at(time, move || cell.set(peer.taken()));
+    seen
+}
+
 #[test]
 fn echo_of_a_peer_that_does_not_read_is_bounded() {
     let config = Config { output_high_water: 100_000, ..Config::default() };
@@ -31,11 +40,7 @@ fn echo_of_a_peer_that_does_not_read_is_bounded() {
     let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
     peer.window(50_000).reads_nothing().send_at(seconds(2), &bytes);
     let [during, after] = interest_at(&peer, [10, 30]);
-    let taken = Rc::new(Cell::new(0));
-    server.net.at(seconds(10), {
-        let (taken, peer) = (Rc::clone(&taken), peer.clone());
-        move || taken.set(peer.taken())
-    });
+    let taken = taken_at(&peer, seconds(10));
     peer.read_all_from(seconds(20));
     server.run_until(seconds(31));
     assert!(taken.get() >= 100_000, "it reads up to the mark: {}", taken.get());
@@ -52,11 +57,7 @@ fn replies_to_a_peer_that_does_not_read_are_bounded() {
     let request = search("morpheus", true);
     peer.window(1000).reads_nothing().send_at(seconds(2), request.repeat(20_000));
     let [during, after] = interest_at(&peer, [10, 30]);
-    let taken = Rc::new(Cell::new(0));
-    server.net.at(seconds(10), {
-        let (taken, peer) = (Rc::clone(&taken), peer.clone());
-        move || taken.set(peer.taken())
-    });
+    let taken = taken_at(&peer, seconds(10));
     peer.read_all_from(seconds(20));
     server.run_until(seconds(31));
     // Replies are longer than requests, so the input taken stays below what the output may hold.
