@@ -1,7 +1,5 @@
 //! The way to the close: the rest of the output, our FIN, and what is still on its way to us.
 
-use std::mem;
-
 use super::transfer::Received;
 use super::{BYTES_PER_TURN, Connection, ConnectionState, Outcome, Turn};
 use crate::buffer::Rest;
@@ -21,59 +19,52 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> Outcome {
         self.input = Rest::default();
-        let flushed = self.flush(turn);
-        let ConnectionState::Draining { end, linger } = &mut self.state else { unreachable!("it is draining") };
-        let linger = *linger;
-        match flushed {
-            Err(error) => return Outcome::Close(End::Broken(error)),
-            Ok(_) if !self.output.is_empty() => {
-                if self.write_is_overdue(turn) {
-                    return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
-                }
-                return Outcome::Wait { interest: Interest::WRITE, deadline: self.write_deadline };
+        let ConnectionState::Draining { linger, .. } = self.state else { unreachable!("it is draining") };
+        if let Err(error) = self.flush(turn) {
+            return Outcome::Close(End::Broken(error));
+        }
+        if !self.output.is_empty() {
+            if self.write_is_overdue(turn) {
+                return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
             }
-            Ok(_) => {}
+            return Outcome::Wait { interest: Interest::WRITE, deadline: self.write_deadline };
         }
+        let end = self.take_end();
         if !linger || self.stream.end_output().is_err() {
-            return Outcome::Close(self.take_end());
+            return Outcome::Close(end);
         }
-        let end = mem::replace(end, Box::new(End::Finished));
         let until = turn.now + turn.config.linger_timeout;
-        self.state = ConnectionState::Lingering { end, until, left: turn.config.linger_len_max };
+        self.state = ConnectionState::Lingering { end: Box::new(end), until, left: turn.config.linger_len_max };
         self.linger(turn)
     }
 
     pub(super) fn linger(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let ConnectionState::Lingering { until, mut left, .. } = self.state else { unreachable!("it is lingering") };
-        let mut has_more = false;
         let mut bytes_left = BYTES_PER_TURN;
-        let is_over = turn.now >= until
-            || loop {
-                if bytes_left == 0 {
-                    has_more = true;
-                    break false;
-                }
-                match self.receive(turn.scratch) {
-                    Ok(Received::Nothing) => break false,
-                    Ok(Received::Bytes(len)) => {
-                        bytes_left = bytes_left.saturating_sub(len);
-                        left = left.saturating_sub(len);
-                        if left == 0 {
-                            break true;
-                        }
+        loop {
+            let ConnectionState::Lingering { until, .. } = self.state else { unreachable!("it is lingering") };
+            if turn.now >= until {
+                return Outcome::Close(self.take_end());
+            }
+            if bytes_left == 0 {
+                return Outcome::Yield;
+            }
+            match self.receive(turn.scratch) {
+                Ok(Received::Nothing) => return Outcome::Wait { interest: Interest::READ, deadline: Some(until) },
+                Ok(Received::Bytes(len)) => {
+                    bytes_left = bytes_left.saturating_sub(len);
+                    if !self.may_drop(len) {
+                        return Outcome::Close(self.take_end());
                     }
-                    Ok(Received::End) | Err(_) => break true,
                 }
-            };
-        if is_over {
-            return Outcome::Close(self.take_end());
+                Ok(Received::End) | Err(_) => return Outcome::Close(self.take_end()),
+            }
         }
-        if let ConnectionState::Lingering { left: stored, .. } = &mut self.state {
-            *stored = left;
-        }
-        if has_more {
-            return Outcome::Yield;
-        }
-        Outcome::Wait { interest: Interest::READ, deadline: Some(until) }
+    }
+
+    /// Counts `len` bytes as dropped, and tells whether there may be more.
+    fn may_drop(&mut self, len: usize) -> bool {
+        let ConnectionState::Lingering { left, .. } = &mut self.state else { unreachable!("it is lingering") };
+        *left = left.saturating_sub(len);
+        *left > 0
     }
 }

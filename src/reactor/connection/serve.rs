@@ -30,7 +30,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if self.write_is_overdue(turn) {
                 return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
             }
-            let is_full = self.output.len() >= turn.config.output_high_water;
+            let is_full = self.is_full(turn);
             let (reads, goes_on) = match self.progress {
                 Progress::NeedInput => (!is_full, false),
                 Progress::NeedRoom => (false, room_made && !is_full),
@@ -100,7 +100,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if turn.stopping && !has_begun {
             return self.finish(End::Stopped, !self.input_ended, turn);
         }
-        let is_full = self.output.len() >= turn.config.output_high_water;
+        let is_full = self.is_full(turn);
         let (readable, session_deadline) = match self.progress {
             Progress::NeedInput => (!is_full, self.session.deadline()),
             Progress::NeedEither => (true, self.session.deadline()),
@@ -118,5 +118,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             return self.finish(End::Finished, !self.input_ended, turn);
         }
         Outcome::Wait { interest, deadline }
+    }
+
+    /// Whether no more output may be made before some has gone.
+    fn is_full(&self, turn: &Turn<'_>) -> bool {
+        self.output.len() >= turn.config.output_high_water
     }
 }
