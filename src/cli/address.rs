@@ -88,13 +88,7 @@ impl Address {
 
     /// The addresses to listen on: all that the name has, or one of each IP version for every interface.
     pub fn to_listen_on(&self) -> Result<Vec<SocketAddr>, Failure> {
-        match &self.host {
-            Host::Every => Ok(vec![
-                SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port),
-                SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), self.port),
-            ]),
-            Host::Ip(_) | Host::Name(_) => self.resolve(),
-        }
+        self.resolve([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
     }
 
     /// The addresses to connect to, in the order to try them in.
@@ -102,20 +96,15 @@ impl Address {
         if self.port == 0 {
             return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
         }
-        match &self.host {
-            Host::Every => Ok(vec![
-                SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port),
-                SocketAddr::new(Ipv6Addr::LOCALHOST.into(), self.port),
-            ]),
-            Host::Ip(_) | Host::Name(_) => self.resolve(),
-        }
+        self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
     }
 
-    fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
+    /// All addresses it has, where `every` stands for every interface.
+    fn resolve(&self, every: [IpAddr; 2]) -> Result<Vec<SocketAddr>, Failure> {
         let name = match &self.host {
+            Host::Every => return Ok(every.map(|ip| SocketAddr::new(ip, self.port)).to_vec()),
             Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
             Host::Name(name) => name,
-            Host::Every => unreachable!("it stands for no name"),
         };
         let shown = name.escape_debug();
         let fail = |error: io::Error| {
