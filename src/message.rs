@@ -12,6 +12,7 @@ pub mod table;
 use std::fmt;
 
 pub use encoding::Encoding;
+pub(crate) use header::content_type;
 pub use header::{ByteOrder, ContentEncoding, ContentType, Jsonheader};
 pub use json::JsonError;
 pub(crate) use json::{Field, fields, write_string};
@@ -137,7 +138,7 @@ pub struct Heading {
 impl Heading {
     /// The heading of a JSON message in UTF-8.
     pub fn json(keep_alive: bool) -> Heading {
-        Heading { content_type: "text/json", content_encoding: "utf-8", keep_alive }
+        Heading { content_type: content_type::JSON, content_encoding: "utf-8", keep_alive }
     }
 
     /// The heading of a message of bytes.

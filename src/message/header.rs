@@ -1,6 +1,6 @@
 //! The JSON header: reading one, writing one.
 
-use super::{Encoding, Field, Heading, Limits, ProtocolError, fields};
+use super::{Encoding, Field, Heading, Limits, ProtocolError, fields, json};
 
 /// The order of the bytes in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,15 @@ impl ByteOrder {
     }
 }
 
+/// The names of the content types that we know.
+pub(crate) mod content_type {
+    pub const JSON: &str = "text/json";
+    pub const I32: &str = "binary/i32";
+    pub const I64: &str = "binary/i64";
+    pub const CLIENT_BINARY: &str = "binary/custom-client-binary-type";
+    pub const SERVER_BINARY: &str = "binary/custom-server-binary-type";
+}
+
 /// What the content is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentType {
@@ -61,11 +70,11 @@ impl ContentType {
     /// The type that `name` stands for.
     pub fn for_name(name: &str) -> ContentType {
         match name {
-            "text/json" => Self::Json,
-            "binary/i32" => Self::I32,
-            "binary/i64" => Self::I64,
-            "binary/custom-client-binary-type" => Self::ClientBinary,
-            "binary/custom-server-binary-type" => Self::ServerBinary,
+            content_type::JSON => Self::Json,
+            content_type::I32 => Self::I32,
+            content_type::I64 => Self::I64,
+            content_type::CLIENT_BINARY => Self::ClientBinary,
+            content_type::SERVER_BINARY => Self::ServerBinary,
             other => Self::Other(other.into()),
         }
     }
@@ -73,11 +82,11 @@ impl ContentType {
     /// The name in the header.
     pub fn name(&self) -> &str {
         match self {
-            Self::Json => "text/json",
-            Self::I32 => "binary/i32",
-            Self::I64 => "binary/i64",
-            Self::ClientBinary => "binary/custom-client-binary-type",
-            Self::ServerBinary => "binary/custom-server-binary-type",
+            Self::Json => content_type::JSON,
+            Self::I32 => content_type::I32,
+            Self::I64 => content_type::I64,
+            Self::ClientBinary => content_type::CLIENT_BINARY,
+            Self::ServerBinary => content_type::SERVER_BINARY,
             Self::Other(name) => name,
         }
     }
@@ -165,7 +174,6 @@ impl Jsonheader {
 /// and the word that keeps the connection. Most requests have it, and to compare it takes a tenth of what it takes to
 /// parse it. `None` for any other, and for one that is not in order.
 fn by_heart(bytes: &[u8], limits: &Limits) -> Option<Jsonheader> {
-    const DIGITS_MAX: usize = 18;
     let (byteorder, rest) = match bytes.strip_prefix(LITTLE_ENDIAN_JSON) {
         Some(rest) => (ByteOrder::Little, rest),
         None => (ByteOrder::Big, bytes.strip_prefix(BIG_ENDIAN_JSON)?),
@@ -176,10 +184,7 @@ fn by_heart(bytes: &[u8], limits: &Limits) -> Option<Jsonheader> {
         br#", "connection": "keep-alive"}"# => true,
         _ => return None,
     };
-    if digits.is_empty() || digits.len() > DIGITS_MAX || (digits[0] == b'0' && digits.len() > 1) {
-        return None;
-    }
-    let content_len = digits.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+    let content_len = usize::try_from(json::natural(digits)?).ok()?;
     (content_len <= limits.content_len_max && limits.depth_max > 0).then_some(Jsonheader {
         byteorder,
         content_type: ContentType::Json,

@@ -181,14 +181,22 @@ fn plain_string<'t>(rest: &mut &'t str) -> Option<&'t str> {
 
 /// Takes a whole number that surely fits off the front of `rest`.
 fn plain_number(rest: &mut &str) -> Option<u64> {
-    const DIGITS_MAX: usize = 18;
-    let end = rest.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, after) = rest.split_at(end);
-    if end > DIGITS_MAX || (digits.starts_with('0') && end > 1) || !after.starts_with([',', '}']) {
+    let (digits, after) = rest.split_at(rest.bytes().position(|byte| !byte.is_ascii_digit())?);
+    if !after.starts_with([',', '}']) {
         return None;
     }
     *rest = after;
-    digits.parse().ok()
+    natural(digits.as_bytes())
+}
+
+/// The number that `digits` are, if JSON lets them be one and it surely fits.
+pub fn natural(digits: &[u8]) -> Option<u64> {
+    const DIGITS_MAX: usize = 18;
+    match digits {
+        [] | [b'0', _, ..] => None,
+        digits if digits.len() > DIGITS_MAX => None,
+        digits => Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))),
+    }
 }
 
 /// Whether lists and objects stand in one another more than `max` deep. Only an answer about JSON texts is right; for

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Patience, Timeouts};
 use crate::message::table::Event;
 use crate::message::{
-    ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, fields, write_message, write_string,
+    ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
+    write_string,
 };
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -45,10 +46,10 @@ impl Request {
             Self::Search(value) => write_request(out, keep_alive, "search", value),
             Self::Json { action, value } => write_request(out, keep_alive, action, value),
             Self::Binary(bytes) => {
-                let heading = Heading::binary("binary/custom-client-binary-type", keep_alive);
+                let heading = Heading::binary(content_type::CLIENT_BINARY, keep_alive);
                 write_message(out, heading, |content| content.extend_from_slice(bytes));
             }
-            Self::Sum(integers) => write_message(out, Heading::binary("binary/i32", keep_alive), |content| {
+            Self::Sum(integers) => write_message(out, Heading::binary(content_type::I32, keep_alive), |content| {
                 content.extend(integers.iter().flat_map(|integer| integer.to_ne_bytes()));
             }),
         }

@@ -35,10 +35,21 @@ impl Dictionary {
     /// # Errors
     /// Where it can't be read, or is something else.
     pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
-        let failed = |cause| DictionaryError { path: path.to_owned(), cause };
+        let failed = |cause| DictionaryError::new(path, cause);
         let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
         let entries = serde_json::from_slice(&text).map_err(|error| failed(Cause::Invalid(error)))?;
         Ok(Dictionary { entries })
+    }
+
+    /// The same while a server runs on: only from a regular file, for to open a pipe may take for ever.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is something else.
+    pub fn read_again(path: &Path) -> Result<Dictionary, DictionaryError> {
+        if path.exists() && !path.is_file() {
+            return Err(DictionaryError::new(path, Cause::NotRegular));
+        }
+        Self::read(path)
     }
 }
 
@@ -71,14 +82,22 @@ pub struct DictionaryError {
 
 #[derive(Debug)]
 enum Cause {
+    NotRegular,
     Unreadable(io::Error),
     Invalid(serde_json::Error),
+}
+
+impl DictionaryError {
+    fn new(path: &Path, cause: Cause) -> Self {
+        DictionaryError { path: path.to_owned(), cause }
+    }
 }
 
 impl fmt::Display for DictionaryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.cause {
+            Cause::NotRegular => write!(f, "{path} is no regular file, so it is not read again"),
             Cause::Unreadable(error) => write!(f, "cannot read the dictionary {path}: {}", reason(error)),
             Cause::Invalid(error) => write!(f, "the dictionary {path} is not a JSON object of strings: {error}"),
         }
@@ -86,3 +105,20 @@ impl fmt::Display for DictionaryError {
 }
 
 impl std::error::Error for DictionaryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Dictionary::read_again(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with(" is no regular file, so it is not read again"), "{error}");
+        let file = folder.path().join("dictionary.json");
+        let error = Dictionary::read_again(&file).unwrap_err().to_string();
+        assert!(error.ends_with(": no such file"), "{error}");
+        fs::write(&file, r#"{"red": "pill"}"#).unwrap();
+        assert_eq!(Dictionary::read_again(&file).unwrap().get("red"), Some("pill"));
+    }
+}

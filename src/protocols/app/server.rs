@@ -11,7 +11,7 @@ use super::{Awaited, Dictionary, DictionaryError, Patience, Timeouts};
 use crate::buffer::Output;
 use crate::message::table::Event;
 use crate::message::{
-    ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, fields,
+    ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
     write_message, write_string,
 };
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
@@ -77,11 +77,7 @@ impl Service for AppService {
         let Some(path) = &self.shared.path else {
             return log::info!("There is no dictionary file to read again");
         };
-        // To open a pipe may take for ever, and everybody would wait.
-        if path.exists() && !path.is_file() {
-            return log::error!("{} is no regular file, so it is not read again", path.display());
-        }
-        match Dictionary::read(path) {
+        match Dictionary::read_again(path) {
             Ok(dictionary) => {
                 log::info!("Read {} entries from {}", dictionary.len(), path.display());
                 *self.shared.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
@@ -204,7 +200,7 @@ impl AppServer {
             ContentType::I32 => answer_sum(message, keep_alive, out),
             ContentType::I64 | ContentType::ClientBinary | ContentType::ServerBinary | ContentType::Other(_) => {
                 let beginning = &message.content[..message.content.len().min(10)];
-                write_message(out, Heading::binary("binary/custom-server-binary-type", keep_alive), |content| {
+                write_message(out, Heading::binary(content_type::SERVER_BINARY, keep_alive), |content| {
                     content.extend_from_slice(b"First 10 bytes of request: ");
                     content.extend_from_slice(beginning);
                 });
@@ -253,7 +249,7 @@ fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Res
         ByteOrder::Little => sum.to_le_bytes(),
         ByteOrder::Big => sum.to_be_bytes(),
     };
-    let heading = Heading::binary("binary/i64", keep_alive);
+    let heading = Heading::binary(content_type::I64, keep_alive);
     write_message(out, heading, |content| content.extend_from_slice(&bytes));
     Ok(())
 }
