@@ -14,7 +14,8 @@
 //! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
 //! | selector | [`selector`] | what a loop asks of the system: mio, or a simulated network with a clock of its own |
-//! | reactor | [`reactor`] | the event loop: connections, interest, timers, accepting, stopping |
+//! | connection | `connection` | a stream and a session, and what happens between them |
+//! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | tools | [`client`], `cli` | clients on the same loop, and the program |
 //!
 //! # A protocol of your own
@@ -72,6 +73,7 @@ pub mod buffer;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
+mod connection;
 pub mod message;
 pub mod protocols;
 pub mod reactor;

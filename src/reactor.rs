@@ -9,9 +9,9 @@
 //! a connection when it runs is in `connection.rs`, and an error there closes that connection and touches no other.
 
 mod accept;
-mod connection;
 mod handle;
 mod id;
+mod slot;
 mod timers;
 
 use std::collections::VecDeque;
@@ -22,51 +22,16 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::buffer::Rest;
+pub use crate::connection::Config;
+use crate::connection::{Connection, ConnectionState, Outcome, Scratch};
 use crate::selector::{Event, Interest, MioSelector, Readiness, Selector};
 use crate::session::{End, Peer, Service};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
-use connection::{Alarm, Connection, ConnectionState, Outcome};
 pub use handle::Handle;
 use id::{ConnectionId, Source};
+use slot::{Alarm, Slot};
 use timers::Timers;
-
-/// Limits and timeouts of connections, whatever the protocol. Those of messages are the protocol's.
-///
-/// Timeouts are added to the time, which panics where the sum is beyond the clock: for "never", a year does, and
-/// `Duration::MAX` does not.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.
-    pub connections_max: usize,
-    /// How long a peer may take none of the output that waits for it.
-    pub write_timeout: Duration,
-    /// How long, after a [stop](Handle::stop), what has begun may take to finish.
-    pub drain_timeout: Duration,
-    /// How long, after our side has ended, input is read and dropped until the peer ends its own.
-    pub linger_timeout: Duration,
-    /// Most bytes dropped in that time.
-    pub linger_len_max: usize,
-    /// Bytes of waiting output from which on no further input is read or used: back-pressure.
-    pub output_high_water: usize,
-    /// How long to wait for a connection of our own to open, for each address tried.
-    pub connect_timeout: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            connections_max: 1000,
-            write_timeout: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(10),
-            linger_timeout: Duration::from_secs(2),
-            linger_len_max: 16 << 20,
-            output_high_water: 64 << 10,
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 /// The event loop of one service.
 #[derive(Debug)]
@@ -74,7 +39,7 @@ pub struct Reactor<S: Selector, V: Service> {
     selector: S,
     service: V,
     config: Config,
-    connections: Slab<Connection<S::Stream, V::Session>>,
+    slots: Slab<Slot<S::Stream, V::Session>>,
     /// Generation of the connection made last: a slot that is used again has a new id.
     generation: u32,
     /// Connections we have opened ourselves.
@@ -94,16 +59,6 @@ pub struct Reactor<S: Selector, V: Service> {
     now: Instant,
 }
 
-/// Buffers that every connection uses while it runs, so that one that waits needs none.
-#[derive(Debug)]
-struct Scratch {
-    input: Box<[u8]>,
-    output: Rest,
-}
-
-/// Bytes read at once.
-const READ_LEN: usize = 64 << 10;
-
 impl<S: Selector, V: Service> Reactor<S, V> {
     /// A reactor that has nothing to do yet.
     pub fn new(selector: S, service: V, config: Config) -> Self {
@@ -113,7 +68,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             selector,
             service,
             config,
-            connections: Slab::new(),
+            slots: Slab::new(),
             generation: 0,
             opened: 0,
             accepting: Accepting::default(),
@@ -121,7 +76,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             runnable: VecDeque::new(),
             timers: Timers::default(),
             stopping: None,
-            scratch: Scratch { input: vec![0; READ_LEN].into(), output: Rest::default() },
+            scratch: Scratch::default(),
             events: Vec::new(),
         }
     }
@@ -178,7 +133,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 
     fn is_done(&self) -> bool {
-        self.connections.is_empty() && self.accepting.is_over()
+        self.slots.is_empty() && self.accepting.is_over()
     }
 
     fn turn(&mut self) -> io::Result<()> {
@@ -208,9 +163,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             match Source::of(event.token) {
                 Source::Listener(index) => self.accepting.set_ready(index),
                 Source::Connection(id) => {
-                    let Some(connection) = id.get_mut(&mut self.connections) else { continue };
-                    connection.ready(event.readiness);
-                    connection.enqueue(id, &mut self.runnable);
+                    let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+                    slot.connection.ready(event.readiness);
+                    slot.enqueue(id, &mut self.runnable);
                 }
             }
         }
@@ -225,9 +180,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.stop();
         }
         if self.stopping.is_some_and(|until| self.now >= until) {
-            let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+            let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
             for key in keys {
-                let end = self.connections[key].take_end();
+                let end = self.slots[key].connection.take_end();
                 self.close(key, end);
             }
         }
@@ -236,17 +191,17 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts no more, and closes what has nothing begun; what has is closed when it's finished.
     fn stop(&mut self) {
         let timeout = self.config.drain_timeout;
-        match self.connections.len() {
+        match self.slots.len() {
             0 => log::info!("Stopping"),
             open => log::info!("Stopping; open connections: {open}, which have up to {timeout:?} to finish"),
         }
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
-        for (key, connection) in &mut self.connections {
+        for (key, slot) in &mut self.slots {
             // What a peer has sent before the stop counts as begun, even if it has not been read yet.
-            connection.ready(Readiness { readable: true, ..Readiness::default() });
-            connection.enqueue(connection.id(key), &mut self.runnable);
+            slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
+            slot.enqueue(slot.id(key), &mut self.runnable);
         }
     }
 
@@ -260,32 +215,33 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            let Some(connection) = id.get_mut(&mut self.connections) else { continue };
-            match connection.timer_went_off(when, self.now) {
+            let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+            match slot.timer_went_off(when, self.now) {
                 Alarm::Due => self.run_connection(id),
                 Alarm::Early { later } => self.timers.set(id, later),
                 Alarm::Stale => {}
             }
         }
-        if self.timers.is_mostly_stale(self.connections.len()) {
-            let connections = &mut self.connections;
-            self.timers.retain(|id, when| id.get_mut(connections).is_some_and(|c| c.has_timer_at(when)));
+        if self.timers.is_mostly_stale(self.slots.len()) {
+            let slots = &mut self.slots;
+            self.timers.retain(|id, when| id.get_mut(slots).is_some_and(|slot| slot.has_timer_at(when)));
         }
     }
 
     fn run_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = id.get_mut(&mut self.connections) else { return };
-        let outcome = connection.run(&mut self.scratch, &self.config, self.now, self.stopping.is_some());
+        let Some(slot) = id.get_mut(&mut self.slots) else { return };
+        slot.dequeued();
+        let outcome = slot.connection.run(&mut self.scratch, &self.config, self.now, self.stopping.is_some());
         match outcome {
             Outcome::Wait { interest, deadline } => {
-                if let Some(when) = connection.set_deadline(deadline, self.now) {
+                if let Some(when) = slot.set_deadline(deadline, self.now) {
                     self.timers.set(id, when);
                 }
-                if connection.interest != interest {
+                if slot.interest != interest {
                     self.apply_interest(id, interest);
                 }
             }
-            Outcome::Yield => connection.enqueue(id, &mut self.runnable),
+            Outcome::Yield => slot.enqueue(id, &mut self.runnable),
             Outcome::NotConnected(end) => self.try_next_address(id.key(), end),
             Outcome::Close(end) => self.close(id.key(), end),
         }
@@ -293,10 +249,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// The one place where what we ask the system for is changed.
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
-        let connection = &mut self.connections[id.key()];
-        let before = mem::replace(&mut connection.interest, wanted);
-        log::trace!("Interest in {}: {before} -> {wanted}", connection.peer);
-        let (stream, token) = (&mut connection.stream, id.token());
+        let slot = &mut self.slots[id.key()];
+        let before = mem::replace(&mut slot.interest, wanted);
+        log::trace!("Interest in {}: {before} -> {wanted}", slot.connection.peer);
+        let (stream, token) = (&mut slot.connection.stream, id.token());
         let result = if before == Interest::NONE {
             self.selector.register(stream, token, wanted)
         } else if wanted == Interest::NONE {
@@ -317,7 +273,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 Ok(stream) => {
                     let until = self.now + self.config.connect_timeout;
                     let state = ConnectionState::Connecting { until, others };
-                    return self.insert(Connection::new(stream, session, peer, state));
+                    return self.insert(Connection::new(stream, session, peer, state), false);
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
@@ -331,29 +287,29 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 
     fn try_next_address(&mut self, key: usize, end: End) {
-        let mut others = self.connections[key].take_other_addresses();
+        let mut others = self.slots[key].connection.take_other_addresses();
         let Some(addr) = others.pop_front() else { return self.close(key, end) };
-        let connection = self.connections.remove(key);
+        let slot = self.slots.remove(key);
+        let (token, connection) = (slot.id(key).token(), slot.connection);
         log::info!("Cannot connect to {}: {end}", connection.peer.addr);
-        let token = connection.id(key).token();
         let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
         self.selector.close(connection.stream, token);
         self.open(peer, others, session);
     }
 
     /// Gives a connection a slot and an id, and runs it: a request has often come along with its connection.
-    fn insert(&mut self, mut connection: Connection<S::Stream, V::Session>) {
+    fn insert(&mut self, connection: Connection<S::Stream, V::Session>, is_refused: bool) {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
-        connection.generation = self.generation;
-        let key = self.connections.insert(connection);
+        let key = self.slots.insert(Slot::new(connection, self.generation, is_refused));
         self.run_connection(ConnectionId::new(key, self.generation));
     }
 
     fn close(&mut self, key: usize, end: End) {
-        let connection = self.connections.remove(key);
+        let slot = self.slots.remove(key);
+        let (token, connection) = (slot.id(key).token(), slot.connection);
         log::info!("Closing {}: {end}", connection.name());
-        self.selector.close(connection.stream, ConnectionId::new(key, connection.generation).token());
-        self.accepting.connection_closed(&mut self.selector, connection.is_refused, self.now);
+        self.selector.close(connection.stream, token);
+        self.accepting.connection_closed(&mut self.selector, slot.is_refused, self.now);
         self.service.ended(connection.session, &connection.peer, end);
     }
 }

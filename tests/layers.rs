@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from the top down, and the modules each consists of.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("text and bytes", &["text", "buffer"]),
     ("message", &["message"]),
     ("session", &["session"]),
     ("protocols", &["protocols"]),
     ("selector", &["selector"]),
+    ("connection", &["connection"]),
     ("reactor", &["reactor"]),
     ("tools", &["client", "cli"]),
 ];

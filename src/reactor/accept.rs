@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Reactor;
-use super::connection::{Connection, ConnectionState};
 use super::id::Source;
 use crate::buffer::Rest;
+use crate::connection::{Connection, ConnectionState};
 use crate::selector::Selector;
 use crate::session::{Peer, Service, Session};
 
@@ -207,14 +207,14 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Whether as many connections as allowed are served.
     fn is_full(&self) -> bool {
-        self.connections.len() - self.accepting.refused >= self.config.connections_max
+        self.slots.len() - self.accepting.refused >= self.config.connections_max
     }
 
     fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
         let peer = Peer { addr, number: None };
         log::info!("Accepted connection from {peer}");
         let session = self.service.accept(&peer);
-        self.insert(Connection::new(stream, session, peer, ConnectionState::Open));
+        self.insert(Connection::new(stream, session, peer, ConnectionState::Open), false);
     }
 
     fn refuse(&mut self, stream: S::Stream, addr: SocketAddr) {
@@ -228,7 +228,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         session.refuse(&mut words.output(self.config.output_high_water), &why);
         let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);
         connection.refuse(words, self.now + self.config.write_timeout);
-        self.insert(connection);
+        self.insert(connection, true);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use slab::Slab;
 
-use super::connection::Connection;
+use super::slot::Slot;
 use crate::selector::Token;
 
 /// Slab key and generation of a connection. A slot that is used again has a new generation, so an event or a timer for
@@ -30,10 +30,10 @@ impl ConnectionId {
         Token((self.generation as usize) << 32 | self.key as usize)
     }
 
-    /// The connection of this id, if it is still there.
+    /// The slot of this id, if its connection is still there.
     #[inline]
-    pub fn get_mut<S, T>(self, connections: &mut Slab<Connection<S, T>>) -> Option<&mut Connection<S, T>> {
-        connections.get_mut(self.key()).filter(|connection| connection.generation == self.generation)
+    pub fn get_mut<S, T>(self, slots: &mut Slab<Slot<S, T>>) -> Option<&mut Slot<S, T>> {
+        slots.get_mut(self.key()).filter(|slot| slot.generation == self.generation)
     }
 }
 

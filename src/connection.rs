@@ -1,6 +1,8 @@
 //! One connection: a stream, a session, and what is known of both.
 //!
 //! What happens between them is in `serve.rs`, how bytes move in `transfer.rs`, and the way to the close in `close.rs`.
+//! Nothing in here waits: a [run](Connection::run) goes as far as it can, and says what it would have to wait for. Who
+//! waits, and for how many connections at once, is what concurrency models differ in.
 
 mod close;
 mod serve;
@@ -11,54 +13,90 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::id::ConnectionId;
-use super::{Config, Scratch};
 use crate::buffer::Rest;
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, Peer, Progress, Session};
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
-/// How soon a session that does not move its deadline when it has passed is asked again.
-const TICK: Duration = Duration::from_millis(1);
 
-/// A connection in the slab. While it waits and nothing is left over, it owns no heap memory.
+/// Limits and timeouts of connections, whatever the protocol. Those of messages are the protocol's.
+///
+/// Timeouts are added to the time, which panics where the sum is beyond the clock: for "never", a year does, and
+/// `Duration::MAX` does not.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.
+    pub connections_max: usize,
+    /// How long a peer may take none of the output that waits for it.
+    pub write_timeout: Duration,
+    /// How long, after a stop, what has begun may take to finish.
+    pub drain_timeout: Duration,
+    /// How long, after our side has ended, input is read and dropped until the peer ends its own.
+    pub linger_timeout: Duration,
+    /// Most bytes dropped in that time.
+    pub linger_len_max: usize,
+    /// Bytes of waiting output from which on no further input is read or used: back-pressure.
+    pub output_high_water: usize,
+    /// How long to wait for a connection of our own to open, for each address tried.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            connections_max: 1000,
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            linger_timeout: Duration::from_secs(2),
+            linger_len_max: 16 << 20,
+            output_high_water: 64 << 10,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A connection. While it waits and nothing is left over, it owns no heap memory.
 #[derive(Debug)]
-pub(super) struct Connection<S, T> {
+pub(crate) struct Connection<S, T> {
     pub stream: S,
     pub session: T,
     pub peer: Peer,
-    /// Tells it from those that had its slot before.
-    pub generation: u32,
-    /// It's only there to be told that it's one too many.
-    pub is_refused: bool,
-    /// What we have asked the system to tell us of.
-    pub interest: Interest,
-    /// What it has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
+    /// What the system has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
     readiness: Readiness,
     state: ConnectionState,
     /// Why the session stopped last time.
     progress: Progress,
     /// The peer's FIN has been read.
     input_ended: bool,
-    /// It is in the runnable queue.
-    is_runnable: bool,
+    /// The session is to be called though nothing has come: its deadline has passed.
+    is_due: bool,
     /// What was received and not used.
     input: Rest,
     /// What was not sent.
     output: Rest,
     /// When the peer must have taken some of the output that is left over.
     write_deadline: Option<Instant>,
-    /// When to run it though nothing happens.
-    deadline: Option<Instant>,
-    /// When its timer goes off: at its deadline, or before.
-    timer: Option<Instant>,
-    /// The deadline has passed, and it has not run since.
-    is_due: bool,
 }
 
+/// Buffers that every connection uses while it runs, so that one that waits needs none.
 #[derive(Debug)]
-pub(super) enum ConnectionState {
+pub(crate) struct Scratch {
+    input: Box<[u8]>,
+    output: Rest,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch { input: vec![0; READ_LEN].into(), output: Rest::default() }
+    }
+}
+
+/// Bytes read at once.
+const READ_LEN: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(crate) enum ConnectionState {
     /// Being opened by us.
     Connecting {
         until: Instant,
@@ -84,7 +122,7 @@ pub(super) enum ConnectionState {
 }
 
 /// What a run of a connection came to.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It has nothing to do before one of these.
     Wait { interest: Interest, deadline: Option<Instant> },
     /// It has had its turn, and has more to do.
@@ -95,16 +133,6 @@ pub(super) enum Outcome {
     Close(End),
 }
 
-/// What a timer that has gone off means.
-pub(super) enum Alarm {
-    /// It's time.
-    Due,
-    /// The deadline has moved on.
-    Early { later: Instant },
-    /// Nothing any more.
-    Stale,
-}
-
 impl<S, T> Connection<S, T> {
     pub fn new(stream: S, session: T, peer: Peer, state: ConnectionState) -> Self {
         let is_open = !matches!(state, ConnectionState::Connecting { .. });
@@ -112,27 +140,17 @@ impl<S, T> Connection<S, T> {
             stream,
             session,
             peer,
-            generation: 0,
-            is_refused: false,
-            interest: Interest::NONE,
             // A fresh socket has room, and often the first bytes have come along with the connection: trying saves the
             // registration, and with it two system calls, where they are all there is.
             readiness: Readiness { readable: is_open, writable: is_open, read_closed: false },
             state,
             progress: Progress::Yield,
             input_ended: false,
-            is_runnable: false,
+            is_due: false,
             input: Rest::default(),
             output: Rest::default(),
             write_deadline: None,
-            deadline: None,
-            timer: None,
-            is_due: false,
         }
-    }
-
-    pub fn id(&self, key: usize) -> ConnectionId {
-        ConnectionId::new(key, self.generation)
     }
 
     /// What the log calls it.
@@ -143,58 +161,23 @@ impl<S, T> Connection<S, T> {
         }
     }
 
+    /// Takes note of what the system tells.
     pub fn ready(&mut self, readiness: Readiness) {
         self.readiness.readable |= readiness.readable;
         self.readiness.writable |= readiness.writable;
         self.readiness.read_closed |= readiness.read_closed;
     }
 
-    pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut VecDeque<ConnectionId>) {
-        if !mem::replace(&mut self.is_runnable, true) {
-            runnable.push_back(id);
-        }
+    /// Takes note that its deadline has passed.
+    pub fn due(&mut self) {
+        self.is_due = true;
     }
 
     /// Makes it one that is told `words`, and closed.
     pub fn refuse(&mut self, words: Rest, write_deadline: Instant) {
-        self.is_refused = true;
         self.state = ConnectionState::Draining { end: Box::new(End::Refused), linger: true };
         self.output = words;
         self.write_deadline = Some(write_deadline);
-    }
-
-    /// Sets when to run it though nothing happens, and returns when a timer is to be set for that, if there is none that
-    /// goes off in time.
-    pub fn set_deadline(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-        self.deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
-        if self.timer.is_some_and(|timer| self.deadline.is_none_or(|deadline| timer <= deadline)) {
-            return None;
-        }
-        self.timer = self.deadline;
-        self.timer
-    }
-
-    /// Its timer of `when` has gone off.
-    pub fn timer_went_off(&mut self, when: Instant, now: Instant) -> Alarm {
-        if !self.has_timer_at(when) {
-            return Alarm::Stale;
-        }
-        self.timer = self.deadline.filter(|&deadline| deadline > now);
-        match (self.timer, self.deadline) {
-            (Some(later), _) => Alarm::Early { later },
-            (None, None) => Alarm::Stale,
-            (None, Some(_)) => {
-                self.is_due = true;
-                // One that is going to run anyway must not run now: it would still be in the queue, and from then on have
-                // two turns.
-                if self.is_runnable { Alarm::Stale } else { Alarm::Due }
-            }
-        }
-    }
-
-    /// Whether its timer is the one that goes off at `when`; any other that was set for it is stale.
-    pub fn has_timer_at(&self, when: Instant) -> bool {
-        self.timer == Some(when)
     }
 
     /// How it ends when it's cut off now.
@@ -217,7 +200,7 @@ impl<S, T> Connection<S, T> {
     }
 }
 
-/// What every run in a turn has in common.
+/// What a run goes by.
 struct Turn<'a> {
     scratch: &'a mut Scratch,
     config: &'a Config,
@@ -228,7 +211,6 @@ struct Turn<'a> {
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over.
     pub fn run(&mut self, scratch: &mut Scratch, config: &Config, now: Instant, stopping: bool) -> Outcome {
-        self.is_runnable = false;
         let turn = &mut Turn { scratch, config, now, stopping };
         match self.state {
             ConnectionState::Connecting { until, .. } => self.finish_connecting(until, turn),

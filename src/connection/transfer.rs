@@ -3,9 +3,8 @@
 use std::io::{self, IoSlice};
 use std::mem;
 
-use super::{Connection, Turn};
+use super::{Connection, Scratch, Turn};
 use crate::buffer::{Input, Rest};
-use crate::reactor::Scratch;
 use crate::selector::{Readiness, Stream};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 
@@ -166,8 +165,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::reactor::connection::{Connection, ConnectionState};
-    use crate::reactor::{Config, Scratch};
+    use crate::connection::{Config, ConnectionState};
     use crate::session::Peer;
 
     /// A stream of which each call is interrupted at first.
