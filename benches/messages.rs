@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use multiconn::buffer::{Input, Output};
 use multiconn::message::{Heading, Jsonheader, Limits, MessageReader, write_message};
 use multiconn::protocols::app::{AppService, Request};
-use multiconn::session::{Peer, Service, Session, SessionIo};
+use multiconn::session::{Peer, Service, Session, SessionIo, Wakers};
 
 fn search(keep_alive: bool) -> Vec<u8> {
     let mut message = Vec::new();
@@ -77,6 +77,7 @@ fn request(criterion: &mut Criterion) {
                     input_ended: false,
                     messages_left: u32::MAX,
                     peer: &peer,
+                    wakers: Wakers::default(),
                 };
                 session.advance(&mut io, now).expect("a good request")
             });

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Rest;
 use crate::selector::{Interest, Readiness, Stream};
-use crate::session::{End, Peer, Progress, Session};
+use crate::session::{End, Peer, Progress, Session, Wakers};
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
@@ -69,7 +69,7 @@ pub(crate) struct Connection<S, T> {
     progress: Progress,
     /// The peer's FIN has been read.
     input_ended: bool,
-    /// The session is to be called though nothing has come: its deadline has passed.
+    /// The session is to be called though nothing has come: its deadline has passed, or it was woken.
     is_due: bool,
     /// What was received and not used.
     input: Rest,
@@ -168,7 +168,7 @@ impl<S, T> Connection<S, T> {
         self.readiness.read_closed |= readiness.read_closed;
     }
 
-    /// Takes note that its deadline has passed.
+    /// Takes note that its deadline has passed, or that its session was woken.
     pub fn due(&mut self) {
         self.is_due = true;
     }
@@ -201,17 +201,20 @@ impl<S, T> Connection<S, T> {
 }
 
 /// What a run goes by.
-struct Turn<'a> {
-    scratch: &'a mut Scratch,
-    config: &'a Config,
-    now: Instant,
-    stopping: bool,
+pub(crate) struct Turn<'a> {
+    pub scratch: &'a mut Scratch,
+    pub config: &'a Config,
+    /// The time.
+    pub now: Instant,
+    /// Whether what has begun is to be finished, and nothing else begun.
+    pub stopping: bool,
+    /// Where the session gets what wakes it.
+    pub wakers: Wakers<'a>,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over.
-    pub fn run(&mut self, scratch: &mut Scratch, config: &Config, now: Instant, stopping: bool) -> Outcome {
-        let turn = &mut Turn { scratch, config, now, stopping };
+    pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
         match self.state {
             ConnectionState::Connecting { until, .. } => self.finish_connecting(until, turn),
             ConnectionState::Open => self.serve(turn),

@@ -11,6 +11,7 @@
 mod accept;
 mod handle;
 mod id;
+mod inbox;
 mod slot;
 mod timers;
 
@@ -18,18 +19,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
 pub use crate::connection::Config;
-use crate::connection::{Connection, ConnectionState, Outcome, Scratch};
+use crate::connection::{Connection, ConnectionState, Outcome, Scratch, Turn};
 use crate::selector::{Event, Interest, MioSelector, Readiness, Selector};
-use crate::session::{End, Peer, Service};
+use crate::session::{End, Peer, Service, Wakers};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 pub use handle::Handle;
 use id::{ConnectionId, Source};
+use inbox::Inbox;
 use slot::{Alarm, Slot};
 use timers::Timers;
 
@@ -52,6 +55,7 @@ pub struct Reactor<S: Selector, V: Service> {
     runnable: VecDeque<ConnectionId>,
     timers: Timers,
     handle: Handle,
+    inbox: Arc<Inbox>,
     /// When to give up what has begun; from a stop on.
     stopping: Option<Instant>,
     scratch: Scratch,
@@ -64,6 +68,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     pub fn new(selector: S, service: V, config: Config) -> Self {
         Reactor {
             handle: Handle::new(selector.waker()),
+            inbox: Inbox::new(selector.waker()),
             now: selector.now(),
             selector,
             service,
@@ -141,6 +146,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.selector.select(&mut self.events, timeout)?;
         self.now = self.selector.now();
         self.dispatch();
+        self.call_the_woken();
         self.obey();
         // First those that are here: who comes after one that has closed is to find its place free.
         self.run_the_runnable();
@@ -168,6 +174,15 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                     slot.enqueue(id, &mut self.runnable);
                 }
             }
+        }
+    }
+
+    /// Lets those run whose sessions were woken.
+    fn call_the_woken(&mut self) {
+        for id in self.inbox.take() {
+            let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+            slot.connection.due();
+            slot.enqueue(id, &mut self.runnable);
         }
     }
 
@@ -231,7 +246,13 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn run_connection(&mut self, id: ConnectionId) {
         let Some(slot) = id.get_mut(&mut self.slots) else { return };
         slot.dequeued();
-        let outcome = slot.connection.run(&mut self.scratch, &self.config, self.now, self.stopping.is_some());
+        let outcome = slot.connection.run(&mut Turn {
+            scratch: &mut self.scratch,
+            config: &self.config,
+            now: self.now,
+            stopping: self.stopping.is_some(),
+            wakers: Wakers::new(&|| self.inbox.waker(id)),
+        });
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_deadline(deadline, self.now) {

@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::buffer::{Input, Output};
@@ -17,7 +18,7 @@ pub trait Session {
     /// Runs as far as `io` allows. Calling it with nothing new is a no-op.
     ///
     /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
-    /// again, at its [`deadline`](Session::deadline), and once at the beginning. What it leaves in the input is there
+    /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::wakers), and once at the beginning. What it leaves in the input is there
     /// again next time, with what has come since. One that waits for what can't come, such as input after the end of it,
     /// and has no deadline, is closed as if it had finished.
     ///
@@ -54,6 +55,38 @@ pub struct SessionIo<'a> {
     pub messages_left: u32,
     /// Who is on the other side, for the log.
     pub peer: &'a Peer,
+    /// For a session that has something done elsewhere.
+    pub wakers: Wakers<'a>,
+}
+
+/// Makes what a session is woken by.
+#[derive(Clone, Copy)]
+pub struct Wakers<'a>(&'a dyn Fn() -> Waker);
+
+impl<'a> Wakers<'a> {
+    /// Wakers that `make` makes.
+    pub fn new(make: &'a dyn Fn() -> Waker) -> Self {
+        Wakers(make)
+    }
+
+    /// Something that makes the loop call this session again, from any thread. Once the session has ended, it does
+    /// nothing.
+    pub fn waker(self) -> Waker {
+        (self.0)()
+    }
+}
+
+/// Wakers that wake nothing.
+impl Default for Wakers<'_> {
+    fn default() -> Self {
+        Wakers(&|| Waker::noop().clone())
+    }
+}
+
+impl fmt::Debug for Wakers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wakers")
+    }
 }
 
 /// Why a session has stopped for now.
@@ -67,6 +100,9 @@ pub enum Progress {
     /// It waits for more input or more room, whichever comes first. For a client that has to read replies while it sends:
     /// input is read even when the output is full.
     NeedEither,
+    /// It is at work on what it has, or has that done elsewhere, and is called at its deadline or when it is
+    /// [woken](SessionIo::wakers). Nothing is read meanwhile; a stop waits for it.
+    Working,
     /// It has had its share of messages and wants to go on when it is its turn again.
     Yield,
     /// It is done: the output is sent, and the connection closed. A connection that we have opened is closed at once, with

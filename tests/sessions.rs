@@ -10,7 +10,7 @@ use multiconn::buffer::{Input, Output};
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, TUTORIAL_MESSAGES};
-use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo, Wakers};
 
 const OUTPUT_HIGH_WATER: usize = 2000;
 const SEEDS: u64 = 300;
@@ -46,7 +46,7 @@ impl<T: Session> Side<T> {
             && match self.progress {
                 Progress::NeedInput => self.output.len() < OUTPUT_HIGH_WATER,
                 Progress::NeedEither => true,
-                Progress::NeedRoom | Progress::Yield | Progress::Finished => false,
+                Progress::NeedRoom | Progress::Working | Progress::Yield | Progress::Finished => false,
             }
     }
 
@@ -63,6 +63,7 @@ impl<T: Session> Side<T> {
             input_ended: from.has_ended && from.bytes.is_empty(),
             messages_left: 3,
             peer: &self.peer,
+            wakers: Wakers::default(),
         };
         let result = self.session.advance(&mut io, now);
         // What was lent moves to the queue before the input goes.

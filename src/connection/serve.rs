@@ -35,6 +35,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Progress::NeedInput => (!is_full, false),
                 Progress::NeedRoom => (false, room_made && !is_full),
                 Progress::NeedEither => (true, room_made && !is_full),
+                Progress::Working => (false, false),
                 Progress::Yield | Progress::Finished => (false, true),
             };
             if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
@@ -96,7 +97,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
     fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
         // What was not read, since the output was full, has come all the same.
         let is_held_back = self.readiness.readable && !self.input_ended;
-        let has_begun = !self.session.is_idle() || !self.input.is_empty() || is_held_back;
+        let is_working = self.progress == Progress::Working;
+        let has_begun = is_working || !self.session.is_idle() || !self.input.is_empty() || is_held_back;
         if turn.stopping && !has_begun {
             return self.finish(End::Stopped, !self.input_ended, turn);
         }
@@ -104,6 +106,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let (readable, session_deadline) = match self.progress {
             Progress::NeedInput => (!is_full, self.session.deadline()),
             Progress::NeedEither => (true, self.session.deadline()),
+            Progress::Working => (false, self.session.deadline()),
             // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
             Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
         };
@@ -113,7 +116,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             (None, write) if interest.writable => write,
             (session, _) => session,
         };
-        if interest == Interest::NONE && deadline.is_none() {
+        if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
             return self.finish(End::Finished, !self.input_ended, turn);
         }

@@ -47,6 +47,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             input_ended: self.input_ended,
             messages_left: *messages_left,
             peer: &self.peer,
+            wakers: turn.wakers,
         };
         let result = self.session.advance(&mut io, turn.now);
         *messages_left = io.messages_left;
@@ -166,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::connection::{Config, ConnectionState};
-    use crate::session::Peer;
+    use crate::session::{Peer, Wakers};
 
     /// A stream of which each call is interrupted at first.
     struct Interrupted {
@@ -229,7 +230,7 @@ mod tests {
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Rest::default() };
         assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
         let config = &Config::default();
-        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false };
+        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, wakers: Wakers::default() };
         assert_eq!(connection.advance(5, &mut 1, turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");
         assert!(connection.readiness.writable, "there is room still");

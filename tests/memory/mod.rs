@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use multiconn::buffer::{Input, Output};
 use multiconn::message::{Jsonheader, Limits, Message, MessageReader, ProtocolError};
-use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo, Wakers};
 
 /// The other side of every connection here.
 pub const PEER: Peer = Peer { addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000), number: None };
@@ -110,7 +110,7 @@ impl<S: Session> Wire<S> {
                 Ok(Progress::NeedInput) => break,
                 Ok(Progress::NeedEither) if sent == 0 => break,
                 Ok(Progress::NeedEither) => {}
-                Ok(progress @ (Progress::NeedRoom | Progress::Yield)) => {
+                Ok(progress @ (Progress::NeedRoom | Progress::Working | Progress::Yield)) => {
                     assert!(used + sent > 0, "{progress:?} without having done anything: a loop would spin");
                 }
                 Ok(Progress::Finished) => return self.end = Some(Ok(())),
@@ -133,6 +133,7 @@ impl<S: Session> Wire<S> {
             input_ended: self.input_ended,
             messages_left: self.messages_per_call,
             peer: &PEER,
+            wakers: Wakers::default(),
         };
         let result = self.session.advance(&mut io, self.now);
         io.output.queue(); // What was lent joins the queue.

@@ -10,3 +10,4 @@ mod slots;
 mod stopping;
 mod support;
 mod timeouts;
+mod working;

@@ -1,0 +1,58 @@
+//! Sessions that are woken from other threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+
+use super::id::ConnectionId;
+use crate::selector;
+
+/// Connections whose sessions were woken since the reactor last looked.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    woken: Mutex<Vec<ConnectionId>>,
+    /// Whether there are any: looked at in every turn, which costs less than a lock.
+    is_full: AtomicBool,
+    /// Wakes the reactor.
+    waker: selector::Waker,
+}
+
+impl Inbox {
+    pub fn new(waker: selector::Waker) -> Arc<Self> {
+        Arc::new(Inbox { woken: Mutex::default(), is_full: AtomicBool::new(false), waker })
+    }
+
+    /// What wakes the session of connection `id`. Once that is closed it does nothing: its id is not used again.
+    pub fn waker(self: &Arc<Self>, id: ConnectionId) -> Waker {
+        Waker::from(Arc::new(Call { inbox: Arc::clone(self), id }))
+    }
+
+    /// Takes those that were woken.
+    pub fn take(&self) -> Vec<ConnectionId> {
+        if !self.is_full.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        // In this order: what is put in after it finds the mark gone, and sets it again.
+        self.is_full.store(false, Ordering::Release);
+        std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[derive(Debug)]
+struct Call {
+    inbox: Arc<Inbox>,
+    id: ConnectionId,
+}
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.inbox.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.id);
+        if !self.inbox.is_full.swap(true, Ordering::AcqRel) {
+            self.inbox.waker.wake();
+        }
+    }
+}
