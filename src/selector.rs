@@ -7,11 +7,13 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+mod accept_error;
 mod mio;
 pub mod sim;
 mod wake;
 
 pub use self::mio::MioSelector;
+pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
 pub use wake::{WakeFd, Waker};
 
 /// Watches streams and listeners, opens and accepts them, and keeps the time.

@@ -203,6 +203,12 @@ pub trait Service {
 
     /// Reads again what it reads from files.
     fn reload(&mut self) {}
+
+    /// Whether what happens on one connection can be seen on another. Such a service can't be served by processes that
+    /// share nothing.
+    fn shares_state(&self) -> bool {
+        false
+    }
 }
 
 /// A function that makes sessions is a service.

@@ -2,19 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Reactor;
 use super::id::Source;
 use crate::buffer::Rest;
 use crate::connection::{Connection, ConnectionState};
-use crate::selector::Selector;
+use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service, Session};
 
 /// Connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long to wait before trying again when nothing could be accepted and no connection closes.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Connections that are being told at once that they are over the limit. While there are so many, and no place is free, the
 /// others wait in the backlog.
 pub const REFUSALS_MAX: usize = 32;
@@ -107,42 +105,6 @@ impl<L> Accepting<L> {
     }
 }
 
-/// What an error of accept(2) is about.
-#[derive(Debug, PartialEq, Eq)]
-enum Failure {
-    /// There is no connection to accept.
-    NoneWaits,
-    /// The connection that was to be accepted; there may be others.
-    ThisConnection,
-    /// Anything else, most likely that descriptors or memory have run out: it will not go away by trying again at once.
-    Ours,
-}
-
-impl Failure {
-    fn of(error: &io::Error) -> Failure {
-        // EPROTO has no kind of its own.
-        const EPROTO: i32 = match () {
-            () if cfg!(target_os = "linux") => 71,
-            () if cfg!(target_os = "freebsd") => 92,
-            () if cfg!(target_os = "openbsd") => 95,
-            () if cfg!(target_os = "netbsd") => 96,
-            () => 100,
-        };
-        match error.kind() {
-            io::ErrorKind::WouldBlock => Failure::NoneWaits,
-            // The last three are what Linux hands over of a connection's network: accept(2).
-            io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::HostUnreachable => Failure::ThisConnection,
-            _ if error.raw_os_error() == Some(EPROTO) => Failure::ThisConnection,
-            _ => Failure::Ours,
-        }
-    }
-}
-
 impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts what has come, a batch from each listener.
     pub(super) fn accept(&mut self) {
@@ -183,16 +145,16 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
                 true
             }
-            Err(error) => match Failure::of(&error) {
-                Failure::NoneWaits => {
+            Err(error) => match AcceptError::of(&error) {
+                AcceptError::NoneWaits => {
                     listening.ready = false;
                     false
                 }
-                Failure::ThisConnection => {
+                AcceptError::ThisConnection => {
                     log::debug!("A connection was gone before it was accepted: {}", crate::text::reason(&error));
                     true
                 }
-                Failure::Ours => {
+                AcceptError::Ours => {
                     if !self.accepting.told {
                         let reason = crate::text::reason(&error);
                         log::warn!("Cannot accept: {reason}; new connections wait until one closes");
@@ -229,24 +191,5 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);
         connection.refuse(words, self.now + self.config.write_timeout);
         self.insert(connection, true);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_are_sorted_by_whose_they_are() {
-        let errno = io::Error::from_raw_os_error;
-        assert_eq!(Failure::of(&io::ErrorKind::WouldBlock.into()), Failure::NoneWaits);
-        assert_eq!(Failure::of(&io::ErrorKind::ConnectionAborted.into()), Failure::ThisConnection);
-        assert_eq!(Failure::of(&io::ErrorKind::Interrupted.into()), Failure::ThisConnection);
-        if cfg!(target_os = "linux") {
-            assert_eq!(Failure::of(&errno(71)), Failure::ThisConnection, "EPROTO");
-            for (number, name) in [(24, "EMFILE"), (23, "ENFILE"), (105, "ENOBUFS"), (12, "ENOMEM"), (22, "EINVAL")] {
-                assert_eq!(Failure::of(&errno(number)), Failure::Ours, "{name}");
-            }
-        }
     }
 }

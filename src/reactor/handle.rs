@@ -14,7 +14,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Waker) -> Self {
         Handle { stopped: Arc::default(), reload: Arc::default(), waker }
     }
 
@@ -46,11 +46,11 @@ impl Handle {
         &self.waker
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
-    pub(super) fn takes_reload(&self) -> bool {
+    pub(crate) fn takes_reload(&self) -> bool {
         // Looked at in every turn, so not written where there's nothing to take.
         self.reload.load(Ordering::Acquire) && self.reload.swap(false, Ordering::AcqRel)
     }
