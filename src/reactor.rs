@@ -26,7 +26,7 @@ use slab::Slab;
 
 pub use crate::connection::Config;
 use crate::connection::{Connection, ConnectionState, Outcome, Scratch, Turn};
-use crate::selector::{Event, Interest, MioSelector, Readiness, Selector};
+use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{End, Peer, Service, Wakers};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
@@ -335,7 +335,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 }
 
-impl<V: Service> Reactor<MioSelector, V> {
+impl<S: Selector<Listener = TcpListener>, V: Service> Reactor<S, V> {
     /// Listens on every address that `addr` stands for, and returns those it got: port 0 picks a free one.
     ///
     /// # Errors
@@ -345,7 +345,7 @@ impl<V: Service> Reactor<MioSelector, V> {
         for addr in addr.to_socket_addrs()? {
             let listener = std::net::TcpListener::bind(addr)?;
             bound.push(listener.local_addr()?);
-            self.add_listener(MioSelector::listener(listener)?)?;
+            self.add_listener(selector::listener(listener)?)?;
         }
         Ok(bound)
     }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 mod accept_error;
 mod mio;
 pub mod sim;
+mod socket;
 mod wake;
 
 pub use self::mio::MioSelector;
 pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
+pub use socket::{TcpListener, TcpStream, listener};
 pub use wake::{WakeFd, Waker};
 
 /// Watches streams and listeners, opens and accepts them, and keeps the time.

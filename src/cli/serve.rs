@@ -11,7 +11,7 @@ use crate::message::Limits;
 use crate::protocols::app::{AppService, Timeouts};
 use crate::protocols::echo::EchoService;
 use crate::reactor::Reactor;
-use crate::selector::MioSelector;
+use crate::selector::{self, MioSelector};
 use crate::session::Service;
 use crate::text::reason;
 
@@ -94,7 +94,7 @@ fn run<V: Service>(options: &ServerOptions, service: V) -> Result<(), Failure> {
     for address in &options.addresses {
         for listener in listen::listen(address, options.backlog)? {
             lines += &format!("Listening on {}\n", listener.local_addr().map_err(set_up)?);
-            reactor.add_listener(MioSelector::listener(listener).map_err(set_up)?).map_err(set_up)?;
+            reactor.add_listener(selector::listener(listener).map_err(set_up)?).map_err(set_up)?;
         }
     }
     // Without it the server would listen and never accept anybody.

@@ -1,15 +1,15 @@
 //! The real selector: mio, which is epoll on Linux and kqueue on macOS and the BSDs.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Poll};
 
-use super::{Event, Interest, Listener, Readiness, Selector, Stream, Token, WakeFd, Waker};
+use super::socket::{self, TcpListener, TcpStream};
+use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
 
 /// Events taken from the system at once.
 const EVENTS_PER_SELECT: usize = 1024;
@@ -35,19 +35,6 @@ impl MioSelector {
         let receiver = wake_fd.as_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&receiver), WAKE, mio::Interest::READABLE)?;
         Ok(MioSelector { poll, events: Events::with_capacity(EVENTS_PER_SELECT), waker, wake_fd })
-    }
-
-    /// Makes a bound and listening socket one that can be watched.
-    ///
-    /// # Errors
-    /// Where the system refuses its options.
-    pub fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        listener.set_nonblocking(true)?;
-        // Replies go out at once. Linux hands TCP_NODELAY on to accepted sockets, which saves a call for each; std sets
-        // it only on streams, so the listener passes for one.
-        let options = std::net::TcpStream::from(OwnedFd::from(listener));
-        options.set_nodelay(true)?;
-        Ok(TcpListener::from_std(OwnedFd::from(options).into()))
     }
 }
 
@@ -112,40 +99,11 @@ impl Selector for MioSelector {
     }
 
     fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = listener.accept()?;
-        // On Linux an accepted socket has this from its listener.
-        #[cfg(not(target_os = "linux"))]
-        stream.set_nodelay(true)?;
-        Ok((stream, addr))
+        socket::accept(listener)
     }
 
     fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-}
-
-impl Stream for TcpStream {
-    fn end_output(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    fn connected(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.take_error()? {
-            return Err(error);
-        }
-        match self.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Listener for TcpListener {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        TcpListener::local_addr(self)
+        socket::connect(addr)
     }
 }
 

@@ -1,0 +1,61 @@
+//! The sockets of the real selectors: mio's, which do not block, whoever watches them.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
+
+pub use mio::net::{TcpListener, TcpStream};
+
+use super::{Listener, Stream};
+
+/// Makes a bound and listening socket one that a real selector can watch.
+///
+/// # Errors
+/// Where the system refuses its options.
+pub fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    // Replies go out at once. Linux hands TCP_NODELAY on to accepted sockets, which saves a call for each; std sets
+    // it only on streams, so the listener passes for one.
+    let options = std::net::TcpStream::from(OwnedFd::from(listener));
+    options.set_nodelay(true)?;
+    Ok(TcpListener::from_std(OwnedFd::from(options).into()))
+}
+
+/// [`Selector::accept`](super::Selector::accept) of every real selector.
+pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, addr) = listener.accept()?;
+    // On Linux an accepted socket has this from its listener.
+    #[cfg(not(target_os = "linux"))]
+    stream.set_nodelay(true)?;
+    Ok((stream, addr))
+}
+
+/// [`Selector::connect`](super::Selector::connect) of every real selector.
+pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Stream for TcpStream {
+    fn end_output(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.take_error()? {
+            return Err(error);
+        }
+        match self.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Listener for TcpListener {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
+    }
+}
