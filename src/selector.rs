@@ -1,7 +1,8 @@
 //! What an event loop asks of the system: Python's `selectors` module, as a trait.
 //!
-//! [`MioSelector`] is the real one, on epoll or kqueue. [`sim`] is a simulated network with a clock of its own, on which
-//! the reactor is tested without waiting for anything.
+//! [`MioSelector`] is the real one, on epoll or kqueue. `PollSelector` does the same on poll(2), to compare with; it's there
+//! with the feature `models`. [`sim`] is a simulated network with a clock of its own, on which the reactor is tested without
+//! waiting for anything.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -9,12 +10,16 @@ use std::time::{Duration, Instant};
 
 mod accept_error;
 mod mio;
+#[cfg(feature = "models")]
+mod poll;
 pub mod sim;
 mod socket;
 mod wake;
 
 pub use self::mio::MioSelector;
 pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
+#[cfg(feature = "models")]
+pub use poll::PollSelector;
 pub use socket::{TcpListener, TcpStream, listener};
 pub use wake::{WakeFd, Waker};
 

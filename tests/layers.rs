@@ -9,6 +9,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("message", &["message"]),
     ("session", &["session"]),
     ("protocols", &["protocols"]),
+    ("system calls", &["sys"]),
     ("selector", &["selector"]),
     ("connection", &["connection"]),
     ("reactor", &["reactor"]),
@@ -79,4 +80,15 @@ fn only_the_loop_reads_the_clock() {
         .map(|path| path.strip_prefix(&src).unwrap().display().to_string())
         .collect();
     assert!(readers.iter().all(|path| path.starts_with("selector/")), "{readers:?}");
+}
+
+#[test]
+fn unsafe_code_stands_in_one_place() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowing: Vec<String> = sources(&src)
+        .iter()
+        .filter(|path| fs::read_to_string(path).unwrap().contains("allow(unsafe_code"))
+        .map(|path| path.strip_prefix(&src).unwrap().display().to_string())
+        .collect();
+    assert_eq!(allowing, ["sys.rs"]);
 }

@@ -1,0 +1,156 @@
+//! poll(2), by hand: an array of descriptors that is handed to the system at each call.
+//!
+//! The array is kept from call to call, and a connection that comes, goes, or changes what it waits for costs one place of
+//! it. What does cost is each call: the system looks at every descriptor, ready or not, and so do we, until we have found
+//! as many as it has counted. That is what epoll was made for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use super::socket::{self, TcpListener, TcpStream};
+use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
+use crate::sys::{self, PollFd};
+
+/// The wake-up's token.
+const WAKE: Token = Token(usize::MAX);
+
+/// poll(2): reports what is ready as long as it is.
+#[derive(Debug)]
+pub struct PollSelector {
+    /// What poll is handed, in no order.
+    fds: Vec<PollFd>,
+    /// The tokens of `fds`, place by place.
+    tokens: Vec<Token>,
+    /// Where in `fds` each descriptor is. The system hands out the lowest number that is free, so this is as long as there
+    /// were descriptors open at once.
+    places: Vec<Option<usize>>,
+    waker: Waker,
+    wake_fd: WakeFd,
+}
+
+impl PollSelector {
+    /// A selector that watches nothing yet.
+    ///
+    /// # Errors
+    /// Where the system has no descriptors left.
+    pub fn new() -> io::Result<Self> {
+        let (waker, wake_fd) = WakeFd::new()?;
+        let wake = PollFd::new(&wake_fd, true, false);
+        let mut selector = PollSelector { fds: Vec::new(), tokens: Vec::new(), places: Vec::new(), waker, wake_fd };
+        selector.add(wake, WAKE);
+        Ok(selector)
+    }
+
+    fn add(&mut self, fd: PollFd, token: Token) {
+        if let Some(place) = self.place(fd.fd()) {
+            // A stream was dropped without being closed here, and its descriptor is this one's now.
+            self.fds[place] = fd;
+            self.tokens[place] = token;
+            return;
+        }
+        let index = index(fd.fd());
+        if index >= self.places.len() {
+            self.places.resize(index + 1, None);
+        }
+        self.places[index] = Some(self.fds.len());
+        self.fds.push(fd);
+        self.tokens.push(token);
+    }
+
+    fn remove(&mut self, fd: RawFd) -> io::Result<()> {
+        let place = self.place(fd).ok_or(io::ErrorKind::NotFound)?;
+        self.places[index(fd)] = None;
+        self.fds.swap_remove(place);
+        self.tokens.swap_remove(place);
+        if let Some(moved) = self.fds.get(place) {
+            self.places[index(moved.fd())] = Some(place);
+        }
+        Ok(())
+    }
+
+    fn place(&self, fd: RawFd) -> Option<usize> {
+        self.places.get(index(fd)).copied().flatten()
+    }
+}
+
+fn index(fd: RawFd) -> usize {
+    usize::try_from(fd).expect("an open descriptor is not negative")
+}
+
+impl Selector for PollSelector {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let count = match sys::poll(&mut self.fds, timeout) {
+            // A signal has come; what its handler left for us is read as a wake-up.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        };
+        let ready = self.fds.iter().zip(&self.tokens).filter(|(fd, _)| fd.is_ready()).take(count);
+        for (fd, &token) in ready {
+            if token == WAKE {
+                self.wake_fd.take();
+                continue;
+            }
+            events.push(Event { token, readiness: Readiness::from(fd) });
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        self.add(PollFd::new(stream, interest.readable, interest.writable), token);
+        Ok(())
+    }
+
+    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        let place = self.place(stream.as_raw_fd()).ok_or(io::ErrorKind::NotFound)?;
+        self.fds[place].ask(interest.readable, interest.writable);
+        self.tokens[place] = token;
+        Ok(())
+    }
+
+    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+        self.remove(stream.as_raw_fd())
+    }
+
+    fn close(&mut self, stream: TcpStream, _token: Token) {
+        // Before its number is another's. One that was never registered is not there to be taken out.
+        let _ = self.remove(stream.as_raw_fd());
+        drop(stream);
+    }
+
+    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+        self.add(PollFd::new(listener, true, false), token);
+        Ok(())
+    }
+
+    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+        self.remove(listener.as_raw_fd())
+    }
+
+    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        socket::accept(listener)
+    }
+
+    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        socket::connect(addr)
+    }
+}
+
+/// What poll has found.
+impl From<&PollFd> for Readiness {
+    fn from(fd: &PollFd) -> Readiness {
+        Readiness { readable: fd.is_readable(), writable: fd.is_writable(), read_closed: fd.is_read_closed() }
+    }
+}

@@ -1,0 +1,148 @@
+//! System calls that no crate wraps in the shape we need: the one place where `unsafe` may stand.
+//!
+//! Each is wrapped so that no caller can misuse it; what makes it safe is said at each call.
+
+#![allow(unsafe_code, reason = "here are the calls that need it; everywhere else it is denied")]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use libc::{c_int, c_short};
+
+/// A descriptor for [`poll`]: what is asked of it, and what was found.
+///
+/// It's no more than a number to the system, so it may outlive what it was made of: a descriptor that isn't open is
+/// reported as broken, and one that is another's by now is watched in its place.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct PollFd(libc::pollfd);
+
+/// Whatever is asked, these are told.
+const BROKEN: c_short = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+/// The peer has ended its sending side. Where the system has no such event, it's found out by reading.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const READ_CLOSED: c_short = libc::POLLRDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const READ_CLOSED: c_short = 0;
+
+impl PollFd {
+    /// A descriptor that is asked whether it's readable, writable, or either. Whether it's broken is told in any case.
+    pub fn new(fd: &impl AsFd, readable: bool, writable: bool) -> PollFd {
+        let fd = fd.as_fd().as_raw_fd();
+        let mut fd = PollFd(libc::pollfd { fd, events: 0, revents: 0 });
+        fd.ask(readable, writable);
+        fd
+    }
+
+    /// Asks it something else from now on.
+    pub fn ask(&mut self, readable: bool, writable: bool) {
+        // The end of the peer's sending side lasts: who asks for it without wanting to read is told in every call.
+        let read = if readable { libc::POLLIN | READ_CLOSED } else { 0 };
+        let write = if writable { libc::POLLOUT } else { 0 };
+        self.0.events = read | write;
+    }
+
+    /// Its number.
+    pub fn fd(&self) -> RawFd {
+        self.0.fd
+    }
+
+    /// Whether the last [`poll`] has counted it.
+    pub fn is_ready(&self) -> bool {
+        self.0.revents != 0
+    }
+
+    /// Whether there was something to read, be it the end or an error.
+    pub fn is_readable(&self) -> bool {
+        self.found(libc::POLLIN | READ_CLOSED | BROKEN)
+    }
+
+    /// Whether there was room to write, or an error to be met by writing.
+    pub fn is_writable(&self) -> bool {
+        self.found(libc::POLLOUT | BROKEN)
+    }
+
+    /// Whether the peer had ended its sending side, or it's broken.
+    pub fn is_read_closed(&self) -> bool {
+        self.found(READ_CLOSED | BROKEN)
+    }
+
+    fn found(&self, events: c_short) -> bool {
+        self.0.revents & events != 0
+    }
+}
+
+/// Waits until one of `fds` is ready, or `timeout` has passed, or forever without one, and returns how many are: poll(2).
+///
+/// # Errors
+/// `Interrupted` when a signal has come; otherwise where the system refuses.
+pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> {
+    let len = libc::nfds_t::try_from(fds.len()).map_err(io::Error::other)?;
+    // SAFETY: a PollFd is a pollfd and nothing else, so these are `len` of them, which are ours for as long as the call
+    // takes. It writes to their revents only, for which every value is valid, and whatever their descriptors are, it
+    // does no more to them than look.
+    let count = unsafe { libc::poll(fds.as_mut_ptr().cast::<libc::pollfd>(), len, milliseconds(timeout)) };
+    counted(count)
+}
+
+/// Rounded up, or a deadline would be met a little early, again and again. As long as it can be where it's longer: who
+/// waits does so again.
+fn milliseconds(timeout: Option<Duration>) -> c_int {
+    let Some(timeout) = timeout else { return -1 };
+    c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
+}
+
+/// What poll and select return: a number of descriptors, or -1 for an error.
+fn counted(count: c_int) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    #[test]
+    fn milliseconds_are_rounded_up_and_capped() {
+        assert_eq!(milliseconds(None), -1);
+        let cases = [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(1), 1),
+            (Duration::new(1, 1), 1001),
+            (Duration::MAX, c_int::MAX),
+        ];
+        for (timeout, expected) in cases {
+            assert_eq!(milliseconds(Some(timeout)), expected, "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn poll_tells_what_was_asked() {
+        let (mut peer, stream) = UnixStream::pair().unwrap();
+        let mut fds = [PollFd::new(&stream, true, false), PollFd::new(&stream, false, false)];
+        assert_eq!(poll(&mut fds, NOW).unwrap(), 0);
+        peer.write_all(b"hello").unwrap();
+        assert_eq!(poll(&mut fds, None).unwrap(), 1);
+        assert!(fds[0].is_ready() && fds[0].is_readable() && !fds[0].is_writable() && !fds[0].is_read_closed());
+        assert!(!fds[1].is_ready());
+        fds[0].ask(false, true);
+        assert_eq!(poll(&mut fds, None).unwrap(), 1);
+        assert!(!fds[0].is_readable() && fds[0].is_writable());
+    }
+
+    #[test]
+    fn what_is_broken_is_told_unasked() {
+        let (peer, stream) = UnixStream::pair().unwrap();
+        let mut fds = [PollFd::new(&stream, false, false)];
+        drop(peer);
+        assert_eq!(poll(&mut fds, None).unwrap(), 1);
+        assert!(fds[0].is_readable() && fds[0].is_writable() && fds[0].is_read_closed());
+    }
+}
