@@ -8,8 +8,8 @@ mod call_app;
 mod call_echo;
 mod demo;
 mod descriptors;
-mod listen;
 mod log;
+mod model;
 mod options;
 mod serve;
 mod signals;
@@ -97,11 +97,14 @@ impl Cli {
 
 /// Why a command failed: one line for people.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    text: String,
+    is_usage: bool,
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -109,18 +112,28 @@ impl std::error::Error for Failure {}
 
 impl Failure {
     fn new(message: impl Into<String>) -> Failure {
-        Failure(message.into())
+        Failure { text: message.into(), is_usage: false }
+    }
+
+    /// What was asked for makes no sense.
+    fn of_usage(message: impl Into<String>) -> Failure {
+        Failure { text: message.into(), is_usage: true }
+    }
+
+    /// The exit status that tells of it.
+    pub fn status(&self) -> u8 {
+        if self.is_usage { 2 } else { 1 }
     }
 
     /// The event loop itself has failed.
     fn of_loop(error: &io::Error) -> Failure {
-        Failure(format!("the event loop failed: {}", reason(error)))
+        Failure::new(format!("the event loop failed: {}", reason(error)))
     }
 
     /// A conversation with the server at `address` did not end as it should.
     fn of_conversation<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
         let addr = conversation.peer.addr;
-        Failure(match &conversation.end {
+        Failure::new(match &conversation.end {
             End::ConnectFailed(error) => cannot_connect(address, addr, &reason(error), error.kind()),
             end @ End::ConnectTimedOut(_) => cannot_connect(address, addr, &end.to_string(), io::ErrorKind::TimedOut),
             End::Failed(SessionError::Protocol(error)) if !matches!(error, ProtocolError::ContentTooLong { .. }) => {
@@ -153,7 +166,7 @@ fn print(bytes: &[u8]) -> Result<(), Failure> {
             io::ErrorKind::BrokenPipe => "nobody reads it".into(),
             _ => reason(&error),
         };
-        Failure(format!("cannot write to standard output: {why}"))
+        Failure::new(format!("cannot write to standard output: {why}"))
     })
 }
 

@@ -19,6 +19,8 @@ use crate::session::{End, Peer, Progress, Session, Wakers};
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
+/// How soon a session that does not move its deadline when it has passed is asked again.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Limits and timeouts of connections, whatever the protocol. Those of messages are the protocol's.
 ///
@@ -197,6 +199,14 @@ impl<S, T> Connection<S, T> {
                 VecDeque::new()
             }
         }
+    }
+}
+
+/// Says in the log that a server stops, with so many `open` connections.
+pub(crate) fn log_stop(open: usize, drain_timeout: Duration) {
+    match open {
+        0 => log::info!("Stopping"),
+        open => log::info!("Stopping; open connections: {open}, which have up to {drain_timeout:?} to finish"),
     }
 }
 

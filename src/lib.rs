@@ -76,6 +76,8 @@ pub mod cli;
 pub mod client;
 mod connection;
 pub mod message;
+#[cfg(feature = "models")]
+pub mod models;
 pub mod protocols;
 pub mod reactor;
 pub mod selector;

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             // Where even this can't be written, the status still tells.
             let _ = writeln!(io::stderr(), "multiconn: {failure}");
-            ExitCode::FAILURE
+            ExitCode::from(failure.status())
         }
     }
 }

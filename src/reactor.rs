@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 pub use crate::connection::Config;
-use crate::connection::{Connection, ConnectionState, Outcome, Scratch, Turn};
+use crate::connection::{Connection, ConnectionState, Outcome, Scratch, Turn, log_stop};
 use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{End, Peer, Service, Wakers};
 use accept::Accepting;
@@ -206,10 +206,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts no more, and closes what has nothing begun; what has is closed when it's finished.
     fn stop(&mut self) {
         let timeout = self.config.drain_timeout;
-        match self.slots.len() {
-            0 => log::info!("Stopping"),
-            open => log::info!("Stopping; open connections: {open}, which have up to {timeout:?} to finish"),
-        }
+        log_stop(self.slots.len(), timeout);
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;

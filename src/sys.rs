@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use libc::{c_int, c_short};
+use rustix::process::Pid;
 
 /// A descriptor for [`poll`]: what is asked of it, and what was found.
 ///
@@ -28,6 +29,9 @@ const READ_CLOSED: c_short = libc::POLLRDHUP;
 const READ_CLOSED: c_short = 0;
 
 impl PollFd {
+    /// One that is not looked at.
+    pub const NONE: PollFd = PollFd(libc::pollfd { fd: -1, events: 0, revents: 0 });
+
     /// A descriptor that is asked whether it's readable, writable, or either. Whether it's broken is told in any case.
     pub fn new(fd: &impl AsFd, readable: bool, writable: bool) -> PollFd {
         let fd = fd.as_fd().as_raw_fd();
@@ -85,6 +89,38 @@ pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> 
     // does no more to them than look.
     let count = unsafe { libc::poll(fds.as_mut_ptr().cast::<libc::pollfd>(), len, milliseconds(timeout)) };
     counted(count)
+}
+
+/// Which of the two processes this is, after a [`fork`].
+#[derive(Debug)]
+pub enum Fork {
+    /// The one that was there before, and the child's id.
+    Parent(Pid),
+    /// The new one, in which there is this thread and no other.
+    Child,
+}
+
+/// Makes a copy of this process: fork(2).
+///
+/// In the child a lock that another thread held stays locked for ever. So a process that forks had better have one thread.
+///
+/// # Errors
+/// Where there are too many processes, or there is too little memory.
+pub fn fork() -> io::Result<Fork> {
+    // SAFETY: the child has a copy of all memory, and one thread that goes on from here, so what holds of memory goes on
+    // to hold. What the other threads had locked stays locked, which may be waited for in vain, but lets nobody at what is
+    // half done. The allocator, which is used in the child, is made for it by the C library.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => Ok(Fork::Child),
+        _ => Pid::from_raw(pid).filter(|_| pid > 0).map(Fork::Parent).ok_or_else(io::Error::last_os_error),
+    }
+}
+
+/// Ends this process, without anything that is done at a normal end: _exit(2).
+pub fn exit_now(status: c_int) -> ! {
+    // SAFETY: of the process nothing is left that could be in a bad state.
+    unsafe { libc::_exit(status) }
 }
 
 /// Rounded up, or a deadline would be met a little early, again and again. As long as it can be where it's longer: who

@@ -5,11 +5,14 @@ use std::os::fd::AsFd;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::models::Model;
 use crate::reactor::REFUSALS_MAX;
 
 /// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, listeners, a dictionary
 /// that is read again.
 const RESERVED: u64 = 16;
+/// What select(2) can watch of these, of 1024: so that some are left for refusing others in their protocol's words.
+const FOR_SELECT: usize = 1000;
 /// What to do with where there is no limit.
 const PLENTY: u64 = 1 << 20;
 
@@ -28,10 +31,11 @@ pub fn raise_limit() -> u64 {
 }
 
 /// Connections that a limit of `descriptors` leaves room for, beside those that are being refused.
-pub fn connections_for(descriptors: u64) -> usize {
+pub fn connections_for(descriptors: u64, model: Model) -> usize {
     let free = descriptors.saturating_sub(RESERVED);
     let refusals = (REFUSALS_MAX as u64).min(free / 4);
-    usize::try_from(free - refusals).unwrap_or(usize::MAX).max(1)
+    let room = usize::try_from(free - refusals).unwrap_or(usize::MAX).max(1);
+    if model == Model::Select { room.min(FOR_SELECT) } else { room }
 }
 
 /// Whether there is one for a first connection.
@@ -48,8 +52,9 @@ mod tests {
 
     #[test]
     fn few_descriptors_leave_few_connections_but_some() {
-        assert_eq!(connections_for(20_000), 20_000 - 16 - 32);
-        assert_eq!(connections_for(40), 18);
-        assert_eq!(connections_for(3), 1);
+        assert_eq!(connections_for(20_000, Model::Reactor), 20_000 - 16 - 32);
+        assert_eq!(connections_for(40, Model::Reactor), 18);
+        assert_eq!(connections_for(3, Model::Reactor), 1);
+        assert_eq!(connections_for(20_000, Model::Select), 1000);
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
-use super::{descriptors, units};
-use crate::reactor::Config;
+use super::model::ModelOptions;
+use super::{Failure, descriptors, units};
+use crate::models::{Config, Model};
+use crate::reactor;
 
 /// Where to listen, and how much to let peers ask for.
 #[derive(Debug, Args)]
@@ -14,7 +16,7 @@ pub struct ServerOptions {
     /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (port 65432) or PORT (loopback); port 0
     /// picks a free one
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:65432")]
-    pub addresses: Vec<Address>,
+    addresses: Vec<Address>,
     /// Most connections at once; one above it is told so and closed [default: what the limit of open files leaves]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
@@ -38,29 +40,49 @@ pub struct ServerOptions {
     output_high_water: usize,
     /// Connections that may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
-    pub backlog: i32,
+    backlog: i32,
+    #[command(flatten)]
+    model: ModelOptions,
 }
 
 impl ServerOptions {
-    /// The reactor's part, with the limit of open files raised as far as it goes.
-    pub fn config(&self) -> Config {
-        let descriptors = descriptors::raise_limit();
-        let room = descriptors::connections_for(descriptors);
-        let connections_max = self.max_connections.map_or(room, |max| max as usize);
-        if connections_max > room {
-            log::warn!(
-                "--max-connections {connections_max} is more than the {room} that the limit of {descriptors} open files \
-                 leaves; connections above those will wait"
-            );
-        }
-        Config {
-            connections_max,
+    pub fn model(&self) -> Model {
+        self.model.model()
+    }
+
+    /// All that is not the protocol's, with the limit of open files raised as far as it goes.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config { backlog: self.backlog, connection: self.limits(), ..Config::default() };
+        self.model.configure(&mut config)?;
+        config.connection.connections_max = self.connections_max()?;
+        config.names = self.addresses.iter().map(Address::to_listen_on).collect::<Result<_, _>>()?;
+        Ok(config)
+    }
+
+    fn limits(&self) -> reactor::Config {
+        reactor::Config {
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
             linger_timeout: self.linger_timeout,
             linger_len_max: self.max_linger,
             output_high_water: self.output_high_water,
-            ..Config::default()
+            ..reactor::Config::default()
         }
+    }
+
+    fn connections_max(&self) -> Result<usize, Failure> {
+        let descriptors = descriptors::raise_limit();
+        let room = descriptors::connections_for(descriptors, self.model());
+        let Some(max) = self.max_connections.map(|max| max as usize) else { return Ok(room) };
+        if !self.model().is_reactor() {
+            return Err(self.model.refuse("--max-connections"));
+        }
+        if max > room {
+            log::warn!(
+                "--max-connections {max} is more than the {room} that the limit of {descriptors} open files leaves; \
+                 connections above those will wait"
+            );
+        }
+        Ok(max)
     }
 }

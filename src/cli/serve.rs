@@ -6,12 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::options::ServerOptions;
-use super::{Failure, descriptors, listen, print, signals, units};
+use super::{Failure, descriptors, print, signals, units};
 use crate::message::Limits;
+use crate::models;
 use crate::protocols::app::{AppService, Timeouts};
 use crate::protocols::echo::EchoService;
-use crate::reactor::Reactor;
-use crate::selector::{self, MioSelector};
 use crate::session::Service;
 use crate::text::reason;
 
@@ -85,22 +84,14 @@ impl ServeApp {
     }
 }
 
-fn run<V: Service>(options: &ServerOptions, service: V) -> Result<(), Failure> {
-    let config = options.config();
-    let set_up = |error: std::io::Error| Failure::of_loop(&error);
-    let mut reactor = Reactor::new(MioSelector::new().map_err(set_up)?, service, config);
-    signals::obey(&reactor.handle()).map_err(set_up)?;
-    let mut lines = String::new();
-    for address in &options.addresses {
-        for listener in listen::listen(address, options.backlog)? {
-            lines += &format!("Listening on {}\n", listener.local_addr().map_err(set_up)?);
-            reactor.add_listener(selector::listener(listener).map_err(set_up)?).map_err(set_up)?;
-        }
-    }
+fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, service: V) -> Result<(), Failure> {
+    let server = models::serve(options.model(), service, options.config()?).map_err(|e| Failure::new(e.to_string()))?;
+    signals::obey(server.handle()).map_err(|error| Failure::of_loop(&error))?;
     // Without it the server would listen and never accept anybody.
     descriptors::one_is_left()
         .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
-    // Only now, so that who reads a line can connect to every address.
+    // All at once, and only now, so that who reads a line can connect to every address.
+    let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
     print(lines.as_bytes())?;
-    reactor.run().map_err(set_up)
+    server.run().map_err(|error| Failure::of_loop(&error))
 }

@@ -2,14 +2,11 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::id::ConnectionId;
-use crate::connection::Connection;
+use crate::connection::{Connection, TICK};
 use crate::selector::Interest;
-
-/// How soon a session that does not move its deadline when it has passed is asked again.
-const TICK: Duration = Duration::from_millis(1);
 
 /// A connection in the slab.
 #[derive(Debug)]

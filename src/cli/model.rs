@@ -1,0 +1,118 @@
+//! Which concurrency model serves, and with how many threads or processes.
+
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use crate::models::{Config, Model, Reap, cores};
+
+/// The model, and what only some models have.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Concurrency model (see docs/models.md)")]
+pub struct ModelOptions {
+    /// How many clients are served at once
+    #[arg(long, value_name = "MODEL", default_value = "reactor")]
+    model: ModelName,
+    /// Threads with a loop and a listener of their own, or `auto` for one on each core (reactor, poll, select) [default: 1]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    workers: Option<u32>,
+    /// Most threads; with so many at work, new connections wait (threads) [default: 4096]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_threads: Option<u32>,
+    /// Worker threads, and connections that may wait in their queue (pool) [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pool_size: Option<u32>,
+    /// Most processes; with so many at work, new connections wait (fork) [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_children: Option<u32>,
+    /// How to notice that processes have ended (fork) [default: signal]
+    #[arg(long, value_name = "WAY")]
+    reap: Option<ReapName>,
+}
+
+/// The models by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModelName {
+    /// One thread for all, on epoll or kqueue
+    Reactor,
+    /// One thread for all, on poll(2)
+    Poll,
+    /// One thread for all, on select(2); about 1000 connections
+    Select,
+    /// One client at a time
+    Sequential,
+    /// A thread for each connection
+    Threads,
+    /// A fixed number of threads, which take connections from a queue
+    Pool,
+    /// A process for each connection
+    Fork,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReapName {
+    /// Each time round the accept loop
+    Loop,
+    /// When SIGCHLD tells
+    Signal,
+}
+
+/// A number of workers, or `auto`.
+fn workers(text: &str) -> Result<u32, String> {
+    let number = if text == "auto" { u32::try_from(cores()).ok() } else { text.parse().ok() };
+    number.filter(|&number| number > 0).ok_or_else(|| "it must be a number from 1, or 'auto'".into())
+}
+
+impl ModelOptions {
+    pub fn model(&self) -> Model {
+        match self.model {
+            ModelName::Reactor => Model::Reactor,
+            ModelName::Poll => Model::Poll,
+            ModelName::Select => Model::Select,
+            ModelName::Sequential => Model::Sequential,
+            ModelName::Threads => Model::Threads,
+            ModelName::Pool => Model::Pool,
+            ModelName::Fork => Model::Fork,
+        }
+    }
+
+    /// The model's part of `config`. Options that are another model's are refused.
+    pub fn configure(&self, config: &mut Config) -> Result<(), Failure> {
+        let number = |number: Option<u32>, default: usize| number.map_or(default, |number| number as usize);
+        config.workers = number(self.workers, config.workers);
+        config.threads_max = number(self.max_threads, config.threads_max);
+        config.pool_size = number(self.pool_size, config.pool_size);
+        config.children_max = number(self.max_children, config.children_max);
+        config.reap = match self.reap {
+            Some(ReapName::Loop) => Reap::Loop,
+            Some(ReapName::Signal) => Reap::Signal,
+            None => config.reap,
+        };
+        let model = self.model();
+        let own = [
+            ("--workers", self.workers.is_some(), model.is_reactor()),
+            ("--max-threads", self.max_threads.is_some(), model == Model::Threads),
+            ("--pool-size", self.pool_size.is_some(), model == Model::Pool),
+            ("--max-children", self.max_children.is_some(), model == Model::Fork),
+            ("--reap", self.reap.is_some(), model == Model::Fork),
+        ];
+        match own.into_iter().find(|&(_, is_given, fits)| is_given && !fits) {
+            Some((option, ..)) => Err(self.refuse(option)),
+            None => Ok(()),
+        }
+    }
+
+    /// That this model has no use for `option`, and why.
+    pub fn refuse(&self, option: &str) -> Failure {
+        let model = self.model();
+        let why = match model {
+            Model::Reactor | Model::Poll | Model::Select => {
+                "serves all connections in the thread of a loop (--workers)"
+            }
+            Model::Sequential => "serves one connection at a time, in one thread",
+            Model::Threads => "has a thread for each connection (--max-threads)",
+            Model::Pool => "has a fixed number of threads (--pool-size)",
+            Model::Fork => "has a process for each connection (--max-children)",
+        };
+        Failure::of_usage(format!("{option} can't be had with --model {model}, which {why}"))
+    }
+}

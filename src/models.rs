@@ -1,0 +1,299 @@
+//! The concurrency models: the ways to serve many clients, side by side.
+//!
+//! All of them serve the same sessions, with the same limits and timeouts, and differ in who waits where. Each file is
+//! about one, and begins with how it works, what it costs, and when it's the right choice; `docs/models.md` sets them
+//! side by side.
+//!
+//! | model | who waits | where |
+//! |---|---|---|
+//! | [`Reactor`](Model::Reactor) | one thread for all | epoll or kqueue |
+//! | [`Poll`](Model::Poll) | one thread for all | poll(2) |
+//! | [`Select`](Model::Select) | one thread for all | select(2) |
+//! | [`Sequential`](Model::Sequential) | one thread for one client; the others in the backlog | its socket |
+//! | [`Threads`](Model::Threads) | a thread for each | its socket |
+//! | [`Pool`](Model::Pool) | a worker for each; those without one in a queue, then in the backlog | its socket |
+//! | [`Fork`](Model::Fork) | a process for each | its socket |
+//!
+//! ```
+//! use std::thread;
+//! use multiconn::models::{self, Config, Model};
+//! use multiconn::protocols::echo::EchoService;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // On a free port of 127.0.0.1, unless the configuration says otherwise.
+//! let server = models::serve(Model::Threads, EchoService::default(), Config::default())?;
+//! println!("Listening on {}", server.addresses()[0]);
+//! let handle = server.handle().clone();
+//! let running = thread::spawn(|| server.run());
+//! // …
+//! handle.stop();
+//! running.join().expect("no panic")?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod blocking;
+mod fork;
+mod listen;
+mod orders;
+mod places;
+mod poll;
+mod pool;
+mod reactor;
+mod select;
+mod sequential;
+mod shared;
+mod stop;
+mod threads;
+mod workers;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::thread;
+
+use crate::connection;
+use crate::reactor::Handle;
+use crate::selector;
+use crate::session::Service;
+use crate::text::reason;
+use accept::Desk;
+use listen::Listening;
+use orders::Orders;
+
+/// A way to serve many clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// One thread for all connections, on epoll or kqueue; or several such threads.
+    Reactor,
+    /// The same on poll(2).
+    Poll,
+    /// The same on select(2), for descriptors below 1024.
+    Select,
+    /// One client at a time.
+    Sequential,
+    /// A thread for each connection.
+    Threads,
+    /// A fixed number of threads, which take connections from a queue.
+    Pool,
+    /// A process for each connection.
+    Fork,
+}
+
+impl Model {
+    /// All of them.
+    pub const ALL: [Model; 7] =
+        [Model::Reactor, Model::Poll, Model::Select, Model::Sequential, Model::Threads, Model::Pool, Model::Fork];
+
+    /// Its name, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Reactor => "reactor",
+            Model::Poll => "poll",
+            Model::Select => "select",
+            Model::Sequential => "sequential",
+            Model::Threads => "threads",
+            Model::Pool => "pool",
+            Model::Fork => "fork",
+        }
+    }
+
+    /// Whether one thread serves many connections.
+    pub fn is_reactor(self) -> bool {
+        match self {
+            Model::Reactor | Model::Poll | Model::Select => true,
+            Model::Sequential | Model::Threads | Model::Pool | Model::Fork => false,
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How the ended children of [`Model::Fork`] are asked for, so that they don't remain as zombies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reap {
+    /// Each time round the accept loop, which comes round twice a second at least while there are children.
+    Loop,
+    /// When SIGCHLD tells that one has ended.
+    Signal,
+}
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen. Each is a name, as it were: a list of addresses, which all get the same port where that is left
+    /// open (0), and of which those are passed over whose IP version the machine doesn't have.
+    pub names: Vec<Vec<SocketAddr>>,
+    /// Connections that may wait to be accepted, for each address.
+    pub backlog: i32,
+    /// Limits and timeouts of each connection. `connections_max` is for the models with a reactor; the others have limits
+    /// of their own.
+    pub connection: connection::Config,
+    /// Threads with a reactor each, which share the connections: of [`Model::Reactor`], [`Model::Poll`] and
+    /// [`Model::Select`].
+    pub workers: usize,
+    /// Most connections at once under [`Model::Threads`]; others wait in the backlog.
+    pub threads_max: usize,
+    /// Workers of [`Model::Pool`], and connections in its queue at most.
+    pub pool_size: usize,
+    /// Most connections at once under [`Model::Fork`]; others wait in the backlog.
+    pub children_max: usize,
+    /// How the children of [`Model::Fork`] are reaped.
+    pub reap: Reap,
+}
+
+impl Default for Config {
+    /// On a free port of 127.0.0.1.
+    fn default() -> Self {
+        Config {
+            names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
+            backlog: 1024,
+            connection: connection::Config::default(),
+            workers: 1,
+            threads_max: 4096,
+            pool_size: cores(),
+            children_max: 1024,
+            reap: Reap::Signal,
+        }
+    }
+}
+
+/// How many threads run at once.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A server that listens, and serves when it's [run](Server::run).
+pub struct Server<'a> {
+    addresses: Vec<SocketAddr>,
+    handle: Handle,
+    run: Run<'a>,
+}
+
+/// What a model does until it's stopped.
+type Run<'a> = Box<dyn FnOnce() -> io::Result<()> + Send + 'a>;
+
+impl Server<'_> {
+    /// Where it listens: ports that were left open are known now.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What stops it, or lets its service reload.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Serves until it's [stopped](Handle::stop) and what had begun is done. When it returns, all its threads and
+    /// processes have ended, and its sockets are closed.
+    ///
+    /// # Errors
+    /// Where the system refuses what the model can't do without: nothing that a peer does.
+    pub fn run(self) -> io::Result<()> {
+        (self.run)()
+    }
+}
+
+impl fmt::Debug for Server<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Prepares to serve the sessions of `service`: listens, and returns what runs.
+///
+/// [`Model::Fork`] had better run in a process with one thread, whatever the others are fine with: its children get all
+/// descriptors of the process, and a lock that another thread holds just then stays locked in a child. The service's
+/// `accept` and `ended` are called in the child there, on a copy of the service.
+///
+/// # Errors
+/// Where it can't listen, or the service can't be served by this model.
+pub fn serve<'a, V>(model: Model, service: V, config: Config) -> Result<Server<'a>, ServeError>
+where
+    V: Service<Session: Send> + Send + 'a,
+{
+    if model == Model::Fork && service.shares_state() {
+        return Err(ServeError::SharesState);
+    }
+    let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
+    let mut listening = Vec::new();
+    for name in &config.names {
+        listening.extend(listen::listen(name, config.backlog, workers)?);
+    }
+    let addresses = listening.iter().map(|listening| listening.addr).collect();
+    let (handle, run) = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;
+    Ok(Server { addresses, handle, run })
+}
+
+fn prepare<'a, V>(model: Model, service: V, config: Config, listening: Vec<Listening>) -> io::Result<(Handle, Run<'a>)>
+where
+    V: Service<Session: Send> + Send + 'a,
+{
+    match model {
+        Model::Reactor => return reactor::server(listening, service, config),
+        Model::Poll => return poll::server(listening, service, config),
+        Model::Select => return select::server(listening, service, config),
+        Model::Sequential | Model::Threads | Model::Pool | Model::Fork => {}
+    }
+    let sockets = listening.into_iter().flat_map(|listening| listening.sockets);
+    let listeners = sockets.map(selector::listener).collect::<io::Result<Vec<_>>>()?;
+    let desk = Desk { listeners, orders: Orders::new()? };
+    let handle = desk.orders.handle().clone();
+    let run = match model {
+        Model::Threads => threads::server(desk, service, config)?,
+        Model::Pool => pool::server(desk, service, config)?,
+        Model::Fork => fork::server(desk, service, config)?,
+        Model::Sequential => sequential::server(desk, service, config),
+        Model::Reactor | Model::Poll | Model::Select => unreachable!("they are prepared above"),
+    };
+    Ok((handle, run))
+}
+
+/// Why a server can't be had.
+#[derive(Debug)]
+pub enum ServeError {
+    /// An address can't be listened on.
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The service [shares state](Service::shares_state) between connections, and [`Model::Fork`] has no way to.
+    SharesState,
+    /// The system refuses something else that is needed.
+    SetUp(io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { addr, error } => {
+                let hint = match error.kind() {
+                    io::ErrorKind::PermissionDenied if addr.port() < 1024 => " (ports below 1024 need privileges)",
+                    io::ErrorKind::AddrInUse => " (is a server running there already? port 0 picks a free one)",
+                    _ => "",
+                };
+                let why = match error.kind() {
+                    io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
+                    _ => reason(error),
+                };
+                write!(f, "cannot listen on {addr}: {why}{hint}")
+            }
+            Self::SharesState => write!(
+                f,
+                "cannot serve this protocol with a process for each connection: its connections share state, and what one \
+                 process changes no other would see"
+            ),
+            Self::SetUp(error) => write!(f, "cannot set up the server: {}", reason(error)),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}

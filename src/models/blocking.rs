@@ -1,0 +1,173 @@
+//! One connection and one thread that waits for it: what a blocking `recv` is in the texts.
+//!
+//! A thread that is blocked in `recv` can't be told to stop, and waits as long as the peer likes. So it's blocked in
+//! poll(2) instead, for its one socket and for a word from outside, as Python does it for every socket with a timeout.
+//! What goes on between two waits is the same [`Connection`] as in the reactor, with the same limits, timeouts and
+//! manners.
+
+use std::any::Any;
+use std::cell::OnceCell;
+use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use super::orders::wait;
+use crate::connection::{Config, Connection, ConnectionState, Outcome, Scratch, TICK, Turn};
+use crate::selector::{self, Interest, Readiness, TcpStream, WakeFd};
+use crate::session::{End, Peer, Service, Session, Wakers};
+use crate::sys::PollFd;
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub stream: TcpStream,
+    pub addr: SocketAddr,
+}
+
+/// What can be said to a thread while it waits for its connection.
+pub(super) trait Interrupt {
+    /// What becomes ready when something is said.
+    fn watched(&self) -> PollFd;
+
+    /// Takes what was said, with what was found of the descriptor.
+    fn take(&mut self, found: PollFd) -> Option<Word>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Finish what has begun.
+    Stop,
+    /// End at once.
+    Cut,
+}
+
+/// Serves one connection from its first byte to its close.
+///
+/// A panic in its session ends this connection and nothing else.
+pub(super) fn serve<V: Service>(
+    service: &mut V,
+    caller: Caller,
+    config: &Config,
+    scratch: &mut Scratch,
+    interrupt: &mut impl Interrupt,
+) {
+    let peer = Peer { addr: caller.addr, number: None };
+    log::info!("Accepted connection from {peer}");
+    let served = panic::catch_unwind(AssertUnwindSafe(|| {
+        let session = service.accept(&peer);
+        let mut connection = Connection::new(caller.stream, session, peer, ConnectionState::Open);
+        let end = run_to_the_end(&mut connection, config, scratch, interrupt);
+        log::info!("Closing {}: {end}", connection.name());
+        drop(connection.stream);
+        service.ended(connection.session, &peer, end);
+    }));
+    if let Err(panic) = served {
+        log::error!("Closing connection to {peer}: its session panicked: {}", message(&*panic));
+        // There is no telling in what state it was left.
+        *scratch = Scratch::default();
+    }
+}
+
+/// What a panic has to say.
+pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
+
+fn run_to_the_end<T: Session>(
+    connection: &mut Connection<TcpStream, T>,
+    config: &Config,
+    scratch: &mut Scratch,
+    interrupt: &mut impl Interrupt,
+) -> End {
+    let session_waker = SessionWaker::default();
+    let mut stopping: Option<Instant> = None;
+    let mut now = Instant::now();
+    loop {
+        let outcome = connection.run(&mut Turn {
+            scratch,
+            config,
+            now,
+            stopping: stopping.is_some(),
+            wakers: Wakers::new(&|| session_waker.waker()),
+        });
+        let (interest, deadline, timeout) = match outcome {
+            Outcome::Wait { interest, deadline } => {
+                let deadline = deadline.map(|deadline| deadline.max(now + TICK));
+                let until = [deadline, stopping].into_iter().flatten().min();
+                (interest, deadline, until.map(|until| until.saturating_duration_since(now)))
+            }
+            // Nobody else waits for a turn; but something may have been said meanwhile.
+            Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
+            Outcome::NotConnected(end) | Outcome::Close(end) => return end,
+        };
+        let mut fds = [
+            if interest == Interest::NONE { PollFd::NONE } else { poll_fd(&connection.stream, interest) },
+            interrupt.watched(),
+            session_waker.watched(),
+        ];
+        if let Err(error) = wait(&mut fds, timeout) {
+            return End::Broken(error);
+        }
+        let [stream, word, woken] = fds;
+        now = Instant::now();
+        connection.ready(Readiness::from(&stream));
+        if session_waker.take(woken) || deadline.is_some_and(|deadline| now >= deadline) {
+            connection.due();
+        }
+        match interrupt.take(word) {
+            Some(Word::Stop) if stopping.is_none() => {
+                stopping = Some(now + config.drain_timeout);
+                // What the peer has sent before counts as begun, even if it has not been read yet.
+                connection.ready(Readiness { readable: true, ..Readiness::default() });
+            }
+            Some(Word::Cut) => return connection.take_end(),
+            Some(Word::Stop) | None => {}
+        }
+        if stopping.is_some_and(|until| now >= until) {
+            return connection.take_end();
+        }
+    }
+}
+
+fn poll_fd(stream: &TcpStream, interest: Interest) -> PollFd {
+    PollFd::new(stream, interest.readable, interest.writable)
+}
+
+/// What wakes the session of this thread's connection, made when it's asked for.
+#[derive(Default)]
+struct SessionWaker {
+    pair: OnceCell<(Waker, WakeFd)>,
+}
+
+impl SessionWaker {
+    fn waker(&self) -> Waker {
+        let (waker, _) = self.pair.get_or_init(|| {
+            let (waker, wake_fd) = WakeFd::new().expect("a socket pair for a session's waker");
+            (Waker::from(Arc::new(Call(waker))), wake_fd)
+        });
+        waker.clone()
+    }
+
+    fn watched(&self) -> PollFd {
+        self.pair.get().map_or(PollFd::NONE, |(_, wake_fd)| PollFd::new(wake_fd, true, false))
+    }
+
+    fn take(&self, found: PollFd) -> bool {
+        found.is_readable() && self.pair.get().is_some_and(|(_, wake_fd)| wake_fd.take())
+    }
+}
+
+struct Call(selector::Waker);
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.wake();
+    }
+}

@@ -1,0 +1,65 @@
+//! What a server is told from outside, where its own thread can wait for it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::reactor::Handle;
+use crate::selector::WakeFd;
+use crate::sys::{self, PollFd};
+
+/// The receiving end of a [`Handle`].
+#[derive(Debug)]
+pub(super) struct Orders {
+    handle: Handle,
+    wake_fd: WakeFd,
+}
+
+impl Orders {
+    pub fn new() -> io::Result<Self> {
+        let (waker, wake_fd) = WakeFd::new()?;
+        Ok(Orders { handle: Handle::new(waker), wake_fd })
+    }
+
+    /// What it's told by.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Whether to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.handle.is_stopped()
+    }
+
+    /// Whether to reload; once for each time it was told.
+    pub fn takes_reload(&self) -> bool {
+        self.handle.takes_reload()
+    }
+
+    /// Waits until the handle is used or its waker woken, a signal has come, or `timeout` has passed.
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        wait(&mut [PollFd::new(self, true, false)], timeout)?;
+        self.woken();
+        Ok(())
+    }
+
+    /// Takes the wake-ups that have come: what they were for is to be looked at after this.
+    pub fn woken(&self) {
+        self.wake_fd.take();
+    }
+}
+
+/// Becomes readable when the handle is used, or its waker woken.
+impl AsFd for Orders {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake_fd.as_fd()
+    }
+}
+
+/// Waits for one of `fds`, a signal, or until `timeout` has passed.
+pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<()> {
+    match sys::poll(fds, timeout) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        Err(_) | Ok(_) => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! A fixed number of threads, which take connections from a queue.
+//!
+//! One thread accepts and puts each connection into a queue; as many workers as there are cores, or as are asked for,
+//! take them out, one at a time, and serve each to its end. Threads are started once, and however many clients come,
+//! there are no more of them: that bounds memory, and the load on whatever the handlers use. A client that keeps its
+//! connection keeps its worker, be it idle or not; as many of those as there are workers, and everybody else waits. It's
+//! right where clients ask and go, and the work behind a request should not be done more than so many times at once.
+//! `docs/models.md` has the numbers.
+//!
+//! The queue holds as many connections as there are workers. With a full queue nothing more is accepted until a worker
+//! takes one out: new connections wait in the backlog.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::accept::{Crew, Desk, accept};
+use super::blocking::{self, Caller};
+use super::places::{Place, Places};
+use super::shared::Shared;
+use super::stop::StopSignal;
+use super::{Config, Run};
+use crate::connection::{self, Scratch};
+use crate::session::Service;
+
+pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
+where
+    V: Service<Session: Send> + Send + 'a,
+{
+    let (queue, callers) = mpsc::channel();
+    let work = Work { callers: Mutex::new(callers), busy: AtomicUsize::new(0), stop: StopSignal::new()? };
+    let places = Places::new(config.pool_size, desk.orders.handle().waker().clone());
+    let service = Shared::new(service);
+    Ok(Box::new(move || {
+        // All workers end within: when it's left, none is there any more.
+        thread::scope(|scope| {
+            for number in 1..=config.pool_size {
+                let (service, work, limits) = (service.clone(), &work, &config.connection);
+                let builder = thread::Builder::new().name(format!("worker {number}"));
+                // Where one can't be started, the others end as the queue is dropped.
+                builder.spawn_scoped(scope, move || work.serve(service, limits))?;
+            }
+            let crew = &mut Pool { service, queue, places, busy: &work.busy };
+            let accepted = accept(desk, crew, config.connection.drain_timeout);
+            work.stop.raise();
+            accepted.map(drop)
+        })
+    }))
+}
+
+/// What the workers share.
+struct Work {
+    callers: Mutex<Receiver<(Caller, Place)>>,
+    /// Workers that have a connection.
+    busy: AtomicUsize,
+    stop: StopSignal,
+}
+
+impl Work {
+    /// Serves connections as long as any come. Those that were accepted before a stop are in the queue still.
+    fn serve<V: Service>(&self, mut service: Shared<V>, limits: &connection::Config) {
+        let mut scratch = Scratch::default();
+        while let Some((caller, place)) = self.next() {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+            drop(place);
+            blocking::serve(&mut service, caller, limits, &mut scratch, &mut self.stop.watch());
+            self.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for the next one; the other workers wait for the lock.
+    fn next(&self) -> Option<(Caller, Place)> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+}
+
+struct Pool<'scope, V> {
+    service: Shared<V>,
+    queue: Sender<(Caller, Place)>,
+    /// In the queue.
+    places: Places,
+    busy: &'scope AtomicUsize,
+}
+
+impl<V: Service> Crew for Pool<'_, V> {
+    fn has_room(&self) -> bool {
+        self.places.has_room()
+    }
+
+    fn take(&mut self, caller: Caller, _desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
+        let sent = self.queue.send((caller, self.places.take()));
+        sent.map_err(|back| (back.0.0, io::Error::other("the workers are gone")))
+    }
+
+    fn reload(&mut self) {
+        self.service.reload();
+    }
+
+    fn open(&self) -> usize {
+        self.places.taken() + self.busy.load(Ordering::Relaxed)
+    }
+}

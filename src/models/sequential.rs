@@ -1,0 +1,79 @@
+//! One client at a time: the first server of every tutorial.
+//!
+//! It accepts a connection, serves it to its end, and only then accepts the next. Meanwhile the others wait in the
+//! backlog, connected as far as they can tell, and unheard. There is nothing simpler, nothing to share, and nothing to
+//! lock; and no other model answers a single client sooner. But one client that keeps its connection keeps everybody
+//! else out, until the idle timeout; so it's right where clients ask one question and go, or where there is one client.
+//! `docs/models.md` has the numbers.
+
+use std::io;
+use std::time::Duration;
+
+use super::accept::{Crew, Desk, accept};
+use super::blocking::{self, Caller, Interrupt, Word};
+use super::{Config, Run};
+use crate::connection::{Scratch, log_stop};
+use crate::session::Service;
+use crate::sys::PollFd;
+
+pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config: Config) -> Run<'a> {
+    Box::new(move || {
+        let drain_timeout = config.connection.drain_timeout;
+        let mut crew = Sequential { service, config, scratch: Scratch::default() };
+        accept(desk, &mut crew, drain_timeout).map(drop)
+    })
+}
+
+struct Sequential<V> {
+    service: V,
+    config: Config,
+    scratch: Scratch,
+}
+
+impl<V: Service> Crew for Sequential<V> {
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
+        let limits = &self.config.connection;
+        let mut interrupt = Meanwhile { desk, drain_timeout: limits.drain_timeout };
+        blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        self.service.reload();
+    }
+
+    fn open(&self) -> usize {
+        0
+    }
+}
+
+/// The one thread that there is hears of a stop while it serves a connection. A reload waits until that is done.
+struct Meanwhile<'a> {
+    desk: &'a mut Desk,
+    drain_timeout: Duration,
+}
+
+impl Interrupt for Meanwhile<'_> {
+    fn watched(&self) -> PollFd {
+        PollFd::new(&self.desk.orders, true, false)
+    }
+
+    fn take(&mut self, found: PollFd) -> Option<Word> {
+        if found.is_readable() {
+            self.desk.orders.woken();
+        }
+        if !self.desk.orders.is_stopped() {
+            return None;
+        }
+        if !self.desk.listeners.is_empty() {
+            log_stop(1, self.drain_timeout);
+            // Those who wait need not wait any longer.
+            self.desk.listeners.clear();
+        }
+        Some(Word::Stop)
+    }
+}

@@ -1,0 +1,46 @@
+//! One service for several threads.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::session::{End, Peer, Service};
+
+/// A service that is locked while a connection begins or ends; the sessions in between need no lock of it.
+#[derive(Debug)]
+pub(super) struct Shared<V>(Arc<Mutex<V>>);
+
+impl<V> Shared<V> {
+    pub fn new(service: V) -> Self {
+        Shared(Arc::new(Mutex::new(service)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, V> {
+        // A panic with one connection does not concern the others.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V> Clone for Shared<V> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<V: Service> Service for Shared<V> {
+    type Session = V::Session;
+
+    fn accept(&mut self, peer: &Peer) -> V::Session {
+        self.lock().accept(peer)
+    }
+
+    fn ended(&mut self, session: V::Session, peer: &Peer, end: End) {
+        self.lock().ended(session, peer, end);
+    }
+
+    fn reload(&mut self) {
+        self.lock().reload();
+    }
+
+    fn shares_state(&self) -> bool {
+        self.lock().shares_state()
+    }
+}

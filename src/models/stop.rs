@@ -1,0 +1,60 @@
+//! Telling many threads or processes at once to stop: a pipe that gets a byte, which nobody takes out.
+//!
+//! All of them have it in what they wait for. A process that sees it closed, without the byte, has lost its parent.
+
+use std::io::{self, PipeReader, PipeWriter, Write};
+
+use super::blocking::{Interrupt, Word};
+use crate::sys::PollFd;
+
+#[derive(Debug)]
+pub(super) struct StopSignal {
+    reader: PipeReader,
+    writer: Option<PipeWriter>,
+}
+
+impl StopSignal {
+    pub fn new() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        Ok(StopSignal { reader, writer: Some(writer) })
+    }
+
+    /// Tells all who watch it, now and later.
+    pub fn raise(&self) {
+        if let Some(mut writer) = self.writer.as_ref() {
+            // There is room for one byte, and the reader is open.
+            let _ = writer.write(&[1]);
+        }
+    }
+
+    /// Gives up the sending end, so that it's closed when those who have it are gone.
+    pub fn close_writer(&mut self) {
+        self.writer = None;
+    }
+
+    pub fn watch(&self) -> StopWatch<'_> {
+        StopWatch { signal: self, raised: false }
+    }
+}
+
+/// Watches a [`StopSignal`] for one connection.
+#[derive(Debug)]
+pub(super) struct StopWatch<'a> {
+    signal: &'a StopSignal,
+    raised: bool,
+}
+
+impl Interrupt for StopWatch<'_> {
+    fn watched(&self) -> PollFd {
+        // The byte stays; once it's known, only the close matters.
+        PollFd::new(&self.signal.reader, !self.raised, false)
+    }
+
+    fn take(&mut self, found: PollFd) -> Option<Word> {
+        if found.is_read_closed() {
+            return Some(Word::Cut);
+        }
+        self.raised |= found.is_readable();
+        self.raised.then_some(Word::Stop)
+    }
+}

@@ -1,0 +1,89 @@
+//! A thread for each connection: the threaded server, and `socketserver.ThreadingMixIn`.
+//!
+//! One thread accepts; each connection gets a thread of its own, which waits for its client and for nothing else, so
+//! nobody waits for anybody, and a slow handler holds up its own client only. A session that panics takes down its
+//! connection and no other. What it costs is a thread to start for each connection, a stack to keep for each, and a
+//! switch by the system's scheduler for each message. It's right for some hundreds of clients, and for handlers that
+//! block. `docs/models.md` has the numbers.
+//!
+//! With `threads_max` threads at work nothing more is accepted until one of them ends: new connections wait in the
+//! backlog.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope};
+
+use super::accept::{Crew, Desk, accept};
+use super::blocking::{self, Caller};
+use super::places::{Place, Places};
+use super::shared::Shared;
+use super::stop::StopSignal;
+use super::{Config, Run};
+use crate::connection::{self, Scratch};
+use crate::session::Service;
+
+/// Bytes of stack for each thread, of which the system provides those that are used. Sessions need a few thousand, in
+/// debug builds some ten thousand.
+const STACK_LEN: usize = 256 << 10;
+
+pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
+where
+    V: Service<Session: Send> + Send + 'a,
+{
+    let service = Shared::new(service);
+    let places = Places::new(config.threads_max, desk.orders.handle().waker().clone());
+    let stop = StopSignal::new()?;
+    Ok(Box::new(move || {
+        // All threads end within: when it's left, none is there any more.
+        thread::scope(|scope| {
+            let crew = &mut Threads { service, limits: &config.connection, places, stop: &stop, scope };
+            let accepted = accept(desk, crew, config.connection.drain_timeout);
+            stop.raise();
+            accepted.map(drop)
+        })
+    }))
+}
+
+struct Threads<'scope, 'env, V> {
+    service: Shared<V>,
+    limits: &'scope connection::Config,
+    places: Places,
+    stop: &'scope StopSignal,
+    scope: &'scope Scope<'scope, 'env>,
+}
+
+impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V> {
+    fn has_room(&self) -> bool {
+        self.places.has_room()
+    }
+
+    fn take(&mut self, caller: Caller, _desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
+        // Where no thread can be started, its work is dropped; the connection is not.
+        let job = Arc::new(Mutex::new(Some((caller, self.places.take()))));
+        let work = {
+            let (job, mut service, limits, stop) = (Arc::clone(&job), self.service.clone(), self.limits, self.stop);
+            move || {
+                if let Some((caller, _place)) = taken(&job) {
+                    blocking::serve(&mut service, caller, limits, &mut Scratch::default(), &mut stop.watch());
+                }
+            }
+        };
+        let name = "connection".to_owned();
+        match thread::Builder::new().name(name).stack_size(STACK_LEN).spawn_scoped(self.scope, work) {
+            Ok(_) => Ok(()),
+            Err(error) => Err((taken(&job).expect("no thread has taken it").0, error)),
+        }
+    }
+
+    fn reload(&mut self) {
+        self.service.reload();
+    }
+
+    fn open(&self) -> usize {
+        self.places.taken()
+    }
+}
+
+fn taken(job: &Mutex<Option<(Caller, Place)>>) -> Option<(Caller, Place)> {
+    job.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

@@ -1,0 +1,104 @@
+//! The reactor, on any selector, in one thread or several.
+//!
+//! A lone reactor runs in the thread that runs the server. Several have a thread each, and a listener each on the same
+//! port, so they share nothing but the service, which they lock while a connection begins or ends.
+
+use std::io;
+use std::thread;
+
+use super::listen::Listening;
+use super::orders::Orders;
+use super::shared::Shared;
+use super::{Config, Run, blocking};
+use crate::reactor::{Handle, Reactor};
+use crate::selector::{self, Selector, TcpListener, Waker};
+use crate::session::Service;
+
+/// A server with one worker, or as many as `config` has, each with a selector of its own.
+pub(super) fn server<'a, S, V>(
+    new_selector: fn() -> io::Result<S>,
+    listening: Vec<Listening>,
+    service: V,
+    config: Config,
+) -> io::Result<(Handle, Run<'a>)>
+where
+    S: Selector<Listener = TcpListener, Stream: Send> + Send + 'a,
+    V: Service<Session: Send> + Send + 'a,
+{
+    let workers = config.workers;
+    let mut connection = config.connection;
+    if workers <= 1 {
+        let mut reactor = Reactor::new(new_selector()?, service, connection);
+        for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
+            reactor.add_listener(selector::listener(socket)?)?;
+        }
+        return Ok((reactor.handle(), Box::new(move || reactor.run())));
+    }
+    // Each its share.
+    connection.connections_max = connection.connections_max.div_ceil(workers);
+    let service = Shared::new(service);
+    let mut reactors = Vec::new();
+    for _ in 0..workers {
+        reactors.push(Reactor::new(new_selector()?, service.clone(), connection.clone()));
+    }
+    for listening in listening {
+        for (reactor, socket) in reactors.iter_mut().zip(listening.sockets) {
+            reactor.add_listener(selector::listener(socket)?)?;
+        }
+    }
+    let orders = Orders::new()?;
+    let handle = orders.handle().clone();
+    Ok((handle, Box::new(move || run(reactors, &orders))))
+}
+
+/// Runs all `reactors`, each in a thread, and passes orders on to them. One that fails stops them all.
+fn run<S, V>(reactors: Vec<Reactor<S, V>>, orders: &Orders) -> io::Result<()>
+where
+    S: Selector<Listener: Send, Stream: Send> + Send,
+    V: Service<Session: Send> + Send,
+{
+    let handles: Vec<Handle> = reactors.iter().map(Reactor::handle).collect();
+    thread::scope(|scope| {
+        let mut workers = Vec::new();
+        let mut result = Ok(());
+        for (number, mut reactor) in (1..).zip(reactors) {
+            let waker = orders.handle().waker().clone();
+            let builder = thread::Builder::new().name(format!("worker {number}"));
+            let work = move || {
+                let _ended = WakeAtTheEnd(waker);
+                reactor.run()
+            };
+            match builder.spawn_scoped(scope, work) {
+                Ok(worker) => workers.push(worker),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        while result.is_ok() && !orders.is_stopped() && !workers.iter().any(thread::ScopedJoinHandle::is_finished) {
+            if orders.takes_reload() {
+                // They share the service.
+                handles[0].reload();
+            }
+            result = orders.wait(None);
+        }
+        handles.iter().for_each(Handle::stop);
+        for worker in workers {
+            let ended = worker.join().unwrap_or_else(|panic| {
+                Err(io::Error::other(format!("a worker panicked: {}", blocking::message(&*panic))))
+            });
+            result = result.and(ended);
+        }
+        result
+    })
+}
+
+/// Wakes who waits for a worker, however it ends.
+struct WakeAtTheEnd(Waker);
+
+impl Drop for WakeAtTheEnd {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
