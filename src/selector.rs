@@ -1,8 +1,8 @@
 //! What an event loop asks of the system: Python's `selectors` module, as a trait.
 //!
-//! [`MioSelector`] is the real one, on epoll or kqueue. `PollSelector` does the same on poll(2), to compare with; it's there
-//! with the feature `models`. [`sim`] is a simulated network with a clock of its own, on which the reactor is tested without
-//! waiting for anything.
+//! [`MioSelector`] is the real one, on epoll or kqueue. `PollSelector` and `SelectSelector` do the same on poll(2) and
+//! select(2), to compare with; they are there with the feature `models`. [`sim`] is a simulated network with a clock of its
+//! own, on which the reactor is tested without waiting for anything.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -12,6 +12,8 @@ mod accept_error;
 mod mio;
 #[cfg(feature = "models")]
 mod poll;
+#[cfg(feature = "models")]
+mod select;
 pub mod sim;
 mod socket;
 mod wake;
@@ -20,6 +22,8 @@ pub use self::mio::MioSelector;
 pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
 #[cfg(feature = "models")]
 pub use poll::PollSelector;
+#[cfg(feature = "models")]
+pub use select::SelectSelector;
 pub use socket::{TcpListener, TcpStream, listener};
 pub use wake::{WakeFd, Waker};
 
@@ -157,7 +161,7 @@ pub struct Readiness {
     /// There is room to write, or an error to be met by writing.
     pub writable: bool,
     /// The peer has ended its sending side, or the connection is broken: after the bytes that are left to read comes the
-    /// end or an error.
+    /// end or an error. A selector that goes on reporting what is readable need not tell.
     pub read_closed: bool,
 }
 

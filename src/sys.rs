@@ -5,8 +5,12 @@
 #![allow(unsafe_code, reason = "here are the calls that need it; everywhere else it is denied")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+use std::error::Error;
+use std::fmt;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, c_short};
@@ -130,6 +134,104 @@ fn milliseconds(timeout: Option<Duration>) -> c_int {
     c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
 }
 
+/// Descriptors for [`select`]: a bit for each number below [`FdSet::LEN`].
+#[derive(Clone, Copy)]
+pub struct FdSet(libc::fd_set);
+
+impl FdSet {
+    /// How many there is room for. The system's `FD_SET` writes beyond its set for a descriptor that is higher.
+    pub const LEN: usize = libc::FD_SETSIZE;
+
+    /// A set of none.
+    pub fn new() -> FdSet {
+        // SAFETY: a set is an array of integers, for which zero is a value.
+        FdSet(unsafe { mem::zeroed() })
+    }
+
+    /// A descriptor's place in every set.
+    ///
+    /// # Errors
+    /// Where it has none: it's too high.
+    pub fn index(fd: RawFd) -> Result<usize, BeyondFdSet> {
+        usize::try_from(fd).ok().filter(|&index| index < FdSet::LEN).ok_or(BeyondFdSet(fd))
+    }
+
+    /// Puts a descriptor in or takes it out.
+    ///
+    /// # Panics
+    /// Where `index` is no [index](FdSet::index).
+    pub fn set(&mut self, index: usize, is_in: bool) {
+        let fd = bit(index);
+        if is_in {
+            // SAFETY: the bit is one of the set's, and the set is ours.
+            unsafe { libc::FD_SET(fd, &mut self.0) }
+        } else {
+            // SAFETY: likewise.
+            unsafe { libc::FD_CLR(fd, &mut self.0) }
+        }
+    }
+
+    /// Whether a descriptor is in.
+    ///
+    /// # Panics
+    /// Where `index` is no [index](FdSet::index).
+    pub fn has(&self, index: usize) -> bool {
+        // SAFETY: the bit is one of the set's.
+        unsafe { libc::FD_ISSET(bit(index), &self.0) }
+    }
+}
+
+/// What `FD_SET` and the others don't check.
+fn bit(index: usize) -> c_int {
+    assert!(index < FdSet::LEN, "descriptor {index} is in no set");
+    index as c_int
+}
+
+impl fmt::Debug for FdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries((0..FdSet::LEN).filter(|&index| self.has(index))).finish()
+    }
+}
+
+/// A descriptor that is too high for an [`FdSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeyondFdSet(RawFd);
+
+impl fmt::Display for BeyondFdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "descriptor {} is beyond what select(2) can watch (FD_SETSIZE is {})", self.0, FdSet::LEN)
+    }
+}
+
+impl Error for BeyondFdSet {}
+
+/// Waits until one of the first `len` descriptors is ready to be read or written, if it's in the set for that, or `timeout`
+/// has passed, or forever without one. Leaves in the sets those that are, and returns how many that makes in both:
+/// select(2).
+///
+/// # Errors
+/// `Interrupted` when a signal has come; otherwise where the system refuses, such as when one of them isn't open. The sets
+/// are worth nothing then.
+pub fn select(len: usize, readable: &mut FdSet, writable: &mut FdSet, timeout: Option<Duration>) -> io::Result<usize> {
+    // The call looks at as many bits as it is told there are.
+    let len = len.min(FdSet::LEN) as c_int;
+    let mut timeout = timeout.map(microseconds);
+    let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    // SAFETY: both sets are ours for as long as the call takes and have `len` bits at least, and any bits are valid in
+    // them; a third set that is null is one of none; the timeout is null, or ours and valid, and may be written to.
+    let count = unsafe { libc::select(len, &mut readable.0, &mut writable.0, ptr::null_mut(), timeout) };
+    counted(count)
+}
+
+/// Rounded up, and as long as every system takes it, as [`milliseconds`] are.
+fn microseconds(timeout: Duration) -> libc::timeval {
+    // macOS and the BSDs refuse more.
+    const LONGEST: Duration = Duration::from_secs(100_000_000);
+    let micros = timeout.min(LONGEST).as_nanos().div_ceil(1000);
+    // So short a time fits every system's types.
+    libc::timeval { tv_sec: (micros / 1_000_000) as _, tv_usec: (micros % 1_000_000) as _ }
+}
+
 /// What poll and select return: a number of descriptors, or -1 for an error.
 fn counted(count: c_int) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
@@ -160,6 +262,21 @@ mod tests {
     }
 
     #[test]
+    fn microseconds_are_rounded_up_and_capped() {
+        let cases = [
+            (Duration::ZERO, (0, 0)),
+            (Duration::from_nanos(1), (0, 1)),
+            (Duration::from_millis(1), (0, 1000)),
+            (Duration::new(1, 999_999_001), (2, 0)),
+            (Duration::MAX, (100_000_000, 0)),
+        ];
+        for (timeout, expected) in cases {
+            let libc::timeval { tv_sec, tv_usec } = microseconds(timeout);
+            assert_eq!((tv_sec, tv_usec), expected, "{timeout:?}");
+        }
+    }
+
+    #[test]
     fn poll_tells_what_was_asked() {
         let (mut peer, stream) = UnixStream::pair().unwrap();
         let mut fds = [PollFd::new(&stream, true, false), PollFd::new(&stream, false, false)];
@@ -180,5 +297,63 @@ mod tests {
         drop(peer);
         assert_eq!(poll(&mut fds, None).unwrap(), 1);
         assert!(fds[0].is_readable() && fds[0].is_writable() && fds[0].is_read_closed());
+    }
+
+    #[test]
+    fn select_leaves_those_that_are_ready() {
+        let (mut peer, stream) = UnixStream::pair().unwrap();
+        let [first, second] = [&stream, &peer].map(|stream| FdSet::index(stream.as_raw_fd()).unwrap());
+        let mut reading = FdSet::new();
+        reading.set(first, true);
+        reading.set(second, true);
+        let (mut readable, mut writable) = (reading, FdSet::new());
+        assert_eq!(select(FdSet::LEN, &mut readable, &mut writable, NOW).unwrap(), 0);
+        assert!(!readable.has(first) && !readable.has(second));
+        peer.write_all(b"hello").unwrap();
+        let mut writing = FdSet::new();
+        writing.set(first, true);
+        let (mut readable, mut writable) = (reading, writing);
+        // More than there are is as many as there are.
+        assert_eq!(select(usize::MAX, &mut readable, &mut writable, None).unwrap(), 2);
+        assert!(readable.has(first) && !readable.has(second));
+        assert!(writable.has(first) && !writable.has(second));
+        // Who is beyond `len` is not looked at.
+        let (mut readable, mut writable) = (reading, writing);
+        assert_eq!(select(first.min(second), &mut readable, &mut writable, NOW).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_set_has_a_first_and_a_last() {
+        let last = FdSet::LEN - 1;
+        let fd = |index: usize| RawFd::try_from(index).unwrap();
+        assert_eq!((FdSet::index(0), FdSet::index(fd(last))), (Ok(0), Ok(last)));
+        for fd in [fd(FdSet::LEN), fd(FdSet::LEN) + 1, RawFd::MAX, -1, RawFd::MIN] {
+            assert_eq!(FdSet::index(fd), Err(BeyondFdSet(fd)));
+        }
+        let said = FdSet::index(fd(FdSet::LEN)).unwrap_err().to_string();
+        let len = FdSet::LEN;
+        assert_eq!(said, format!("descriptor {len} is beyond what select(2) can watch (FD_SETSIZE is {len})"));
+
+        let mut set = FdSet::new();
+        assert!((0..FdSet::LEN).all(|index| !set.has(index)));
+        for index in [0, 63, 64, last] {
+            set.set(index, true);
+            assert!(set.has(index));
+        }
+        assert_eq!(format!("{set:?}"), format!("{{0, 63, 64, {last}}}"));
+        set.set(64, false);
+        assert_eq!(format!("{set:?}"), format!("{{0, 63, {last}}}"));
+    }
+
+    #[test]
+    #[should_panic(expected = "is in no set")]
+    fn nothing_is_written_beyond_a_set() {
+        FdSet::new().set(FdSet::LEN, true);
+    }
+
+    #[test]
+    #[should_panic(expected = "is in no set")]
+    fn nothing_is_read_beyond_a_set() {
+        FdSet::new().has(FdSet::LEN);
     }
 }

@@ -13,8 +13,8 @@ use multiconn::protocols::app::{AppClient, AppService, Reply, Request, Timeouts}
 use multiconn::protocols::echo::{EchoClient, EchoService};
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::{
-    Event, Interest, Listener, MioSelector, PollSelector, Readiness, Selector, Stream, TcpListener, TcpStream, Token,
-    listener,
+    Event, Interest, Listener, MioSelector, PollSelector, Readiness, SelectSelector, Selector, Stream, TcpListener,
+    TcpStream, Token, listener,
 };
 use multiconn::session::{End, Service};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -40,11 +40,18 @@ impl SocketSelector for PollSelector {
     }
 }
 
+impl SocketSelector for SelectSelector {
+    fn new() -> Self {
+        SelectSelector::new().unwrap()
+    }
+}
+
 /// Each of the functions as a test for each selector.
 macro_rules! for_every_selector {
     ($($test:ident)*) => {
         for_every_selector! { @ mio MioSelector [$($test)*] }
         for_every_selector! { @ poll PollSelector [$($test)*] }
+        for_every_selector! { @ select SelectSelector [$($test)*] }
     };
     (@ $module:ident $selector:ident [$($test:ident)*]) => {
         mod $module {

@@ -1,0 +1,154 @@
+//! select(2), by hand: sets of bits, one for each descriptor.
+//!
+//! The sets of what to watch are kept, and copied for each call, which writes what is ready over them. A bit's place is
+//! the descriptor's number: the system, and then we, go through every number up to the highest, watched or not. And the
+//! sets end at [`FdSet::LEN`]: a descriptor above that can't be watched at all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use super::socket::{self, TcpListener, TcpStream};
+use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
+use crate::sys::{self, FdSet};
+
+/// The wake-up's token.
+const WAKE: Token = Token(usize::MAX);
+
+/// select(2): reports what is ready as long as it is, for descriptors that are not too high.
+///
+/// It can't tell that a peer has ended its sending side before that is read. A stream that is dropped while it's
+/// registered, and not [closed](Selector::close), makes every [`select`](Selector::select) fail.
+#[derive(Debug)]
+pub struct SelectSelector {
+    /// Descriptors to be watched for reading.
+    reading: FdSet,
+    /// Descriptors to be watched for writing.
+    writing: FdSet,
+    /// The token of each descriptor that is watched, up to the highest.
+    tokens: Vec<Option<Token>>,
+    waker: Waker,
+    wake_fd: WakeFd,
+}
+
+impl SelectSelector {
+    /// A selector that watches nothing yet.
+    ///
+    /// # Errors
+    /// Where the system has no descriptors left, or only ones that are too high.
+    pub fn new() -> io::Result<Self> {
+        let (waker, wake_fd) = WakeFd::new()?;
+        let fd = wake_fd.as_fd().as_raw_fd();
+        let (reading, writing) = (FdSet::new(), FdSet::new());
+        let mut selector = SelectSelector { reading, writing, tokens: Vec::new(), waker, wake_fd };
+        selector.watch(fd, WAKE, Interest::READ)?;
+        Ok(selector)
+    }
+
+    /// Watches a descriptor, or watches it for something else.
+    fn watch(&mut self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+        let index = FdSet::index(fd).map_err(io::Error::other)?;
+        if index >= self.tokens.len() {
+            self.tokens.resize(index + 1, None);
+        }
+        self.tokens[index] = Some(token);
+        self.reading.set(index, interest.readable);
+        self.writing.set(index, interest.writable);
+        Ok(())
+    }
+
+    fn unwatch(&mut self, fd: RawFd) -> io::Result<()> {
+        let index = self.watched(fd)?;
+        self.tokens[index] = None;
+        self.reading.set(index, false);
+        self.writing.set(index, false);
+        // What is above the highest needn't be looked at.
+        let len = self.tokens.iter().rposition(Option::is_some).map_or(0, |highest| highest + 1);
+        self.tokens.truncate(len);
+        Ok(())
+    }
+
+    /// The place of a descriptor that is watched.
+    fn watched(&self, fd: RawFd) -> io::Result<usize> {
+        let index = FdSet::index(fd).map_err(io::Error::other)?;
+        match self.tokens.get(index) {
+            Some(Some(_)) => Ok(index),
+            Some(None) | None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Selector for SelectSelector {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let (mut readable, mut writable) = (self.reading, self.writing);
+        let mut bits = match sys::select(self.tokens.len(), &mut readable, &mut writable, timeout) {
+            // A signal has come; what its handler left for us is read as a wake-up.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        };
+        for (index, token) in self.tokens.iter().enumerate() {
+            if bits == 0 {
+                break;
+            }
+            let Some(token) = *token else { continue };
+            let (readable, writable) = (readable.has(index), writable.has(index));
+            // Each was counted once for either set.
+            bits = bits.saturating_sub(usize::from(readable) + usize::from(writable));
+            if token == WAKE && readable {
+                self.wake_fd.take();
+            } else if readable || writable {
+                events.push(Event { token, readiness: Readiness { readable, writable, read_closed: false } });
+            }
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        self.watch(stream.as_raw_fd(), token, interest)
+    }
+
+    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+        self.watched(stream.as_raw_fd())?;
+        self.watch(stream.as_raw_fd(), token, interest)
+    }
+
+    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+        self.unwatch(stream.as_raw_fd())
+    }
+
+    fn close(&mut self, stream: TcpStream, _token: Token) {
+        // Before its number is another's. One that was never registered is not there to be taken out.
+        let _ = self.unwatch(stream.as_raw_fd());
+        drop(stream);
+    }
+
+    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+        self.watch(listener.as_raw_fd(), token, Interest::READ)
+    }
+
+    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+        self.unwatch(listener.as_raw_fd())
+    }
+
+    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        socket::accept(listener)
+    }
+
+    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let stream = socket::connect(addr)?;
+        FdSet::index(stream.as_raw_fd()).map_err(io::Error::other)?;
+        Ok(stream)
+    }
+}
