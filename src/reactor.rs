@@ -279,7 +279,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.selector.reregister(stream, token, wanted)
         };
         if let Err(error) = result {
-            self.close(id.key(), End::Broken(error));
+            // One that was refused because it can't be watched has been told by now; all it misses is the time to read that.
+            let end = if slot.is_refused { End::Refused } else { End::Broken(error) };
+            self.close(id.key(), end);
         }
     }
 

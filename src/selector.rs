@@ -50,6 +50,16 @@ pub trait Selector {
     /// Something that makes [`select`](Selector::select) return from another thread, or from a signal handler.
     fn waker(&self) -> Waker;
 
+    /// Whether [`register`](Selector::register) can take `stream`, whatever for. One that it can't is refused by a server: it's
+    /// told what can be sent at once, and closed.
+    ///
+    /// # Errors
+    /// Why it can't, in words for the log and the peer.
+    #[inline]
+    fn can_watch(&self, _stream: &Self::Stream) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Watches `stream` for `interest`, which is not [`Interest::NONE`].
     ///
     /// # Errors

@@ -235,7 +235,7 @@ pub enum End {
     Broken(std::io::Error),
     /// The peer read nothing for this long, with output waiting.
     WriteTimedOut(Duration),
-    /// The server was at its limit of connections.
+    /// The server was at its limit of connections, or its selector at that of what it can watch.
     Refused,
     /// The server stopped while nothing was begun.
     Stopped,

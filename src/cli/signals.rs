@@ -15,10 +15,13 @@ const CUT_SHORT: i32 = 1;
 
 /// Lets signals do what `handle` can.
 pub fn obey(handle: &Handle) -> io::Result<()> {
+    let was_one = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-        flag::register_conditional_shutdown(signal, CUT_SHORT, handle.stop_flag())?;
+        // First what stops, so that no signal is lost. Then, in this order: the first signal finds its mark unset and sets
+        // it, the second finds it set.
         set_and_wake(signal, handle.stop_flag(), handle)?;
+        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&was_one))?;
+        flag::register(signal, Arc::clone(&was_one))?;
     }
     set_and_wake(SIGHUP, handle.reload_flag(), handle)
 }

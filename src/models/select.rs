@@ -12,12 +12,12 @@ use std::io;
 use super::listen::Listening;
 use super::{Config, Run, workers};
 use crate::reactor::Handle;
-use crate::selector::PollSelector;
+use crate::selector::SelectSelector;
 use crate::session::Service;
 
 pub(super) fn server<'a, V>(listening: Vec<Listening>, service: V, config: Config) -> io::Result<(Handle, Run<'a>)>
 where
     V: Service<Session: Send> + Send + 'a,
 {
-    workers::server(PollSelector::new, listening, service, config)
+    workers::server(SelectSelector::new, listening, service, config)
 }

@@ -25,7 +25,7 @@ pub(super) struct Accepting<L> {
     paused: Option<Instant>,
     /// Whether the log has it already that nothing can be accepted.
     told: bool,
-    /// Connections that are being told that they are over the limit.
+    /// Connections that are being told that they can't be served.
     refused: usize,
 }
 
@@ -113,7 +113,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
         if let Some((stream, addr)) = self.one_too_many.take() {
             match self.is_full() {
-                true => self.refuse(stream, addr),
+                true => self.refuse_one_too_many(stream, addr),
                 false => self.admit(stream, addr),
             }
         }
@@ -173,20 +173,28 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 
     fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
+        if let Err(why) = self.selector.can_watch(&stream) {
+            return self.refuse(stream, addr, &why, &why);
+        }
         let peer = Peer { addr, number: None };
         log::info!("Accepted connection from {peer}");
         let session = self.service.accept(&peer);
         self.insert(Connection::new(stream, session, peer, ConnectionState::Open), false);
     }
 
-    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr) {
-        let peer = Peer { addr, number: None };
+    fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
         let max = self.config.connections_max;
-        log::warn!("Refused connection from {peer}: all {max} are in use");
+        self.refuse(stream, addr, &format!("all {max} are in use"), &format!("all {max} connections are in use"));
+    }
+
+    /// Lets the session tell the peer why, in its own words, and then closes.
+    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
+        let peer = Peer { addr, number: None };
+        log::warn!("Refused connection from {peer}: {logged}");
         self.accepting.refused += 1;
         let mut session = self.service.accept(&peer);
         let mut words = Rest::default();
-        let why = format!("the server is full, all {max} connections are in use; try again later");
+        let why = format!("the server is full, {told}; try again later");
         session.refuse(&mut words.output(self.config.output_high_water), &why);
         let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);
         connection.refuse(words, self.now + self.config.write_timeout);

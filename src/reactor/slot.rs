@@ -14,7 +14,7 @@ pub(super) struct Slot<S, T> {
     pub connection: Connection<S, T>,
     /// Tells it from those that had the slot before.
     pub generation: u32,
-    /// It's only there to be told that it's one too many.
+    /// It's only there to be told that it can't be served.
     pub is_refused: bool,
     /// What we have asked the system to tell us of.
     pub interest: Interest,

@@ -115,6 +115,10 @@ impl Selector for SelectSelector {
         self.waker.clone()
     }
 
+    fn can_watch(&self, stream: &TcpStream) -> Result<(), String> {
+        FdSet::index(stream.as_raw_fd()).map(drop).map_err(|beyond| beyond.to_string())
+    }
+
     fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
         self.watch(stream.as_raw_fd(), token, interest)
     }
@@ -148,7 +152,7 @@ impl Selector for SelectSelector {
 
     fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
         let stream = socket::connect(addr)?;
-        FdSet::index(stream.as_raw_fd()).map_err(io::Error::other)?;
+        self.can_watch(&stream).map_err(io::Error::other)?;
         Ok(stream)
     }
 }
