@@ -37,6 +37,7 @@ impl Stop {
 
 /// Tells the server to stop, and waits until it does.
 fn stop(running: &Running) {
+    println!("{}: stopping", running.name);
     running.server().signal(Signal::TERM);
     running.server().wait_for_log("Stopping");
 }

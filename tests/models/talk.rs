@@ -50,8 +50,10 @@ impl fmt::Debug for Came {
     }
 }
 
+/// So that people can read it, in one line.
 fn beginning(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned()
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]);
+    text.chars().map(|char| if char.is_control() { char.escape_debug().to_string() } else { char.into() }).collect()
 }
 
 pub fn bytes(bytes: impl AsRef<[u8]>) -> Came {
@@ -240,7 +242,7 @@ pub fn check(running: &Running, name: &str, came: &[Came], expected: &[Came]) {
     let place = match (came.get(step), expected.get(step)) {
         (Some(Came::Bytes(got)), Some(Came::Bytes(wanted))) => {
             let same = got.iter().zip(wanted).take_while(|(got, wanted)| got == wanted).count();
-            format!("\nthey differ after {same} bytes, from {:?} on", beginning(&got[same..]))
+            format!("\nthey differ after {same} bytes; what came goes on with: {}", beginning(&got[same..]))
         }
         _ => String::new(),
     };
