@@ -101,6 +101,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.service
     }
 
+    /// Makes [`Config::connections_max`] a limit for this reactor and `other` together.
+    pub fn share_limit(&mut self, other: &Self) {
+        self.accepting.count_with(&other.accepting);
+    }
+
     /// Accepts connections from `listener`.
     ///
     /// # Errors
@@ -329,7 +334,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let (token, connection) = (slot.id(key).token(), slot.connection);
         log::info!("Closing {}: {end}", connection.name());
         self.selector.close(connection.stream, token);
-        self.accepting.connection_closed(&mut self.selector, slot.is_refused, self.now);
+        if connection.peer.number.is_none() {
+            self.accepting.connection_closed(&mut self.selector, slot.is_refused, self.now);
+        }
         self.service.ended(connection.session, &connection.peer, end);
     }
 }

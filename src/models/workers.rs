@@ -26,20 +26,21 @@ where
     V: Service<Session: Send> + Send + 'a,
 {
     let workers = config.workers;
-    let mut connection = config.connection;
     if workers <= 1 {
-        let mut reactor = Reactor::new(new_selector()?, service, connection);
+        let mut reactor = Reactor::new(new_selector()?, service, config.connection);
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
             reactor.add_listener(selector::listener(socket)?)?;
         }
         return Ok((reactor.handle(), Box::new(move || reactor.run())));
     }
-    // Each its share.
-    connection.connections_max = connection.connections_max.div_ceil(workers);
     let service = Shared::new(service);
-    let mut reactors = Vec::new();
+    let mut reactors: Vec<Reactor<S, Shared<V>>> = Vec::new();
     for _ in 0..workers {
-        reactors.push(Reactor::new(new_selector()?, service.clone(), connection.clone()));
+        let mut reactor = Reactor::new(new_selector()?, service.clone(), config.connection.clone());
+        if let Some(first) = reactors.first() {
+            reactor.share_limit(first);
+        }
+        reactors.push(reactor);
     }
     for listening in listening {
         for (reactor, socket) in reactors.iter_mut().zip(listening.sockets) {

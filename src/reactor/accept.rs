@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::Reactor;
@@ -27,6 +29,8 @@ pub(super) struct Accepting<L> {
     told: bool,
     /// Connections that are being told that they can't be served.
     refused: usize,
+    /// Connections that are served: of this reactor, and of those that it shares the limit with.
+    served: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ struct Listening<L> {
 
 impl<L> Default for Accepting<L> {
     fn default() -> Self {
-        Accepting { listeners: Vec::new(), paused: None, told: false, refused: 0 }
+        Accepting { listeners: Vec::new(), paused: None, told: false, refused: 0, served: Arc::default() }
     }
 }
 
@@ -75,12 +79,30 @@ impl<L> Accepting<L> {
         self.listeners.clear();
     }
 
-    /// A connection has closed, which may be what the next one waits for.
+    /// Counts served connections together with `other`.
+    pub fn count_with(&mut self, other: &Accepting<L>) {
+        self.served = Arc::clone(&other.served);
+    }
+
+    /// An accepted connection has closed, which may be what the next one waits for.
     pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, is_refused: bool, now: Instant) {
-        self.refused -= usize::from(is_refused);
+        match is_refused {
+            true => self.refused -= 1,
+            false => self.leave_place(),
+        }
         if self.paused.is_some() {
             self.resume(selector, now);
         }
+    }
+
+    /// Takes a place, if less than `max` are taken.
+    fn take_place(&self, max: usize) -> bool {
+        let more = |taken| (taken < max).then_some(taken + 1);
+        self.served.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn leave_place(&self) {
+        self.served.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn pause<S: Selector<Listener = L>>(&mut self, selector: &mut S, until: Option<Instant>) {
@@ -112,9 +134,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.accepting.resume(&mut self.selector, self.now);
         }
         if let Some((stream, addr)) = self.one_too_many.take() {
-            match self.is_full() {
-                true => self.refuse_one_too_many(stream, addr),
-                false => self.admit(stream, addr),
+            match self.take_place() {
+                true => self.admit(stream, addr),
+                false => self.refuse_one_too_many(stream, addr),
             }
         }
         for index in 0..self.accepting.listeners.len() {
@@ -139,9 +161,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         match self.selector.accept(&mut listening.listener) {
             Ok((stream, addr)) => {
                 self.accepting.told = false;
-                match self.is_full() {
-                    true => self.one_too_many = Some((stream, addr)),
-                    false => self.admit(stream, addr),
+                match self.take_place() {
+                    true => self.admit(stream, addr),
+                    false => self.one_too_many = Some((stream, addr)),
                 }
                 true
             }
@@ -169,11 +191,17 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Whether as many connections as allowed are served.
     fn is_full(&self) -> bool {
-        self.slots.len() - self.accepting.refused >= self.config.connections_max
+        self.accepting.served.load(Ordering::Relaxed) >= self.config.connections_max
     }
 
+    fn take_place(&self) -> bool {
+        self.accepting.take_place(self.config.connections_max)
+    }
+
+    /// Serves a connection that has taken a place.
     fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
         if let Err(why) = self.selector.can_watch(&stream) {
+            self.accepting.leave_place();
             return self.refuse(stream, addr, &why, &why);
         }
         let peer = Peer { addr, number: None };
