@@ -46,6 +46,7 @@ mod sequential;
 mod shared;
 mod stop;
 mod threads;
+mod work;
 mod workers;
 
 use std::fmt;
@@ -62,6 +63,7 @@ use crate::text::reason;
 use accept::Desk;
 use listen::Listening;
 use orders::Orders;
+pub use work::{Busy, BusySession, Work};
 
 /// A way to serve many clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

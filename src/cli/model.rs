@@ -1,9 +1,11 @@
 //! Which concurrency model serves, and with how many threads or processes.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
-use super::Failure;
-use crate::models::{Config, Model, Reap, cores};
+use super::{Failure, units};
+use crate::models::{Config, Model, Reap, Work, cores};
 
 /// The model, and what only some models have.
 #[derive(Debug, Args)]
@@ -27,6 +29,15 @@ pub struct ModelOptions {
     /// How to notice that processes have ended (fork) [default: signal]
     #[arg(long, value_name = "WAY")]
     reap: Option<ReapName>,
+    /// Wait so long for each request before it's answered, as for a database
+    #[arg(long, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
+    blocking_work: Option<Duration>,
+    /// Compute so long for each request before it's answered
+    #[arg(long, value_name = "TIME", value_parser = units::timeout)]
+    cpu_work: Option<Duration>,
+    /// Leave that to a thread for each core, so that the loop goes on (reactor, poll, select)
+    #[arg(long, requires = "cpu_work")]
+    offload: bool,
 }
 
 /// The models by name.
@@ -75,6 +86,16 @@ impl ModelOptions {
         }
     }
 
+    /// What each request is to cost.
+    pub fn work(&self) -> Option<Work> {
+        match (self.blocking_work, self.cpu_work) {
+            (Some(time), _) => Some(Work::Wait(time)),
+            (None, Some(time)) if self.offload => Some(Work::Offload(time)),
+            (None, Some(time)) => Some(Work::Compute(time)),
+            (None, None) => None,
+        }
+    }
+
     /// The model's part of `config`. Options that are another model's are refused.
     pub fn configure(&self, config: &mut Config) -> Result<(), Failure> {
         let number = |number: Option<u32>, default: usize| number.map_or(default, |number| number as usize);
@@ -94,6 +115,7 @@ impl ModelOptions {
             ("--pool-size", self.pool_size.is_some(), model == Model::Pool),
             ("--max-children", self.max_children.is_some(), model == Model::Fork),
             ("--reap", self.reap.is_some(), model == Model::Fork),
+            ("--offload", self.offload, model.is_reactor()),
         ];
         match own.into_iter().find(|&(_, is_given, fits)| is_given && !fits) {
             Some((option, ..)) => Err(self.refuse(option)),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::address::Address;
 use super::model::ModelOptions;
 use super::{Failure, descriptors, units};
-use crate::models::{Config, Model};
+use crate::models::{Config, Model, Work};
 use crate::reactor;
 
 /// Where to listen, and how much to let peers ask for.
@@ -48,6 +48,10 @@ pub struct ServerOptions {
 impl ServerOptions {
     pub fn model(&self) -> Model {
         self.model.model()
+    }
+
+    pub fn work(&self) -> Option<Work> {
+        self.model.work()
     }
 
     /// All that is not the protocol's, with the limit of open files raised as far as it goes.

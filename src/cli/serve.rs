@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::options::ServerOptions;
 use super::{Failure, descriptors, print, signals, units};
 use crate::message::Limits;
-use crate::models;
+use crate::models::{self, Busy, Config, Model};
 use crate::protocols::app::{AppService, Timeouts};
 use crate::protocols::echo::EchoService;
 use crate::session::Service;
@@ -85,7 +85,15 @@ impl ServeApp {
 }
 
 fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, service: V) -> Result<(), Failure> {
-    let server = models::serve(options.model(), service, options.config()?).map_err(|e| Failure::new(e.to_string()))?;
+    let config = options.config()?;
+    match options.work() {
+        None => serve(options.model(), service, config),
+        Some(work) => serve(options.model(), Busy::new(service, work).map_err(|e| Failure::of_loop(&e))?, config),
+    }
+}
+
+fn serve<V: Service<Session: Send> + Send>(model: Model, service: V, config: Config) -> Result<(), Failure> {
+    let server = models::serve(model, service, config).map_err(|error| Failure::new(error.to_string()))?;
     signals::obey(server.handle()).map_err(|error| Failure::of_loop(&error))?;
     // Without it the server would listen and never accept anybody.
     descriptors::one_is_left()

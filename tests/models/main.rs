@@ -10,6 +10,7 @@ mod echo;
 mod running;
 mod stopping;
 mod talk;
+mod work;
 
 /// How many connections a model serves at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

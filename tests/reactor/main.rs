@@ -1,6 +1,8 @@
 //! The reactor on a simulated network: every second of these tests is virtual.
 
 mod accepting;
+#[cfg(feature = "models")]
+mod busy;
 mod connecting;
 mod fairness;
 mod manners;

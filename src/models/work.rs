@@ -1,0 +1,272 @@
+//! Work that is only simulated: the texts' busy handler, for every protocol and model.
+//!
+//! [`Busy`] puts it between each request and its reply. It shows what the models differ in most: what happens to the
+//! others while one handler waits, or computes.
+
+use std::hint::black_box;
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cores;
+use crate::buffer::{Input, Output};
+use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
+
+/// What a handler does for each request, before the reply goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It waits so long, as for a database: a timer in a reactor, where others go on; in the other models the thread that
+    /// serves the connection sleeps.
+    Wait(Duration),
+    /// It computes so long, in processor time, and has its thread to itself meanwhile: in a reactor all others wait.
+    Compute(Duration),
+    /// It has that computed by a few threads that are there for it, and waits until it's woken: others go on.
+    Offload(Duration),
+}
+
+/// A service whose sessions have work to do for each request.
+#[derive(Debug)]
+pub struct Busy<V> {
+    service: V,
+    work: Work,
+    computers: Option<Arc<Computers>>,
+}
+
+impl<V: Service> Busy<V> {
+    /// Gives each request of `service` some `work`.
+    ///
+    /// # Errors
+    /// Where the threads for [`Work::Offload`], one for each core, can't be started.
+    pub fn new(service: V, work: Work) -> io::Result<Self> {
+        let computers = match work {
+            Work::Offload(_) => Some(Arc::new(Computers::start(cores())?)),
+            Work::Wait(_) | Work::Compute(_) => None,
+        };
+        Ok(Busy { service, work, computers })
+    }
+}
+
+impl<V: Service> Service for Busy<V> {
+    type Session = BusySession<V::Session>;
+
+    fn accept(&mut self, peer: &Peer) -> Self::Session {
+        BusySession {
+            session: self.service.accept(peer),
+            work: self.work,
+            computers: self.computers.clone(),
+            job: None,
+            worked: Duration::ZERO,
+        }
+    }
+
+    fn ended(&mut self, session: Self::Session, peer: &Peer, end: End) {
+        self.service.ended(session.session, peer, end);
+    }
+
+    fn reload(&mut self) {
+        self.service.reload();
+    }
+
+    fn shares_state(&self) -> bool {
+        // The threads that compute are not in a forked child.
+        self.computers.is_some() || self.service.shares_state()
+    }
+}
+
+/// A session that has work to do for each request.
+#[derive(Debug)]
+pub struct BusySession<T> {
+    session: T,
+    work: Work,
+    computers: Option<Arc<Computers>>,
+    job: Option<Job>,
+    /// How long it has worked until now, which is not the peer's time.
+    worked: Duration,
+}
+
+/// Work for one request.
+#[derive(Debug)]
+struct Job {
+    began: Instant,
+    awaited: Awaited,
+    /// The reply, which goes out when it's done.
+    reply: Vec<u8>,
+    /// What the session came to with that.
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Awaited {
+    Time(Instant),
+    Result(Arc<Computation>),
+}
+
+impl<T: Session> Session for BusySession<T> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if let Some(job) = self.job.take() {
+            if !job.is_done(now) {
+                self.job = Some(job);
+                return Ok(Progress::Working);
+            }
+            self.worked += now.saturating_duration_since(job.began);
+            io.output.push(&job.reply);
+            return Ok(job.progress);
+        }
+        if !io.output.has_room() {
+            return Ok(Progress::NeedRoom);
+        }
+        let (progress, reply) = self.handle(io, now)?;
+        if reply.is_empty() {
+            return Ok(progress);
+        }
+        let awaited = match self.work {
+            Work::Wait(time) => Awaited::Time(now + time),
+            Work::Compute(time) => {
+                compute(time, || true);
+                self.worked += time;
+                io.output.push(&reply);
+                return Ok(progress);
+            }
+            Work::Offload(time) => {
+                let computers = self.computers.as_ref().expect("they are there where work is offloaded");
+                Awaited::Result(computers.submit(time, io.wakers.waker()))
+            }
+        };
+        self.job = Some(Job { began: now, awaited, reply, progress });
+        Ok(Progress::Working)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.job {
+            Some(Job { awaited: Awaited::Time(until), .. }) => Some(*until),
+            Some(Job { awaited: Awaited::Result(_), .. }) => None,
+            None => self.session.deadline().map(|deadline| deadline + self.worked),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.job.is_none() && self.session.is_idle()
+    }
+
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        self.session.refuse(output, why);
+    }
+}
+
+impl<T: Session> BusySession<T> {
+    /// Lets the session handle one request, at most, and returns what it came to and the reply. An error, and its reply,
+    /// take no work.
+    fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Vec<u8>), SessionError> {
+        let mut reply = Vec::new();
+        let messages = io.messages_left.min(1);
+        let mut inner = SessionIo {
+            input: Input::new(io.input.remaining()),
+            output: Output::new(&mut reply, 0, usize::MAX),
+            input_ended: io.input_ended,
+            messages_left: messages,
+            peer: io.peer,
+            wakers: io.wakers,
+        };
+        let result = self.session.advance(&mut inner, now.checked_sub(self.worked).unwrap_or(now));
+        inner.output.queue();
+        let (used, begun) = (inner.input.used(), messages - inner.messages_left);
+        io.input.take(used);
+        io.messages_left -= begun;
+        match result {
+            Ok(progress) => Ok((progress, reply)),
+            Err(error) => {
+                io.output.push(&reply);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Job {
+    fn is_done(&self, now: Instant) -> bool {
+        match &self.awaited {
+            Awaited::Time(until) => now >= *until,
+            Awaited::Result(computation) => computation.done.load(Ordering::Acquire),
+        }
+    }
+}
+
+/// Keeps this thread's processor busy for so long, or until nobody wants the result any more.
+fn compute(time: Duration, is_wanted: impl Fn() -> bool) {
+    let used = || {
+        let used = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or(0))
+    };
+    let end = used() + time;
+    let mut number = 1u64;
+    while is_wanted() && used() < end {
+        for _ in 0..1000 {
+            number = black_box(number.wrapping_mul(6364136223846793005).wrapping_add(1));
+        }
+    }
+}
+
+/// A few threads that compute.
+#[derive(Debug)]
+struct Computers {
+    queue: Option<Sender<Arc<Computation>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What one of them is to compute.
+#[derive(Debug)]
+struct Computation {
+    time: Duration,
+    done: AtomicBool,
+    /// Wakes who waits for it.
+    waker: Waker,
+}
+
+impl Computers {
+    fn start(count: usize) -> io::Result<Self> {
+        let (queue, computations) = mpsc::channel();
+        let computations = Arc::new(Mutex::new(computations));
+        let mut computers = Computers { queue: Some(queue), threads: Vec::new() };
+        for number in 1..=count {
+            let computations = Arc::clone(&computations);
+            let builder = thread::Builder::new().name(format!("computer {number}"));
+            computers.threads.push(builder.spawn(move || compute_all(&computations))?);
+        }
+        Ok(computers)
+    }
+
+    /// Has somebody compute for so long, and then wake `waker`. There is no more than one for each connection.
+    fn submit(&self, time: Duration, waker: Waker) -> Arc<Computation> {
+        let computation = Arc::new(Computation { time, done: AtomicBool::new(false), waker });
+        let queue = self.queue.as_ref().expect("it's open until they are dropped");
+        queue.send(Arc::clone(&computation)).expect("they end only when the queue is closed");
+        computation
+    }
+}
+
+fn compute_all(computations: &Mutex<Receiver<Arc<Computation>>>) {
+    let next = || computations.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(computation) = next() {
+        // Where the connection is gone, we are the only one to know of it.
+        compute(computation.time, || Arc::strong_count(&computation) > 1);
+        computation.done.store(true, Ordering::Release);
+        computation.waker.wake_by_ref();
+    }
+}
+
+impl Drop for Computers {
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in mem::take(&mut self.threads) {
+            // It has no way to panic.
+            let _ = thread.join();
+        }
+    }
+}
