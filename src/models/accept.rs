@@ -109,7 +109,9 @@ impl Acceptor {
             if !self.fds[index].is_readable() || self.held.is_some() || !crew.has_room() {
                 continue;
             }
-            match self.desk.listeners[index - 1].accept() {
+            // A crew that serves in this thread may have closed them, at a stop.
+            let Some(listener) = self.desk.listeners.get(index - 1) else { return };
+            match listener.accept() {
                 Ok((stream, addr)) => self.give(Caller { stream, addr }, crew),
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::NoneWaits => {}
