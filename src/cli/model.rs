@@ -7,36 +7,38 @@ use clap::{Args, ValueEnum};
 use super::{Failure, units};
 use crate::models::{Config, Model, Reap, Work, cores};
 
+const HEADING: &str = "Concurrency model (see docs/models.md)";
+const WORK_HEADING: &str = "Simulated work";
+
 /// The model, and what only some models have.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Concurrency model (see docs/models.md)")]
 pub struct ModelOptions {
     /// How many clients are served at once
-    #[arg(long, value_name = "MODEL", default_value = "reactor")]
+    #[arg(long, help_heading = HEADING, value_name = "MODEL", default_value = "reactor")]
     model: ModelName,
     /// Threads with a loop and a listener of their own, or `auto` for one on each core (reactor, poll, select) [default: 1]
-    #[arg(long, value_name = "N", value_parser = workers)]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
     /// Most threads; with so many at work, new connections wait (threads) [default: 4096]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
     /// Worker threads, and connections that may wait in their queue (pool) [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pool_size: Option<u32>,
     /// Most processes; with so many at work, new connections wait (fork) [default: 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_children: Option<u32>,
     /// How to notice that processes have ended (fork) [default: signal]
-    #[arg(long, value_name = "WAY")]
+    #[arg(long, help_heading = HEADING, value_name = "WAY")]
     reap: Option<ReapName>,
     /// Wait so long for each request before it's answered, as for a database
-    #[arg(long, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
+    #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
     blocking_work: Option<Duration>,
     /// Compute so long for each request before it's answered
-    #[arg(long, value_name = "TIME", value_parser = units::timeout)]
+    #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout)]
     cpu_work: Option<Duration>,
     /// Leave that to a thread for each core, so that the loop goes on (reactor, poll, select)
-    #[arg(long, requires = "cpu_work")]
+    #[arg(long, help_heading = WORK_HEADING, requires = "cpu_work")]
     offload: bool,
 }
 
@@ -70,7 +72,9 @@ enum ReapName {
 /// A number of workers, or `auto`.
 fn workers(text: &str) -> Result<u32, String> {
     let number = if text == "auto" { u32::try_from(cores()).ok() } else { text.parse().ok() };
-    number.filter(|&number| number > 0).ok_or_else(|| "it must be a number from 1, or 'auto'".into())
+    number
+        .filter(|number| (1..=1024).contains(number))
+        .ok_or_else(|| "it must be a number from 1 to 1024, or 'auto'".into())
 }
 
 impl ModelOptions {

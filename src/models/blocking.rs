@@ -19,6 +19,10 @@ use crate::selector::{self, Interest, Readiness, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session, Wakers};
 use crate::sys::PollFd;
 
+/// Bytes of stack for a thread that serves connections, of which the system provides those that are used. Sessions need a
+/// few thousand, in debug builds some ten thousand.
+pub(super) const STACK_LEN: usize = 256 << 10;
+
 /// A connection that was accepted.
 #[derive(Debug)]
 pub(super) struct Caller {

@@ -38,7 +38,7 @@ where
         thread::scope(|scope| {
             for number in 1..=config.pool_size {
                 let (service, work, limits) = (service.clone(), &work, &config.connection);
-                let builder = thread::Builder::new().name(format!("worker {number}"));
+                let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
                 // Where one can't be started, the others end as the queue is dropped.
                 builder.spawn_scoped(scope, move || work.serve(service, limits))?;
             }

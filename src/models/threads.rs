@@ -22,10 +22,6 @@ use super::{Config, Run};
 use crate::connection::{self, Scratch};
 use crate::session::Service;
 
-/// Bytes of stack for each thread, of which the system provides those that are used. Sessions need a few thousand, in
-/// debug builds some ten thousand.
-const STACK_LEN: usize = 256 << 10;
-
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
 where
     V: Service<Session: Send> + Send + 'a,
@@ -69,7 +65,7 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
             }
         };
         let name = "connection".to_owned();
-        match thread::Builder::new().name(name).stack_size(STACK_LEN).spawn_scoped(self.scope, work) {
+        match thread::Builder::new().name(name).stack_size(blocking::STACK_LEN).spawn_scoped(self.scope, work) {
             Ok(_) => Ok(()),
             Err(error) => Err((taken(&job).expect("no thread has taken it").0, error)),
         }
