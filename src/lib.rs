@@ -1,4 +1,5 @@
-//! The servers of Python's socket tutorials, rebuilt as one hand-rolled event loop.
+//! The servers of Python's socket tutorials, rebuilt as one hand-rolled event loop; and every other concurrency model of
+//! the texts, serving the same protocol code.
 //!
 //! One idea holds the crate together: **a protocol is a state machine that knows no socket, no clock and no thread; a
 //! concurrency model is a loop that knows no protocol.** Every protocol runs under every loop, a test needs no network,
@@ -14,9 +15,10 @@
 //! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
 //! | system calls | `sys` | the few that need `unsafe`; private, and only there with the feature `models` |
-//! | selector | [`selector`] | what a loop asks of the system: mio, or a simulated network with a clock of its own |
+//! | selector | [`selector`] | what a loop asks of the system: mio, poll, select, or a simulated network with a clock |
 //! | connection | `connection` | a stream and a session, and what happens between them |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
+//! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
 //! | tools | [`client`], `cli` | clients on the same loop, and the program |
 //!
 //! # A protocol of your own
