@@ -81,11 +81,16 @@ impl ServerOptions {
         if !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));
         }
-        if max > room {
-            log::warn!(
+        match self.model() {
+            _ if max <= room => {}
+            Model::Select => log::warn!(
+                "--max-connections {max} is more than the {room} that select(2) has room for; connections above those may \
+                 be refused"
+            ),
+            _ => log::warn!(
                 "--max-connections {max} is more than the {room} that the limit of {descriptors} open files leaves; \
                  connections above those will wait"
-            );
+            ),
         }
         Ok(max)
     }

@@ -4,6 +4,7 @@
 //! port, so they share nothing but the service, which they lock while a connection begins or ends.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::listen::Listening;
@@ -59,14 +60,15 @@ where
     V: Service<Session: Send> + Send,
 {
     let handles: Vec<Handle> = reactors.iter().map(Reactor::handle).collect();
+    let one_has_ended = AtomicBool::new(false);
     thread::scope(|scope| {
         let mut workers = Vec::new();
         let mut result = Ok(());
         for (number, mut reactor) in (1..).zip(reactors) {
-            let waker = orders.handle().waker().clone();
+            let ended = Ended { mark: &one_has_ended, waker: orders.handle().waker().clone() };
             let builder = thread::Builder::new().name(format!("worker {number}"));
             let work = move || {
-                let _ended = WakeAtTheEnd(waker);
+                let _ended = ended;
                 reactor.run()
             };
             match builder.spawn_scoped(scope, work) {
@@ -77,7 +79,7 @@ where
                 }
             }
         }
-        while result.is_ok() && !orders.is_stopped() && !workers.iter().any(thread::ScopedJoinHandle::is_finished) {
+        while result.is_ok() && !orders.is_stopped() && !one_has_ended.load(Ordering::Acquire) {
             if orders.takes_reload() {
                 // They share the service.
                 handles[0].reload();
@@ -95,11 +97,15 @@ where
     })
 }
 
-/// Wakes who waits for a worker, however it ends.
-struct WakeAtTheEnd(Waker);
+/// Tells who waits for the workers that one has ended, however it does.
+struct Ended<'a> {
+    mark: &'a AtomicBool,
+    waker: Waker,
+}
 
-impl Drop for WakeAtTheEnd {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.wake();
+        self.mark.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
