@@ -479,6 +479,29 @@ mod alone {
     }
 
     #[test]
+    fn a_worker_that_panics_ends_the_others() {
+        let alone = Alone::new();
+        silence_panics();
+        for model in [Model::Reactor, Model::Poll, Model::Select] {
+            for _ in 0..20 {
+                let name = model.to_string();
+                let config = Config { workers: 3, ..Config::default() };
+                let kind = Kind { name: name.clone(), model, config, at_once: 1000 };
+                let running = Running::start(&kind, |_: &Peer| Fragile);
+                let mut fragile = running.connect();
+                say(&mut fragile, "panic");
+                hear_the_end_or_reset(&mut fragile);
+                let result = running.result.recv_timeout(PATIENCE);
+                let error = result.unwrap_or_else(|error| panic!("{name}: it goes on without: {error}")).unwrap_err();
+                assert_eq!(error.to_string(), "a worker panicked: on purpose", "{name}");
+                running.thread.join().expect("no panic");
+                drop((running.handle, fragile));
+                alone.nothing_is_left(&name);
+            }
+        }
+    }
+
+    #[test]
     fn a_service_that_panics_ends_that_connection_only() {
         let alone = Alone::new();
         silence_panics();

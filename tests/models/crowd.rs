@@ -13,7 +13,7 @@ use crate::{AtOnce, Model};
 const CROWD: usize = if cfg!(target_os = "linux") { 1000 } else { 100 };
 
 /// One crowd is enough for a machine.
-static CROWDED: Mutex<()> = Mutex::new(());
+pub static CROWDED: Mutex<()> = Mutex::new(());
 
 /// What each of a crowd says and hears.
 struct Speech {
@@ -53,7 +53,7 @@ const SPEECHES: [Speech; 2] = [
 ];
 
 /// Raises this process's limit of open files: it needs one for each connection too.
-fn raise_limit() {
+pub fn raise_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).expect("the limit can be raised as far as it goes");

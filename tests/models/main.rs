@@ -5,8 +5,12 @@
 mod common;
 
 mod app;
+mod caps;
+#[cfg(target_os = "linux")]
+mod children;
 mod crowd;
 mod echo;
+mod program;
 mod running;
 mod stopping;
 mod talk;

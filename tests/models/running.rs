@@ -69,7 +69,7 @@ impl Drop for Running {
 
 /// The children of a process and its threads, as the system writes them down.
 #[cfg(target_os = "linux")]
-fn children_of(pid: u32) -> String {
+pub fn children_of(pid: u32) -> String {
     use std::fs;
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
     // A thread may have ended meanwhile, and some systems don't keep such a list.
@@ -78,6 +78,6 @@ fn children_of(pid: u32) -> String {
 
 /// Other systems are not asked.
 #[cfg(not(target_os = "linux"))]
-fn children_of(_pid: u32) -> String {
+pub fn children_of(_pid: u32) -> String {
     String::new()
 }

@@ -58,7 +58,7 @@ fn answered(way: &Way) -> Peer {
 }
 
 /// A peer that has had an answer, which shows that the 50 bytes of the next request are with the server too.
-fn half(way: &Way) -> Peer {
+pub fn half(way: &Way) -> Peer {
     let mut peer = way.connect();
     peer.send([&kept_search("ring"), &search("morpheus")[..50]].concat());
     peer.hear(kept_result(RING).len());
