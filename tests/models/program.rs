@@ -83,8 +83,8 @@ fn options_of_other_models_are_refused() {
 /// Values that make no sense, and what is said about them.
 const SENSELESS: &[(&str, &str)] = &[
     ("--model forks", "invalid value 'forks' for '--model <MODEL>'"),
-    ("--workers 0", "invalid value '0' for '--workers <N>': it must be a number from 1, or 'auto'"),
-    ("--workers many", "invalid value 'many' for '--workers <N>': it must be a number from 1, or 'auto'"),
+    ("--workers 0", "invalid value '0' for '--workers <N>': it must be a number from 1 to 1024, or 'auto'"),
+    ("--workers many", "invalid value 'many' for '--workers <N>': it must be a number from 1 to 1024, or 'auto'"),
     ("--model threads --max-threads 0", "invalid value '0' for '--max-threads <N>'"),
     ("--model pool --pool-size 0", "invalid value '0' for '--pool-size <N>'"),
     ("--model pool --pool-size auto", "invalid value 'auto' for '--pool-size <N>'"),
