@@ -267,12 +267,22 @@ pub const RABBIT: &str = "Follow the white rabbit. 🐰";
 pub const RING: &str = "In the caves beneath the Misty Mountains. 💍";
 pub const DOG: &str = "🐾 Playing ball! 🏐";
 
+/// Reads what there is, up to the length of `buffer`. A read with a timeout may be interrupted, as when a process ends.
+pub fn read_some(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Reads exactly `expected`.
 pub fn expect(stream: &mut TcpStream, expected: &[u8]) {
     let mut got = vec![0; expected.len()];
     let mut len = 0;
     while len < got.len() {
-        match stream.read(&mut got[len..]) {
+        match read_some(stream, &mut got[len..]) {
             Ok(0) => break,
             Ok(more) => len += more,
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&got[..len])),

@@ -1,7 +1,7 @@
 //! What becomes of the processes of `--model fork`.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::PoisonError;
 use std::thread;
@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::caps::ask;
 use crate::common::{
-    PATIENCE, RABBIT, RING, Server, connect, expect, expect_last, kept_result, kept_search, result, search, text,
+    PATIENCE, RABBIT, RING, Server, connect, expect, expect_last, kept_result, kept_search, read_some, result, search,
+    text,
 };
 use crate::crowd::CROWDED;
 use crate::running::{Running, children_of};
@@ -62,7 +63,7 @@ fn pids(running: &Running) -> Vec<Pid> {
 
 /// That the server lets go, with or without an error, and without a word.
 fn is_let_go(mut peer: TcpStream) {
-    match peer.read(&mut [0]) {
+    match read_some(&mut peer, &mut [0]) {
         Ok(len) => assert_eq!(len, 0, "nothing comes"),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }

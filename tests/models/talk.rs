@@ -1,7 +1,7 @@
 //! Conversations, and what came of them.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::Model;
-use crate::common::{PATIENCE, Server, connect};
+use crate::common::{PATIENCE, Server, connect, read_some};
 use crate::running::Running;
 
 /// Something that came of a conversation.
@@ -176,7 +176,7 @@ impl Peer {
             if wanted == 0 {
                 break None;
             }
-            match self.stream.read(&mut buffer[..wanted]) {
+            match read_some(&mut self.stream, &mut buffer[..wanted]) {
                 Ok(0) => break Some(Came::End),
                 Ok(more) => got.extend(&buffer[..more]),
                 Err(error) => break Some(came_of(error.kind())),
