@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, units};
@@ -15,7 +16,7 @@ const WORK_HEADING: &str = "Simulated work";
 pub struct ModelOptions {
     /// How many clients are served at once
     #[arg(long, help_heading = HEADING, value_name = "MODEL", default_value = "reactor")]
-    model: ModelName,
+    pub model: Model,
     /// Threads with a loop and a listener of their own, or `auto` for one on each core (reactor, poll, select) [default: 1]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
@@ -30,7 +31,7 @@ pub struct ModelOptions {
     max_children: Option<u32>,
     /// How to notice that processes have ended (fork) [default: signal]
     #[arg(long, help_heading = HEADING, value_name = "WAY")]
-    reap: Option<ReapName>,
+    reap: Option<Reap>,
     /// Wait so long for each request before it's answered, as for a database
     #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
     blocking_work: Option<Duration>,
@@ -42,31 +43,35 @@ pub struct ModelOptions {
     offload: bool,
 }
 
-/// The models by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModelName {
-    /// One thread for all, on epoll or kqueue
-    Reactor,
-    /// One thread for all, on poll(2)
-    Poll,
-    /// One thread for all, on select(2); about 1000 connections
-    Select,
-    /// One client at a time
-    Sequential,
-    /// A thread for each connection
-    Threads,
-    /// A fixed number of threads, which take connections from a queue
-    Pool,
-    /// A process for each connection
-    Fork,
+impl ValueEnum for Model {
+    fn value_variants<'a>() -> &'a [Model] {
+        &Model::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(match self {
+            Model::Reactor => "One thread for all, on epoll or kqueue",
+            Model::Poll => "One thread for all, on poll(2)",
+            Model::Select => "One thread for all, on select(2); about 1000 connections",
+            Model::Sequential => "One client at a time",
+            Model::Threads => "A thread for each connection",
+            Model::Pool => "A fixed number of threads, which take connections from a queue",
+            Model::Fork => "A process for each connection",
+        }))
+    }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ReapName {
-    /// Each time round the accept loop
-    Loop,
-    /// When SIGCHLD tells
-    Signal,
+impl ValueEnum for Reap {
+    fn value_variants<'a>() -> &'a [Reap] {
+        &[Reap::Loop, Reap::Signal]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Reap::Loop => PossibleValue::new("loop").help("Each time round the accept loop"),
+            Reap::Signal => PossibleValue::new("signal").help("When SIGCHLD tells"),
+        })
+    }
 }
 
 /// A number of workers, or `auto`.
@@ -78,18 +83,6 @@ fn workers(text: &str) -> Result<u32, String> {
 }
 
 impl ModelOptions {
-    pub fn model(&self) -> Model {
-        match self.model {
-            ModelName::Reactor => Model::Reactor,
-            ModelName::Poll => Model::Poll,
-            ModelName::Select => Model::Select,
-            ModelName::Sequential => Model::Sequential,
-            ModelName::Threads => Model::Threads,
-            ModelName::Pool => Model::Pool,
-            ModelName::Fork => Model::Fork,
-        }
-    }
-
     /// What each request is to cost.
     pub fn work(&self) -> Option<Work> {
         match (self.blocking_work, self.cpu_work) {
@@ -107,12 +100,8 @@ impl ModelOptions {
         config.threads_max = number(self.max_threads, config.threads_max);
         config.pool_size = number(self.pool_size, config.pool_size);
         config.children_max = number(self.max_children, config.children_max);
-        config.reap = match self.reap {
-            Some(ReapName::Loop) => Reap::Loop,
-            Some(ReapName::Signal) => Reap::Signal,
-            None => config.reap,
-        };
-        let model = self.model();
+        config.reap = self.reap.unwrap_or(config.reap);
+        let model = self.model;
         let own = [
             ("--workers", self.workers.is_some(), model.is_reactor()),
             ("--max-threads", self.max_threads.is_some(), model == Model::Threads),
@@ -129,7 +118,7 @@ impl ModelOptions {
 
     /// That this model has no use for `option`, and why.
     pub fn refuse(&self, option: &str) -> Failure {
-        let model = self.model();
+        let model = self.model;
         let why = match model {
             Model::Reactor | Model::Poll | Model::Select => {
                 "serves all connections in the thread of a loop (--workers)"

@@ -47,7 +47,7 @@ pub struct ServerOptions {
 
 impl ServerOptions {
     pub fn model(&self) -> Model {
-        self.model.model()
+        self.model.model
     }
 
     pub fn work(&self) -> Option<Work> {

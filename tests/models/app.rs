@@ -4,7 +4,7 @@ use crate::Model;
 use crate::common::{
     DOG, RABBIT, RING, first_ten_of, framed, json, kept_message, kept_result, kept_search, message, result, search,
 };
-use crate::talk::{Came, Conversation, Transcript, Way, bytes, hold, hold_at_once, logged};
+use crate::talk::{Came, Conversation, SILENT, Transcript, Way, bytes, hold, hold_at_once, logged};
 
 /// One that comes after another is served.
 fn next(way: &Way) -> Transcript {
@@ -366,22 +366,6 @@ const READS_NOTHING: &[Conversation] = &[Conversation {
         [all, next(way)].concat()
     },
     comes: || [vec![Came::Cut, logged("peer read nothing for 300ms")], next_comes()].concat(),
-}];
-
-const SILENT: &[Conversation] = &[Conversation {
-    name: "a silent peer, and another",
-    talk: |way| {
-        let mut all = Vec::new();
-        for _ in 0..2 {
-            let mut peer = way.connect();
-            peer.hear_to_end();
-            let address = peer.address();
-            all.extend(peer.close());
-            all.push(way.log_of_close(&address, "idle for 300ms"));
-        }
-        all
-    },
-    comes: || vec![Came::End, logged("idle for 300ms"), Came::End, logged("idle for 300ms")],
 }];
 
 const SILENT_AFTERWARDS: &[Conversation] = &[Conversation {

@@ -254,3 +254,20 @@ pub fn check(running: &Running, name: &str, came: &[Came], expected: &[Came]) {
         shown(expected.get(step)),
     );
 }
+
+/// To be held with a server whose idle timeout is 300 ms.
+pub const SILENT: &[Conversation] = &[Conversation {
+    name: "a silent peer, and another",
+    talk: |way| {
+        let mut all = Vec::new();
+        for _ in 0..2 {
+            let mut peer = way.connect();
+            peer.hear_to_end();
+            let address = peer.address();
+            all.extend(peer.close());
+            all.push(way.log_of_close(&address, "idle for 300ms"));
+        }
+        all
+    },
+    comes: || vec![Came::End, logged("idle for 300ms"), Came::End, logged("idle for 300ms")],
+}];
