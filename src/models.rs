@@ -257,6 +257,11 @@ where
     Ok((handle, run))
 }
 
+/// What is wrong where a thread can't be started that nothing goes without.
+fn no_thread(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot start a thread: {}", reason(error)))
+}
+
 /// Why a server can't be had.
 #[derive(Debug)]
 pub enum ServeError {

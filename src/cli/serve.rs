@@ -1,5 +1,6 @@
 //! `multiconn serve`: a server until it is stopped.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,18 +89,23 @@ fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, service: V) ->
     let config = options.config()?;
     match options.work() {
         None => serve(options.model(), service, config),
-        Some(work) => serve(options.model(), Busy::new(service, work).map_err(|e| Failure::of_loop(&e))?, config),
+        Some(work) => serve(options.model(), Busy::new(service, work).map_err(|error| failed(&error))?, config),
     }
 }
 
 fn serve<V: Service<Session: Send> + Send>(model: Model, service: V, config: Config) -> Result<(), Failure> {
     let server = models::serve(model, service, config).map_err(|error| Failure::new(error.to_string()))?;
-    signals::obey(server.handle()).map_err(|error| Failure::of_loop(&error))?;
+    signals::obey(server.handle()).map_err(|error| failed(&error))?;
     // Without it the server would listen and never accept anybody.
     descriptors::one_is_left()
         .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
     // All at once, and only now, so that who reads a line can connect to every address.
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
     print(lines.as_bytes())?;
-    server.run().map_err(|error| Failure::of_loop(&error))
+    server.run().map_err(|error| failed(&error))
+}
+
+/// The system has refused the server what it can't do without.
+fn failed(error: &io::Error) -> Failure {
+    Failure::new(format!("the server failed: {}", reason(error)))
 }

@@ -25,6 +25,9 @@ pub(super) trait Crew {
     /// Lets the service reload.
     fn reload(&mut self);
 
+    /// Tells those who serve to finish what has begun, and those who are yet to serve as well.
+    fn stop(&mut self);
+
     /// How many connections are served.
     fn open(&self) -> usize;
 
@@ -45,30 +48,40 @@ pub(super) struct Desk {
     pub orders: Orders,
 }
 
-/// Accepts connections for `crew` until it's told to stop; then the listeners are closed, and the orders returned.
+/// Accepts connections for `crew` until there is an order to stop; then the listeners are closed, the crew is told, and the
+/// orders are returned. A connection that nobody could be found for until then is waited with, up to `drain_timeout`.
 ///
 /// # Errors
 /// Where the system refuses to wait.
 pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
     let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, fds: Vec::new() };
+    let mut stopping: Option<Instant> = None;
     loop {
         crew.look_after();
         if acceptor.desk.orders.takes_reload() {
             crew.reload();
         }
-        if acceptor.desk.orders.is_stopped() {
+        if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {
-                log_stop(crew.open(), drain_timeout);
+                log_stop(crew.open() + usize::from(acceptor.held.is_some()), drain_timeout);
+                acceptor.desk.listeners.clear();
             }
-            return Ok(acceptor.desk.orders);
+            crew.stop();
+            stopping = Some(Instant::now() + drain_timeout);
         }
         if crew.has_room()
+            && acceptor.retry_at.is_none()
             && let Some(caller) = acceptor.held.take()
         {
             acceptor.give(caller, crew);
         }
-        acceptor.wait(crew)?;
-        // The wake-up is taken before all that it may be for is looked at.
+        if stopping.is_some_and(|until| acceptor.held.is_none() || Instant::now() >= until) {
+            return Ok(acceptor.desk.orders);
+        }
+        if let Err(error) = acceptor.wait(crew) {
+            crew.stop();
+            return Err(error);
+        }
         acceptor.accept_what_waits(crew);
     }
 }
@@ -141,5 +154,67 @@ impl Acceptor {
             self.told = true;
         }
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::selector;
+
+    /// Finds nobody at first, and then there is a stop.
+    struct Hesitant {
+        calls: u32,
+        told_to_stop: bool,
+        taken: Vec<Caller>,
+    }
+
+    impl Crew for Hesitant {
+        fn has_room(&self) -> bool {
+            true
+        }
+
+        fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
+            self.calls += 1;
+            if self.calls == 1 {
+                desk.orders.handle().stop();
+                return Err((caller, io::ErrorKind::WouldBlock.into()));
+            }
+            self.taken.push(caller);
+            Ok(())
+        }
+
+        fn reload(&mut self) {}
+
+        fn stop(&mut self) {
+            self.told_to_stop = true;
+        }
+
+        fn open(&self) -> usize {
+            self.taken.len()
+        }
+    }
+
+    fn stopped_with_one_held(drain_timeout: Duration) -> Hesitant {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let desk = Desk { listeners: vec![selector::listener(listener).unwrap()], orders: Orders::new().unwrap() };
+        let mut crew = Hesitant { calls: 0, told_to_stop: false, taken: Vec::new() };
+        accept(desk, &mut crew, drain_timeout).unwrap();
+        assert!(crew.told_to_stop);
+        assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap()));
+        crew
+    }
+
+    #[test]
+    fn a_connection_that_is_held_at_a_stop_is_served_yet() {
+        assert_eq!(stopped_with_one_held(Duration::from_secs(60)).taken.len(), 1);
+    }
+
+    #[test]
+    fn it_is_not_held_for_ever() {
+        assert_eq!(stopped_with_one_held(Duration::ZERO).taken.len(), 0);
     }
 }

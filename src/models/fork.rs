@@ -54,9 +54,8 @@ pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config:
         // Made once, before there are children, which get it from their parent with everything else.
         let scratch = Scratch::default();
         let mut crew = Children { service, config, stop, scratch, pids: HashSet::new(), sigchld };
-        let accepted = accept(desk, &mut crew, drain_timeout);
-        crew.stop.raise();
-        crew.wait_for_all(accepted?)
+        let orders = accept(desk, &mut crew, drain_timeout)?;
+        crew.wait_for_all(orders)
     }))
 }
 
@@ -89,6 +88,10 @@ impl<V: Service> Crew for Children<V> {
 
     fn reload(&mut self) {
         self.service.reload();
+    }
+
+    fn stop(&mut self) {
+        self.stop.raise();
     }
 
     fn open(&self) -> usize {

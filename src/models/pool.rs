@@ -21,7 +21,7 @@ use super::blocking::{self, Caller};
 use super::places::{Place, Places};
 use super::shared::Shared;
 use super::stop::StopSignal;
-use super::{Config, Run};
+use super::{Config, Run, no_thread};
 use crate::connection::{self, Scratch};
 use crate::session::Service;
 
@@ -40,12 +40,10 @@ where
                 let (service, work, limits) = (service.clone(), &work, &config.connection);
                 let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
                 // Where one can't be started, the others end as the queue is dropped.
-                builder.spawn_scoped(scope, move || work.serve(service, limits))?;
+                builder.spawn_scoped(scope, move || work.serve(service, limits)).map_err(|error| no_thread(&error))?;
             }
-            let crew = &mut Pool { service, queue, places, busy: &work.busy };
-            let accepted = accept(desk, crew, config.connection.drain_timeout);
-            work.stop.raise();
-            accepted.map(drop)
+            let crew = &mut Pool { service, queue, places, work: &work };
+            accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
 }
@@ -81,7 +79,7 @@ struct Pool<'scope, V> {
     queue: Sender<(Caller, Place)>,
     /// In the queue.
     places: Places,
-    busy: &'scope AtomicUsize,
+    work: &'scope Work,
 }
 
 impl<V: Service> Crew for Pool<'_, V> {
@@ -98,7 +96,11 @@ impl<V: Service> Crew for Pool<'_, V> {
         self.service.reload();
     }
 
+    fn stop(&mut self) {
+        self.work.stop.raise();
+    }
+
     fn open(&self) -> usize {
-        self.places.taken() + self.busy.load(Ordering::Relaxed)
+        self.places.taken() + self.work.busy.load(Ordering::Relaxed)
     }
 }

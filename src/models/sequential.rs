@@ -46,6 +46,9 @@ impl<V: Service> Crew for Sequential<V> {
         self.service.reload();
     }
 
+    /// Nobody serves while the next one is waited for.
+    fn stop(&mut self) {}
+
     fn open(&self) -> usize {
         0
     }

@@ -33,9 +33,7 @@ where
         // All threads end within: when it's left, none is there any more.
         thread::scope(|scope| {
             let crew = &mut Threads { service, limits: &config.connection, places, stop: &stop, scope };
-            let accepted = accept(desk, crew, config.connection.drain_timeout);
-            stop.raise();
-            accepted.map(drop)
+            accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
 }
@@ -73,6 +71,10 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
 
     fn reload(&mut self) {
         self.service.reload();
+    }
+
+    fn stop(&mut self) {
+        self.stop.raise();
     }
 
     fn open(&self) -> usize {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::cores;
+use super::{cores, no_thread};
 use crate::buffer::{Input, Output};
 use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
@@ -237,7 +237,9 @@ impl Computers {
         for number in 1..=count {
             let computations = Arc::clone(&computations);
             let builder = thread::Builder::new().name(format!("computer {number}"));
-            computers.threads.push(builder.spawn(move || compute_all(&computations))?);
+            computers
+                .threads
+                .push(builder.spawn(move || compute_all(&computations)).map_err(|error| no_thread(&error))?);
         }
         Ok(computers)
     }

@@ -10,7 +10,7 @@ use std::thread;
 use super::listen::Listening;
 use super::orders::Orders;
 use super::shared::Shared;
-use super::{Config, Run, blocking};
+use super::{Config, Run, blocking, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{self, Selector, TcpListener, Waker};
 use crate::session::Service;
@@ -74,7 +74,7 @@ where
             match builder.spawn_scoped(scope, work) {
                 Ok(worker) => workers.push(worker),
                 Err(error) => {
-                    result = Err(error);
+                    result = Err(no_thread(&error));
                     break;
                 }
             }
