@@ -117,7 +117,8 @@ pub fn fork() -> io::Result<Fork> {
     let pid = unsafe { libc::fork() };
     match pid {
         0 => Ok(Fork::Child),
-        _ => Pid::from_raw(pid).filter(|_| pid > 0).map(Fork::Parent).ok_or_else(io::Error::last_os_error),
+        1.. => Ok(Fork::Parent(Pid::from_raw(pid).expect("it is not 0"))),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
