@@ -101,7 +101,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.service
     }
 
-    /// Makes [`Config::connections_max`] a limit for this reactor and `other` together.
+    /// Makes [`Config::connections_max`] a limit for this reactor and `other` together: before this one serves any.
     pub fn share_limit(&mut self, other: &Self) {
         self.accepting.count_with(&other.accepting);
     }
