@@ -44,6 +44,7 @@ mod reactor;
 mod select;
 mod sequential;
 mod shared;
+mod signals;
 mod stop;
 mod threads;
 mod work;
@@ -63,6 +64,7 @@ use crate::text::reason;
 use accept::Desk;
 use listen::Listening;
 use orders::Orders;
+pub(crate) use signals::set_and_wake;
 pub use work::{Busy, BusySession, Work};
 
 /// A way to serve many clients.
@@ -238,23 +240,26 @@ where
     V: Service<Session: Send> + Send + 'a,
 {
     match model {
-        Model::Reactor => return reactor::server(listening, service, config),
-        Model::Poll => return poll::server(listening, service, config),
-        Model::Select => return select::server(listening, service, config),
-        Model::Sequential | Model::Threads | Model::Pool | Model::Fork => {}
+        Model::Reactor => reactor::server(listening, service, config),
+        Model::Poll => poll::server(listening, service, config),
+        Model::Select => select::server(listening, service, config),
+        Model::Sequential => with_desk(listening, |desk| Ok(sequential::server(desk, service, config))),
+        Model::Threads => with_desk(listening, |desk| threads::server(desk, service, config)),
+        Model::Pool => with_desk(listening, |desk| pool::server(desk, service, config)),
+        Model::Fork => with_desk(listening, |desk| fork::server(desk, service, config)),
     }
+}
+
+/// Prepares a blocking model, which has one thread at the desk.
+fn with_desk<'a>(
+    listening: Vec<Listening>,
+    prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
+) -> io::Result<(Handle, Run<'a>)> {
     let sockets = listening.into_iter().flat_map(|listening| listening.sockets);
     let listeners = sockets.map(selector::listener).collect::<io::Result<Vec<_>>>()?;
     let desk = Desk { listeners, orders: Orders::new()? };
     let handle = desk.orders.handle().clone();
-    let run = match model {
-        Model::Threads => threads::server(desk, service, config)?,
-        Model::Pool => pool::server(desk, service, config)?,
-        Model::Fork => fork::server(desk, service, config)?,
-        Model::Sequential => sequential::server(desk, service, config),
-        Model::Reactor | Model::Poll | Model::Select => unreachable!("they are prepared above"),
-    };
-    Ok((handle, run))
+    Ok((handle, prepare(desk)?))
 }
 
 /// What is wrong where a thread can't be started that nothing goes without.

@@ -1,13 +1,13 @@
 //! Signals: SIGINT and SIGTERM stop the server, a second one ends it at once, SIGHUP reloads.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::{flag, low_level::pipe};
+use signal_hook::flag;
 
+use crate::models::set_and_wake;
 use crate::reactor::Handle;
 
 /// Exit status after a second signal.
@@ -19,16 +19,10 @@ pub fn obey(handle: &Handle) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         // First what stops, so that no signal is lost. Then, in this order: the first signal finds its mark unset and sets
         // it, the second finds it set.
-        set_and_wake(signal, handle.stop_flag(), handle)?;
+        set_and_wake(signal, handle.stop_flag(), handle.waker())?;
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&was_one))?;
         flag::register(signal, Arc::clone(&was_one))?;
     }
-    set_and_wake(SIGHUP, handle.reload_flag(), handle)
-}
-
-fn set_and_wake(signal: i32, set: Arc<AtomicBool>, handle: &Handle) -> io::Result<()> {
-    flag::register(signal, set)?;
-    let waker: OwnedFd = handle.waker().as_fd().try_clone_to_owned()?;
-    pipe::register(signal, waker)?;
+    set_and_wake(SIGHUP, handle.reload_flag(), handle.waker())?;
     Ok(())
 }

@@ -15,7 +15,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +29,7 @@ use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller, Interrupt, Word};
 use super::orders::Orders;
 use super::stop::{StopSignal, StopWatch};
-use super::{Config, Reap, Run};
+use super::{Config, Reap, Run, set_and_wake};
 use crate::connection::Scratch;
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -186,17 +185,14 @@ impl Interrupt for ChildInterrupt<'_> {
 /// SIGCHLD while the server runs: it wakes the accept loop.
 struct SigChld {
     has_come: Arc<AtomicBool>,
-    registered: Vec<SigId>,
+    registered: [SigId; 2],
 }
 
 impl SigChld {
     fn new(handle: &Handle) -> io::Result<Self> {
-        let mut signal = SigChld { has_come: Arc::default(), registered: Vec::new() };
-        // In this order: when the loop is woken, the flag is set.
-        signal.registered.push(signal_hook::flag::register(SIGCHLD, Arc::clone(&signal.has_come))?);
-        let waker = handle.waker().as_fd().try_clone_to_owned()?;
-        signal.registered.push(signal_hook::low_level::pipe::register(SIGCHLD, waker)?);
-        Ok(signal)
+        let has_come = Arc::new(AtomicBool::new(false));
+        let registered = set_and_wake(SIGCHLD, Arc::clone(&has_come), handle.waker())?;
+        Ok(SigChld { has_come, registered })
     }
 
     fn has_come(&self) -> bool {
@@ -206,7 +202,7 @@ impl SigChld {
 
 impl Drop for SigChld {
     fn drop(&mut self) {
-        for &id in &self.registered {
+        for id in self.registered {
             unregister(id);
         }
     }
