@@ -12,6 +12,8 @@ mod log;
 mod model;
 mod options;
 mod serve;
+mod serve_app;
+mod serve_echo;
 mod signals;
 mod units;
 

@@ -98,6 +98,22 @@ fn several_addresses_at_once() {
     }
 }
 
+#[test]
+fn several_ports_of_one_address() {
+    let server = Server::start(&["app", "0", "--ports", "3"]);
+    let ports: Vec<u16> = server.addresses.iter().map(|address| address.port()).collect();
+    assert!(ports.len() == 3 && ports[0] != ports[1] && ports[1] != ports[2], "{ports:?}");
+    for &address in &server.addresses {
+        ask(address);
+    }
+    let refused = run(multiconn(&["serve", "app", "65535", "--ports", "2"]));
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(
+        text(&refused.stderr),
+        "multiconn: cannot listen on 2 ports from 127.0.0.1:65535 on: they end at 65535\n"
+    );
+}
+
 // What a client prints.
 
 #[test]

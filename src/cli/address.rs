@@ -7,14 +7,12 @@ use std::str::FromStr;
 
 use super::Failure;
 
-/// The tutorial's port.
-const DEFAULT_PORT: u16 = 65432;
-
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
-    port: u16,
+    /// Where it's left out, the protocol has one.
+    port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,25 +33,25 @@ impl FromStr for Address {
             return Ok(Address::loopback(port(text)?));
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Address { host: Host::Ip(ip.to_canonical()), port: DEFAULT_PORT });
+            return Ok(Address { host: Host::Ip(ip.to_canonical()), port: None });
         }
         if let Some(rest) = text.strip_prefix('[') {
             let (ip, rest) = rest.split_once(']').ok_or("'[' without ']'")?;
             let ip: Ipv6Addr = ip.parse().map_err(|_| format!("'{ip}' is not an IPv6 address"))?;
             let port = match rest.strip_prefix(':') {
-                Some(text) => port(text)?,
-                None if rest.is_empty() => DEFAULT_PORT,
+                Some(text) => Some(port(text)?),
+                None if rest.is_empty() => None,
                 None => return Err(format!("'{rest}' after ']'; expected ':PORT'")),
             };
             // One that stands for an IPv4 address is used as that.
             return Ok(Address { host: Host::Ip(ip.to_canonical()), port });
         }
         let (host, port) = match text.split_once(':') {
-            None => (text, DEFAULT_PORT),
+            None => (text, None),
             Some((_, rest)) if rest.contains(':') => {
                 return Err("more than one ':'; an IPv6 address with a port is written [ADDRESS]:PORT".into());
             }
-            Some((host, text)) => (host, port(text)?),
+            Some((host, text)) => (host, Some(port(text)?)),
         };
         let host = match host {
             "" if text.is_empty() => return Err("it is empty".into()),
@@ -70,12 +68,16 @@ fn port(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| format!("'{text}' is not a port, a number from 0 to 65535"))
 }
 
+/// With the port that it has by then.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Every => write!(f, ":{}", self.port),
-            Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        match (&self.host, self.port) {
+            (Host::Every, Some(port)) => write!(f, ":{port}"),
+            (Host::Every, None) => write!(f, ":"),
+            (Host::Ip(ip), Some(port)) => SocketAddr::new(*ip, port).fmt(f),
+            (Host::Ip(ip), None) => ip.fmt(f),
+            (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
+            (Host::Name(name), None) => f.write_str(name),
         }
     }
 }
@@ -83,27 +85,44 @@ impl fmt::Display for Address {
 impl Address {
     /// A port of this machine.
     pub fn loopback(port: u16) -> Address {
-        Address { host: LOOPBACK, port }
+        Address { host: LOOPBACK, port: Some(port) }
     }
 
-    /// The addresses to listen on: all that the name has, or one of each IP version for every interface.
-    pub fn to_listen_on(&self) -> Result<Vec<SocketAddr>, Failure> {
-        self.resolve([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])
+    /// The same with `port` where it has none of its own.
+    pub fn or_port(&self, port: u16) -> Address {
+        Address { host: self.host.clone(), port: Some(self.port.unwrap_or(port)) }
+    }
+
+    /// The addresses to listen on: all that the name has, or one of each IP version for every interface. One list for each
+    /// of `ports` ports that follow each other; where the port is left open (0), any that are free.
+    pub fn to_listen_on(&self, ports: u16) -> Result<Vec<Vec<SocketAddr>>, Failure> {
+        let first = self.port();
+        if first > 0 && u16::MAX - first < ports - 1 {
+            return Err(Failure::of_usage(format!("cannot listen on {ports} ports from {self} on: they end at 65535")));
+        }
+        let addresses = self.resolve([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])?;
+        let with_port = |port| addresses.iter().map(|addr| SocketAddr::new(addr.ip(), port)).collect();
+        Ok((0..ports).map(|number| with_port(if first == 0 { 0 } else { first + number })).collect())
     }
 
     /// The addresses to connect to, in the order to try them in.
     pub fn to_connect_to(&self) -> Result<Vec<SocketAddr>, Failure> {
-        if self.port == 0 {
+        if self.port() == 0 {
             return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
         }
         self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
     }
 
+    fn port(&self) -> u16 {
+        self.port.expect("an address is given a port before it's looked up")
+    }
+
     /// All addresses it has, where `every` stands for every interface.
     fn resolve(&self, every: [IpAddr; 2]) -> Result<Vec<SocketAddr>, Failure> {
+        let port = self.port();
         let name = match &self.host {
-            Host::Every => return Ok(every.map(|ip| SocketAddr::new(ip, self.port)).to_vec()),
-            Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
+            Host::Every => return Ok(every.map(|ip| SocketAddr::new(ip, port)).to_vec()),
+            Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
             Host::Name(name) => name,
         };
         let shown = name.escape_debug();
@@ -113,7 +132,7 @@ impl Address {
             Failure::new(format!("cannot find the address of {shown}: {}", why.to_lowercase()))
         };
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for addr in (name.as_str(), self.port).to_socket_addrs().map_err(fail)? {
+        for addr in (name.as_str(), port).to_socket_addrs().map_err(fail)? {
             if !addresses.contains(&addr) {
                 addresses.push(addr);
             }
@@ -144,7 +163,7 @@ mod tests {
             ("::1", "[::1]:65432"),
             ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
         ] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), shown, "{text}");
+            assert_eq!(text.parse::<Address>().unwrap().or_port(65432).to_string(), shown, "{text}");
         }
     }
 
@@ -172,8 +191,21 @@ mod tests {
     fn every_interface_to_listen_on_is_loopback_to_connect_to() {
         let address: Address = ":7".parse().unwrap();
         let shown = |addresses: Vec<SocketAddr>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(shown(address.to_listen_on().unwrap()), ["0.0.0.0:7", "[::]:7"]);
+        assert_eq!(
+            address.to_listen_on(1).unwrap().into_iter().map(shown).collect::<Vec<_>>(),
+            [["0.0.0.0:7", "[::]:7"]]
+        );
         assert_eq!(shown(address.to_connect_to().unwrap()), ["127.0.0.1:7", "[::1]:7"]);
         assert!("0".parse::<Address>().unwrap().to_connect_to().is_err());
+    }
+
+    #[test]
+    fn several_ports_follow_each_other() {
+        let listen = |text: &str, ports| text.parse::<Address>().unwrap().to_listen_on(ports);
+        let all = |ports: [u16; 3]| ports.map(|port| vec![SocketAddr::from(([127, 0, 0, 1], port))]).to_vec();
+        assert_eq!(listen("7", 3).unwrap(), all([7, 8, 9]));
+        assert_eq!(listen("0", 3).unwrap(), all([0, 0, 0]), "any that are free");
+        assert_eq!(listen("65533", 3).unwrap(), all([65533, 65534, 65535]));
+        assert!(listen("65534", 3).unwrap_err().to_string().contains("they end at 65535"));
     }
 }

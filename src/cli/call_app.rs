@@ -9,7 +9,7 @@ use super::address::Address;
 use super::{Failure, print, units};
 use crate::client;
 use crate::message::Limits;
-use crate::protocols::app::{AppClient, Reply, Request};
+use crate::protocols::app::{AppClient, PORT, Reply, Request};
 use crate::session::End;
 
 /// Ask a framed application server, and print its answer
@@ -48,7 +48,8 @@ impl CallApp {
 
     /// Makes the request.
     pub fn ask(&self) -> Result<Reply, Failure> {
-        let addresses = self.address.to_connect_to()?;
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
         let request = Request::from_args(&self.action, &self.value);
         let limits = Limits { content_len_max: self.max_content, ..Limits::default() };
         let session = AppClient::new(vec![request], limits, self.timeout);
@@ -57,7 +58,7 @@ impl CallApp {
         let conversation = conversations.pop().expect("each session has its conversation");
         match conversation.end {
             End::Finished => Ok(conversation.session.into_replies().pop().expect("a finished session has its reply")),
-            _ => Err(Failure::of_conversation(&self.address, &conversation)),
+            _ => Err(Failure::of_conversation(&address, &conversation)),
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::address::Address;
 use super::{Failure, descriptors, print, units};
 use crate::client::{self, Conversation};
-use crate::protocols::echo::{EchoClient, TUTORIAL_MESSAGES};
+use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
 
 /// Send messages to an echo server on many connections at once, and check what comes back
@@ -38,7 +38,8 @@ impl CallEcho {
     }
 
     pub fn run(self) -> Result<(), Failure> {
-        let addresses = self.address.to_connect_to()?;
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
         descriptors::raise_limit();
         let messages: Arc<[Vec<u8>]> = match self.messages.as_slice() {
             [] => TUTORIAL_MESSAGES.map(|message| message.as_bytes().to_vec()).into(),
@@ -51,9 +52,9 @@ impl CallEcho {
         let mut failed = conversations.iter().filter(|conversation| !is_good(conversation));
         match (failed.next(), self.connections) {
             (None, _) => Ok(()),
-            (Some(first), 1) => Err(Failure::of_conversation(&self.address, first)),
+            (Some(first), 1) => Err(Failure::of_conversation(&address, first)),
             (Some(first), all) => {
-                let first_failure = Failure::of_conversation(&self.address, first);
+                let first_failure = Failure::of_conversation(&address, first);
                 let number = first.peer;
                 Err(Failure::new(format!(
                     "{} of {all} connections failed, the first being {number}: {first_failure}",

@@ -13,10 +13,13 @@ use crate::reactor;
 /// Where to listen, and how much to let peers ask for.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (port 65432) or PORT (loopback); port 0
-    /// picks a free one
-    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:65432")]
+    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port) or PORT (loopback);
+    /// port 0 picks a free one
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     addresses: Vec<Address>,
+    /// Listen on so many ports that follow each other, from that of ADDRESS on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    ports: u16,
     /// Most connections at once; one above it is told so and closed [default: what the limit of open files leaves]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
@@ -54,12 +57,16 @@ impl ServerOptions {
         self.model.work()
     }
 
-    /// All that is not the protocol's, with the limit of open files raised as far as it goes.
-    pub fn config(&self) -> Result<Config, Failure> {
-        let mut config = Config { backlog: self.backlog, connection: self.limits(), ..Config::default() };
+    /// All that is not the protocol's, with the limit of open files raised as far as it goes. An address without a port
+    /// has the protocol's, `default_port`.
+    pub fn config(&self, default_port: u16) -> Result<Config, Failure> {
+        let mut config =
+            Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         self.model.configure(&mut config)?;
         config.connection.connections_max = self.connections_max()?;
-        config.names = self.addresses.iter().map(Address::to_listen_on).collect::<Result<_, _>>()?;
+        for address in &self.addresses {
+            config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);
+        }
         Ok(config)
     }
 

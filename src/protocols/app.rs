@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 use crate::message::{Phase, Position};
 
+/// The tutorial's port.
+pub const PORT: u16 = 65432;
+
 /// How long to wait for the parts of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {

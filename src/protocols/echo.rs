@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
+/// The tutorial's port.
+pub const PORT: u16 = 65432;
+
 /// Makes the server's sessions.
 #[derive(Clone, Debug)]
 pub struct EchoService {

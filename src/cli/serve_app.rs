@@ -1,0 +1,60 @@
+//! `multiconn serve app`: the framed application server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, serve, units};
+use crate::message::Limits;
+use crate::protocols::app::{AppService, PORT, Timeouts};
+
+/// The framed application server: searches a dictionary, answers bytes
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  multiconn serve app 127.0.0.1:65432\n  multiconn call app 127.0.0.1:65432 search morpheus"
+)]
+pub struct ServeApp {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// What to search: a file with a JSON object of strings, read again at SIGHUP [default: the tutorial's three entries]
+    #[arg(long, value_name = "FILE")]
+    dictionary: Option<PathBuf>,
+    /// Longest JSON header
+    #[arg(long, value_name = "SIZE", default_value = "8k", value_parser = units::header_size)]
+    max_header: usize,
+    /// Longest content
+    #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
+    max_content: usize,
+    /// Deepest nesting of lists and objects in JSON
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..=Limits::DEPTH_CAP as i64))]
+    max_depth: u8,
+    /// How long a whole header may take, from its first byte on
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    header_timeout: Duration,
+    /// How long nothing may come of a content that has not come whole
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
+    content_timeout: Duration,
+}
+
+impl ServeApp {
+    pub fn run(self) -> Result<(), Failure> {
+        serve::run(&self.server, PORT, self.service()?)
+    }
+
+    fn service(&self) -> Result<AppService, Failure> {
+        let limits = Limits {
+            header_len_max: self.max_header,
+            content_len_max: self.max_content,
+            depth_max: usize::from(self.max_depth),
+        };
+        let timeouts =
+            Timeouts { idle: self.server.idle_timeout, header: self.header_timeout, content: self.content_timeout };
+        match &self.dictionary {
+            None => Ok(AppService::new(limits, timeouts)),
+            Some(path) => AppService::with_dictionary(limits, timeouts, path.clone())
+                .map_err(|error| Failure::new(error.to_string())),
+        }
+    }
+}
