@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use multiconn::buffer::{Input, Output};
+use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::{Heading, Jsonheader, Limits, MessageReader, write_message};
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::session::{Peer, Service, Session, SessionIo, Wakers};
@@ -66,14 +66,14 @@ fn request(criterion: &mut Criterion) {
     };
     for (name, message) in [("search", search(true)), ("binary", binary), ("16 searches", search(true).repeat(16))] {
         let mut session = AppService::default().accept(&peer);
-        let mut out = Vec::new();
+        let mut out = Outgoing::default();
         group.throughput(Throughput::Bytes(message.len() as u64));
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 out.clear();
                 let mut io = SessionIo {
                     input: Input::new(black_box(&message)),
-                    output: Output::new(&mut out, 0, 64 << 10),
+                    output: out.output(64 << 10),
                     input_ended: false,
                     messages_left: u32::MAX,
                     peer: &peer,

@@ -1,10 +1,15 @@
 //! Bytes on their way in and out.
 //!
 //! A session sees two views that live for one call: [`Input`], what has come and is not used yet, and [`Output`], where
-//! its replies go. What is left over when the call ends goes into a `Rest`, one for each direction of a connection,
-//! which owns heap memory only while there is something in it.
+//! its replies go. What is left over when the call ends is kept for each direction of a connection: a `Rest` of the input,
+//! and what is [`Outgoing`], which own heap memory only while there is something in them.
 
-use std::io;
+mod outgoing;
+mod output;
+
+pub use outgoing::Outgoing;
+pub(crate) use outgoing::{FileRange, Front, Repeat};
+pub use output::Output;
 
 /// Bytes received and not used yet: a slice and a cursor.
 #[derive(Debug)]
@@ -62,79 +67,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Where a session puts the bytes it sends.
-///
-/// It consists of a queue, and of a slice of the input that is [lent](Output::lend) to be sent as it is, without a copy.
-#[derive(Debug)]
-pub struct Output<'a> {
-    queue: &'a mut Vec<u8>,
-    sent: usize,
-    lent: &'a [u8],
-    high_water: usize,
-}
-
-impl<'a> Output<'a> {
-    /// An output that appends to `queue`, of which the first `sent` bytes have gone, and is full from `high_water`
-    /// bytes on.
-    pub fn new(queue: &'a mut Vec<u8>, sent: usize, high_water: usize) -> Self {
-        debug_assert!(sent <= queue.len());
-        Output { queue, sent, lent: &[], high_water }
-    }
-
-    /// How many bytes wait to be sent.
-    pub fn len(&self) -> usize {
-        self.queue.len() - self.sent + self.lent.len()
-    }
-
-    /// Whether nothing waits to be sent.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether less than the high-water mark waits: the time to make another reply. A reply, once begun, may go over it.
-    pub fn has_room(&self) -> bool {
-        self.len() < self.high_water
-    }
-
-    /// Appends a copy of `bytes`.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.queue().extend_from_slice(bytes);
-    }
-
-    /// The queue itself, to append to. What stands in it already is not to be touched.
-    pub fn queue(&mut self) -> &mut Vec<u8> {
-        // What was lent comes before what is appended now.
-        self.queue.extend_from_slice(std::mem::take(&mut self.lent));
-        self.queue
-    }
-
-    /// Appends `bytes` of the input without copying them, if they can be sent from where they are.
-    pub fn lend(&mut self, bytes: &'a [u8]) {
-        if self.lent.is_empty() {
-            self.lent = bytes;
-        } else {
-            self.push(bytes);
-        }
-    }
-
-    /// What to send, in order: the rest of the queue, then what was lent.
-    pub(crate) fn parts(&self) -> (&[u8], &'a [u8]) {
-        (&self.queue[self.sent..], self.lent)
-    }
-}
-
-impl io::Write for Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.push(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What a call left over, in one direction of a connection. Owns no heap memory while it is empty.
+/// Bytes that a call left over. Owns no heap memory while it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
     bytes: Vec<u8>,
@@ -144,11 +77,6 @@ pub(crate) struct Rest {
 impl Rest {
     /// Used bytes are kept until there are this many, so that small steps do not move the rest each time.
     const COMPACT_LEN: usize = 4096;
-
-    /// What is left of two parts, in order.
-    pub fn of(first: &[u8], second: &[u8]) -> Rest {
-        Rest { bytes: [first, second].concat(), used: 0 }
-    }
 
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.used..]
@@ -182,11 +110,11 @@ impl Rest {
         self.bytes.clear();
         self.used = 0;
     }
+}
 
-    /// An output that appends to this rest.
-    pub fn output(&mut self, high_water: usize) -> Output<'_> {
-        let sent = self.used;
-        Output::new(&mut self.bytes, sent, high_water)
+impl From<Vec<u8>> for Rest {
+    fn from(bytes: Vec<u8>) -> Self {
+        Rest { bytes, used: 0 }
     }
 }
 
@@ -204,22 +132,6 @@ mod tests {
         assert_eq!((input.used(), input.len()), (5, 2));
         assert_eq!(input.take_all(), b"ef");
         assert!(input.is_empty());
-    }
-
-    #[test]
-    fn what_was_lent_keeps_its_place() {
-        let mut queue = b"gone, first".to_vec();
-        let mut output = Output::new(&mut queue, 6, 16);
-        output.lend(b", second");
-        assert_eq!(output.parts(), (&b"first"[..], &b", second"[..]));
-        assert!(output.has_room());
-        output.push(b", third");
-        assert_eq!(output.parts(), (&b"first, second, third"[..], &b""[..]));
-        assert_eq!(output.len(), 20);
-        assert!(!output.has_room());
-        output.lend(b", fourth");
-        output.lend(b", fifth");
-        assert_eq!(output.parts().0, b"first, second, third, fourth, fifth");
     }
 
     #[test]

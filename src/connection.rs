@@ -13,7 +13,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::buffer::Rest;
+use crate::buffer::{Outgoing, Rest};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, Peer, Progress, Session, Wakers};
 
@@ -76,7 +76,7 @@ pub(crate) struct Connection<S, T> {
     /// What was received and not used.
     input: Rest,
     /// What was not sent.
-    output: Rest,
+    output: Outgoing,
     /// When the peer must have taken some of the output that is left over.
     write_deadline: Option<Instant>,
 }
@@ -85,12 +85,12 @@ pub(crate) struct Connection<S, T> {
 #[derive(Debug)]
 pub(crate) struct Scratch {
     input: Box<[u8]>,
-    output: Rest,
+    output: Outgoing,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Scratch { input: vec![0; READ_LEN].into(), output: Rest::default() }
+        Scratch { input: vec![0; READ_LEN].into(), output: Outgoing::default() }
     }
 }
 
@@ -150,7 +150,7 @@ impl<S, T> Connection<S, T> {
             input_ended: false,
             is_due: false,
             input: Rest::default(),
-            output: Rest::default(),
+            output: Outgoing::default(),
             write_deadline: None,
         }
     }
@@ -176,7 +176,7 @@ impl<S, T> Connection<S, T> {
     }
 
     /// Makes it one that is told `words`, and closed.
-    pub fn refuse(&mut self, words: Rest, write_deadline: Instant) {
+    pub fn refuse(&mut self, words: Outgoing, write_deadline: Instant) {
         self.state = ConnectionState::Draining { end: Box::new(End::Refused), linger: true };
         self.output = words;
         self.write_deadline = Some(write_deadline);

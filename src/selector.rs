@@ -4,8 +4,10 @@
 //! select(2), to compare with; they are there with the feature `models`. [`sim`] is a simulated network with a clock of its
 //! own, on which the reactor is tested without waiting for anything.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 mod accept_error;
@@ -117,12 +119,29 @@ pub trait Stream: Read + Write {
     /// Where the connection is broken already.
     fn end_output(&mut self) -> io::Result<()>;
 
+    /// Sends up to `len` bytes of `file`, from `offset` on, and returns how many: 0 at the end of the file. Where the system
+    /// has a way to do that without reading them into this process, that is taken. Less than `len` does not mean that the
+    /// connection is filled.
+    ///
+    /// # Errors
+    /// `WouldBlock` where it is filled; otherwise where the connection is broken, or the file can't be read.
+    fn send_file(&mut self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
+        let mut buffer = vec![0; len.min(COPY_LEN)];
+        match file.read_at(&mut buffer, offset)? {
+            0 => Ok(0),
+            len => self.write(&buffer[..len]),
+        }
+    }
+
     /// Whether a connection that was begun to be opened is open by now.
     ///
     /// # Errors
     /// Why it can't be opened.
     fn connected(&mut self) -> io::Result<bool>;
 }
+
+/// Bytes of a file that are read at once, where they are.
+const COPY_LEN: usize = 64 << 10;
 
 /// A listening socket.
 pub trait Listener {

@@ -2,11 +2,12 @@
 //! on their way, what comes out is the same.
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use multiconn::buffer::{Input, Output};
+use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, TUTORIAL_MESSAGES};
@@ -22,7 +23,7 @@ struct Side<T> {
     /// Came, and was not used.
     input: Vec<u8>,
     /// Was made, and has not gone.
-    output: Vec<u8>,
+    output: Outgoing,
     progress: Progress,
     end: Option<Result<(), SessionError>>,
 }
@@ -59,7 +60,7 @@ impl<T: Session> Side<T> {
         self.input.extend(from.bytes.drain(..len));
         let mut io = SessionIo {
             input: Input::new(&self.input),
-            output: Output::new(&mut self.output, 0, OUTPUT_HIGH_WATER),
+            output: self.output.output(OUTPUT_HIGH_WATER),
             input_ended: from.has_ended && from.bytes.is_empty(),
             messages_left: 3,
             peer: &self.peer,
@@ -80,7 +81,9 @@ impl<T: Session> Side<T> {
     /// Lets up to `len` bytes of its output go, and the end after the last.
     fn send(&mut self, to: &mut Pipe, len: usize) -> usize {
         let len = len.min(self.output.len());
-        to.bytes.extend(self.output.drain(..len));
+        let mut sent = vec![0; len];
+        self.output.read_exact(&mut sent).expect("so many are there");
+        to.bytes.extend(sent);
         to.has_ended = self.end.is_some() && self.output.is_empty();
         len
     }

@@ -23,6 +23,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if let Err(error) = self.flush(turn) {
             return Outcome::Close(End::Broken(error));
         }
+        if self.can_send() {
+            return Outcome::Yield;
+        }
         if !self.output.is_empty() {
             if self.write_is_overdue(turn) {
                 return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));

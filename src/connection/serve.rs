@@ -27,6 +27,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 }
                 Err(error) => return Outcome::Close(End::Broken(error)),
             }
+            if self.can_send() {
+                return Outcome::Yield;
+            }
             if self.write_is_overdue(turn) {
                 return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
             }

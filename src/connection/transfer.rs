@@ -3,8 +3,8 @@
 use std::io::{self, IoSlice};
 use std::mem;
 
-use super::{Connection, Scratch, Turn};
-use crate::buffer::{Input, Rest};
+use super::{BYTES_PER_TURN, Connection, Scratch, Turn};
+use crate::buffer::{FileRange, Front, Input, Repeat};
 use crate::selector::{Readiness, Stream};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 
@@ -63,9 +63,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 sent = write(&mut self.stream, &mut self.readiness, queue, lent);
             }
             let left = match sent {
-                Ok(sent) if sent < len => {
-                    Some(Rest::of(&queue[sent.min(queue.len())..], &lent[sent.saturating_sub(queue.len())..]))
-                }
+                Ok(sent) if sent < io.output.len() => Some(io.output.take_rest(sent)),
                 Ok(_) | Err(_) => None,
             };
             mem::swap(&mut self.output, &mut turn.scratch.output);
@@ -92,47 +90,53 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !self.readiness.readable || self.input_ended {
             return Ok(Received::Nothing);
         }
-        // The edge stands until the stream has answered to it, so an interrupted call is made again.
-        let read = loop {
-            match self.stream.read(&mut scratch.input) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        match read {
-            Ok(0) => {
+        // The edge stands until the stream has answered to it.
+        match until_answered(|| self.stream.read(&mut scratch.input))? {
+            Some(0) => {
                 self.input_ended = true;
                 log::trace!("{} has ended its sending side", self.peer);
                 Ok(Received::End)
             }
-            Ok(len) => {
+            Some(len) => {
                 log::trace!("Read {len} bytes from {}", self.peer);
                 // A short read has emptied the socket: what comes later is another edge, unless the end is there too.
                 self.readiness.readable = len == scratch.input.len() || self.readiness.read_closed;
                 Ok(Received::Bytes(len))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            None => {
                 self.readiness.readable = false;
                 Ok(Received::Nothing)
             }
-            Err(error) => Err(error),
         }
     }
 
-    /// Sends what is left over, as far as the stream takes it, and returns how much that was.
+    /// Sends what is left over, as far as the stream takes it and a turn goes, and returns how much that was.
     pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
         // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the
         // peer has taken nothing by the deadline, or just little, is found out by writing.
-        let tries = self.readiness.writable || self.write_is_overdue(turn);
-        if self.output.is_empty() || !tries {
-            return Ok(0);
+        self.readiness.writable |= self.write_is_overdue(turn);
+        let mut sent = 0;
+        while self.can_send() && sent < BYTES_PER_TURN {
+            let len_max = BYTES_PER_TURN - sent;
+            let (stream, readiness) = (&mut self.stream, &mut self.readiness);
+            let len = match self.output.front() {
+                Some(Front::Bytes(bytes)) => write(stream, readiness, bytes, &[])?,
+                Some(Front::File(range)) => send_file(stream, readiness, range, len_max)?,
+                Some(Front::Repeat(repeat)) => write_repeated(stream, readiness, repeat, len_max)?,
+                None => break,
+            };
+            self.output.consume(len);
+            sent += len;
         }
-        let sent = write(&mut self.stream, &mut self.readiness, self.output.as_slice(), &[])?;
-        self.output.consume(sent);
         if sent > 0 {
             self.write_deadline = Some(turn.now + turn.config.write_timeout);
         }
         Ok(sent)
+    }
+
+    /// Whether there is output, and the stream takes it.
+    pub(super) fn can_send(&self) -> bool {
+        self.readiness.writable && !self.output.is_empty()
     }
 
     pub(super) fn write_is_overdue(&self, turn: &Turn<'_>) -> bool {
@@ -140,24 +144,63 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 }
 
-/// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was. A short write has
-/// filled the socket: room is another edge.
+/// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was.
 fn write<S: Stream>(stream: &mut S, readiness: &mut Readiness, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    let sent = loop {
-        let result = match (first, second) {
-            (_, []) => stream.write(first),
-            ([], _) => stream.write(second),
-            _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
-        };
-        match result {
-            Ok(sent) => break sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+    let sent = until_answered(|| match (first, second) {
+        (_, []) => stream.write(first),
+        ([], _) => stream.write(second),
+        _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+    })?;
+    Ok(taken(sent, first.len() + second.len(), readiness))
+}
+
+/// The same with bytes that are repeated, up to `len_max` of them.
+fn write_repeated<S: Stream>(
+    stream: &mut S,
+    readiness: &mut Readiness,
+    repeat: &Repeat,
+    len_max: usize,
+) -> io::Result<usize> {
+    let (slices, len) = repeat.slices(len_max);
+    let sent = until_answered(|| stream.write_vectored(&slices))?;
+    Ok(taken(sent, len, readiness))
+}
+
+/// Sends bytes of a file, up to `len_max` of them, and returns how many it were.
+fn send_file<S: Stream>(
+    stream: &mut S,
+    readiness: &mut Readiness,
+    range: &FileRange,
+    len_max: usize,
+) -> io::Result<usize> {
+    let len = range.len().min(len_max);
+    match until_answered(|| stream.send_file(range.file(), range.offset(), len))? {
+        Some(0) => Err(FileRange::cut_short()),
+        Some(sent) => Ok(sent),
+        None => {
+            readiness.writable = false;
+            Ok(0)
+        }
+    }
+}
+
+/// Makes a call again while it is interrupted. `None` where it would block.
+fn until_answered(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match call() {
+            Ok(sent) => return Ok(Some(sent)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    };
-    readiness.writable = sent == first.len() + second.len();
-    Ok(sent)
+    }
+}
+
+/// How much of `len` bytes was `sent`. A short write has filled the socket: room is another edge.
+fn taken(sent: Option<usize>, len: usize, readiness: &mut Readiness) -> usize {
+    let sent = sent.unwrap_or(0);
+    readiness.writable = sent == len;
+    sent
 }
 
 #[cfg(test)]
@@ -166,6 +209,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::buffer::Outgoing;
     use crate::connection::{Config, ConnectionState};
     use crate::session::{Peer, Wakers};
 
@@ -227,7 +271,7 @@ mod tests {
         let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), number: None };
         let stream = Interrupted { calls: 0, written: Vec::new() };
         let mut connection = Connection::new(stream, Mirror, peer, ConnectionState::Open);
-        let scratch = &mut Scratch { input: vec![0; 100].into(), output: Rest::default() };
+        let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
         assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
         let config = &Config::default();
         let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, wakers: Wakers::default() };

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{cores, no_thread};
-use crate::buffer::{Input, Output};
+use crate::buffer::{Input, Outgoing, Output};
 use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
 /// What a handler does for each request, before the reply goes out.
@@ -97,7 +97,7 @@ struct Job {
     began: Instant,
     awaited: Awaited,
     /// The reply, which goes out when it's done.
-    reply: Vec<u8>,
+    reply: Outgoing,
     /// What the session came to with that.
     progress: Progress,
 }
@@ -116,7 +116,7 @@ impl<T: Session> Session for BusySession<T> {
                 return Ok(Progress::Working);
             }
             self.worked += now.saturating_duration_since(job.began);
-            io.output.push(&job.reply);
+            io.output.append(job.reply);
             return Ok(job.progress);
         }
         if !io.output.has_room() {
@@ -131,7 +131,7 @@ impl<T: Session> Session for BusySession<T> {
             Work::Compute(time) => {
                 compute(time, || true);
                 self.worked += time;
-                io.output.push(&reply);
+                io.output.append(reply);
                 return Ok(progress);
             }
             Work::Offload(time) => {
@@ -163,12 +163,12 @@ impl<T: Session> Session for BusySession<T> {
 impl<T: Session> BusySession<T> {
     /// Lets the session handle one request, at most, and returns what it came to and the reply. An error, and its reply,
     /// take no work.
-    fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Vec<u8>), SessionError> {
-        let mut reply = Vec::new();
+    fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Outgoing), SessionError> {
+        let mut reply = Outgoing::default();
         let messages = io.messages_left.min(1);
         let mut inner = SessionIo {
             input: Input::new(io.input.remaining()),
-            output: Output::new(&mut reply, 0, usize::MAX),
+            output: reply.output(usize::MAX),
             input_ended: io.input_ended,
             messages_left: messages,
             peer: io.peer,
@@ -182,7 +182,7 @@ impl<T: Session> BusySession<T> {
         match result {
             Ok(progress) => Ok((progress, reply)),
             Err(error) => {
-                io.output.push(&reply);
+                io.output.append(reply);
                 Err(error)
             }
         }

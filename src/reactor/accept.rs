@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Reactor;
 use super::id::Source;
-use crate::buffer::Rest;
+use crate::buffer::Outgoing;
 use crate::connection::{Connection, ConnectionState};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service, Session};
@@ -221,7 +221,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         log::warn!("Refused connection from {peer}: {logged}");
         self.accepting.refused += 1;
         let mut session = self.service.accept(&peer);
-        let mut words = Rest::default();
+        let mut words = Outgoing::default();
         let why = format!("the server is full, {told}; try again later");
         session.refuse(&mut words.output(self.config.output_high_water), &why);
         let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);

@@ -1,5 +1,7 @@
 //! The sockets of the real selectors: mio's, which do not block, whoever watches them.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::fs::File;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -40,6 +42,11 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 impl Stream for TcpStream {
     fn end_output(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn send_file(&mut self, file: &File, mut offset: u64, len: usize) -> io::Result<usize> {
+        Ok(rustix::fs::sendfile(self, file, Some(&mut offset), len)?)
     }
 
     fn connected(&mut self) -> io::Result<bool> {

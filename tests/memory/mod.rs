@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "each of the test files that share this uses its part of it")]
 
 use std::fmt;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use multiconn::buffer::{Input, Output};
+use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::{Jsonheader, Limits, Message, MessageReader, ProtocolError};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo, Wakers};
 
@@ -126,10 +127,10 @@ impl<S: Session> Wire<S> {
 
     /// One call: what it returns, how many bytes it used, how many it sent.
     fn call(&mut self) -> (Result<Progress, SessionError>, usize, usize) {
-        let mut queue = Vec::new();
+        let mut queue = Outgoing::default();
         let mut io = SessionIo {
             input: Input::new(&self.unused),
-            output: Output::new(&mut queue, 0, self.high_water),
+            output: queue.output(self.high_water),
             input_ended: self.input_ended,
             messages_left: self.messages_per_call,
             peer: &PEER,
@@ -139,8 +140,9 @@ impl<S: Session> Wire<S> {
         io.output.queue(); // What was lent joins the queue.
         let used = io.input.used();
         self.unused.drain(..used);
-        self.sent.extend_from_slice(&queue);
-        (result, used, queue.len())
+        let sent = queue.len();
+        queue.read_to_end(&mut self.sent).expect("it is in memory");
+        (result, used, sent)
     }
 }
 

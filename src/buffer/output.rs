@@ -1,0 +1,141 @@
+//! Where a session puts what it sends.
+
+use std::fs::File;
+use std::io;
+
+use super::outgoing::{Chunk, FileRange, Outgoing, Repeat};
+
+/// Where a session puts what it sends.
+///
+/// It consists of a queue, and of a slice of the input that is [lent](Output::lend) to be sent as it is, without a copy.
+/// What is too much for memory goes into the queue as a [file](Output::push_file) or as bytes to be
+/// [repeated](Output::push_repeated), and is sent from there.
+#[derive(Debug)]
+pub struct Output<'a> {
+    queue: &'a mut Outgoing,
+    lent: &'a [u8],
+    high_water: usize,
+}
+
+impl<'a> Output<'a> {
+    /// An output that appends to `queue`, and is full from `high_water` bytes on.
+    pub fn new(queue: &'a mut Outgoing, high_water: usize) -> Self {
+        Output { queue, lent: &[], high_water }
+    }
+
+    /// How many bytes wait to be sent.
+    pub fn len(&self) -> usize {
+        self.queue.len().saturating_add(self.lent.len())
+    }
+
+    /// Whether nothing waits to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether less than the high-water mark waits: the time to make another reply. A reply, once begun, may go over it.
+    pub fn has_room(&self) -> bool {
+        self.len() < self.high_water
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.queue().extend_from_slice(bytes);
+    }
+
+    /// The end of the queue itself, to append to. What stands in it already is not to be touched.
+    pub fn queue(&mut self) -> &mut Vec<u8> {
+        // What was lent comes before what is appended now.
+        let lent = std::mem::take(&mut self.lent);
+        let queue = self.queue.end();
+        queue.extend_from_slice(lent);
+        queue
+    }
+
+    /// Appends `bytes` of the input without copying them, if they can be sent from where they are.
+    pub fn lend(&mut self, bytes: &'a [u8]) {
+        if self.lent.is_empty() && !self.queue.has_chunks() {
+            self.lent = bytes;
+        } else {
+            self.push(bytes);
+        }
+    }
+
+    /// Appends `len` bytes of `file`, from `offset` on, which are sent without being read into this process where the
+    /// system can do that. Where the file turns out to have fewer by then, the connection breaks.
+    pub fn push_file(&mut self, file: File, offset: u64, len: u64) {
+        self.push_chunk(Chunk::File(FileRange::new(file, offset, len)));
+    }
+
+    /// Appends `bytes`, `times` times over. They are in memory as often as fills a buffer, whatever the times.
+    pub fn push_repeated(&mut self, bytes: &[u8], times: u64) {
+        self.push_chunk(Chunk::Repeat(Repeat::new(bytes, times)));
+    }
+
+    /// Appends all that is in `other`.
+    pub fn append(&mut self, other: Outgoing) {
+        self.queue();
+        self.queue.append(other);
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk) {
+        self.queue();
+        self.queue.push(chunk);
+    }
+
+    /// Takes what is left when `sent` bytes have gone: out of the queue, and off what was lent.
+    pub(crate) fn take_rest(&mut self, sent: usize) -> Outgoing {
+        self.queue.take_rest(std::mem::take(&mut self.lent), sent)
+    }
+
+    /// What to send first, in order: bytes of the queue, then what was lent.
+    pub(crate) fn parts(&self) -> (&[u8], &'a [u8]) {
+        (self.queue.head(), self.lent)
+    }
+}
+
+impl io::Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lent_keeps_its_place() {
+        let mut queue = Outgoing::default();
+        queue.output(16).push(b"gone, first");
+        queue.consume(6);
+        let mut output = queue.output(16);
+        output.lend(b", second");
+        assert_eq!(output.parts(), (&b"first"[..], &b", second"[..]));
+        assert!(output.has_room());
+        output.push(b", third");
+        assert_eq!(output.parts(), (&b"first, second, third"[..], &b""[..]));
+        assert_eq!(output.len(), 20);
+        assert!(!output.has_room());
+        output.lend(b", fourth");
+        output.lend(b", fifth");
+        assert_eq!(output.parts().0, b"first, second, third, fourth, fifth");
+    }
+
+    #[test]
+    fn what_is_lent_after_a_chunk_waits_behind_it() {
+        let mut queue = Outgoing::default();
+        let mut output = queue.output(16);
+        output.lend(b"1");
+        output.push_repeated(b"ab", 3);
+        output.lend(b"2");
+        output.push(b"3");
+        assert_eq!((output.len(), output.parts()), (9, (&b"1"[..], &b""[..])));
+        assert_eq!(io::read_to_string(queue).unwrap(), "1ababab23");
+    }
+}
