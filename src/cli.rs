@@ -6,6 +6,7 @@
 mod address;
 mod call_app;
 mod call_echo;
+mod call_multiply;
 mod demo;
 mod descriptors;
 mod log;
@@ -14,6 +15,7 @@ mod options;
 mod serve;
 mod serve_app;
 mod serve_echo;
+mod serve_multiply;
 mod signals;
 mod units;
 
@@ -69,6 +71,7 @@ enum Command {
 enum Call {
     App(call_app::CallApp),
     Echo(call_echo::CallEcho),
+    Multiply(call_multiply::CallMultiply),
 }
 
 impl Cli {
@@ -91,6 +94,7 @@ impl Cli {
                 match call {
                     Call::App(call) => call.run(),
                     Call::Echo(call) => call.run(),
+                    Call::Multiply(call) => call.run(self.verbosity.quiet),
                 }
             }
         }

@@ -2,3 +2,5 @@
 
 pub mod app;
 pub mod echo;
+pub mod line;
+pub mod multiply;

@@ -5,7 +5,7 @@ use std::io;
 use clap::Subcommand;
 
 use super::options::ServerOptions;
-use super::{Failure, descriptors, print, serve_app, serve_echo, signals};
+use super::{Failure, descriptors, print, serve_app, serve_echo, serve_multiply, signals};
 use crate::models::{self, Busy, Config, Model};
 use crate::session::Service;
 use crate::text::reason;
@@ -14,6 +14,7 @@ use crate::text::reason;
 pub enum Serve {
     App(serve_app::ServeApp),
     Echo(serve_echo::ServeEcho),
+    Multiply(serve_multiply::ServeMultiply),
 }
 
 impl Serve {
@@ -21,6 +22,7 @@ impl Serve {
         match self {
             Serve::App(serve) => serve.run(),
             Serve::Echo(serve) => serve.run(),
+            Serve::Multiply(serve) => serve.run(),
         }
     }
 }

@@ -1,0 +1,75 @@
+//! `multiconn call multiply`: in what chunks a stream arrives.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::{Failure, print, units};
+use crate::client;
+use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
+use crate::session::End;
+use crate::text::Escaped;
+
+/// Have a string sent back many times over, and show in what chunks it comes
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn call multiply 127.0.0.1:2000 hello")]
+pub struct CallMultiply {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// What to send
+    #[arg(value_name = "TEXT", default_value = "hello", allow_hyphen_values = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    text: String,
+    /// How long to wait for the connection, and for each chunk
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = units::timeout)]
+    timeout: Duration,
+}
+
+/// Chunks of which the bytes are shown.
+const SHOWN_CHUNKS: u64 = 5;
+
+impl CallMultiply {
+    /// With `quiet` only the summary is printed.
+    pub fn run(self, quiet: bool) -> Result<(), Failure> {
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
+        let mut printed = Ok(());
+        let show = |chunk: Chunk<'_>| {
+            if !quiet {
+                printed = print(line(chunk).as_bytes());
+            }
+            if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let session = MultiplyClient::new(self.text.into_bytes(), show, self.timeout);
+        let mut conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversation = conversations.pop().expect("each session has its conversation");
+        let (summary, copies) = (conversation.session.summary(), conversation.session.copies());
+        let failure = match conversation.end {
+            End::Finished => None,
+            _ => Some(Failure::of_conversation(&address, &conversation)),
+        };
+        drop(conversation);
+        printed?;
+        match failure {
+            None => print(summed_up(summary, copies).as_bytes()),
+            Some(failure) => Err(failure),
+        }
+    }
+}
+
+fn line(Chunk { number, bytes }: Chunk<'_>) -> String {
+    let len = bytes.len();
+    match number {
+        ..=SHOWN_CHUNKS => format!("chunk {number}: {len} bytes: {}\n", Escaped(bytes)),
+        _ => format!("chunk {number}: {len} bytes\n"),
+    }
+}
+
+fn summed_up(Summary { chunks, len, smallest, largest }: Summary, copies: u64) -> String {
+    format!(
+        "{copies} copies, {len} bytes, in {chunks} chunks; the smallest has {smallest} bytes, the largest {largest}\n"
+    )
+}

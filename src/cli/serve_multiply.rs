@@ -1,0 +1,68 @@
+//! `multiconn serve multiply`: a string, ten thousand times over.
+
+use std::io::{self, BufRead};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, serve, units};
+use crate::protocols::line::{LineLimits, PAUSE};
+use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
+use crate::text::reason;
+
+/// Send each client its string 10,000 times over (port 2000)
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn serve multiply\n  multiconn call multiply 127.0.0.1 hello")]
+pub struct ServeMultiply {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// How often to send the string
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    times: u64,
+    /// Longest string, in bytes
+    #[arg(long, value_name = "SIZE", default_value = "1000000", value_parser = units::size)]
+    max_string: usize,
+    /// How long a string may take, from its first byte on
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
+    request_timeout: Duration,
+    /// Send nothing before Enter is pressed here, once for each client
+    #[arg(long)]
+    wait_for_enter: bool,
+}
+
+impl ServeMultiply {
+    pub fn run(self) -> Result<(), Failure> {
+        let limits = LineLimits {
+            len_max: self.max_string,
+            idle_timeout: self.server.idle_timeout,
+            timeout: self.request_timeout,
+            pause: Some(PAUSE),
+        };
+        let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
+        serve::run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
+    }
+}
+
+/// A thread of its own reads lines, since reading them can't but wait.
+fn watch_standard_input() -> Result<Keyboard, Failure> {
+    let keyboard = Keyboard::default();
+    let pressed = keyboard.clone();
+    let watch = move || {
+        for line in io::stdin().lock().split(b'\n') {
+            match line {
+                Ok(_) => pressed.enter(),
+                Err(error) => {
+                    log::error!("Cannot read standard input: {}", reason(&error));
+                    break;
+                }
+            }
+        }
+        pressed.end();
+    };
+    match thread::Builder::new().name("keyboard".into()).spawn(watch) {
+        Ok(_) => Ok(keyboard),
+        Err(error) => Err(Failure::new(format!("cannot start a thread: {}", reason(&error)))),
+    }
+}

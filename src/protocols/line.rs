@@ -1,0 +1,121 @@
+//! A request that is one line, as the texts' servers take it.
+//!
+//! Their clients send a few bytes and wait: some end them with a newline, some with the end of their sending side, and
+//! some with nothing, since the server's one `recv` brings what they sent. The last are understood by the pause that
+//! follows.
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::session::{SessionError, SessionIo};
+
+/// What a request line may be, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct LineLimits {
+    /// Most bytes, without the newline.
+    pub len_max: usize,
+    /// How long nothing at all may come.
+    pub idle_timeout: Duration,
+    /// How long a line may take, from its first byte on.
+    pub timeout: Duration,
+    /// A pause that ends a line as a newline does, for protocols that know it.
+    pub pause: Option<Duration>,
+}
+
+/// How long a client of the texts is silent after its last byte.
+pub const PAUSE: Duration = Duration::from_millis(50);
+
+/// Reads the one line of a connection.
+#[derive(Debug)]
+pub(super) struct LineReader {
+    limits: LineLimits,
+    /// Bytes that have come, and hold no newline.
+    scanned: usize,
+    /// When the first of them came.
+    began: Option<Instant>,
+    /// When the last of them came.
+    paused_since: Option<Instant>,
+    deadline: Option<Instant>,
+}
+
+impl LineReader {
+    pub fn new(limits: LineLimits) -> Self {
+        LineReader { limits, scanned: 0, began: None, paused_since: None, deadline: None }
+    }
+
+    /// The line, once it's there. Until then it stays in the input. Where the peer has ended its side without a byte, it's an
+    /// empty one.
+    ///
+    /// # Errors
+    /// Where it's too long, or takes too long.
+    pub fn read<'a>(&mut self, io: &mut SessionIo<'a>, now: Instant) -> Result<Option<&'a [u8]>, SessionError> {
+        let bytes = io.input.remaining();
+        let LineLimits { len_max, idle_timeout, timeout, pause } = self.limits;
+        let newline = bytes[self.scanned..].iter().position(|&byte| byte == b'\n').map(|at| self.scanned + at);
+        if newline.unwrap_or(bytes.len()) > len_max {
+            return Err(SessionError::other(LineError::TooLong { len_max }));
+        }
+        if newline.is_some() {
+            return Ok(io.input.take_until(b'\n'));
+        }
+        if bytes.len() > self.scanned {
+            self.scanned = bytes.len();
+            self.paused_since = Some(now);
+            self.began.get_or_insert(now);
+        }
+        let pause_ends = pause.and_then(|pause| Some(self.paused_since? + pause));
+        if io.input_ended || pause_ends.is_some_and(|end| now >= end) {
+            return Ok(Some(io.input.take_all()));
+        }
+        let Some(began) = self.began else {
+            return match *self.deadline.get_or_insert(now + idle_timeout) {
+                deadline if now >= deadline => Err(SessionError::Idle(idle_timeout)),
+                _ => Ok(None),
+            };
+        };
+        let last = began + timeout;
+        if now >= last {
+            return Err(SessionError::other(LineError::TooSlow { len: bytes.len(), timeout }));
+        }
+        self.deadline = Some(pause_ends.map_or(last, |end| end.min(last)));
+        Ok(None)
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether nothing has come.
+    pub fn is_idle(&self) -> bool {
+        self.began.is_none()
+    }
+}
+
+/// What is wrong with a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineError {
+    /// It has more bytes than it may have.
+    TooLong {
+        /// How many it may have.
+        len_max: usize,
+    },
+    /// It did not end in time.
+    TooSlow {
+        /// Bytes that came.
+        len: usize,
+        /// How long was waited from the first of them on.
+        timeout: Duration,
+    },
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len_max } => write!(f, "a request of more than {len_max} bytes"),
+            Self::TooSlow { len, timeout } => write!(f, "timed out after {timeout:?}, {len} bytes into the request"),
+        }
+    }
+}
+
+impl Error for LineError {}

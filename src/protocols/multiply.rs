@@ -1,0 +1,119 @@
+//! A string, sent back ten thousand times over: what a stream is made of.
+//!
+//! The texts' `tms` and `tmc`. The client sends a string, the server sends it back as many times as it was told to, and
+//! the client shows in what chunks that arrives: TCP is one stream, and the borders of what was sent are not kept.
+
+mod client;
+mod keyboard;
+
+use std::time::{Duration, Instant};
+
+pub use client::{Chunk, MultiplyClient, MultiplyError, Summary};
+pub use keyboard::Keyboard;
+
+use super::line::{LineLimits, LineReader, PAUSE};
+use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::text::Escaped;
+use keyboard::Wait;
+
+/// The texts' port.
+pub const PORT: u16 = 2000;
+
+/// Makes the server's sessions.
+#[derive(Clone, Debug)]
+pub struct MultiplyService {
+    /// The string's limits.
+    pub limits: LineLimits,
+    /// How often it is sent back.
+    pub times: u64,
+    /// Where somebody has to press Enter before it is.
+    pub keyboard: Option<Keyboard>,
+}
+
+impl Default for MultiplyService {
+    /// At most a million bytes, in half a minute, 10,000 times; an idle timeout of a minute.
+    fn default() -> Self {
+        let limits = LineLimits {
+            len_max: 1_000_000,
+            idle_timeout: Duration::from_secs(60),
+            timeout: Duration::from_secs(30),
+            pause: Some(PAUSE),
+        };
+        MultiplyService { limits, times: 10_000, keyboard: None }
+    }
+}
+
+impl Service for MultiplyService {
+    type Session = MultiplyServer;
+
+    fn accept(&mut self, _peer: &Peer) -> MultiplyServer {
+        let state = State::Reading(LineReader::new(self.limits));
+        MultiplyServer { times: self.times, keyboard: self.keyboard.clone(), state }
+    }
+
+    fn shares_state(&self) -> bool {
+        // Processes that read the same keyboard would take each other's keys.
+        self.keyboard.is_some()
+    }
+}
+
+/// The server's side.
+#[derive(Debug)]
+pub struct MultiplyServer {
+    times: u64,
+    keyboard: Option<Keyboard>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Reading(LineReader),
+    /// The string is to be sent back once somebody has pressed Enter.
+    Waiting {
+        string: Vec<u8>,
+        wait: Wait,
+    },
+}
+
+impl Session for MultiplyServer {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        match &mut self.state {
+            State::Reading(line) => {
+                let Some(string) = line.read(io, now)? else { return Ok(Progress::NeedInput) };
+                log::debug!("Read {} from {}", Escaped(string), io.peer);
+                let Some(keyboard) = &self.keyboard else {
+                    return Ok(send(io, string, self.times));
+                };
+                log::info!("Press Enter to send {} bytes {} times to {}", string.len(), self.times, io.peer);
+                let wait = keyboard.wait(io.wakers.waker());
+                self.state = State::Waiting { string: string.to_vec(), wait };
+                self.advance(io, now)
+            }
+            State::Waiting { string, wait } => match wait.is_over() {
+                Ok(true) => Ok(send(io, string, self.times)),
+                Ok(false) => Ok(Progress::Working),
+                Err(error) => Err(SessionError::other(error)),
+            },
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Reading(line) => line.deadline(),
+            State::Waiting { .. } => None,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Reading(line) => line.is_idle(),
+            State::Waiting { .. } => false,
+        }
+    }
+}
+
+fn send(io: &mut SessionIo<'_>, string: &[u8], times: u64) -> Progress {
+    log::debug!("Sending {} bytes {times} times to {}", string.len(), io.peer);
+    io.output.push_repeated(string, times);
+    Progress::Finished
+}

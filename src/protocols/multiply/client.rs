@@ -1,0 +1,177 @@
+//! The client's side: watching in what chunks a stream arrives.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::session::{Progress, Session, SessionError, SessionIo};
+
+/// Sends a string, checks that only copies of it come back, and shows the chunks in which they come, until the server ends
+/// its side.
+#[derive(Debug)]
+pub struct MultiplyClient<F> {
+    string: Vec<u8>,
+    is_sent: bool,
+    show: F,
+    summary: Summary,
+    timeout: Duration,
+    deadline: Option<Instant>,
+}
+
+/// What one read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Which one it is, from 1.
+    pub number: u64,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// All chunks together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many there were.
+    pub chunks: u64,
+    /// How many bytes they had.
+    pub len: u64,
+    /// Bytes of the smallest.
+    pub smallest: usize,
+    /// Bytes of the largest.
+    pub largest: usize,
+}
+
+impl Summary {
+    fn add(&mut self, len: usize) {
+        self.smallest = if self.chunks == 0 { len } else { self.smallest.min(len) };
+        self.largest = self.largest.max(len);
+        self.chunks += 1;
+        self.len += len as u64;
+    }
+}
+
+impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> MultiplyClient<F> {
+    /// A client that sends `string`, and hands each chunk to `show`, until that breaks it off. It gives up after `timeout`
+    /// without one.
+    ///
+    /// # Panics
+    /// Where the string is empty: there is nothing to be repeated.
+    pub fn new(string: Vec<u8>, show: F, timeout: Duration) -> Self {
+        assert!(!string.is_empty(), "a string to be repeated");
+        MultiplyClient { string, is_sent: false, show, summary: Summary::default(), timeout, deadline: None }
+    }
+
+    /// What has come until now.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// How often the whole string has come.
+    pub fn copies(&self) -> u64 {
+        self.summary.len / self.string.len() as u64
+    }
+
+    /// Bytes of the string that have come after the last whole copy.
+    fn offset(&self) -> usize {
+        // It's less than the string has.
+        (self.summary.len % self.string.len() as u64) as usize
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<ControlFlow<()>, MultiplyError> {
+        let mut left = bytes;
+        let mut expected = &self.string[self.offset()..];
+        while !left.is_empty() {
+            let len = expected.len().min(left.len());
+            if left[..len] != expected[..len] {
+                let same = left.iter().zip(expected).take_while(|(got, want)| got == want).count();
+                let after = self.summary.len + (bytes.len() - left.len() + same) as u64;
+                return Err(MultiplyError::Differs { after });
+            }
+            left = &left[len..];
+            expected = &self.string;
+        }
+        self.summary.add(bytes.len());
+        Ok((self.show)(Chunk { number: self.summary.chunks, bytes }))
+    }
+}
+
+impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if !self.is_sent {
+            // Neither a newline nor the end of our side: the classic server takes what its one `recv` brings.
+            io.output.push(&self.string);
+            self.is_sent = true;
+            self.deadline = Some(now + self.timeout);
+        }
+        let bytes = io.input.take_all();
+        if !bytes.is_empty() {
+            if self.take(bytes).map_err(SessionError::other)?.is_break() {
+                return Ok(Progress::Finished);
+            }
+            self.deadline = Some(now + self.timeout);
+        }
+        if io.input_ended {
+            return match (self.summary.len, self.offset()) {
+                (0, _) => Err(SessionError::other(MultiplyError::Nothing)),
+                (_, 0) => Ok(Progress::Finished),
+                (_, got) => Err(SessionError::other(MultiplyError::Cut { got, want: self.string.len() })),
+            };
+        }
+        match self.deadline {
+            Some(deadline) if now >= deadline => {
+                Err(SessionError::other(MultiplyError::Stalled { len: self.summary.len, timeout: self.timeout }))
+            }
+            // What comes back is read even while the string is still going out.
+            _ => Ok(Progress::NeedEither),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+/// What came back is not what was sent, over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MultiplyError {
+    /// The server closed without sending a byte.
+    Nothing,
+    /// Another byte came.
+    Differs {
+        /// Bytes that were right before it.
+        after: u64,
+    },
+    /// The server closed within a copy.
+    Cut {
+        /// Bytes of that copy that came.
+        got: usize,
+        /// Bytes that it has.
+        want: usize,
+    },
+    /// Nothing more came.
+    Stalled {
+        /// Bytes that came before.
+        len: u64,
+        /// How long was waited.
+        timeout: Duration,
+    },
+}
+
+impl fmt::Display for MultiplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(f, "peer closed without sending anything back"),
+            Self::Differs { after } => write!(f, "what came differs from the string repeated after {after} bytes"),
+            Self::Cut { got, want } => {
+                write!(f, "peer closed {got} bytes into a copy of {want}")
+            }
+            Self::Stalled { len, timeout } => write!(f, "timed out: nothing came for {timeout:?}, after {len} bytes"),
+        }
+    }
+}
+
+impl Error for MultiplyError {}

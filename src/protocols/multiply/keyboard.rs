@@ -1,0 +1,148 @@
+//! Waiting for somebody to press Enter.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+
+/// A keyboard that sessions wait for, in the order in which they came. Clones are the same keyboard.
+///
+/// Each Enter is for one session. Where none waits, it's for the next, as what is typed ahead always is.
+#[derive(Clone, Debug, Default)]
+pub struct Keyboard(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Weak<Ticket>>,
+    /// Times that Enter was pressed with nobody waiting.
+    ahead: usize,
+    has_ended: bool,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    is_over: AtomicBool,
+    waker: Waker,
+}
+
+/// A session's place among those that wait. Dropped, it's given up.
+#[derive(Debug)]
+pub(super) struct Wait {
+    keyboard: Keyboard,
+    ticket: Arc<Ticket>,
+}
+
+impl Keyboard {
+    /// Somebody has pressed Enter.
+    pub fn enter(&self) {
+        let mut state = self.state();
+        // Those whose session is gone don't count.
+        while let Some(ticket) = state.waiting.pop_front() {
+            if let Some(ticket) = ticket.upgrade() {
+                return ticket.call();
+            }
+        }
+        state.ahead += 1;
+    }
+
+    /// Nobody will press Enter any more.
+    pub fn end(&self) {
+        let mut state = self.state();
+        state.has_ended = true;
+        for ticket in state.waiting.drain(..).filter_map(|ticket| ticket.upgrade()) {
+            ticket.waker.wake_by_ref();
+        }
+    }
+
+    pub(super) fn wait(&self, waker: Waker) -> Wait {
+        let ticket = Arc::new(Ticket { is_over: AtomicBool::new(false), waker });
+        let mut state = self.state();
+        match state.ahead {
+            0 => state.waiting.push_back(Arc::downgrade(&ticket)),
+            ahead => {
+                state.ahead = ahead - 1;
+                ticket.is_over.store(true, Ordering::Release);
+            }
+        }
+        drop(state);
+        Wait { keyboard: self.clone(), ticket }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    fn call(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
+    }
+}
+
+impl Wait {
+    /// Whether Enter was pressed for this session.
+    ///
+    /// # Errors
+    /// Where it won't be.
+    pub fn is_over(&self) -> Result<bool, NobodyAtTheKeyboard> {
+        match self.ticket.is_over.load(Ordering::Acquire) {
+            true => Ok(true),
+            false if self.keyboard.state().has_ended => Err(NobodyAtTheKeyboard),
+            false => Ok(false),
+        }
+    }
+}
+
+/// The keyboard's input has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NobodyAtTheKeyboard;
+
+impl fmt::Display for NobodyAtTheKeyboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard input has ended, so nobody will press Enter")
+    }
+}
+
+impl Error for NobodyAtTheKeyboard {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(keyboard: &Keyboard) -> Wait {
+        keyboard.wait(Waker::noop().clone())
+    }
+
+    #[test]
+    fn each_enter_is_for_one_in_order() {
+        let keyboard = Keyboard::default();
+        let [first, gone, third] = [(); 3].map(|()| wait(&keyboard));
+        drop(gone);
+        keyboard.enter();
+        assert_eq!((first.is_over(), third.is_over()), (Ok(true), Ok(false)));
+        keyboard.enter();
+        assert_eq!(third.is_over(), Ok(true));
+    }
+
+    #[test]
+    fn what_is_typed_ahead_counts() {
+        let keyboard = Keyboard::default();
+        keyboard.enter();
+        assert_eq!(wait(&keyboard).is_over(), Ok(true));
+        assert_eq!(wait(&keyboard).is_over(), Ok(false));
+    }
+
+    #[test]
+    fn after_the_end_nobody_waits_in_vain() {
+        let keyboard = Keyboard::default();
+        keyboard.enter();
+        let (ahead, waiting) = (wait(&keyboard), wait(&keyboard));
+        keyboard.end();
+        assert_eq!(ahead.is_over(), Ok(true));
+        assert_eq!(waiting.is_over(), Err(NobodyAtTheKeyboard));
+        assert_eq!(wait(&keyboard).is_over(), Err(NobodyAtTheKeyboard));
+    }
+}
