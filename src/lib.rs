@@ -13,6 +13,7 @@
 //! |---|---|---|
 //! | bytes | [`buffer`] | what has come in and what is to go out, with cursors |
 //! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
+//! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
 //! | system calls | `sys` | the few that need `unsafe`; private, and only there with the feature `models` |
 //! | selector | [`selector`] | what a loop asks of the system: mio, poll, select, or a simulated network with a clock |
@@ -77,6 +78,7 @@ pub mod buffer;
 pub mod cli;
 pub mod client;
 mod connection;
+pub mod folder;
 pub mod message;
 #[cfg(feature = "models")]
 pub mod models;

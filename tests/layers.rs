@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from the top down, and the modules each consists of.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("text and bytes", &["text", "buffer"]),
     ("message", &["message"]),
+    ("files", &["folder"]),
     ("session", &["session"]),
     ("protocols", &["protocols"]),
     ("system calls", &["sys"]),

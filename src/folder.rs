@@ -1,0 +1,373 @@
+//! A folder whose files may be read, and nothing outside of it, whatever path is asked for.
+//!
+//! Where the kernel can resolve a path beneath an open folder (Linux 5.6 and later: openat2(2) with `RESOLVE_BENEATH` and
+//! `RESOLVE_NO_MAGICLINKS`), it does, and no symbolic link, `..`, or rename that happens meanwhile leads out of it. Elsewhere
+//! the path is walked name by name from the open folder, and no symbolic link is followed at all.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
+
+use crate::text::reason;
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder {
+    fd: OwnedFd,
+    /// Whether names that begin with a dot may be asked for.
+    hidden: bool,
+    walk: Walk,
+}
+
+/// Who resolves paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walk {
+    #[cfg(target_os = "linux")]
+    Kernel,
+    Ours,
+}
+
+/// How a folder, or something that is only to be looked at, is opened.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+/// How a file is opened: it doesn't wait for anything, and becomes nobody's terminal.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+impl Folder {
+    /// Opens the folder at `path`. With `hidden`, files below names that begin with a dot are in it as well.
+    ///
+    /// # Errors
+    /// Where it can't be opened, or is no folder.
+    pub fn open(path: &Path, hidden: bool) -> io::Result<Folder> {
+        let fd = openat(CWD, path, LOOK | OFlags::DIRECTORY, Mode::empty())?;
+        let walk = Walk::of(&fd);
+        Ok(Folder { fd, hidden, walk })
+    }
+
+    /// Opens the regular file at `path`, which is relative to the folder, and returns it with its length.
+    ///
+    /// # Errors
+    /// Where there is none, it may not be read, or the path leads out of the folder.
+    pub fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
+        if path.contains(&0) {
+            return Err(FolderError::ZeroByte);
+        }
+        if path.starts_with(b"/") {
+            return Err(FolderError::Outside);
+        }
+        if !self.hidden && has_hidden_name(path) {
+            return Err(FolderError::Hidden);
+        }
+        // Opening a device can do something, and opening a pipe lets its other side go on. So first there is only a look.
+        let is_regular = |fd: &OwnedFd| Ok(FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::RegularFile);
+        if !self.resolve(path, LOOK).and_then(|fd| is_regular(&fd)).map_err(FolderError::of)? {
+            return Err(FolderError::NotRegular);
+        }
+        let fd = self.resolve(path, READ).map_err(FolderError::of)?;
+        let stat = fstat(&fd).map_err(FolderError::of)?;
+        // What was looked at may have been replaced since.
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(FolderError::NotRegular);
+        }
+        self.check_true_path(&fd)?;
+        Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0)))
+    }
+
+    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        match self.walk {
+            #[cfg(target_os = "linux")]
+            Walk::Kernel => beneath(&self.fd, path, flags),
+            Walk::Ours => step_by_step(&self.fd, path, flags),
+        }
+    }
+
+    /// Where a symbolic link was followed, what it led to may be hidden though its name isn't.
+    #[cfg(target_os = "linux")]
+    fn check_true_path(&self, file: &OwnedFd) -> Result<(), FolderError> {
+        if self.hidden || self.walk == Walk::Ours {
+            return Ok(());
+        }
+        let folder = true_path(&self.fd).map_err(FolderError::of)?;
+        let file = true_path(file).map_err(FolderError::of)?;
+        match file.strip_prefix(folder.strip_suffix(b"/").unwrap_or(&folder)) {
+            Some(path) if has_hidden_name(path) => Err(FolderError::Hidden),
+            Some(_) => Ok(()),
+            // It was moved away meanwhile.
+            None => Err(FolderError::Outside),
+        }
+    }
+
+    /// No symbolic link is followed.
+    #[cfg(not(target_os = "linux"))]
+    fn check_true_path(&self, _file: &OwnedFd) -> Result<(), FolderError> {
+        Ok(())
+    }
+}
+
+impl Walk {
+    #[cfg(target_os = "linux")]
+    fn of(folder: &OwnedFd) -> Walk {
+        // Kernels before 5.6 don't have the call, and some sandboxes don't let it through.
+        if beneath(folder, b".", LOOK).is_ok() { Walk::Kernel } else { Walk::Ours }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn of(_folder: &OwnedFd) -> Walk {
+        Walk::Ours
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn beneath(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{ResolveFlags, openat2};
+
+    let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..TRIES {
+        match openat2(folder, path, flags, Mode::empty(), how) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+/// While folders are renamed, the kernel can't always tell whether a `..` stays beneath, and asks to try again.
+#[cfg(target_os = "linux")]
+const TRIES: u32 = 100;
+
+#[cfg(target_os = "linux")]
+fn true_path(fd: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    use std::os::fd::AsRawFd;
+
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    Ok(rustix::fs::readlinkat(CWD, link, Vec::new())?.into_bytes())
+}
+
+/// Each name is looked up in the folder that the one before it has led to, and none of them may be a link.
+fn step_by_step(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    let mut names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b".")).peekable();
+    let mut found = folder.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE))?;
+    while let Some(name) = names.next() {
+        if name == b".." {
+            return Err(Errno::XDEV);
+        }
+        let is_last = names.peek().is_none() && !path.ends_with(b"/");
+        let how = if is_last { flags } else { LOOK | OFlags::DIRECTORY };
+        found = openat(&found, name, how | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    Ok(found)
+}
+
+/// Whether one of its names begins with a dot, other than those for a folder itself and the one above.
+fn has_hidden_name(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|name| name.starts_with(b".") && !matches!(name, b"." | b".."))
+}
+
+/// Why a file is not to be had.
+#[derive(Debug)]
+pub enum FolderError {
+    /// The path has a zero byte, which no file's name has.
+    ZeroByte,
+    /// The path leads out of the folder.
+    Outside,
+    /// The file, or a folder that it is in, is hidden.
+    Hidden,
+    /// It's a folder, a device, a pipe, or the like.
+    NotRegular,
+    /// The system can't open it.
+    System(io::Error),
+}
+
+impl FolderError {
+    fn of(errno: Errno) -> FolderError {
+        match errno {
+            Errno::XDEV => FolderError::Outside,
+            errno => FolderError::System(errno.into()),
+        }
+    }
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroByte => write!(f, "a path with a zero byte"),
+            Self::Outside => write!(f, "it leads out of the served folder"),
+            Self::Hidden => write!(f, "hidden files are not served"),
+            Self::NotRegular => write!(f, "not a regular file"),
+            Self::System(error) => f.write_str(&reason(error)),
+        }
+    }
+}
+
+impl Error for FolderError {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::mkfifoat;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const SECRET: &str = "secret";
+
+    /// A folder `served` with this and that in it, beside a secret.
+    fn tree() -> TempDir {
+        let dir = TempDir::new().unwrap();
+        let served = dir.path().join("served");
+        fs::create_dir_all(served.join("sub/deep")).unwrap();
+        fs::create_dir_all(served.join(".hidden")).unwrap();
+        for (path, content) in [
+            ("secret", SECRET),
+            ("served/file", "file"),
+            ("served/sub/deep/file", "deep file"),
+            ("served/.dot", "dot"),
+            ("served/.hidden/file", "hidden file"),
+            ("served/...", "three dots"),
+        ] {
+            fs::write(dir.path().join(path), content).unwrap();
+        }
+        for (to, link) in [
+            ("file", "link"),
+            ("sub/deep", "link-to-folder"),
+            ("../served/file", "out-and-in"),
+            ("../secret", "out"),
+            ("..", "up"),
+            ("/", "slash"),
+            ("/etc/passwd", "passwd"),
+            ("loop", "loop"),
+            (".hidden/file", "to-hidden"),
+            (".hidden", "to-hidden-folder"),
+            ("/proc/self/root/etc/passwd", "magic"),
+            ("nowhere", "dangling"),
+        ] {
+            symlink(to, served.join(link)).unwrap();
+        }
+        symlink(served.join("file"), served.join("absolute")).unwrap();
+        mkfifoat(CWD, served.join("fifo"), Mode::RWXU).unwrap();
+        drop(UnixListener::bind(served.join("socket")).unwrap());
+        dir
+    }
+
+    fn folders(dir: &TempDir, hidden: bool) -> Vec<Folder> {
+        let open = |walk| Folder { walk, ..Folder::open(&dir.path().join("served"), hidden).unwrap() };
+        vec![
+            #[cfg(target_os = "linux")]
+            open(Walk::Kernel),
+            open(Walk::Ours),
+        ]
+    }
+
+    fn read(folder: &Folder, path: &str) -> Result<String, String> {
+        let (mut file, len) = folder.file(path.as_bytes()).map_err(|error| error.to_string())?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(len, text.len() as u64);
+        Ok(text)
+    }
+
+    #[test]
+    fn files_are_found() {
+        let dir = tree();
+        for folder in folders(&dir, false) {
+            for path in ["file", "./file", "sub/../file", "sub//deep/./file", "sub/deep/file"] {
+                let expected = if path.contains("deep") { "deep file" } else { "file" };
+                match (folder.walk, path) {
+                    (Walk::Ours, "sub/../file") => assert!(read(&folder, path).is_err()),
+                    _ => assert_eq!(read(&folder, path).as_deref(), Ok(expected), "{path} by {:?}", folder.walk),
+                }
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn links_that_stay_beneath_are_followed_by_the_kernel() {
+        let dir = tree();
+        for folder in folders(&dir, false) {
+            let follows = folder.walk == Walk::Kernel;
+            assert_eq!(read(&folder, "link").is_ok(), follows);
+            assert_eq!(read(&folder, "link-to-folder/file").is_ok(), follows);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        let dir = tree();
+        for folder in folders(&dir, false) {
+            for (path, why) in [
+                ("", "no such file|not a regular file"),
+                ("nothing", "no such file"),
+                ("sub", "not a regular file"),
+                ("sub/", "not a regular file"),
+                (".", "not a regular file"),
+                ("file/", "not a directory"),
+                ("file/file", "not a directory"),
+                ("/etc/passwd", "it leads out of the served folder"),
+                ("//etc/passwd", "it leads out of the served folder"),
+                ("../secret", "it leads out of the served folder"),
+                ("sub/../../secret", "it leads out of the served folder"),
+                ("..", "it leads out of the served folder|not a regular file"),
+                ("out", "it leads out of the served folder|too many"),
+                ("up/secret", "it leads out of the served folder|not a directory|too many"),
+                ("slash/etc/passwd", "it leads out of the served folder|not a directory|too many"),
+                ("out-and-in", "it leads out of the served folder|too many"),
+                ("absolute", "it leads out of the served folder|too many"),
+                ("passwd", "it leads out of the served folder|too many"),
+                ("magic", "it leads out of the served folder|too many"),
+                ("loop", "too many"),
+                ("dangling", "no such file|too many"),
+                ("fifo", "not a regular file"),
+                ("socket", "not a regular file"),
+                (".dot", "hidden files are not served"),
+                (".hidden/file", "hidden files are not served"),
+                ("sub/../.dot", "hidden files are not served"),
+                ("...", "hidden files are not served"),
+                ("to-hidden", "hidden files are not served|too many"),
+                ("to-hidden-folder/file", "hidden files are not served|not a directory|too many"),
+                ("file\0", "a path with a zero byte"),
+                (&"x".repeat(300), "file name too long"),
+                (&"x/".repeat(3000), "file name too long|no such file"),
+            ] {
+                let got = read(&folder, path).expect_err(path);
+                let is_expected = why.split('|').any(|why| got.contains(why))
+                    // A link that is only looked at is none that is followed.
+                    || folder.walk == Walk::Ours && got == "not a regular file";
+                assert!(is_expected, "{path} by {:?}: {got}", folder.walk);
+            }
+        }
+    }
+
+    #[test]
+    fn hidden_files_are_served_to_who_says_so() {
+        let dir = tree();
+        for folder in folders(&dir, true) {
+            assert_eq!(read(&folder, ".dot").as_deref(), Ok("dot"));
+            assert_eq!(read(&folder, ".hidden/file").as_deref(), Ok("hidden file"));
+            assert_eq!(read(&folder, "...").as_deref(), Ok("three dots"));
+            assert!(read(&folder, "../secret").is_err());
+        }
+    }
+
+    #[test]
+    fn a_folder_has_to_be_one() {
+        let dir = tree();
+        for path in ["secret", "nothing"] {
+            assert!(Folder::open(&dir.path().join(path), false).is_err());
+        }
+        let root = Folder::open(Path::new("/"), false).unwrap();
+        assert!(root.file(b"etc/passwd").is_ok());
+    }
+}
