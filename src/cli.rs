@@ -6,15 +6,18 @@
 mod address;
 mod call_app;
 mod call_echo;
+mod call_getfile;
 mod call_multiply;
 mod demo;
 mod descriptors;
+mod download;
 mod log;
 mod model;
 mod options;
 mod serve;
 mod serve_app;
 mod serve_echo;
+mod serve_getfile;
 mod serve_multiply;
 mod signals;
 mod units;
@@ -72,6 +75,8 @@ enum Call {
     App(call_app::CallApp),
     Echo(call_echo::CallEcho),
     Multiply(call_multiply::CallMultiply),
+    #[command(name = "getfile")]
+    GetFile(call_getfile::CallGetFile),
 }
 
 impl Cli {
@@ -95,6 +100,7 @@ impl Cli {
                     Call::App(call) => call.run(),
                     Call::Echo(call) => call.run(),
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
+                    Call::GetFile(call) => call.run(self.verbosity.quiet),
                 }
             }
         }
@@ -124,6 +130,11 @@ impl Failure {
     /// What was asked for makes no sense.
     fn of_usage(message: impl Into<String>) -> Failure {
         Failure { text: message.into(), is_usage: true }
+    }
+
+    /// The same, with something to know beside it.
+    fn with_hint(self, hint: &str) -> Failure {
+        Failure { text: format!("{} ({hint})", self.text), ..self }
     }
 
     /// The exit status that tells of it.
@@ -167,13 +178,15 @@ fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::Erro
 /// Writes data to standard output, at once.
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::BrokenPipe => "nobody reads it".into(),
-            _ => reason(&error),
-        };
-        Failure::new(format!("cannot write to standard output: {why}"))
-    })
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_write("standard output", &error))
+}
+
+fn cannot_write(to: &str, error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::BrokenPipe => "nobody reads it".into(),
+        _ => reason(error),
+    };
+    Failure::new(format!("cannot write to {to}: {why}"))
 }
 
 #[cfg(test)]

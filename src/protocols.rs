@@ -2,5 +2,6 @@
 
 pub mod app;
 pub mod echo;
+pub mod getfile;
 pub mod line;
 pub mod multiply;

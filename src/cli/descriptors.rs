@@ -30,11 +30,11 @@ pub fn raise_limit() -> u64 {
     limit.current.unwrap_or(PLENTY)
 }
 
-/// Connections that a limit of `descriptors` leaves room for, beside those that are being refused.
-pub fn connections_for(descriptors: u64, model: Model) -> usize {
+/// Connections that a limit of `descriptors` leaves room for, beside those that are being refused, when each needs so many.
+pub fn connections_for(descriptors: u64, each: u64, model: Model) -> usize {
     let free = descriptors.saturating_sub(RESERVED);
     let refusals = (REFUSALS_MAX as u64).min(free / 4);
-    let room = usize::try_from(free - refusals).unwrap_or(usize::MAX).max(1);
+    let room = usize::try_from((free - refusals) / each).unwrap_or(usize::MAX).max(1);
     if model == Model::Select { room.min(FOR_SELECT) } else { room }
 }
 
@@ -52,9 +52,10 @@ mod tests {
 
     #[test]
     fn few_descriptors_leave_few_connections_but_some() {
-        assert_eq!(connections_for(20_000, Model::Reactor), 20_000 - 16 - 32);
-        assert_eq!(connections_for(40, Model::Reactor), 18);
-        assert_eq!(connections_for(3, Model::Reactor), 1);
-        assert_eq!(connections_for(20_000, Model::Select), 1000);
+        assert_eq!(connections_for(20_000, 1, Model::Reactor), 20_000 - 16 - 32);
+        assert_eq!(connections_for(20_000, 2, Model::Reactor), (20_000 - 16 - 32) / 2);
+        assert_eq!(connections_for(40, 1, Model::Reactor), 18);
+        assert_eq!(connections_for(3, 1, Model::Reactor), 1);
+        assert_eq!(connections_for(20_000, 1, Model::Select), 1000);
     }
 }

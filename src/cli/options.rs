@@ -58,12 +58,12 @@ impl ServerOptions {
     }
 
     /// All that is not the protocol's, with the limit of open files raised as far as it goes. An address without a port
-    /// has the protocol's, `default_port`.
-    pub fn config(&self, default_port: u16) -> Result<Config, Failure> {
+    /// has the protocol's, `default_port`. Each connection needs so many descriptors.
+    pub fn config(&self, default_port: u16, descriptors_each: u64) -> Result<Config, Failure> {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         self.model.configure(&mut config)?;
-        config.connection.connections_max = self.connections_max()?;
+        config.connection.connections_max = self.connections_max(descriptors_each)?;
         for address in &self.addresses {
             config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);
         }
@@ -81,9 +81,9 @@ impl ServerOptions {
         }
     }
 
-    fn connections_max(&self) -> Result<usize, Failure> {
+    fn connections_max(&self, descriptors_each: u64) -> Result<usize, Failure> {
         let descriptors = descriptors::raise_limit();
-        let room = descriptors::connections_for(descriptors, self.model());
+        let room = descriptors::connections_for(descriptors, descriptors_each, self.model());
         let Some(max) = self.max_connections.map(|max| max as usize) else { return Ok(room) };
         if !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));

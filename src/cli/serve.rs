@@ -5,7 +5,7 @@ use std::io;
 use clap::Subcommand;
 
 use super::options::ServerOptions;
-use super::{Failure, descriptors, print, serve_app, serve_echo, serve_multiply, signals};
+use super::{Failure, descriptors, print, serve_app, serve_echo, serve_getfile, serve_multiply, signals};
 use crate::models::{self, Busy, Config, Model};
 use crate::session::Service;
 use crate::text::reason;
@@ -15,6 +15,8 @@ pub enum Serve {
     App(serve_app::ServeApp),
     Echo(serve_echo::ServeEcho),
     Multiply(serve_multiply::ServeMultiply),
+    #[command(name = "getfile")]
+    GetFile(serve_getfile::ServeGetFile),
 }
 
 impl Serve {
@@ -23,13 +25,24 @@ impl Serve {
             Serve::App(serve) => serve.run(),
             Serve::Echo(serve) => serve.run(),
             Serve::Multiply(serve) => serve.run(),
+            Serve::GetFile(serve) => serve.run(),
         }
     }
 }
 
 /// Serves `service` as `options` say, on its protocol's port unless they name another.
 pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
-    let config = options.config(port)?;
+    run_with_descriptors(options, port, 1, service)
+}
+
+/// The same where a connection needs more descriptors than that of its socket: so many.
+pub fn run_with_descriptors<V: Service<Session: Send> + Send>(
+    options: &ServerOptions,
+    port: u16,
+    descriptors_each: u64,
+    service: V,
+) -> Result<(), Failure> {
+    let config = options.config(port, descriptors_each)?;
     match options.work() {
         None => serve(options.model(), service, config),
         Some(work) => serve(options.model(), Busy::new(service, work).map_err(|error| failed(&error))?, config),

@@ -1,0 +1,79 @@
+//! `multiconn call getfile`: a file from a file server.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::download::Download;
+use super::{Failure, cannot_write, units};
+use crate::client::{self, Conversation};
+use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
+use crate::session::{End, SessionError};
+
+/// Get a file from a file server
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn call getfile 127.0.0.1:50001 protocols.md -o /tmp/protocols.md")]
+pub struct CallGetFile {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// The file's path on the server, below the folder that it serves
+    #[arg(value_name = "PATH")]
+    path: OsString,
+    /// Where to put it, or `-` for standard output [default: the last name of PATH, in the current folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if there is one
+    #[arg(short, long)]
+    force: bool,
+    /// Go on where a transfer of it was cut off
+    #[arg(long, conflicts_with = "plain")]
+    resume: bool,
+    /// Ask as the texts' client does, for a server that knows nothing else: it tells neither how long the file is nor what
+    /// is wrong
+    #[arg(long)]
+    plain: bool,
+    /// How long to wait for the connection, and for progress on it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+}
+
+impl CallGetFile {
+    /// With `quiet` no progress is shown.
+    pub fn run(self, quiet: bool) -> Result<(), Failure> {
+        let address = self.address.or_port(PORT);
+        let path = self.path.as_bytes();
+        if path.is_empty() || path.contains(&b'\n') {
+            return Err(Failure::of_usage("PATH must have a character, and no line break: that ends it"));
+        }
+        let addresses = address.to_connect_to()?;
+        let download = Download::to(self.output.as_deref(), &self.path, self.force, self.resume, !quiet)?;
+        let request = Request { path, with_status: !self.plain, offset: download.offset() };
+        let session = GetFileClient::new(&request, download, self.timeout);
+        let mut conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversation = conversations.pop().expect("each session has its conversation");
+        let failure = failure(&address, &conversation);
+        let download = conversation.session.into_store();
+        match failure {
+            None => download.finish(),
+            Some(failure) => Err(download.give_up(failure, !self.plain)),
+        }
+    }
+}
+
+fn failure(address: &Address, conversation: &Conversation<GetFileClient<Download>>) -> Option<Failure> {
+    let error = match &conversation.end {
+        End::Finished => return None,
+        End::Failed(SessionError::Other(error)) => error.downcast_ref::<GetFileError>(),
+        _ => None,
+    };
+    Some(match error {
+        Some(GetFileError::Store(error)) => cannot_write(&conversation.session.store().name(), error),
+        _ => Failure::of_conversation(address, conversation),
+    })
+}

@@ -1,0 +1,222 @@
+//! A file that is being received: under another name until it's whole.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Stdout, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Failure, cannot_write};
+use crate::protocols::getfile::Store;
+use crate::text::reason;
+
+/// Where the bytes of a download go, and how far they have come.
+#[derive(Debug)]
+pub struct Download {
+    to: Destination,
+    /// Bytes that are there from before.
+    offset: u64,
+    bar: ProgressBar,
+}
+
+#[derive(Debug)]
+enum Destination {
+    StandardOutput(Stdout),
+    /// A device, a pipe, or the like: it's written to, and never replaced.
+    Special {
+        path: PathBuf,
+        file: File,
+    },
+    /// A file, which is called `part` until it's whole.
+    File {
+        path: PathBuf,
+        part: PathBuf,
+        file: File,
+        force: bool,
+    },
+}
+
+impl Download {
+    /// Prepares to receive a file to `output` (`-` is standard output), or to where the last name of `path` says. With `resume`
+    /// it goes on with what is there from before. Progress is shown if `visible`, on a terminal.
+    pub fn to(
+        output: Option<&Path>,
+        path: &OsStr,
+        force: bool,
+        resume: bool,
+        visible: bool,
+    ) -> Result<Download, Failure> {
+        let (to, offset) = Destination::open(output, path, force, resume)?;
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if visible {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        bar.set_style(style(UNKNOWN_LEN));
+        bar.set_position(offset);
+        bar.reset_eta();
+        Ok(Download { to, offset, bar })
+    }
+
+    /// Bytes that need not be sent again.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What it's written to, for people.
+    pub fn name(&self) -> String {
+        match &self.to {
+            Destination::StandardOutput(_) => "standard output".into(),
+            Destination::Special { path, .. } => path.display().to_string(),
+            Destination::File { part, .. } => part.display().to_string(),
+        }
+    }
+
+    /// All of it has come.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.bar.finish();
+        let name = self.name();
+        match self.to {
+            Destination::StandardOutput(mut out) => out.flush().map_err(|error| cannot_write(&name, &error)),
+            Destination::Special { .. } => Ok(()),
+            Destination::File { path, part, force, .. } => rename(&part, &path, force).map_err(|error| {
+                let why = match error.kind() {
+                    io::ErrorKind::AlreadyExists => "there is a file of that name by now (--force replaces it)".into(),
+                    _ => reason(&error),
+                };
+                Failure::new(format!("cannot rename {} to {}: {why}", part.display(), path.display()))
+            }),
+        }
+    }
+
+    /// No more of it will come. What has come is kept if there is any, and if it `can_resume` that's said.
+    pub fn give_up(self, failure: Failure, can_resume: bool) -> Failure {
+        self.bar.abandon();
+        let Destination::File { part, file, .. } = &self.to else { return failure };
+        match file.metadata().map_or(0, |metadata| metadata.len()) {
+            0 => {
+                // An empty one is of no use to anybody.
+                let _ = fs::remove_file(part);
+                failure
+            }
+            len => {
+                let hint = if can_resume { "; --resume goes on from there" } else { "" };
+                failure.with_hint(&format!("{len} bytes are in {}{hint}", part.display()))
+            }
+        }
+    }
+}
+
+impl Store for Download {
+    fn expect(&mut self, len: u64) {
+        self.bar.set_length(self.offset + len);
+        self.bar.set_style(style(KNOWN_LEN));
+        self.bar.enable_steady_tick(TICK);
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.to {
+            Destination::StandardOutput(out) => out.write_all(bytes).and_then(|()| out.flush())?,
+            Destination::Special { file, .. } | Destination::File { file, .. } => file.write_all(bytes)?,
+        }
+        self.bar.inc(bytes.len() as u64);
+        Ok(())
+    }
+}
+
+impl Destination {
+    fn open(output: Option<&Path>, path: &OsStr, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
+        if output.is_some_and(|output| output == "-") {
+            return match resume {
+                true => Err(Failure::of_usage("--resume needs a file to go on with, and standard output is none")),
+                false => Ok((Destination::StandardOutput(io::stdout()), 0)),
+            };
+        }
+        let path = local_path(output, path)?;
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() && !force => {
+                Err(Failure::new(format!("{} is there already (--force replaces it)", path.display())))
+            }
+            Ok(metadata) if !metadata.is_file() => {
+                let opened = OpenOptions::new().write(true).open(&path);
+                let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+                Ok((Destination::Special { path, file }, 0))
+            }
+            Ok(_) | Err(_) => Self::open_part(path, force, resume),
+        }
+    }
+
+    fn open_part(path: PathBuf, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
+        let name = path.file_name().expect("a local path has a last name");
+        let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
+        let failed = |error: &io::Error| cannot_write(&part.display().to_string(), error);
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&part);
+        let mut file = opened.map_err(|error| failed(&error))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(Failure::new(format!("{} is being received already", path.display())));
+        }
+        if !resume {
+            file.set_len(0).map_err(|error| failed(&error))?;
+        }
+        let offset = file.seek(SeekFrom::End(0)).map_err(|error| failed(&error))?;
+        Ok((Destination::File { path, part, file, force }, offset))
+    }
+}
+
+/// The file to write: `output`, or one of the same name as that at `path` on the server, in the current folder or in the
+/// one that `output` is.
+fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
+    let folder = match output {
+        Some(output) if !output.is_dir() => {
+            return match output.file_name() {
+                Some(_) => Ok(output.to_owned()),
+                None => Err(Failure::of_usage(format!("'{}' is no name for a file", output.display()))),
+            };
+        }
+        Some(folder) => folder,
+        None => Path::new(""),
+    };
+    match Path::new(path).file_name() {
+        Some(name) => Ok(folder.join(name)),
+        None => Err(Failure::of_usage("PATH has no last name to be that of the file; --output FILE gives it one")),
+    }
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename(part: &Path, path: &Path, force: bool) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    if !force {
+        match renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE) {
+            // Not every file system can do that.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result?),
+        }
+    }
+    fs::rename(part, path)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn rename(part: &Path, path: &Path, _force: bool) -> io::Result<()> {
+    fs::rename(part, path)
+}
+
+const KNOWN_LEN: &str = "{percent:>3}% [{wide_bar}] {bytes} of {total_bytes}, {rate}, {left} left";
+const UNKNOWN_LEN: &str = "{bytes}, {rate}";
+/// How often it's drawn though nothing comes.
+const TICK: Duration = Duration::from_millis(250);
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the template is well-formed")
+        .progress_chars("=> ")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{}/s", indicatif::BinaryBytes(state.per_sec() as u64));
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{}", indicatif::HumanDuration(state.eta()));
+        })
+}

@@ -1,0 +1,44 @@
+//! `multiconn serve getfile`: a file server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, serve, units};
+use crate::folder::Folder;
+use crate::protocols::getfile::{GetFileService, PORT};
+use crate::text::reason;
+
+/// Send files to who asks for their path (port 50001)
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  multiconn serve getfile --root docs\n  multiconn call getfile 127.0.0.1 protocols.md -o /tmp/protocols.md"
+)]
+pub struct ServeGetFile {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The folder of which the files are served, and nothing else
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
+    /// Serve files as well whose names, or those of their folders, begin with a dot
+    #[arg(long)]
+    hidden: bool,
+    /// How long a request may take, from its first byte on
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    request_timeout: Duration,
+}
+
+/// A socket and a file.
+const DESCRIPTORS_EACH: u64 = 2;
+
+impl ServeGetFile {
+    pub fn run(self) -> Result<(), Failure> {
+        let folder = Folder::open(&self.root, self.hidden).map_err(|error| {
+            Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
+        })?;
+        let service = GetFileService::new(folder, self.server.idle_timeout, self.request_timeout);
+        serve::run_with_descriptors(&self.server, PORT, DESCRIPTORS_EACH, service)
+    }
+}

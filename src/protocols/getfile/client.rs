@@ -1,0 +1,223 @@
+//! The client's side: a request, and a file that is stored as it comes.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::Request;
+use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::text::{Escaped, reason};
+
+/// Where the bytes of a file go.
+pub trait Store {
+    /// So many bytes are going to come, where that is known.
+    fn expect(&mut self, len: u64);
+
+    /// Takes bytes.
+    ///
+    /// # Errors
+    /// Where they can't be kept: nothing more is wanted then.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Asks for a file, and stores what comes until it's whole.
+#[derive(Debug)]
+pub struct GetFileClient<S> {
+    /// The request, until it's sent.
+    request: Option<Vec<u8>>,
+    store: S,
+    state: State,
+    timeout: Duration,
+    deadline: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The status is to come, for a file from `offset` on.
+    Status { offset: u64 },
+    /// So many bytes are to come yet.
+    Rest { got: u64, left: u64 },
+    /// Whatever comes is of the file.
+    Plain { got: u64 },
+}
+
+/// Longest status line.
+const STATUS_LEN_MAX: usize = 1000;
+
+impl<S: Store> GetFileClient<S> {
+    /// Makes `request`, and hands what comes to `store`. Gives up after `timeout` without progress.
+    pub fn new(request: &Request<'_>, store: S, timeout: Duration) -> Self {
+        let state = match request.with_status {
+            true => State::Status { offset: request.offset },
+            false => State::Plain { got: 0 },
+        };
+        let mut line = Vec::new();
+        request.write(&mut line);
+        GetFileClient { request: Some(line), store, state, timeout, deadline: None }
+    }
+
+    /// Bytes of the file that have come.
+    pub fn received(&self) -> u64 {
+        match self.state {
+            State::Status { .. } => 0,
+            State::Rest { got, .. } | State::Plain { got } => got,
+        }
+    }
+
+    /// Where it's stored.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The store, and with it what was stored.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    fn read_status(&mut self, io: &mut SessionIo<'_>, offset: u64) -> Result<bool, GetFileError> {
+        let Some(line) = io.input.take_until(b'\n') else {
+            return match io.input.len() {
+                _ if io.input_ended && io.input.is_empty() => Err(GetFileError::NoStatus),
+                len if len <= STATUS_LEN_MAX && !io.input_ended => Ok(false),
+                _ => Err(GetFileError::NotAStatus(Escaped(io.input.remaining()).to_string())),
+            };
+        };
+        if let Some(reason) = line.strip_prefix(b"ERROR ") {
+            let reason = String::from_utf8_lossy(reason).chars().flat_map(printable).collect();
+            return Err(GetFileError::Refused(reason));
+        }
+        let not_a_status = || GetFileError::NotAStatus(Escaped(line).to_string());
+        let len: u64 = line
+            .strip_prefix(b"OK ")
+            .filter(|digits| digits.iter().all(u8::is_ascii_digit))
+            .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok())
+            .ok_or_else(not_a_status)?;
+        let left = len.checked_sub(offset).ok_or_else(not_a_status)?;
+        self.store.expect(left);
+        self.state = State::Rest { got: 0, left };
+        Ok(true)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), GetFileError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Plain { got } => *got += bytes.len() as u64,
+            State::Rest { got, left } => {
+                *left = left.checked_sub(bytes.len() as u64).ok_or(GetFileError::TooMuch { want: *got + *left })?;
+                *got += bytes.len() as u64;
+            }
+            State::Status { .. } => unreachable!("the status has come"),
+        }
+        self.store.take(bytes).map_err(GetFileError::Store)
+    }
+
+    /// Goes on with what has come, and tells whether that's all.
+    fn receive(&mut self, io: &mut SessionIo<'_>) -> Result<bool, GetFileError> {
+        if let State::Status { offset } = self.state
+            && !self.read_status(io, offset)?
+        {
+            return Ok(false);
+        }
+        self.keep(io.input.take_all())?;
+        match self.state {
+            State::Rest { left: 0, .. } => Ok(true),
+            State::Rest { got, left } if io.input_ended => Err(GetFileError::Cut { got, want: got + left }),
+            // An old server says nothing where it has nothing to say.
+            State::Plain { got: 0 } if io.input_ended => Err(GetFileError::Nothing),
+            State::Plain { .. } => Ok(io.input_ended),
+            State::Rest { .. } | State::Status { .. } => Ok(false),
+        }
+    }
+}
+
+/// What a server says does not get hold of a terminal.
+fn printable(character: char) -> Vec<char> {
+    match character.is_control() {
+        true => character.escape_default().collect(),
+        false => vec![character],
+    }
+}
+
+impl<S: Store> Session for GetFileClient<S> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if let Some(request) = self.request.take() {
+            io.output.push(&request);
+            self.deadline = Some(now + self.timeout);
+        }
+        if !io.input.is_empty() {
+            self.deadline = Some(now + self.timeout);
+        }
+        if self.receive(io).map_err(SessionError::other)? {
+            return Ok(Progress::Finished);
+        }
+        match self.deadline {
+            Some(deadline) if now >= deadline => {
+                let (got, timeout) = (self.received(), self.timeout);
+                Err(SessionError::other(GetFileError::Stalled { got, timeout }))
+            }
+            _ => Ok(Progress::NeedInput),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+/// Why a file was not had.
+#[derive(Debug)]
+pub enum GetFileError {
+    /// The server will not send it.
+    Refused(String),
+    /// The server has closed without a word.
+    NoStatus,
+    /// What came first is no status; here it is, escaped.
+    NotAStatus(String),
+    /// The server has closed without a byte, to a client that knows no status.
+    Nothing,
+    /// The connection was closed within the file.
+    Cut {
+        /// Bytes that came.
+        got: u64,
+        /// Bytes that were to come.
+        want: u64,
+    },
+    /// More came than was said.
+    TooMuch {
+        /// Bytes that were to come.
+        want: u64,
+    },
+    /// Nothing more came.
+    Stalled {
+        /// Bytes that came before.
+        got: u64,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// What came can't be kept.
+    Store(io::Error),
+}
+
+impl fmt::Display for GetFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reason) => write!(f, "the server says: {reason}"),
+            Self::NoStatus => write!(f, "the server closed without a word (an old one needs --plain)"),
+            Self::NotAStatus(line) => write!(f, "not a file server's answer: {line} (an old one needs --plain)"),
+            Self::Nothing => write!(f, "nothing came: the file is empty, or the server will not send it"),
+            Self::Cut { got, want } => write!(f, "cut off after {got} of {want} bytes"),
+            Self::TooMuch { want } => write!(f, "more came than the {want} bytes that were announced"),
+            Self::Stalled { got, timeout } => write!(f, "timed out: nothing came for {timeout:?}, after {got} bytes"),
+            Self::Store(error) => f.write_str(&reason(error)),
+        }
+    }
+}
+
+impl Error for GetFileError {}
