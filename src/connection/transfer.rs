@@ -1,7 +1,6 @@
 //! Moving bytes: from the stream to the session, and from the session to the stream.
 
 use std::io::{self, IoSlice};
-use std::mem;
 
 use super::{BYTES_PER_TURN, Connection, Scratch, Turn};
 use crate::buffer::{FileRange, Front, Input, Repeat};
@@ -31,19 +30,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
         messages_left: &mut u32,
         turn: &mut Turn<'_>,
     ) -> io::Result<Advanced> {
-        let fresh = &turn.scratch.input[..received];
+        let scratch = &mut *turn.scratch;
+        let fresh = &scratch.input[..received];
         let appended = !self.input.is_empty();
         if appended {
             self.input.extend(fresh);
         }
         // With nothing left over from before, the session writes to the buffer that all connections share.
         let shares = self.output.is_empty();
-        if shares {
-            mem::swap(&mut self.output, &mut turn.scratch.output);
-        }
+        let queue = if shares { &mut scratch.output } else { &mut self.output };
         let mut io = SessionIo {
             input: Input::new(if appended { self.input.as_slice() } else { fresh }),
-            output: self.output.output(turn.config.output_high_water),
+            output: queue.output(turn.config.output_high_water),
             input_ended: self.input_ended,
             messages_left: *messages_left,
             peer: &self.peer,
@@ -66,8 +64,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Ok(sent) if sent < io.output.len() => Some(io.output.take_rest(sent)),
                 Ok(_) | Err(_) => None,
             };
-            mem::swap(&mut self.output, &mut turn.scratch.output);
-            turn.scratch.output.clear();
+            scratch.output.clear();
             if let Some(left) = left {
                 self.output = left;
                 self.write_deadline = Some(turn.now + turn.config.write_timeout);
@@ -80,7 +77,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if appended {
             self.input.consume(used);
         } else {
-            self.input.extend(&turn.scratch.input[used..received]);
+            self.input.extend(&scratch.input[used..received]);
         }
         sent.map(|sent| Advanced { result, sent })
     }
