@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod address;
+mod call_accumulate;
 mod call_app;
 mod call_echo;
 mod call_getfile;
@@ -15,15 +16,18 @@ mod log;
 mod model;
 mod options;
 mod serve;
+mod serve_accumulate;
 mod serve_app;
 mod serve_echo;
 mod serve_getfile;
 mod serve_multiply;
 mod signals;
+mod stdin;
+mod terminal;
 mod units;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
@@ -77,6 +81,7 @@ enum Call {
     Multiply(call_multiply::CallMultiply),
     #[command(name = "getfile")]
     GetFile(call_getfile::CallGetFile),
+    Accumulate(call_accumulate::CallAccumulate),
 }
 
 impl Cli {
@@ -101,6 +106,7 @@ impl Cli {
                     Call::Echo(call) => call.run(),
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
                     Call::GetFile(call) => call.run(self.verbosity.quiet),
+                    Call::Accumulate(call) => call.run(),
                 }
             }
         }
@@ -108,7 +114,7 @@ impl Cli {
 }
 
 /// Why a command failed: one line for people.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     text: String,
     is_usage: bool,
@@ -149,6 +155,12 @@ impl Failure {
 
     /// A conversation with the server at `address` did not end as it should.
     fn of_conversation<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
+        // What has failed may be on our side: its session has found that we can't go on.
+        if let End::Failed(SessionError::Other(error)) = &conversation.end
+            && let Some(ours) = error.downcast_ref::<Failure>()
+        {
+            return ours.clone();
+        }
         let addr = conversation.peer.addr;
         Failure::new(match &conversation.end {
             End::ConnectFailed(error) => cannot_connect(address, addr, &reason(error), error.kind()),
@@ -187,6 +199,14 @@ fn cannot_write(to: &str, error: &io::Error) -> Failure {
         _ => reason(error),
     };
     Failure::new(format!("cannot write to {to}: {why}"))
+}
+
+/// Writes what a peer has sent to standard output, as a line. On a terminal, it takes hold of nothing.
+fn print_line(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().is_terminal() {
+        true => print(format!("{}\n", terminal::printable(bytes)).as_bytes()),
+        false => print(&[bytes, b"\n"].concat()),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The protocols, one module each: sessions for the server's and the client's role.
 
+pub mod accumulate;
 pub mod app;
 pub mod echo;
 pub mod getfile;

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::buffer::{Input, Output};
@@ -87,6 +87,15 @@ impl fmt::Debug for Wakers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Wakers")
     }
+}
+
+/// Bytes that a session gets from elsewhere than its peer, such as standard input.
+pub trait Source {
+    /// The next piece, or `None` at the end. Where there is none yet, the session is woken once there is.
+    ///
+    /// # Errors
+    /// Why there are no more: what ends the session.
+    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError>;
 }
 
 /// Why a session has stopped for now.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
+use super::terminal::printable;
 use super::{Failure, print, units};
 use crate::client;
 use crate::message::Limits;
@@ -71,17 +72,9 @@ pub fn shown(reply: Reply, on_terminal: bool) -> Vec<u8> {
         Reply::Binary(bytes) => bytes.escape_ascii().to_string(),
         Reply::Sum(sum) => sum.to_string(),
         Reply::Result(text) if !on_terminal => text,
-        Reply::Result(text) => text.chars().map(printable).collect(),
+        Reply::Result(text) => printable(text.as_bytes()),
     };
     (line + "\n").into_bytes()
-}
-
-fn printable(character: char) -> String {
-    match character {
-        '\n' | '\t' => character.into(),
-        character if character.is_control() => character.escape_default().to_string(),
-        character => character.into(),
-    }
 }
 
 #[cfg(test)]

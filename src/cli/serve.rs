@@ -5,8 +5,11 @@ use std::io;
 use clap::Subcommand;
 
 use super::options::ServerOptions;
-use super::{Failure, descriptors, print, serve_app, serve_echo, serve_getfile, serve_multiply, signals};
+use super::{
+    Failure, descriptors, print, serve_accumulate, serve_app, serve_echo, serve_getfile, serve_multiply, signals,
+};
 use crate::models::{self, Busy, Config, Model};
+use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
 
@@ -17,6 +20,7 @@ pub enum Serve {
     Multiply(serve_multiply::ServeMultiply),
     #[command(name = "getfile")]
     GetFile(serve_getfile::ServeGetFile),
+    Accumulate(serve_accumulate::ServeAccumulate),
 }
 
 impl Serve {
@@ -26,31 +30,43 @@ impl Serve {
             Serve::Echo(serve) => serve.run(),
             Serve::Multiply(serve) => serve.run(),
             Serve::GetFile(serve) => serve.run(),
+            Serve::Accumulate(serve) => serve.run(),
         }
     }
 }
 
 /// Serves `service` as `options` say, on its protocol's port unless they name another.
 pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
-    run_with_descriptors(options, port, 1, service)
+    run_with(options, port, 1, service, |_| {})
 }
 
-/// The same where a connection needs more descriptors than that of its socket: so many.
-pub fn run_with_descriptors<V: Service<Session: Send> + Send>(
+/// The same where a connection needs more descriptors than that of its socket (so many), or the service is to have what
+/// stops the server: `prepare` gets it before anybody is served.
+pub fn run_with<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     port: u16,
     descriptors_each: u64,
     service: V,
+    prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
     let config = options.config(port, descriptors_each)?;
     match options.work() {
-        None => serve(options.model(), service, config),
-        Some(work) => serve(options.model(), Busy::new(service, work).map_err(|error| failed(&error))?, config),
+        None => serve(options.model(), service, config, prepare),
+        Some(work) => {
+            let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
+            serve(options.model(), busy, config, prepare)
+        }
     }
 }
 
-fn serve<V: Service<Session: Send> + Send>(model: Model, service: V, config: Config) -> Result<(), Failure> {
+fn serve<V: Service<Session: Send> + Send>(
+    model: Model,
+    service: V,
+    config: Config,
+    prepare: impl FnOnce(&Handle),
+) -> Result<(), Failure> {
     let server = models::serve(model, service, config).map_err(|error| Failure::new(error.to_string()))?;
+    prepare(server.handle());
     signals::obey(server.handle()).map_err(|error| failed(&error))?;
     // Without it the server would listen and never accept anybody.
     descriptors::one_is_left()

@@ -39,6 +39,6 @@ impl ServeGetFile {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
         let service = GetFileService::new(folder, self.server.idle_timeout, self.request_timeout);
-        serve::run_with_descriptors(&self.server, PORT, DESCRIPTORS_EACH, service)
+        serve::run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
     }
 }

@@ -135,11 +135,16 @@ impl Server {
     }
 
     /// Waits until it has ended by itself, without an error, and returns what it printed after where it listens.
-    pub fn printed(mut self) -> String {
+    pub fn printed(self) -> String {
+        text(&self.printed_bytes())
+    }
+
+    /// The same for what need not be text.
+    pub fn printed_bytes(mut self) -> Vec<u8> {
         let log = to_the_end(&self.stderr);
         let status = self.child.wait().expect("it is our child");
         assert!(status.success(), "{status}: {}", String::from_utf8_lossy(&log));
-        text(&to_the_end(&self.stdout))
+        to_the_end(&self.stdout)
     }
 
     /// Lets it stop, waits until it has, and returns the rest of its log.

@@ -1,0 +1,113 @@
+//! `multiconn call accumulate`: letters for the string that all clients write to.
+
+use std::io::{self, IsTerminal, Write};
+use std::task::Poll;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::stdin::{Bytewise, Stdin};
+use super::{Failure, print_line, units};
+use crate::client;
+use crate::protocols::accumulate::{AccumulateClient, PORT};
+use crate::session::{End, SessionError, Source, Wakers};
+
+/// Send standard input to an accumulate server, piece by piece, and print what it answers
+///
+/// On a terminal, each line typed is sent without its newline; an empty one, or Ctrl-D, is the end. From a pipe or a file,
+/// bytes are sent as they come, newlines included. Either way the next is sent when the one before is answered, and each
+/// answer is a line on standard output: the whole string so far.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
+)]
+pub struct CallAccumulate {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Send byte by byte
+    #[arg(long)]
+    one_by_one: bool,
+    /// How long to wait for the connection, and for an answer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+    /// Longest answer
+    #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
+    max_string: usize,
+}
+
+impl CallAccumulate {
+    pub fn run(self) -> Result<(), Failure> {
+        match (io::stdin().is_terminal(), self.one_by_one) {
+            (true, true) => self.call(Bytewise::new(Prompt::new())),
+            (true, false) => self.call(Prompt::new()),
+            (false, true) => self.call(Bytewise::new(Stdin::bytes())),
+            (false, false) => self.call(Stdin::bytes()),
+        }
+    }
+
+    fn call(&self, input: impl Source) -> Result<(), Failure> {
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
+        let show = |reply: &[u8]| print_line(reply).map_err(SessionError::other);
+        let session = AccumulateClient::new(input, show, self.max_string, self.timeout);
+        let mut conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversation = conversations.pop().expect("each session has its conversation");
+        let failure = Failure::of_conversation(&address, &conversation);
+        let (sent, answered) = (conversation.session.sent(), conversation.session.answered());
+        match conversation.end {
+            End::Finished => Ok(()),
+            End::ConnectFailed(_) | End::ConnectTimedOut(_) => Err(failure),
+            // What is wrong on our side says nothing of the conversation.
+            End::Failed(SessionError::Other(error)) if error.is::<Failure>() => Err(failure),
+            End::Failed(_) | End::Broken(_) | End::WriteTimedOut(_) | End::Refused | End::Stopped | End::Cut => {
+                Err(Failure::new(format!("{failure}; bytes sent: {sent}, of which {answered} were answered")))
+            }
+        }
+    }
+}
+
+/// Lines typed after a prompt, each without its end, until an empty one.
+struct Prompt {
+    lines: Stdin,
+    /// Whether the cursor stands behind the prompt.
+    is_shown: bool,
+}
+
+impl Prompt {
+    fn new() -> Self {
+        Prompt { lines: Stdin::lines(), is_shown: false }
+    }
+}
+
+impl Source for Prompt {
+    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        if !self.is_shown {
+            say("enter a letter: ");
+            self.is_shown = true;
+        }
+        Ok(self.lines.next(wakers)?.map(|line| {
+            let line = line?;
+            let Some(text) = line.strip_suffix(b"\n") else { return Some(line).filter(|line| !line.is_empty()) };
+            self.is_shown = false;
+            Some(text.to_vec()).filter(|text| !text.is_empty())
+        }))
+    }
+}
+
+/// What comes next on the terminal begins a line.
+impl Drop for Prompt {
+    fn drop(&mut self) {
+        if self.is_shown {
+            say("\n");
+        }
+    }
+}
+
+/// On standard error, so that standard output has the data alone. Where nobody can see it, nobody misses it.
+fn say(words: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(words.as_bytes()).and_then(|()| err.flush());
+}

@@ -1,0 +1,46 @@
+//! `multiconn serve accumulate`: the server of the string that all clients write to.
+
+use std::sync::{Arc, OnceLock};
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, print_line, serve, units};
+use crate::protocols::accumulate::{AccumulateService, PORT};
+use crate::reactor::Handle;
+
+/// The server of one string: appends what any client sends, and answers with all of it
+///
+/// When it has stopped, it prints the string. A person at a client's prompt is silent between two letters: give a longer
+/// --idle-timeout to people who think.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"
+)]
+pub struct ServeAccumulate {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Stop when so many clients have come and all have gone [default: serve until SIGINT or SIGTERM]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    clients: Option<u32>,
+    /// Longest string; who would take it further is closed
+    #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
+    max_string: usize,
+}
+
+impl ServeAccumulate {
+    pub fn run(self) -> Result<(), Failure> {
+        let mut service = AccumulateService::new(self.max_string, self.server.idle_timeout);
+        let string = service.string();
+        // The server is made of the service, so its handle is known only after it.
+        let handle = Arc::new(OnceLock::new());
+        if let Some(clients) = self.clients {
+            let handle = Arc::clone(&handle);
+            service.tell_after(clients, move || handle.get().into_iter().for_each(Handle::stop));
+        }
+        serve::run_with(&self.server, PORT, 1, service, |server| {
+            handle.set(server.clone()).expect("there is one server")
+        })?;
+        print_line(&string.get())
+    }
+}

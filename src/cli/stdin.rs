@@ -1,0 +1,193 @@
+//! Standard input for a session: a thread reads it, so that the conversation goes on while nobody types.
+//!
+//! Making it non-blocking instead would make it so for everybody that shares it, such as the shell.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+
+use super::Failure;
+use crate::session::{SessionError, Source, Wakers};
+use crate::text::reason;
+
+/// Bytes in a piece, at most: few enough to travel in one segment.
+const PIECE_LEN: usize = 1024;
+/// Bytes in a line, at most. A terminal has 4096 at most.
+const LINE_LEN_MAX: usize = 64 << 10;
+
+/// Standard input, read from when the first piece is asked for, and no further ahead than one or two pieces. The thread that
+/// reads can't be stopped: it ends at the end of the input, or with the program.
+#[derive(Debug)]
+pub struct Stdin {
+    read: ReadPiece,
+    reading: Option<Reading>,
+}
+
+/// Reads the next piece, which is empty at the end.
+type ReadPiece = fn(&mut dyn BufRead) -> Result<Vec<u8>, String>;
+
+/// What is shared with the thread.
+#[derive(Debug)]
+struct Reading {
+    pieces: Receiver<Result<Vec<u8>, String>>,
+    waker: SharedWaker,
+}
+
+/// What wakes the session, where it waits.
+type SharedWaker = Arc<Mutex<Option<Waker>>>;
+
+impl Stdin {
+    /// Its bytes, as they come, in pieces of at most 1024.
+    pub fn bytes() -> Stdin {
+        Stdin { read: read_bytes, reading: None }
+    }
+
+    /// Its lines, each with its newline, but for a last one that has none.
+    pub fn lines() -> Stdin {
+        Stdin { read: read_line, reading: None }
+    }
+
+    fn start(&self) -> io::Result<Reading> {
+        let (sender, pieces) = mpsc::sync_channel(1);
+        let waker = SharedWaker::default();
+        let (read, shared) = (self.read, Arc::clone(&waker));
+        thread::Builder::new().name("standard input".into()).spawn(move || {
+            send_all(&mut io::stdin().lock(), read, sender, &shared);
+        })?;
+        Ok(Reading { pieces, waker })
+    }
+}
+
+impl Source for Stdin {
+    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        let reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.start().map_err(|error| failed(&reason(&error)))?,
+        };
+        let reading = self.reading.insert(reading);
+        let mut piece = reading.pieces.try_recv();
+        if piece == Err(TryRecvError::Empty) {
+            *reading.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(wakers.waker());
+            // What has come before that woke nobody.
+            piece = reading.pieces.try_recv();
+        }
+        match piece {
+            Ok(Ok(piece)) => Ok(Poll::Ready(Some(piece))),
+            Ok(Err(why)) => Err(failed(&why)),
+            Err(TryRecvError::Empty) => Ok(Poll::Pending),
+            Err(TryRecvError::Disconnected) => Ok(Poll::Ready(None)),
+        }
+    }
+}
+
+fn failed(why: &str) -> SessionError {
+    SessionError::other(Failure::new(format!("cannot read from standard input: {why}")))
+}
+
+/// Sends piece after piece, until the end or an error, or until nobody wants them any more.
+fn send_all(
+    input: &mut dyn BufRead,
+    read: ReadPiece,
+    pieces: SyncSender<Result<Vec<u8>, String>>,
+    waker: &Mutex<Option<Waker>>,
+) {
+    let wake = || {
+        // In a statement of its own, so that nothing is locked while the session is woken.
+        let waiting = waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.into_iter().for_each(Waker::wake);
+    };
+    loop {
+        let piece = read(input);
+        let is_last = piece.is_err();
+        if piece.as_ref().is_ok_and(Vec::is_empty) || pieces.send(piece).is_err() || is_last {
+            break;
+        }
+        wake();
+    }
+    drop(pieces);
+    wake();
+}
+
+fn read_bytes(input: &mut dyn BufRead) -> Result<Vec<u8>, String> {
+    let mut piece = vec![0; PIECE_LEN];
+    let len = loop {
+        match input.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read.map_err(|error| reason(&error))?,
+        }
+    };
+    piece.truncate(len);
+    Ok(piece)
+}
+
+fn read_line(input: &mut dyn BufRead) -> Result<Vec<u8>, String> {
+    let mut line = Vec::new();
+    let mut limited = input.take(LINE_LEN_MAX as u64 + 1);
+    limited.read_until(b'\n', &mut line).map_err(|error| reason(&error))?;
+    match line.len() {
+        len if len > LINE_LEN_MAX => Err(format!("a line is longer than {LINE_LEN_MAX} bytes")),
+        _ => Ok(line),
+    }
+}
+
+/// Another source, byte by byte.
+#[derive(Debug)]
+pub struct Bytewise<S> {
+    source: S,
+    left: Vec<u8>,
+    used: usize,
+}
+
+impl<S> Bytewise<S> {
+    /// The bytes of `source`.
+    pub fn new(source: S) -> Self {
+        Bytewise { source, left: Vec::new(), used: 0 }
+    }
+}
+
+impl<S: Source> Source for Bytewise<S> {
+    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        loop {
+            if let Some(&byte) = self.left.get(self.used) {
+                self.used += 1;
+                return Ok(Poll::Ready(Some(vec![byte])));
+            }
+            match self.source.next(wakers)? {
+                Poll::Ready(Some(piece)) => (self.left, self.used) = (piece, 0),
+                other @ (Poll::Ready(None) | Poll::Pending) => return Ok(other),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces_of(input: &[u8], read: ReadPiece) -> Vec<Result<Vec<u8>, String>> {
+        let (sender, pieces) = mpsc::sync_channel(100);
+        send_all(&mut { input }, read, sender, &Mutex::default());
+        pieces.into_iter().collect()
+    }
+
+    #[test]
+    fn lines_have_a_limit_and_the_last_needs_no_end() {
+        let lines: Vec<_> = [&b"a\n"[..], b"\n", b"b"].iter().map(|line| Ok(line.to_vec())).collect();
+        assert_eq!(pieces_of(b"a\n\nb", read_line), lines);
+        assert_eq!(pieces_of(b"", read_line), []);
+        let mut long = vec![b'x'; LINE_LEN_MAX - 1];
+        long.push(b'\n');
+        assert_eq!(pieces_of(&long, read_line), [Ok(long.clone())]);
+        long.insert(0, b'x');
+        assert_eq!(pieces_of(&long, read_line), [Err("a line is longer than 65536 bytes".into())]);
+    }
+
+    #[test]
+    fn bytes_come_in_pieces() {
+        let bytes = vec![7; 2 * PIECE_LEN + 1];
+        let lens: Vec<usize> = pieces_of(&bytes, read_bytes).into_iter().map(|piece| piece.unwrap().len()).collect();
+        assert_eq!(lens, [PIECE_LEN, PIECE_LEN, 1]);
+    }
+}

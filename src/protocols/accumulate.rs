@@ -1,0 +1,404 @@
+//! One string that all clients write to: each read is appended, and answered with the whole string so far.
+//!
+//! The texts' `strsvr` and `strclnt`, with a limit on the string, and a client that knows when it has its answer.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::buffer::Output;
+use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo, Source};
+use crate::text::Escaped;
+
+/// The texts' port.
+pub const PORT: u16 = 2000;
+
+/// Makes the server's sessions, and holds the string that they share.
+pub struct AccumulateService {
+    idle_timeout: Duration,
+    string_len_max: usize,
+    board: Arc<Mutex<Board>>,
+    until: Option<Until>,
+}
+
+/// What the sessions share.
+#[derive(Debug, Default)]
+struct Board {
+    string: Vec<u8>,
+    /// Clients that have been served, or are.
+    come: u64,
+    /// Clients that are served.
+    present: u64,
+}
+
+/// When the service has done what it was there for, and who is to know.
+struct Until {
+    clients: u32,
+    tell: Box<dyn FnMut() + Send>,
+}
+
+impl Default for AccumulateService {
+    /// An idle timeout of a minute, and a string of at most 64 KiB.
+    fn default() -> Self {
+        AccumulateService::new(64 << 10, Duration::from_secs(60))
+    }
+}
+
+impl AccumulateService {
+    /// Appends to a string of at most `string_len_max` bytes, and lets a peer be silent for `idle_timeout`.
+    pub fn new(string_len_max: usize, idle_timeout: Duration) -> Self {
+        AccumulateService { idle_timeout, string_len_max, board: Arc::default(), until: None }
+    }
+
+    /// Has `tell` called when so many `clients` have come and all have gone, those included that have come besides.
+    ///
+    /// One that is refused, since the server is full, has not come.
+    pub fn tell_after(&mut self, clients: u32, tell: impl FnMut() + Send + 'static) {
+        self.until = Some(Until { clients, tell: Box::new(tell) });
+    }
+
+    /// The string, which can be looked at when the service is gone.
+    pub fn string(&self) -> SharedString {
+        SharedString(Arc::clone(&self.board))
+    }
+}
+
+impl fmt::Debug for AccumulateService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccumulateService").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+impl Service for AccumulateService {
+    type Session = AccumulateServer;
+
+    fn accept(&mut self, _peer: &Peer) -> AccumulateServer {
+        AccumulateServer {
+            board: Arc::clone(&self.board),
+            string_len_max: self.string_len_max,
+            idle_timeout: self.idle_timeout,
+            has_come: false,
+            deadline: None,
+        }
+    }
+
+    fn ended(&mut self, session: AccumulateServer, _peer: &Peer, _end: End) {
+        if !session.has_come {
+            return;
+        }
+        let mut board = lock(&self.board);
+        board.present -= 1;
+        let Board { come, present, .. } = *board;
+        drop(board);
+        if let Some(Until { clients, tell }) = &mut self.until
+            && present == 0
+            && come >= u64::from(*clients)
+        {
+            log::info!("Clients that have come and gone: {come}");
+            tell();
+        }
+    }
+
+    fn shares_state(&self) -> bool {
+        true
+    }
+}
+
+/// The string of an [`AccumulateService`].
+#[derive(Clone, Debug)]
+pub struct SharedString(Arc<Mutex<Board>>);
+
+impl SharedString {
+    /// What it is now.
+    pub fn get(&self) -> Vec<u8> {
+        lock(&self.0).string.clone()
+    }
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    // No call in between leaves it half changed.
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The server's side: appends what it reads to the string, and answers with all of that.
+#[derive(Debug)]
+pub struct AccumulateServer {
+    board: Arc<Mutex<Board>>,
+    string_len_max: usize,
+    idle_timeout: Duration,
+    /// Whether it counts as a client, as one that is refused does not.
+    has_come: bool,
+    deadline: Option<Instant>,
+}
+
+/// What would take the string over its limit. Nothing of it is appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringFull {
+    /// Bytes that were read.
+    pub read: usize,
+    /// Bytes in the string.
+    pub len: usize,
+    /// Most bytes in it.
+    pub max: usize,
+}
+
+impl fmt::Display for StringFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StringFull { read, len, max } = self;
+        let more = if *read == 1 { "byte" } else { "bytes" };
+        write!(f, "{read} {more} more would take the string of {len} bytes over the limit of {max}")
+    }
+}
+
+impl std::error::Error for StringFull {}
+
+impl AccumulateServer {
+    fn come(&mut self) {
+        if !mem::replace(&mut self.has_come, true) {
+            let mut board = lock(&self.board);
+            board.come += 1;
+            board.present += 1;
+        }
+    }
+
+    /// Appends `bytes`, and answers before anybody else appends any.
+    fn append(&self, bytes: &[u8], output: &mut Output<'_>) -> Result<(), StringFull> {
+        let Board { string, .. } = &mut *lock(&self.board);
+        let (read, len, max) = (bytes.len(), string.len(), self.string_len_max);
+        if read > max.saturating_sub(len) {
+            return Err(StringFull { read, len, max });
+        }
+        string.extend_from_slice(bytes);
+        output.push(string);
+        Ok(())
+    }
+}
+
+impl Session for AccumulateServer {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        self.come();
+        if !io.output.has_room() {
+            // A byte costs a whole string, so who doesn't take those is not read from. It can't be silent either: its time
+            // begins when there is room.
+            self.deadline = None;
+            return Ok(Progress::NeedRoom);
+        }
+        let bytes = io.input.take_all();
+        if !bytes.is_empty() {
+            log::debug!("Appending {} from {}", Escaped(bytes), io.peer);
+            self.append(bytes, &mut io.output).map_err(SessionError::other)?;
+        }
+        if io.input_ended {
+            return Ok(Progress::Finished);
+        }
+        // A peer that has not taken its answer yet is the write timeout's to judge.
+        let is_silent = bytes.is_empty() && io.output.is_empty();
+        match self.deadline.filter(|_| is_silent) {
+            Some(deadline) if now >= deadline => return Err(SessionError::Idle(self.idle_timeout)),
+            Some(_) => {}
+            None => self.deadline = Some(now + self.idle_timeout),
+        }
+        Ok(Progress::NeedInput)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// After how much silence a reply is taken to be whole, where its length doesn't tell.
+pub const PAUSE: Duration = Duration::from_millis(50);
+
+/// The client's side: sends its input piece by piece, each after the reply to the one before, and when all are answered,
+/// is finished.
+///
+/// TCP has no borders between replies, so it takes a reply to be what has come since the piece was sent, once that is at
+/// least as long as the string is known to be, and nothing more has come for a [pause](PAUSE). The string only grows: it
+/// was as long as the last reply, or at least holds all that was sent, and has the new piece besides. A piece of one byte
+/// can have only one reply, which ends with that byte; so where that has just the length that is known, as long as nobody
+/// else writes, there is no need to wait.
+///
+/// A longer piece may be read by the server in parts, each with its own reply. These come run together, and are taken to be
+/// one.
+pub struct AccumulateClient<I, F> {
+    input: I,
+    show: F,
+    reply_len_max: usize,
+    timeout: Duration,
+    state: Waiting,
+    /// What has come of the reply.
+    reply: Vec<u8>,
+    /// The reply before.
+    last: Vec<u8>,
+    /// Bytes that the string has at least.
+    known: usize,
+    deadline: Option<Instant>,
+    sent: u64,
+    answered: u64,
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug)]
+enum Waiting {
+    /// Its input.
+    Piece,
+    /// The reply to so many bytes, of which this is the last.
+    Reply { len: usize, last: u8 },
+}
+
+/// Why a client has not got all its replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccumulateError {
+    /// The server closed.
+    Closed,
+    /// Nothing more came for this long.
+    Stalled(Duration),
+    /// What came is longer than this.
+    TooLong(usize),
+}
+
+impl fmt::Display for AccumulateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => write!(f, "server closed before the end of the input"),
+            Self::Stalled(timeout) => write!(f, "timed out: nothing came for {timeout:?}"),
+            Self::TooLong(max) => write!(f, "a reply is over the limit of {max} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for AccumulateError {}
+
+impl<I, F> AccumulateClient<I, F> {
+    /// A client that sends `input`, hands each reply to `show`, takes none of more than `reply_len_max` bytes, and gives
+    /// up after `timeout` without progress on one.
+    pub fn new(input: I, show: F, reply_len_max: usize, timeout: Duration) -> Self {
+        AccumulateClient {
+            input,
+            show,
+            reply_len_max,
+            timeout,
+            state: Waiting::Piece,
+            reply: Vec::new(),
+            last: Vec::new(),
+            known: 0,
+            deadline: None,
+            sent: 0,
+            answered: 0,
+        }
+    }
+
+    /// How many bytes it has sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many of these were answered.
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+}
+
+impl<I, F> fmt::Debug for AccumulateClient<I, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, known, sent, answered, .. } = self;
+        write!(f, "AccumulateClient {{ {state:?}, known: {known}, sent: {sent}, answered: {answered} }}")
+    }
+}
+
+impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I, F> {
+    /// Takes what has come.
+    fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), AccumulateError> {
+        if bytes.len() > self.reply_len_max - self.reply.len() {
+            return Err(AccumulateError::TooLong(self.reply_len_max));
+        }
+        self.reply.extend_from_slice(bytes);
+        let patience = if self.is_long_enough() { PAUSE } else { self.timeout };
+        self.deadline = Some(now + patience);
+        Ok(())
+    }
+
+    fn is_long_enough(&self) -> bool {
+        match self.state {
+            // Nobody has asked for it, so nothing is known of it: the rest of a reply that was taken to be whole too soon.
+            Waiting::Piece => !self.reply.is_empty(),
+            Waiting::Reply { .. } => self.reply.len() >= self.known,
+        }
+    }
+
+    /// Whether there is a reply to show. `is_quiet` says that nothing more has come for a while, or never will.
+    fn has_reply(&self, is_quiet: bool) -> bool {
+        let is_exact = match self.state {
+            Waiting::Piece => false,
+            Waiting::Reply { len, last } => {
+                len == 1 && self.reply.len() == self.known && self.reply.last() == Some(&last)
+            }
+        };
+        is_exact || is_quiet && self.is_long_enough()
+    }
+
+    fn show_reply(&mut self) -> Result<(), SessionError> {
+        if let Waiting::Reply { len, .. } = self.state {
+            self.answered += len as u64;
+            // Of several that were run together the length says nothing, and what doesn't begin with the reply before is not
+            // just a reply.
+            if len == 1 && self.reply.starts_with(&self.last) {
+                self.known = self.reply.len();
+            }
+        }
+        self.state = Waiting::Piece;
+        self.deadline = None;
+        self.last = mem::take(&mut self.reply);
+        (self.show)(&self.last)
+    }
+
+    fn send(&mut self, piece: &[u8], io: &mut SessionIo<'_>, now: Instant) {
+        // There is nothing to answer in an empty one.
+        let Some(&last) = piece.last() else { return };
+        log::debug!("Sending {} to {}", Escaped(piece), io.peer);
+        io.output.push(piece);
+        self.sent += piece.len() as u64;
+        self.known += piece.len();
+        self.state = Waiting::Reply { len: piece.len(), last };
+        self.deadline = Some(now + self.timeout);
+    }
+}
+
+impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> Session for AccumulateClient<I, F> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        let bytes = io.input.take_all();
+        if !bytes.is_empty() {
+            log::debug!("Received {} from {}", Escaped(bytes), io.peer);
+            self.receive(bytes, now).map_err(SessionError::other)?;
+        }
+        let is_overdue = self.deadline.is_some_and(|deadline| now >= deadline);
+        if self.has_reply(is_overdue || io.input_ended) {
+            self.show_reply()?;
+        } else if is_overdue {
+            return Err(SessionError::other(AccumulateError::Stalled(self.timeout)));
+        }
+        while matches!(self.state, Waiting::Piece) && self.reply.is_empty() {
+            match self.input.next(io.wakers)? {
+                Poll::Ready(None) => return Ok(Progress::Finished),
+                Poll::Ready(Some(_)) | Poll::Pending if io.input_ended => break,
+                Poll::Ready(Some(piece)) => self.send(&piece, io, now),
+                Poll::Pending => break,
+            }
+        }
+        if io.input_ended {
+            return Err(SessionError::other(AccumulateError::Closed));
+        }
+        // While a long piece goes out, replies to its first part may come, and the server may wait for us to read them.
+        Ok(Progress::NeedEither)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
