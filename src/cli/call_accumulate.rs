@@ -14,13 +14,11 @@ use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source, Wakers};
 
 /// Send standard input to an accumulate server, piece by piece, and print what it answers
-///
-/// On a terminal, each line typed is sent without its newline; an empty one, or Ctrl-D, is the end. From a pipe or a file,
-/// bytes are sent as they come, newlines included. Either way the next is sent when the one before is answered, and each
-/// answer is a line on standard output: the whole string so far.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
+    after_help = "On a terminal, each line typed is sent without its newline; an empty one, or Ctrl-D, is the end. From a \
+                  pipe or a file, bytes are sent as they come, newlines included. Each piece is sent when the one before \
+                  is answered, and each answer is a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
 )]
 pub struct CallAccumulate {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)

@@ -9,13 +9,10 @@ use super::{Failure, print_line, serve, units};
 use crate::protocols::accumulate::{AccumulateService, PORT};
 use crate::reactor::Handle;
 
-/// The server of one string: appends what any client sends, and answers with all of it
-///
-/// When it has stopped, it prints the string. A person at a client's prompt is silent between two letters: give a longer
-/// --idle-timeout to people who think.
+/// The server of one string: appends what any client sends, answers with all of it, and prints it at the end
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"
+    after_help = "People at a prompt are silent while they think: for more than a minute, give a longer --idle-timeout.\n\nExample:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"
 )]
 pub struct ServeAccumulate {
     #[command(flatten)]
