@@ -23,7 +23,6 @@ mod serve_getfile;
 mod serve_multiply;
 mod signals;
 mod stdin;
-mod terminal;
 mod units;
 
 use std::fmt;
@@ -35,7 +34,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::Conversation;
 use crate::message::ProtocolError;
 use crate::session::{End, SessionError};
-use crate::text::reason;
+use crate::text::{printable, reason};
 use address::Address;
 
 /// The servers and clients of Python's socket tutorials, on one hand-rolled event loop.
@@ -79,9 +78,9 @@ enum Call {
     App(call_app::CallApp),
     Echo(call_echo::CallEcho),
     Multiply(call_multiply::CallMultiply),
+    Accumulate(call_accumulate::CallAccumulate),
     #[command(name = "getfile")]
     GetFile(call_getfile::CallGetFile),
-    Accumulate(call_accumulate::CallAccumulate),
 }
 
 impl Cli {
@@ -105,8 +104,8 @@ impl Cli {
                     Call::App(call) => call.run(),
                     Call::Echo(call) => call.run(),
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
-                    Call::GetFile(call) => call.run(self.verbosity.quiet),
                     Call::Accumulate(call) => call.run(),
+                    Call::GetFile(call) => call.run(self.verbosity.quiet),
                 }
             }
         }
@@ -204,7 +203,7 @@ fn cannot_write(to: &str, error: &io::Error) -> Failure {
 /// Writes what a peer has sent to standard output, as a line. On a terminal, it takes hold of nothing.
 fn print_line(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().is_terminal() {
-        true => print(format!("{}\n", terminal::printable(bytes)).as_bytes()),
+        true => print(format!("{}\n", printable(bytes)).as_bytes()),
         false => print(&[bytes, b"\n"].concat()),
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
-use super::terminal::printable;
 use super::{Failure, print, units};
 use crate::client;
 use crate::message::Limits;
 use crate::protocols::app::{AppClient, PORT, Reply, Request};
 use crate::session::End;
+use crate::text::printable;
 
 /// Ask a framed application server, and print its answer
 #[derive(Debug, Args)]

@@ -18,9 +18,9 @@ pub enum Serve {
     App(serve_app::ServeApp),
     Echo(serve_echo::ServeEcho),
     Multiply(serve_multiply::ServeMultiply),
+    Accumulate(serve_accumulate::ServeAccumulate),
     #[command(name = "getfile")]
     GetFile(serve_getfile::ServeGetFile),
-    Accumulate(serve_accumulate::ServeAccumulate),
 }
 
 impl Serve {
@@ -29,8 +29,8 @@ impl Serve {
             Serve::App(serve) => serve.run(),
             Serve::Echo(serve) => serve.run(),
             Serve::Multiply(serve) => serve.run(),
-            Serve::GetFile(serve) => serve.run(),
             Serve::Accumulate(serve) => serve.run(),
+            Serve::GetFile(serve) => serve.run(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::text::{Escaped, reason};
+use crate::text::{Escaped, printable, reason};
 
 /// Where the bytes of a file go.
 pub trait Store {
@@ -84,8 +84,7 @@ impl<S: Store> GetFileClient<S> {
             };
         };
         if let Some(reason) = line.strip_prefix(b"ERROR ") {
-            let reason = String::from_utf8_lossy(reason).chars().flat_map(printable).collect();
-            return Err(GetFileError::Refused(reason));
+            return Err(GetFileError::Refused(printable(reason)));
         }
         let not_a_status = || GetFileError::NotAStatus(Escaped(line).to_string());
         let len: u64 = line
@@ -130,14 +129,6 @@ impl<S: Store> GetFileClient<S> {
             State::Plain { .. } => Ok(io.input_ended),
             State::Rest { .. } | State::Status { .. } => Ok(false),
         }
-    }
-}
-
-/// What a server says does not get hold of a terminal.
-fn printable(character: char) -> Vec<char> {
-    match character.is_control() {
-        true => character.escape_default().collect(),
-        false => vec![character],
     }
 }
 
