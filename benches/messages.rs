@@ -75,6 +75,7 @@ fn request(criterion: &mut Criterion) {
                     input: Input::new(black_box(&message)),
                     output: out.output(64 << 10),
                     input_ended: false,
+                    hung_up: false,
                     messages_left: u32::MAX,
                     peer: &peer,
                     wakers: Wakers::default(),

@@ -71,6 +71,8 @@ pub(crate) struct Connection<S, T> {
     progress: Progress,
     /// The peer's FIN has been read.
     input_ended: bool,
+    /// The peer's FIN is known of, and the session has been told, be it read or not.
+    hung_up: bool,
     /// The session is to be called though nothing has come: its deadline has passed, or it was woken.
     is_due: bool,
     /// What was received and not used.
@@ -148,6 +150,7 @@ impl<S, T> Connection<S, T> {
             state,
             progress: Progress::Yield,
             input_ended: false,
+            hung_up: false,
             is_due: false,
             input: Rest::default(),
             output: Outgoing::default(),

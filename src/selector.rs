@@ -133,10 +133,10 @@ pub trait Stream: Read + Write {
         }
     }
 
-    /// Whether a connection that was begun to be opened is open by now.
+    /// Whether it's connected: one that was begun to be opened may not be open yet, and one that was open may be broken.
     ///
     /// # Errors
-    /// Why it can't be opened.
+    /// Why it can't be opened, or what has broken it, if that was not told before.
     fn connected(&mut self) -> io::Result<bool>;
 }
 
@@ -159,25 +159,35 @@ pub struct Interest {
     pub readable: bool,
     /// When there is room to write.
     pub writable: bool,
+    /// When the peer has ended its sending side or the connection is broken, for one that does not want to read now: who
+    /// does is told of that anyway. It's told as [`Readiness::read_closed`], again and again by some selectors, so who
+    /// knows of it had better not ask any more. A selector may tell of what has come as well, as [`MioSelector`] does,
+    /// once for each arrival; and `SelectSelector` can't tell of a hang-up at all.
+    pub hangup: bool,
 }
 
 impl Interest {
     /// Nothing: not registered.
-    pub const NONE: Interest = Interest { readable: false, writable: false };
+    pub const NONE: Interest = Interest { readable: false, writable: false, hangup: false };
     /// Only reading.
-    pub const READ: Interest = Interest { readable: true, writable: false };
+    pub const READ: Interest = Interest { readable: true, ..Interest::NONE };
     /// Only writing.
-    pub const WRITE: Interest = Interest { readable: false, writable: true };
+    pub const WRITE: Interest = Interest { writable: true, ..Interest::NONE };
+    /// Only that the peer hangs up.
+    pub const HANGUP: Interest = Interest { hangup: true, ..Interest::NONE };
 }
 
-/// As the tutorial's `_set_selector_events_mask` calls them.
+/// As the tutorial's `_set_selector_events_mask` calls them, and `h` for a hang-up.
 impl std::fmt::Display for Interest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match (self.readable, self.writable) {
-            (true, true) => "rw",
-            (true, false) => "r",
-            (false, true) => "w",
-            (false, false) => "none",
+        // Who reads is told of a hang-up in any case.
+        f.write_str(match (self.readable, self.writable, self.hangup) {
+            (true, true, _) => "rw",
+            (true, false, _) => "r",
+            (false, true, true) => "wh",
+            (false, true, false) => "w",
+            (false, false, true) => "h",
+            (false, false, false) => "none",
         })
     }
 }

@@ -18,8 +18,8 @@ pub trait Session {
     /// Runs as far as `io` allows. Calling it with nothing new is a no-op.
     ///
     /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
-    /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::wakers), and once at the beginning. What it leaves in the input is there
-    /// again next time, with what has come since. One that waits for what can't come, such as input after the end of it,
+    /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::wakers), and once at the beginning.
+    /// What it leaves in the input is there again next time, with what has come since. One that waits for what can't come, such as input after the end of it,
     /// and has no deadline, is closed as if it had finished.
     ///
     /// # Errors
@@ -51,6 +51,9 @@ pub struct SessionIo<'a> {
     pub output: Output<'a>,
     /// The peer's FIN: an input, not an error. No more bytes will follow those in `input`.
     pub input_ended: bool,
+    /// The peer has ended its sending side, though not all that it has sent before need be in `input` yet: what a session
+    /// learns that is [working](Progress::Working), and doesn't read. It may still wait for its reply.
+    pub hung_up: bool,
     /// How many more messages this call may begin, so that one fast peer starves nobody.
     pub messages_left: u32,
     /// Who is on the other side, for the log.
@@ -110,7 +113,8 @@ pub enum Progress {
     /// input is read even when the output is full.
     NeedEither,
     /// It is at work on what it has, or has that done elsewhere, and is called at its deadline or when it is
-    /// [woken](SessionIo::wakers). Nothing is read meanwhile; a stop waits for it.
+    /// [woken](SessionIo::wakers), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile; a
+    /// stop waits for it. A connection that breaks is closed at once.
     Working,
     /// It has had its share of messages and wants to go on when it is its turn again.
     Yield,

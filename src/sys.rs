@@ -38,18 +38,16 @@ impl PollFd {
 
     /// A descriptor that is asked whether it's readable, writable, or either. Whether it's broken is told in any case.
     pub fn new(fd: &impl AsFd, readable: bool, writable: bool) -> PollFd {
-        let fd = fd.as_fd().as_raw_fd();
-        let mut fd = PollFd(libc::pollfd { fd, events: 0, revents: 0 });
-        fd.ask(readable, writable);
-        fd
-    }
-
-    /// Asks it something else from now on.
-    pub fn ask(&mut self, readable: bool, writable: bool) {
-        // The end of the peer's sending side lasts: who asks for it without wanting to read is told in every call.
         let read = if readable { libc::POLLIN | READ_CLOSED } else { 0 };
         let write = if writable { libc::POLLOUT } else { 0 };
-        self.0.events = read | write;
+        PollFd(libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: read | write, revents: 0 })
+    }
+
+    /// The same, asked whether the peer has ended its sending side as well, which who asks whether it's readable has
+    /// asked already. That lasts, so it's told in every call from then on. Some systems have no way to ask for it alone.
+    pub fn with_hangup(mut self) -> PollFd {
+        self.0.events |= READ_CLOSED;
+        self
     }
 
     /// Its number.
@@ -286,7 +284,7 @@ mod tests {
         assert_eq!(poll(&mut fds, None).unwrap(), 1);
         assert!(fds[0].is_ready() && fds[0].is_readable() && !fds[0].is_writable() && !fds[0].is_read_closed());
         assert!(!fds[1].is_ready());
-        fds[0].ask(false, true);
+        fds[0] = PollFd::new(&stream, false, true);
         assert_eq!(poll(&mut fds, None).unwrap(), 1);
         assert!(!fds[0].is_readable() && fds[0].is_writable());
     }

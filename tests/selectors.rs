@@ -21,10 +21,13 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Nothing takes longer, unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
-const READ_WRITE: Interest = Interest { readable: true, writable: true };
+const READ_WRITE: Interest = Interest { readable: true, writable: true, hangup: false };
 
 /// A selector of real sockets.
 trait SocketSelector: Selector<Stream = TcpStream, Listener = TcpListener> {
+    /// Whether it can tell of a hang-up alone.
+    const TELLS_HANG_UPS: bool = true;
+
     fn new() -> Self;
 }
 
@@ -41,6 +44,8 @@ impl SocketSelector for PollSelector {
 }
 
 impl SocketSelector for SelectSelector {
+    const TELLS_HANG_UPS: bool = false;
+
     fn new() -> Self {
         SelectSelector::new().unwrap()
     }
@@ -74,6 +79,8 @@ for_every_selector! {
     what_is_not_watched_is_not_told
     an_end_is_something_to_read
     a_reset_is_told_to_readers_and_writers
+    a_hang_up_is_told_to_who_does_not_read
+    what_comes_before_a_hang_up_makes_no_busy_loop
     a_listener_is_readable_when_there_is_somebody
     a_connect_that_succeeds_is_writable
     a_connect_that_fails_tells_why
@@ -145,7 +152,8 @@ impl<S: SocketSelector> Watched<S> {
     fn expect(&mut self, token: Token, expected: Interest) {
         let events = self.next();
         let [event] = events[..] else { panic!("{events:?}") };
-        let found = Interest { readable: event.readiness.readable, writable: event.readiness.writable };
+        let Readiness { readable, writable, read_closed: _ } = event.readiness;
+        let found = Interest { readable, writable, hangup: false };
         assert_eq!((event.token, found), (token, expected), "{events:?}");
     }
 }
@@ -324,6 +332,52 @@ fn a_reset_is_told_to_readers_and_writers<S: SocketSelector>() {
     assert!(events[0].token == Token(2) && events[0].readiness.writable, "{events:?}");
     let error = stream.write(b"more").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+}
+
+/// Not by select(2), which would have to be asked for what can be read, again and again.
+fn a_hang_up_is_told_to_who_does_not_read<S: SocketSelector>() {
+    for resets in [false, true] {
+        let mut watched = Watched::<S>::new();
+        let (mut stream, mut peer) = watched.pair();
+        watched.selector.register(&mut stream, Token(1), Interest::HANGUP).unwrap();
+        peer.write_all(b"unread").unwrap();
+        arrived(&stream);
+        assert!(watched.now().iter().all(|event| !event.readiness.read_closed), "it's there yet");
+        if resets {
+            stream = reset(stream, peer);
+        } else {
+            drop(peer);
+        }
+        if S::TELLS_HANG_UPS {
+            let events = watched.next();
+            let closed = Readiness { readable: true, read_closed: true, ..events[0].readiness };
+            assert_eq!(events, [Event { token: Token(1), readiness: closed }]);
+        } else {
+            assert_eq!(watched.now(), []);
+        }
+        watched.selector.deregister(&mut stream, Token(1)).unwrap();
+        assert_eq!(watched.now(), []);
+    }
+}
+
+/// What has come and is not read is told once for each arrival, or not at all.
+fn what_comes_before_a_hang_up_makes_no_busy_loop<S: SocketSelector>() {
+    let mut watched = Watched::<S>::new();
+    let (mut stream, mut peer) = watched.pair();
+    watched.selector.register(&mut stream, Token(1), Interest::HANGUP).unwrap();
+    for _ in 0..3 {
+        peer.write_all(b"hello").unwrap();
+        arrived(&stream);
+        watched.now();
+        assert_eq!((watched.now(), watched.now()), (Vec::new(), Vec::new()));
+    }
+    let both = Interest { writable: true, ..Interest::HANGUP };
+    watched.selector.reregister(&mut stream, Token(1), both).unwrap();
+    assert!(watched.next()[0].readiness.writable);
+    // Who wants to read after all finds that there is something.
+    watched.selector.reregister(&mut stream, Token(1), Interest::READ).unwrap();
+    watched.expect(Token(1), Interest::READ);
+    assert_eq!(drain(&mut stream).unwrap(), 15);
 }
 
 fn a_listener_is_readable_when_there_is_somebody<S: SocketSelector>() {

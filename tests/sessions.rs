@@ -62,6 +62,7 @@ impl<T: Session> Side<T> {
             input: Input::new(&self.input),
             output: self.output.output(OUTPUT_HIGH_WATER),
             input_ended: from.has_ended && from.bytes.is_empty(),
+            hung_up: from.has_ended && from.bytes.is_empty(),
             messages_left: 3,
             peer: &self.peer,
             wakers: Wakers::default(),

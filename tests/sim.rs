@@ -11,7 +11,7 @@ const READABLE: Readiness = Readiness { readable: true, writable: false, read_cl
 const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false };
 const ENDED: Readiness = Readiness { readable: true, writable: false, read_closed: true };
 const BROKEN: Readiness = Readiness { readable: true, writable: true, read_closed: true };
-const BOTH: Interest = Interest { readable: true, writable: true };
+const BOTH: Interest = Interest { readable: true, writable: true, hangup: false };
 
 const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
@@ -97,6 +97,32 @@ fn nothing_is_told_that_is_not_asked_for() {
     it.selector.deregister(&mut it.stream, STREAM).unwrap();
     it.register(Interest::READ);
     assert_eq!(it.select(seconds(9)), Some(ENDED));
+}
+
+#[test]
+fn a_hang_up_is_told_without_what_came_before_it() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc").end_at(seconds(2)).reset_at(seconds(3));
+    });
+    it.register(Interest::HANGUP);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(ENDED), seconds(2)));
+    assert!(it.stream.connected().unwrap(), "half of it goes on");
+    it.reregister(Interest::HANGUP);
+    assert_eq!(it.select(seconds(2)), Some(ENDED), "it lasts");
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(BROKEN), seconds(3)));
+    assert_eq!(it.stream.connected().unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn what_came_before_a_hang_up_is_there_for_who_wants_to_read_after_all() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc");
+    });
+    it.register(Interest { writable: true, ..Interest::HANGUP });
+    assert_eq!(it.select(seconds(0)), Some(WRITABLE));
+    assert_eq!((it.select(seconds(2)), it.net.now()), (None, seconds(2)));
+    it.reregister(Interest::READ);
+    assert_eq!(it.select(seconds(9)), Some(READABLE));
 }
 
 #[test]

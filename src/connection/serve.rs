@@ -1,5 +1,6 @@
 //! Serving: what the session is asked for, and when, while the connection is open.
 
+use std::io;
 use std::mem;
 
 use super::transfer::{Advanced, Received};
@@ -38,7 +39,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Progress::NeedInput => (!is_full, false),
                 Progress::NeedRoom => (false, room_made && !is_full),
                 Progress::NeedEither => (true, room_made && !is_full),
-                Progress::Working => (false, false),
+                Progress::Working => match self.has_just_hung_up() {
+                    Ok(hung_up) => (false, hung_up),
+                    Err(error) => return Outcome::Close(End::Broken(error)),
+                },
                 Progress::Yield | Progress::Finished => (false, true),
             };
             if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
@@ -113,7 +117,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
             Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
         };
-        let interest = Interest { readable: readable && !self.input_ended, writable: !self.output.is_empty() };
+        let interest = Interest {
+            readable: readable && !self.input_ended,
+            writable: !self.output.is_empty(),
+            hangup: is_working && !self.hung_up,
+        };
         let deadline = match (session_deadline, self.write_deadline) {
             (Some(session), Some(write)) if interest.writable => Some(session.min(write)),
             (None, write) if interest.writable => write,
@@ -124,6 +132,22 @@ impl<S: Stream, T: Session> Connection<S, T> {
             return self.finish(End::Finished, !self.input_ended, turn);
         }
         Outcome::Wait { interest, deadline }
+    }
+
+    /// Whether a peer that nothing is read from has hung up, and the session is to be told.
+    ///
+    /// # Errors
+    /// What has broken the connection, where it was that.
+    fn has_just_hung_up(&mut self) -> io::Result<bool> {
+        if self.hung_up || !self.readiness.read_closed {
+            return Ok(false);
+        }
+        if !self.stream.connected()? {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        log::trace!("{} has ended its sending side", self.peer);
+        self.hung_up = true;
+        Ok(true)
     }
 
     /// Whether no more output may be made before some has gone.

@@ -43,6 +43,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             input: Input::new(if appended { self.input.as_slice() } else { fresh }),
             output: queue.output(turn.config.output_high_water),
             input_ended: self.input_ended,
+            hung_up: self.hung_up,
             messages_left: *messages_left,
             peer: &self.peer,
             wakers: turn.wakers,
@@ -91,6 +92,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         match until_answered(|| self.stream.read(&mut scratch.input))? {
             Some(0) => {
                 self.input_ended = true;
+                self.hung_up = true;
                 log::trace!("{} has ended its sending side", self.peer);
                 Ok(Received::End)
             }

@@ -108,7 +108,7 @@ fn run_to_the_end<T: Session>(
             Outcome::NotConnected(end) | Outcome::Close(end) => return end,
         };
         let mut fds = [
-            if interest == Interest::NONE { PollFd::NONE } else { poll_fd(&connection.stream, interest) },
+            if interest == Interest::NONE { PollFd::NONE } else { interest.poll_fd(&connection.stream) },
             interrupt.watched(),
             session_waker.watched(),
         ];
@@ -134,10 +134,6 @@ fn run_to_the_end<T: Session>(
             return connection.take_end();
         }
     }
-}
-
-fn poll_fd(stream: &TcpStream, interest: Interest) -> PollFd {
-    PollFd::new(stream, interest.readable, interest.writable)
 }
 
 /// What wakes the session of this thread's connection, made when it's asked for.

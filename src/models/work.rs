@@ -170,6 +170,7 @@ impl<T: Session> BusySession<T> {
             input: Input::new(io.input.remaining()),
             output: reply.output(usize::MAX),
             input_ended: io.input_ended,
+            hung_up: io.hung_up,
             messages_left: messages,
             peer: io.peer,
             wakers: io.wakers,

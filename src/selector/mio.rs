@@ -108,7 +108,8 @@ impl Selector for MioSelector {
 }
 
 fn mask(interest: Interest) -> mio::Interest {
-    match (interest.readable, interest.writable) {
+    // There is no asking for a hang-up alone. What has come and is not read is told once, since this is edge-triggered.
+    match (interest.readable || interest.hangup, interest.writable) {
         (true, true) => mio::Interest::READABLE | mio::Interest::WRITABLE,
         (_, false) => mio::Interest::READABLE,
         (false, true) => mio::Interest::WRITABLE,

@@ -109,13 +109,13 @@ impl Selector for PollSelector {
     }
 
     fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
-        self.add(PollFd::new(stream, interest.readable, interest.writable), token);
+        self.add(interest.poll_fd(stream), token);
         Ok(())
     }
 
     fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
         let place = self.place(stream.as_raw_fd()).ok_or(io::ErrorKind::NotFound)?;
-        self.fds[place].ask(interest.readable, interest.writable);
+        self.fds[place] = interest.poll_fd(stream);
         self.tokens[place] = token;
         Ok(())
     }
@@ -145,6 +145,14 @@ impl Selector for PollSelector {
 
     fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
         socket::connect(addr)
+    }
+}
+
+impl Interest {
+    /// What poll is to find out.
+    pub(crate) fn poll_fd(self, stream: &TcpStream) -> PollFd {
+        let fd = PollFd::new(stream, self.readable, self.writable);
+        if self.hangup { fd.with_hangup() } else { fd }
     }
 }
 

@@ -18,7 +18,8 @@ const WAKE: Token = Token(usize::MAX);
 
 /// select(2): reports what is ready as long as it is, for descriptors that are not too high.
 ///
-/// It can't tell that a peer has ended its sending side before that is read. A stream that is dropped while it's
+/// It can't tell that a peer has ended its sending side, or that a connection is broken, before that is read: nothing
+/// comes of [`Interest::hangup`]. A stream that is dropped while it's
 /// registered, and not [closed](Selector::close), makes every [`select`](Selector::select) fail.
 #[derive(Debug)]
 pub struct SelectSelector {

@@ -132,6 +132,7 @@ impl<S: Session> Wire<S> {
             input: Input::new(&self.unused),
             output: queue.output(self.high_water),
             input_ended: self.input_ended,
+            hung_up: self.input_ended,
             messages_left: self.messages_per_call,
             peer: &PEER,
             wakers: Wakers::default(),

@@ -1,8 +1,10 @@
 //! Requests with simulated work, whose replies are the same in every model.
 
 use std::io::Write;
+use std::net::Shutdown;
 
 use crate::common::*;
+use crate::talk::Way;
 
 fn server(options: &[&str]) -> Server {
     Server::start(&[&["app", "0", "-q"], options].concat())
@@ -37,6 +39,38 @@ fn what_is_offloaded_comes_back_to_whom_it_belongs() {
             }
             server.stop();
         }
+    }
+}
+
+/// Who resets its connection while it is waited for something is noticed at once, by every model but select(2)'s.
+#[test]
+fn a_reset_is_noticed_while_there_is_work() {
+    for model in ["reactor", "poll", "sequential", "threads", "pool", "fork"] {
+        let args = ["app", "0", "-v", "--model", model, "--blocking-work", "1h", "--drain-timeout", "100ms"];
+        let server = Server::start(&args);
+        // Also where not all that it has sent was read.
+        for more in ["", "more"] {
+            let mut peer = Way(&server).connect();
+            peer.send([&search("ring"), more.as_bytes()].concat());
+            // The reply is made, and waits for the work.
+            server.wait_for_log("Sending ");
+            let address = peer.address();
+            peer.reset();
+            Way(&server).log_of_close(&address, "connection reset by peer");
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn half_a_connection_is_worked_for() {
+    for model in ["reactor", "poll", "select", "sequential", "threads", "pool", "fork"] {
+        let server = server(&["--model", model, "--blocking-work", "50ms"]);
+        let mut stream = server.connect();
+        stream.write_all(&[kept_search("morpheus"), search("ring")].concat()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        expect_last(&mut stream, &[kept_result(RABBIT), result(RING)].concat());
+        server.stop();
     }
 }
 

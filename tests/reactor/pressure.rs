@@ -15,7 +15,7 @@ use crate::support::{Server, app_server, echo_server, millis, replies, search, s
 const READ_LEN: usize = 64 << 10;
 
 /// The interest in `peer` at each of `times`.
-fn interest_at<const N: usize>(peer: &SimPeer, times: [u64; N]) -> [Rc<Cell<Interest>>; N] {
+pub fn interest_at<const N: usize>(peer: &SimPeer, times: [u64; N]) -> [Rc<Cell<Interest>>; N] {
     times.map(|time| {
         let seen = Rc::new(Cell::new(Interest::NONE));
         let (cell, peer) = (Rc::clone(&seen), peer.clone());

@@ -6,21 +6,28 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use multiconn::reactor::Config;
+use multiconn::selector::Interest;
 use multiconn::selector::sim::SimPeer;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 
-use crate::support::{Server, seconds};
+use crate::pressure::interest_at;
+use crate::support::{Server, millis, seconds};
 
 /// Answers each byte with a capital, once that is done.
 struct Kitchen {
     /// Where its wakers go, if it's not the time that it waits for.
     orders: Option<Rc<RefCell<Orders>>>,
     order: Option<(u8, Option<Instant>)>,
+    /// What it does when the guest has hung up.
+    minds: bool,
+    knows: bool,
 }
 
 #[derive(Default)]
 struct Orders {
     waiting: Vec<Waker>,
+    /// Calls for a hang-up, and others.
+    hang_ups: u32,
     calls_while_working: u32,
     done: bool,
 }
@@ -34,9 +41,18 @@ impl Session for Kitchen {
                 Some(orders) => orders.borrow().done,
                 None => ready_at.is_some_and(|time| now >= time),
             };
+            if !done && io.hung_up && self.minds {
+                return Err(SessionError::other("nobody waits for it"));
+            }
             if !done {
-                let orders = self.orders.as_ref().expect("a deadline is not early");
-                orders.borrow_mut().calls_while_working += 1;
+                let Some(orders) = &self.orders else {
+                    assert!(io.hung_up, "a deadline is not early");
+                    return Ok(Progress::Working);
+                };
+                let mut orders = orders.borrow_mut();
+                let is_news = io.hung_up && !std::mem::replace(&mut self.knows, true);
+                let count = if is_news { &mut orders.hang_ups } else { &mut orders.calls_while_working };
+                *count += 1;
                 return Ok(Progress::Working);
             }
             self.order = None;
@@ -65,14 +81,20 @@ impl Session for Kitchen {
 }
 
 fn by_time(config: Config) -> Server<impl FnMut(&Peer) -> Kitchen> {
-    Server::new(|_: &Peer| Kitchen { orders: None, order: None }, config)
+    Server::new(|_: &Peer| Kitchen { orders: None, order: None, minds: false, knows: false }, config)
+}
+
+fn that_minds() -> Server<impl FnMut(&Peer) -> Kitchen> {
+    Server::new(|_: &Peer| Kitchen { orders: None, order: None, minds: true, knows: false }, Config::default())
 }
 
 fn by_waker() -> (Server<impl FnMut(&Peer) -> Kitchen>, Rc<RefCell<Orders>>) {
     let orders: Rc<RefCell<Orders>> = Rc::default();
     let server = {
         let orders = Rc::clone(&orders);
-        Server::new(move |_: &Peer| Kitchen { orders: Some(Rc::clone(&orders)), order: None }, Config::default())
+        let kitchen =
+            move |_: &Peer| Kitchen { orders: Some(Rc::clone(&orders)), order: None, minds: false, knows: false };
+        Server::new(kitchen, Config::default())
     };
     (server, orders)
 }
@@ -150,7 +172,7 @@ fn who_has_gone_is_not_woken() {
         let orders = Rc::clone(&orders);
         server.net.at(seconds(4), move || orders.borrow().waiting[0].wake_by_ref());
     }
-    gone.end_at(seconds(2));
+    gone.end_at(seconds(1));
     // It has the same slot.
     let next = server.client_at(seconds(5));
     next.send_at(seconds(5), "b");
@@ -164,6 +186,64 @@ fn who_has_gone_is_not_woken() {
     server.run_until(seconds(7));
     assert_eq!(answered(&gone), (b"A".to_vec(), Some(seconds(4))));
     assert_eq!(orders.borrow().calls_while_working, 0, "the first one's waker is not the second one's");
+}
+
+#[test]
+fn a_connection_that_breaks_is_noticed_while_its_session_works() {
+    let mut server = by_time(Config::default());
+    // Also where more has come that is not read, and where both come at once.
+    let peers = [1, 2, 3].map(|_| server.client_at(seconds(1)));
+    peers[0].send_at(seconds(1), "a").reset_at(seconds(2));
+    peers[1].send_at(seconds(1), "a").send_at(millis(1500), "b").reset_at(seconds(2));
+    peers[2].send_at(seconds(1), "a").end_at(millis(1500)).reset_at(seconds(9));
+    server.run_until(seconds(20));
+    for peer in &peers[..2] {
+        assert_eq!(server.end_of(peer), (seconds(2), "connection reset by peer".into()));
+    }
+    assert_eq!(answered(&peers[2]), (b"A".to_vec(), Some(seconds(4))));
+}
+
+#[test]
+fn half_a_connection_is_worked_for_if_the_session_likes() {
+    let mut patient = by_time(Config::default());
+    let peer = patient.client_at(seconds(1));
+    peer.send_at(seconds(1), "ab").end_at(seconds(2));
+    patient.run_until(seconds(20));
+    assert_eq!(answered(&peer), (b"AB".to_vec(), Some(seconds(7))));
+    assert_eq!(peer.reset_seen(), None);
+
+    let mut server = that_minds();
+    let [hung_up, stays, at_once] = [1, 1, 1].map(|time| server.client_at(seconds(time)));
+    hung_up.send_at(seconds(1), "ab").end_at(seconds(2));
+    stays.send_at(seconds(1), "ab").end_at(seconds(9));
+    // What was there before it began to work.
+    at_once.send_at(seconds(1), "ab").end_at(seconds(1));
+    server.run_until(seconds(20));
+    assert_eq!(server.end_of(&hung_up), (seconds(2), "nobody waits for it".into()));
+    assert_eq!(answered(&stays).0, b"AB");
+    assert_eq!(server.end_of(&at_once), (seconds(1), "nobody waits for it".into()));
+}
+
+#[test]
+fn who_hangs_up_is_told_of_once() {
+    let (mut server, orders) = by_waker();
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(1), "a").send_at(seconds(2), "b").send_at(seconds(3), "c").end_at(seconds(4));
+    let interests = interest_at(&peer, [3, 5]);
+    for (order, time) in [(0, 6), (1, 7), (2, 8)] {
+        let orders = Rc::clone(&orders);
+        server.net.at(seconds(time), move || {
+            orders.borrow_mut().done = true;
+            orders.borrow().waiting[order].wake_by_ref();
+        });
+    }
+    let before = server.net.counts();
+    server.run_until(seconds(20));
+    assert_eq!(interests.map(|seen| seen.get()), [Interest::HANGUP, Interest::NONE]);
+    assert_eq!((orders.borrow().hang_ups, orders.borrow().calls_while_working), (1, 0));
+    assert_eq!(answered(&peer), (b"ABC".to_vec(), Some(seconds(8))));
+    let counts = server.net.counts() - before;
+    assert_eq!((counts.registers, counts.reregisters, counts.deregisters), (1, 0, 1), "{counts:?}");
 }
 
 #[test]

@@ -295,6 +295,9 @@ impl Link {
     }
 
     pub fn connected(&self) -> io::Result<bool> {
+        if self.is_reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         match self.opening {
             Opening::Begun => Ok(false),
             Opening::Done => Ok(true),
@@ -360,7 +363,9 @@ impl Link {
         self.is_listed = false;
         let (read_edge, write_edge) = (mem::take(&mut self.read_edge), mem::take(&mut self.write_edge));
         let (token, interest) = self.registration?;
-        let readable = read_edge && interest.readable && self.is_readable();
+        // Who asks for a hang-up alone is not told of what has come before it.
+        let wants_read = interest.readable || interest.hangup && self.input_ended;
+        let readable = read_edge && wants_read && self.is_readable();
         let writable = write_edge && interest.writable && self.is_writable();
         let readiness = if self.is_broken() {
             // Told whatever is asked for: epoll_ctl(2), EPOLLERR and EPOLLHUP.
