@@ -19,8 +19,8 @@ pub trait Session {
     ///
     /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
     /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::wakers), and once at the beginning.
-    /// What it leaves in the input is there again next time, with what has come since. One that waits for what can't come, such as input after the end of it,
-    /// and has no deadline, is closed as if it had finished.
+    /// What it leaves in the input is there again next time, with what has come since. One that waits for what can't
+    /// come, such as input after the end of it, and has no deadline, is closed as if it had finished.
     ///
     /// # Errors
     /// Whatever ends the connection other than in order. The error reply, if there is to be one, is in the output
@@ -35,6 +35,13 @@ pub trait Session {
     /// Whether nothing has begun, so that the connection can be closed without cutting anything off. Asked when the
     /// server stops, after all that has come is used.
     fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// Whether it has any use for what comes, now or later. For one that has none, neither unread bytes nor being at
+    /// [work](Progress::Working) count as something begun, so a stop closes its connection; and every close is at once,
+    /// though with bytes unread that is a reset, which destroys what the peer has not read yet.
+    fn wants_input(&self) -> bool {
         true
     }
 

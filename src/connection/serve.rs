@@ -80,7 +80,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                     // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
                     // comes while output waits is not looked at, so then there may be something.
                     let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
-                    let linger = !self.input_ended && may_have_more;
+                    let linger = may_have_more && self.lingers();
                     return self.finish(End::Finished, linger, turn);
                 }
                 Ok(progress) => {
@@ -94,7 +94,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                     }
                 }
                 Err(error) => {
-                    let linger = !self.input_ended;
+                    let linger = self.lingers();
                     return self.finish(End::Failed(error), linger, turn);
                 }
             }
@@ -105,9 +105,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
         // What was not read, since the output was full, has come all the same.
         let is_held_back = self.readiness.readable && !self.input_ended;
         let is_working = self.progress == Progress::Working;
-        let has_begun = is_working || !self.session.is_idle() || !self.input.is_empty() || is_held_back;
+        let has_work = (is_working || is_held_back) && self.session.wants_input();
+        let has_begun = has_work || !self.session.is_idle() || !self.input.is_empty();
         if turn.stopping && !has_begun {
-            return self.finish(End::Stopped, !self.input_ended, turn);
+            return self.finish(End::Stopped, self.lingers(), turn);
         }
         let is_full = self.is_full(turn);
         let (readable, session_deadline) = match self.progress {
@@ -129,7 +130,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
-            return self.finish(End::Finished, !self.input_ended, turn);
+            return self.finish(End::Finished, self.lingers(), turn);
         }
         Outcome::Wait { interest, deadline }
     }
@@ -148,6 +149,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
         log::trace!("{} has ended its sending side", self.peer);
         self.hung_up = true;
         Ok(true)
+    }
+
+    /// Whether a close waits for what the peer may still send.
+    fn lingers(&self) -> bool {
+        !self.input_ended && self.session.wants_input()
     }
 
     /// Whether no more output may be made before some has gone.

@@ -155,6 +155,10 @@ impl<T: Session> Session for BusySession<T> {
         self.job.is_none() && self.session.is_idle()
     }
 
+    fn wants_input(&self) -> bool {
+        self.session.wants_input()
+    }
+
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
         self.session.refuse(output, why);
     }
