@@ -20,7 +20,7 @@
 //! | connection | `connection` | a stream and a session, and what happens between them |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
-//! | tools | [`client`], `cli` | clients on the same loop, and the program |
+//! | tools | [`client`], [`queues`], `cli` | clients on the same loop, what netstat shows, and the program |
 //!
 //! # A protocol of your own
 //!
@@ -83,6 +83,7 @@ pub mod message;
 #[cfg(feature = "models")]
 pub mod models;
 pub mod protocols;
+pub mod queues;
 pub mod reactor;
 pub mod selector;
 pub mod session;

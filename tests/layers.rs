@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("connection", &["connection"]),
     ("reactor", &["reactor"]),
     ("models", &["models"]),
-    ("tools", &["client", "cli"]),
+    ("tools", &["client", "queues", "cli"]),
 ];
 
 fn layer(module: &str) -> usize {
