@@ -9,6 +9,7 @@ mod call_app;
 mod call_echo;
 mod call_getfile;
 mod call_multiply;
+mod call_sink;
 mod demo;
 mod descriptors;
 mod download;
@@ -21,6 +22,7 @@ mod serve_app;
 mod serve_echo;
 mod serve_getfile;
 mod serve_multiply;
+mod serve_sink;
 mod signals;
 mod stdin;
 mod units;
@@ -81,6 +83,7 @@ enum Call {
     Accumulate(call_accumulate::CallAccumulate),
     #[command(name = "getfile")]
     GetFile(call_getfile::CallGetFile),
+    Sink(call_sink::CallSink),
 }
 
 impl Cli {
@@ -106,6 +109,7 @@ impl Cli {
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
                     Call::Accumulate(call) => call.run(),
                     Call::GetFile(call) => call.run(self.verbosity.quiet),
+                    Call::Sink(call) => call.run(),
                 }
             }
         }

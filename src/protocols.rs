@@ -6,3 +6,4 @@ pub mod echo;
 pub mod getfile;
 pub mod line;
 pub mod multiply;
+pub mod sink;

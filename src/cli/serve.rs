@@ -5,9 +5,8 @@ use std::io;
 use clap::Subcommand;
 
 use super::options::ServerOptions;
-use super::{
-    Failure, descriptors, print, serve_accumulate, serve_app, serve_echo, serve_getfile, serve_multiply, signals,
-};
+use super::{Failure, descriptors, print, signals};
+use super::{serve_accumulate, serve_app, serve_echo, serve_getfile, serve_multiply, serve_sink};
 use crate::models::{self, Busy, Config, Model};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -21,6 +20,7 @@ pub enum Serve {
     Accumulate(serve_accumulate::ServeAccumulate),
     #[command(name = "getfile")]
     GetFile(serve_getfile::ServeGetFile),
+    Sink(serve_sink::ServeSink),
 }
 
 impl Serve {
@@ -31,6 +31,7 @@ impl Serve {
             Serve::Multiply(serve) => serve.run(),
             Serve::Accumulate(serve) => serve.run(),
             Serve::GetFile(serve) => serve.run(),
+            Serve::Sink(serve) => serve.run(),
         }
     }
 }

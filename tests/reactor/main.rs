@@ -8,6 +8,7 @@ mod fairness;
 mod manners;
 mod pressure;
 mod serving;
+mod sinking;
 mod slots;
 mod stopping;
 mod support;

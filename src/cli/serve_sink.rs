@@ -1,0 +1,63 @@
+//! `multiconn serve sink`: a server that never reads.
+
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, serve, units};
+use crate::protocols::sink::{PORT, SinkService, Waiting};
+use crate::queues;
+
+/// A server that never reads a byte, to watch the kernels' buffers fill up
+#[derive(Debug, Args)]
+#[command(
+    // It holds who says nothing as long as anybody.
+    mut_arg("idle_timeout", |arg| arg.hide(true)),
+    after_help = "With -v it tells how many bytes of each connection wait to be read: its Recv-Q.\n\n\
+                  Example:\n  multiconn serve sink 127.0.0.1:65432 -v\n  \
+                  multiconn call sink 127.0.0.1:65432 --send-until-full"
+)]
+pub struct ServeSink {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// How long to keep a connection at most: a client that has gone with bytes yet unsent is not noticed
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::timeout)]
+    hold: Duration,
+}
+
+impl ServeSink {
+    pub fn run(self) -> Result<(), Failure> {
+        let mut service = SinkService::new(self.hold);
+        if log::log_enabled!(target: "multiconn::protocols::sink", log::Level::Debug) {
+            if queues::all().is_none() {
+                log::debug!("How many bytes wait to be read can't be told on this system");
+            }
+            service = service.looking(waiting);
+        }
+        serve::run(&self.server, PORT, service)
+    }
+}
+
+/// How many bytes wait to be read of each peer, as far as this system tells.
+fn waiting() -> Waiting {
+    let mut waiting = Waiting::new();
+    let mut ambiguous = Vec::new();
+    let open =
+        queues::all().into_iter().flatten().filter(|socket| ["ESTABLISHED", "CLOSE_WAIT"].contains(&socket.state));
+    for socket in open {
+        match waiting.entry(socket.remote) {
+            Entry::Vacant(entry) => {
+                entry.insert(socket.recv_q);
+            }
+            // The client has two connections from one port, to different servers on this machine, and there is no
+            // telling which is ours.
+            Entry::Occupied(_) => ambiguous.push(socket.remote),
+        }
+    }
+    for addr in ambiguous {
+        waiting.remove(&addr);
+    }
+    waiting
+}

@@ -1,0 +1,144 @@
+//! The sink: a server that never reads a byte.
+//!
+//! The tutorial tells of it, to show what becomes of bytes that nobody reads: the kernels on both sides take them,
+//! until they hold as many as they may; then the client's next send blocks.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+
+/// The tutorial's port.
+pub const PORT: u16 = 65432;
+
+/// How often it's looked how much waits to be read.
+pub const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Makes the server's sessions.
+#[derive(Clone, Debug)]
+pub struct SinkService {
+    hold_timeout: Duration,
+    lookout: Option<Arc<Lookout>>,
+}
+
+impl Default for SinkService {
+    /// Ten minutes.
+    fn default() -> Self {
+        SinkService::new(Duration::from_secs(600))
+    }
+}
+
+impl SinkService {
+    /// A service that keeps each connection until the peer hangs up, or for `hold_timeout`: a peer that has gone with
+    /// bytes yet unsent can't tell that it has, since nothing gets past them.
+    pub fn new(hold_timeout: Duration) -> Self {
+        SinkService { hold_timeout, lookout: None }
+    }
+
+    /// The same, with a debug log of how many bytes of each connection wait to be read: something to do where that log
+    /// is read. `look` is called every [`LOOK_INTERVAL`] at most, for all connections together.
+    pub fn looking(self, look: impl Look + 'static) -> Self {
+        SinkService { lookout: Some(Arc::new(Lookout { look: Box::new(look), last: Mutex::default() })), ..self }
+    }
+}
+
+impl Service for SinkService {
+    type Session = SinkServer;
+
+    fn accept(&mut self, _peer: &Peer) -> SinkServer {
+        SinkServer {
+            hold_timeout: self.hold_timeout,
+            until: None,
+            lookout: self.lookout.clone(),
+            next_look: None,
+            waiting: 0,
+        }
+    }
+}
+
+/// The server's side: does nothing, until the peer hangs up or has been held long enough.
+#[derive(Debug)]
+pub struct SinkServer {
+    hold_timeout: Duration,
+    until: Option<Instant>,
+    lookout: Option<Arc<Lookout>>,
+    next_look: Option<Instant>,
+    /// How many bytes waited to be read when it was looked last.
+    waiting: u64,
+}
+
+impl Session for SinkServer {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if io.hung_up {
+            log::info!("{} has hung up", io.peer);
+            return Ok(Progress::Finished);
+        }
+        if now >= *self.until.get_or_insert(now + self.hold_timeout) {
+            return Err(SessionError::other(format!("held for {:?}", self.hold_timeout)));
+        }
+        self.look(io.peer, now);
+        Ok(Progress::Working)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [self.until, self.next_look].into_iter().flatten().min()
+    }
+
+    fn wants_input(&self) -> bool {
+        false
+    }
+}
+
+impl SinkServer {
+    fn look(&mut self, peer: &Peer, now: Instant) {
+        let Some(lookout) = &self.lookout else { return };
+        if self.next_look.is_some_and(|when| now < when) {
+            return;
+        }
+        let (waiting, next) = lookout.waiting(peer.addr, now);
+        self.next_look = Some(next);
+        if let Some(waiting) = waiting.filter(|&waiting| waiting != self.waiting) {
+            log::debug!("Recv-Q of {peer}: {waiting} bytes");
+            self.waiting = waiting;
+        }
+    }
+}
+
+/// How many bytes wait to be read, of each peer that is known of: IPv4 addresses as such, and none with a scope.
+pub type Waiting = HashMap<SocketAddr, u64>;
+
+/// Looks how many that are.
+pub trait Look: Fn() -> Waiting + Send + Sync {}
+
+impl<F: Fn() -> Waiting + Send + Sync> Look for F {}
+
+/// Looks for all connections at once.
+struct Lookout {
+    look: Box<dyn Look>,
+    /// When that was last, and what was seen.
+    last: Mutex<Option<(Instant, Waiting)>>,
+}
+
+impl Lookout {
+    /// How many bytes of `peer` wait to be read, if that is known, and when to ask again: who asks at different times
+    /// is told the same time, so that there is one look for all.
+    fn waiting(&self, peer: SocketAddr, now: Instant) -> (Option<u64>, Instant) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, waiting) = match last.take() {
+            Some((at, waiting)) if now < at + LOOK_INTERVAL => (at, waiting),
+            Some(_) | None => (now, (self.look)()),
+        };
+        let found = waiting.get(&SocketAddr::new(peer.ip().to_canonical(), peer.port())).copied();
+        *last = Some((at, waiting));
+        (found, at + LOOK_INTERVAL)
+    }
+}
+
+impl fmt::Debug for Lookout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookout").finish_non_exhaustive()
+    }
+}
