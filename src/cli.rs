@@ -9,6 +9,7 @@ mod call_app;
 mod call_echo;
 mod call_getfile;
 mod call_multiply;
+mod call_raw;
 mod call_sink;
 mod demo;
 mod descriptors;
@@ -16,6 +17,8 @@ mod download;
 mod log;
 mod model;
 mod options;
+mod pty;
+mod redirect;
 mod serve;
 mod serve_accumulate;
 mod serve_app;
@@ -71,6 +74,7 @@ enum Command {
     /// Talk to a server
     #[command(subcommand)]
     Call(Call),
+    Redirect(redirect::Redirect),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
     Demo,
 }
@@ -84,22 +88,23 @@ enum Call {
     #[command(name = "getfile")]
     GetFile(call_getfile::CallGetFile),
     Sink(call_sink::CallSink),
+    Raw(call_raw::CallRaw),
 }
 
 impl Cli {
-    /// Does what the command line asks for.
+    /// Does what the command line asks for, and returns the exit status: that of the program where one was run, 0 else.
     ///
     /// # Errors
     /// What failed, on what, and why, in one line.
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self) -> Result<u8, Failure> {
         match self.command {
             Command::Demo => {
                 log::start_transcript(self.verbosity);
-                demo::run()
+                demo::run()?;
             }
             Command::Serve(serve) => {
                 log::start(self.verbosity, ::log::LevelFilter::Info);
-                serve.run()
+                serve.run()?;
             }
             Command::Call(call) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
@@ -110,9 +115,15 @@ impl Cli {
                     Call::Accumulate(call) => call.run(),
                     Call::GetFile(call) => call.run(self.verbosity.quiet),
                     Call::Sink(call) => call.run(),
-                }
+                    Call::Raw(call) => call.run(),
+                }?;
+            }
+            Command::Redirect(redirect) => {
+                log::start(self.verbosity, ::log::LevelFilter::Warn);
+                return redirect.run();
             }
         }
+        Ok(0)
     }
 }
 
@@ -120,7 +131,7 @@ impl Cli {
 #[derive(Clone, Debug)]
 pub struct Failure {
     text: String,
-    is_usage: bool,
+    status: u8,
 }
 
 impl fmt::Display for Failure {
@@ -133,12 +144,16 @@ impl std::error::Error for Failure {}
 
 impl Failure {
     fn new(message: impl Into<String>) -> Failure {
-        Failure { text: message.into(), is_usage: false }
+        Failure::with_status(1, message)
     }
 
     /// What was asked for makes no sense.
     fn of_usage(message: impl Into<String>) -> Failure {
-        Failure { text: message.into(), is_usage: true }
+        Failure::with_status(2, message)
+    }
+
+    fn with_status(status: u8, message: impl Into<String>) -> Failure {
+        Failure { text: message.into(), status }
     }
 
     /// The same, with something to know beside it.
@@ -148,7 +163,7 @@ impl Failure {
 
     /// The exit status that tells of it.
     pub fn status(&self) -> u8 {
-        if self.is_usage { 2 } else { 1 }
+        self.status
     }
 
     /// The event loop itself has failed.
@@ -193,7 +208,11 @@ fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::Erro
 /// Writes data to standard output, at once.
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_write("standard output", &error))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
+}
+
+fn cannot_print(error: &io::Error) -> Failure {
+    cannot_write("standard output", error)
 }
 
 fn cannot_write(to: &str, error: &io::Error) -> Failure {

@@ -20,6 +20,7 @@
 //! | connection | `connection` | a stream and a session, and what happens between them |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
+//! | relay | `relay` | bytes from descriptor to descriptor, for tools that speak no protocol; private, with the feature `cli` |
 //! | tools | [`client`], [`queues`], `cli` | clients on the same loop, what netstat shows, and the program |
 //!
 //! # A protocol of your own
@@ -85,6 +86,8 @@ pub mod models;
 pub mod protocols;
 pub mod queues;
 pub mod reactor;
+#[cfg(feature = "cli")]
+mod relay;
 pub mod selector;
 pub mod session;
 #[cfg(feature = "models")]

@@ -8,7 +8,7 @@ use multiconn::cli::Cli;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(failure) => {
             // Where even this can't be written, the status still tells.
             let _ = writeln!(io::stderr(), "multiconn: {failure}");

@@ -62,7 +62,7 @@ use crate::selector;
 use crate::session::Service;
 use crate::text::reason;
 use accept::Desk;
-use listen::Listening;
+pub(crate) use listen::{Listening, listen};
 use orders::Orders;
 pub(crate) use signals::set_and_wake;
 pub use work::{Busy, BusySession, Work};
@@ -228,7 +228,7 @@ where
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
     for name in &config.names {
-        listening.extend(listen::listen(name, config.backlog, workers)?);
+        listening.extend(listen(name, config.backlog, workers)?);
     }
     let addresses = listening.iter().map(|listening| listening.addr).collect();
     let (handle, run) = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;

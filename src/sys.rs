@@ -10,11 +10,17 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+#[cfg(feature = "cli")]
+use std::os::{fd::OwnedFd, unix::process::CommandExt};
+#[cfg(feature = "cli")]
+use std::process::Command;
 use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, c_short};
 use rustix::process::Pid;
+#[cfg(feature = "cli")]
+use rustix::process::{ioctl_tiocsctty, setsid};
 
 /// A descriptor for [`poll`]: what is asked of it, and what was found.
 ///
@@ -118,6 +124,17 @@ pub fn fork() -> io::Result<Fork> {
         1.. => Ok(Fork::Parent(Pid::from_raw(pid).expect("it is not 0"))),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Lets the program that `command` will start begin a session of its own, which `terminal` controls.
+#[cfg(feature = "cli")]
+pub fn start_on(command: &mut Command, terminal: OwnedFd) {
+    let begin = move || {
+        setsid()?;
+        Ok(ioctl_tiocsctty(&terminal)?)
+    };
+    // SAFETY: in the child, where nothing may allocate or lock, it makes two system calls and no more.
+    unsafe { command.pre_exec(begin) };
 }
 
 /// Ends this process, without anything that is done at a normal end: _exit(2).

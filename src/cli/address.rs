@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::Failure;
+use super::{Failure, cannot_connect};
+use crate::text::reason;
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +70,18 @@ fn port(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| format!("'{text}' is not a port, a number from 0 to 65535"))
 }
 
+/// An address that must have a port, since there is no protocol that it could be left to.
+pub fn with_port(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse()?;
+    match address.port {
+        Some(_) => Ok(address),
+        None => Err(format!(
+            "it has no port, and there is none that is meant; write '{}' for port 5000",
+            address.or_port(5000)
+        )),
+    }
+}
+
 /// With the port that it has by then.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,6 +125,23 @@ impl Address {
             return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
         }
         self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+    }
+
+    /// A connection to the first of its addresses that lets us, each being tried for `timeout`.
+    pub fn connect(&self, timeout: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
+        let mut failed = None;
+        for addr in self.to_connect_to()? {
+            match TcpStream::connect_timeout(&addr, timeout) {
+                Ok(stream) => return Ok((stream, addr)),
+                Err(error) => failed = Some((addr, error)),
+            }
+        }
+        let (addr, error) = failed.expect("there is one address at least");
+        let why = match error.kind() {
+            io::ErrorKind::TimedOut => format!("no answer within {timeout:?}"),
+            _ => reason(&error),
+        };
+        Err(Failure::new(cannot_connect(self, addr, &why, error.kind())))
     }
 
     fn port(&self) -> u16 {

@@ -9,7 +9,7 @@ use super::ServeError;
 
 /// An address that is listened on.
 #[derive(Debug)]
-pub(super) struct Listening {
+pub(crate) struct Listening {
     /// With its port, if that was left open.
     pub addr: SocketAddr,
     /// A socket for each worker, among which the system spreads the connections.
@@ -17,7 +17,7 @@ pub(super) struct Listening {
 }
 
 /// Listens on all `addresses` of a name, for so many `workers`. Where they leave the port open, all get the same.
-pub(super) fn listen(addresses: &[SocketAddr], backlog: i32, workers: usize) -> Result<Vec<Listening>, ServeError> {
+pub(crate) fn listen(addresses: &[SocketAddr], backlog: i32, workers: usize) -> Result<Vec<Listening>, ServeError> {
     let mut listening: Vec<Listening> = Vec::new();
     let mut missing = None;
     for mut addr in addresses.iter().copied() {

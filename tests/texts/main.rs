@@ -5,4 +5,6 @@
 mod common;
 
 mod accumulate;
+mod raw;
+mod redirect;
 mod sink;

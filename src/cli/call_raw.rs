@@ -1,0 +1,328 @@
+//! `multiconn call raw`: a conversation with any server at all.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::{Address, with_port};
+use super::{Failure, cannot_print, units};
+use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
+use crate::text::{printable, reason};
+
+/// Talk to any TCP server: send text or standard input, and print what comes
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Standard input is sent as it comes, and the end of it ends our sending side; after TEXT that stays \
+                        open. What comes is printed until the server closes, or is silent for --timeout after our input \
+                        has ended: that is an error only if nothing has come at all.\n\n\
+                        Example:\n  multiconn call raw localhost:25 QUIT --crlf\n  \
+                        printf 'GET / HTTP/1.0\\n\\n' | multiconn call raw 8000 --crlf"
+)]
+pub struct CallRaw {
+    /// Where the server is: HOST:PORT, [V6]:PORT or PORT (loopback)
+    #[arg(value_name = "ADDRESS", value_parser = with_port)]
+    address: Address,
+    /// What to send, in one line [default: standard input, as it comes]
+    #[arg(value_name = "TEXT")]
+    text: Vec<OsString>,
+    /// Send every line end as CR LF, as mail, FTP and web servers want it
+    #[arg(long)]
+    crlf: bool,
+    /// Show what is sent (>) and what comes (<) as hexadecimal
+    #[arg(long)]
+    hex: bool,
+    /// End our sending side after TEXT too
+    #[arg(long, overrides_with = "no_half_close")]
+    half_close: bool,
+    /// Don't end our sending side at the end of standard input
+    #[arg(long, overrides_with = "half_close")]
+    no_half_close: bool,
+    /// How long to wait for the connection, for the server to take what is sent, and for more to come from it once our
+    /// input has ended
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+}
+
+impl CallRaw {
+    pub fn run(self) -> Result<(), Failure> {
+        let (stream, addr) = self.address.connect(self.timeout)?;
+        let failed = |error| Failure::of_loop(&error);
+        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
+        self.converse(Rc::new(stream), addr).map_err(failed)?
+    }
+
+    /// Sends and prints to the end. What the relay can't do without fails it; what the server does is within.
+    fn converse(&self, server: Fd, addr: SocketAddr) -> io::Result<Result<(), Failure>> {
+        let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
+        let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
+        let mut relay = Relay::new()?;
+        let out = relay.add_sink(standard_output(), AtEnd::LetGo, None)?;
+        let to_server = relay.add_sink(Rc::clone(&server), at_end, Some(self.timeout))?;
+        let shown = if self.hex {
+            Route::new(out, HexDump::new('<', false))
+        } else if io::stdout().is_terminal() {
+            Route::new(out, Printable::default())
+        } else {
+            Route::new(out, Plain)
+        };
+        let from_server = relay.add_source(server, vec![shown], Unwanted::Drop);
+        let mut call = Call { relay, addr, timeout: self.timeout, out, to_server, from_server, input: None };
+        self.feed(&mut call);
+        call.run()
+    }
+
+    /// Lets the server have the text, or else standard input.
+    fn feed(&self, call: &mut Call) {
+        let (to_server, out) = (call.to_server, call.out);
+        let mut sent: Vec<Route> = Vec::new();
+        sent.push(if self.crlf { Route::new(to_server, CrLf::default()) } else { Route::new(to_server, Plain) });
+        if self.hex {
+            sent.push(Route::new(out, HexDump::new('>', self.crlf)));
+        }
+        if self.text.is_empty() {
+            call.input = Some(call.relay.add_source(Rc::new(io::stdin()), sent, Unwanted::Close));
+        } else {
+            let mut line = self.text.join(" ".as_ref());
+            line.push("\n");
+            call.relay.push(line.as_bytes(), sent);
+        }
+    }
+}
+
+/// A conversation that goes on.
+struct Call {
+    relay: Relay,
+    addr: SocketAddr,
+    timeout: Duration,
+    out: SinkId,
+    to_server: SinkId,
+    from_server: SourceId,
+    /// Standard input, if that is what is sent.
+    input: Option<SourceId>,
+}
+
+impl Call {
+    fn run(mut self) -> io::Result<Result<(), Failure>> {
+        let mut was_silent = false;
+        while !self.is_over() && !was_silent {
+            let deadline = self.patience().map(|patience| self.relay.moved_at() + patience);
+            was_silent = self.relay.turn(deadline)? == Turn::Idle;
+        }
+        Ok(self.outcome(was_silent))
+    }
+
+    fn is_over(&self) -> bool {
+        let Call { relay, out, to_server, from_server, .. } = self;
+        let nothing_more_to_print = relay.has_ended(*from_server) && relay.unwritten(*out) == 0;
+        // What our side has at hand is still sent to a server that only has nothing more to say.
+        let nothing_more_to_send =
+            relay.is_done(*to_server) || self.input_has_ended() && relay.unwritten(*to_server) == 0;
+        relay.write_error(*out).is_some() || nothing_more_to_print && nothing_more_to_send
+    }
+
+    fn input_has_ended(&self) -> bool {
+        self.input.is_none_or(|input| self.relay.has_ended(input))
+    }
+
+    /// How long to wait for anything to move.
+    fn patience(&self) -> Option<Duration> {
+        let Call { relay, out, to_server, from_server, .. } = self;
+        let is_ours_to_move = relay.unwritten(*out) > 0;
+        let is_watched_already = relay.unwritten(*to_server) > 0 && !relay.is_done(*to_server);
+        if is_ours_to_move || is_watched_already {
+            None
+        } else if relay.has_ended(*from_server) {
+            Some(Duration::ZERO)
+        } else if self.input_has_ended() {
+            Some(self.timeout)
+        } else {
+            None
+        }
+    }
+
+    fn outcome(self, was_silent: bool) -> Result<(), Failure> {
+        let Call { relay, addr, timeout, out, to_server, from_server, input } = self;
+        if let Some(error) = relay.write_error(out) {
+            return Err(cannot_print(error));
+        }
+        let unsent = relay.unwritten(to_server);
+        let why = match (relay.read_error(from_server), relay.write_error(to_server)) {
+            (Some(error), _) => Some(reason(error)),
+            (None, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                Some(format!("peer read nothing for {timeout:?}"))
+            }
+            (None, Some(error)) => Some(reason(error)),
+            (None, None) if was_silent && relay.received(from_server) == 0 && !relay.has_ended(from_server) => {
+                Some(format!("nothing came for {timeout:?}"))
+            }
+            (None, None) => None,
+        };
+        if let Some(why) = why {
+            let left = if unsent > 0 { format!("; {unsent} bytes were left unsent") } else { String::new() };
+            return Err(Failure::new(format!("the conversation with {addr} failed: {why}{left}")));
+        }
+        match input.and_then(|input| relay.read_error(input)) {
+            Some(error) => Err(Failure::new(format!("cannot read standard input: {}", reason(error)))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes every line end CR LF, if it isn't.
+#[derive(Default)]
+struct CrLf {
+    after_cr: bool,
+}
+
+impl Filter for CrLf {
+    fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
+        for &byte in bytes {
+            if byte == b'\n' && !self.after_cr {
+                out.push_back(b'\r');
+            }
+            out.push_back(byte);
+            self.after_cr = byte == b'\r';
+        }
+    }
+}
+
+/// Shows what it's given: sixteen bytes a line, each piece on lines of its own.
+struct HexDump {
+    mark: char,
+    /// Where what is shown is sent in another form.
+    crlf: Option<CrLf>,
+    offset: u64,
+}
+
+impl HexDump {
+    fn new(mark: char, crlf: bool) -> HexDump {
+        HexDump { mark, crlf: crlf.then(CrLf::default), offset: 0 }
+    }
+}
+
+impl Filter for HexDump {
+    fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
+        let mut piece = VecDeque::new();
+        match &mut self.crlf {
+            Some(crlf) => crlf.pass(bytes, &mut piece),
+            None => piece.extend(bytes),
+        }
+        for row in piece.make_contiguous().chunks(16) {
+            let mut line = format!("{} {:08x} ", self.mark, self.offset);
+            for index in 0..16 {
+                let gap = if index % 8 == 0 { " " } else { "" };
+                let shown = row.get(index).map_or("  ".into(), |byte| format!("{byte:02x}"));
+                write!(line, "{gap}{shown} ").expect("a string takes all");
+            }
+            let text = row.iter().map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { byte.into() } else { '.' });
+            line.push_str(" |");
+            line.extend(text);
+            line.push_str("|\n");
+            out.extend(line.as_bytes());
+            self.offset += row.len() as u64;
+        }
+    }
+}
+
+/// Text for a terminal, of which nothing that a server sends takes hold: control characters and what is no UTF-8 are
+/// escaped.
+#[derive(Default)]
+struct Printable {
+    /// The beginning of a character of which the rest is to come.
+    begun: Vec<u8>,
+}
+
+impl Filter for Printable {
+    fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
+        self.begun.extend(bytes);
+        let end = match str::from_utf8(&self.begun) {
+            Ok(_) => self.begun.len(),
+            Err(_) => self.begun.len() - begun_len(&self.begun),
+        };
+        show(&self.begun[..end], out);
+        self.begun.drain(..end);
+    }
+
+    fn end(&mut self, out: &mut VecDeque<u8>) {
+        show(&self.begun, out);
+        self.begun.clear();
+    }
+}
+
+/// How many bytes at the end may yet become a character.
+fn begun_len(bytes: &[u8]) -> usize {
+    let is_begun = |len: &usize| match str::from_utf8(&bytes[bytes.len() - len..]) {
+        Ok(_) => false,
+        Err(error) => error.valid_up_to() == 0 && error.error_len().is_none(),
+    };
+    (1..=bytes.len().min(3)).rev().find(is_begun).unwrap_or(0)
+}
+
+fn show(bytes: &[u8], out: &mut VecDeque<u8>) {
+    for piece in bytes.split_inclusive(|&byte| byte == b'\r') {
+        let text = piece.strip_suffix(b"\r");
+        out.extend(printable(text.unwrap_or(piece)).as_bytes());
+        out.extend(text.map(|_| b'\r'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a filter makes of `bytes`, however they are split in two.
+    fn filtered<F: Filter>(new: impl Fn() -> F, bytes: &[u8]) -> String {
+        let mut results = (0..=bytes.len()).map(|split| {
+            let (mut filter, mut out) = (new(), VecDeque::new());
+            filter.pass(&bytes[..split], &mut out);
+            filter.pass(&bytes[split..], &mut out);
+            filter.end(&mut out);
+            String::from_utf8(out.into()).unwrap()
+        });
+        let first = results.next().unwrap();
+        assert!(results.all(|result| result == first), "{first:?}");
+        first
+    }
+
+    #[test]
+    fn line_ends_become_cr_lf_once() {
+        for (bytes, expected) in [("", ""), ("a\nb\r\nc\rd\n\n\r\r\n", "a\r\nb\r\nc\rd\r\n\r\n\r\r\n")] {
+            assert_eq!(filtered(CrLf::default, bytes.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_no_control_characters() {
+        for (bytes, expected) in [
+            (&b"plain\ttext\r\n"[..], "plain\ttext\r\n"),
+            ("é 🐰 \u{9b}1m".as_bytes(), "é 🐰 \\u{9b}1m"),
+            (b"\x1b[31m\x07\x00\x7f", "\\u{1b}[31m\\u{7}\\u{0}\\u{7f}"),
+            (b"\x9b1m\xff\xf0\x9f\x90", "\\x9b1m\\xff\\xf0\\x9f\\x90"),
+            (b"\xf0\x9f\x90a\xe2\x82", "\\xf0\\x9f\\x90a\\xe2\\x82"),
+            (b"\xed\xa0\x80\xc0\xaf", "\\xed\\xa0\\x80\\xc0\\xaf"),
+        ] {
+            assert_eq!(filtered(Printable::default, bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_dump_counts_on() {
+        let mut out = VecDeque::new();
+        let mut dump = HexDump::new('>', true);
+        dump.pass(b"GET / HTTP/1.0\n\n", &mut out);
+        dump.pass(b"\xff", &mut out);
+        let expected = "\
+> 00000000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 30 0d 0a  |GET / HTTP/1.0..|
+> 00000010  0d 0a                                             |..|
+> 00000012  ff                                                |.|
+";
+        assert_eq!(String::from_utf8(out.into()).unwrap(), expected);
+    }
+}
