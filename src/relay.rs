@@ -441,3 +441,374 @@ fn reopened(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
     let name = ttyname(terminal, Vec::new()).ok()?;
     open(name, OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{PipeReader, PipeWriter, Read, Seek, Write};
+    use std::os::unix::net::UnixStream;
+
+    use rustix::io::ioctl_fionbio;
+
+    use super::*;
+
+    /// Far longer than anything takes: what is waited for has to happen.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_millis(20);
+
+    /// Both ends of a connection, of which the first is the relay's.
+    fn connection() -> (Fd, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+        (Rc::new(ours), theirs)
+    }
+
+    /// A sink that somebody reads.
+    fn sink(relay: &mut Relay) -> (SinkId, UnixStream) {
+        let (ours, theirs) = connection();
+        (relay.add_sink(ours, AtEnd::LetGo, None).unwrap(), theirs)
+    }
+
+    fn plain(to: SinkId) -> Vec<Route> {
+        vec![Route::new(to, Plain)]
+    }
+
+    /// A pipe with a source at its end, for `to` alone.
+    fn source(relay: &mut Relay, to: SinkId) -> (SourceId, PipeWriter) {
+        let (reader, writer) = io::pipe().unwrap();
+        (relay.add_source(Rc::new(reader), plain(to), Unwanted::Close), writer)
+    }
+
+    impl Relay {
+        fn run_until(&mut self, done: impl Fn(&Relay) -> bool) {
+            let until = Instant::now() + PATIENCE;
+            while !done(self) {
+                assert_ne!(self.turn(Some(until)).unwrap(), Turn::Idle, "nothing goes on");
+            }
+        }
+
+        /// Moves all that can be moved.
+        fn run_until_idle(&mut self) {
+            while self.turn(Some(Instant::now() + SOON)).unwrap() != Turn::Idle {}
+        }
+    }
+
+    fn to_end(mut reader: impl Read) -> Vec<u8> {
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        got
+    }
+
+    fn numbers(len: usize) -> Vec<u8> {
+        (0..len).map(|index| (index % 251) as u8).collect()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_however_it_is_split() {
+        let all = numbers(40);
+        for first in 0..=all.len() {
+            for second in first..=all.len() {
+                let mut relay = Relay::new().unwrap();
+                let (to, reader) = sink(&mut relay);
+                let (from, mut writer) = source(&mut relay, to);
+                for (count, piece) in [&all[..first], &all[first..second], &all[second..]].into_iter().enumerate() {
+                    writer.write_all(piece).unwrap();
+                    let so_far = [first, second, all.len()][count] as u64;
+                    relay.run_until(|relay| relay.received(from) == so_far && relay.unwritten(to) == 0);
+                }
+                drop(writer);
+                relay.run_until(|relay| relay.is_done(to));
+                assert!(relay.has_ended(from) && relay.read_error(from).is_none() && relay.write_error(to).is_none());
+                assert_eq!(to_end(reader), all);
+            }
+        }
+    }
+
+    /// A mark before each piece, and one at the end.
+    struct Marked;
+
+    impl Filter for Marked {
+        fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
+            out.push_back(b'<');
+            out.extend(bytes);
+        }
+
+        fn end(&mut self, out: &mut VecDeque<u8>) {
+            out.push_back(b'>');
+        }
+    }
+
+    #[test]
+    fn a_filter_has_the_last_word() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        relay.push(b"ours", vec![Route::new(to, Marked)]);
+        let (from_pipe, mut writer) = io::pipe().unwrap();
+        relay.add_source(Rc::new(from_pipe), vec![Route::new(to, Marked)], Unwanted::Close);
+        writer.write_all(b"theirs").unwrap();
+        drop(writer);
+        relay.run_until(|relay| relay.is_done(to));
+        assert_eq!(to_end(reader), b"<ours><theirs>");
+    }
+
+    #[test]
+    fn who_is_slow_is_waited_for_in_bounded_memory() {
+        let all = numbers(2 << 20);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&all).unwrap();
+        file.rewind().unwrap();
+        let mut relay = Relay::new().unwrap();
+        let (to, mut reader) = sink(&mut relay);
+        let from = relay.add_source(Rc::new(file), plain(to), Unwanted::Close);
+        relay.run_until_idle();
+        assert!((HIGH_WATER..HIGH_WATER + CHUNK_LEN).contains(&relay.unwritten(to)), "{}", relay.unwritten(to));
+        let before = relay.received(from);
+        assert!(before < all.len() as u64, "the rest is still where it was");
+        relay.run_until_idle();
+        assert_eq!(relay.received(from), before);
+
+        let mut got = Vec::new();
+        let mut piece = vec![0; 50_000];
+        while got.len() < all.len() {
+            let len = reader.read(&mut piece).unwrap();
+            got.extend_from_slice(&piece[..len]);
+            relay.run_until_idle_or(|relay| relay.is_done(to));
+            assert!(relay.unwritten(to) < HIGH_WATER + CHUNK_LEN);
+        }
+        assert!(got == all);
+    }
+
+    impl Relay {
+        fn run_until_idle_or(&mut self, done: impl Fn(&Relay) -> bool) {
+            while !done(self) && self.turn(Some(Instant::now())).unwrap() != Turn::Idle {}
+        }
+    }
+
+    #[test]
+    fn the_end_is_told_and_the_other_way_stays_open() {
+        let mut relay = Relay::new().unwrap();
+        let (ours, mut peer) = connection();
+        let (back, reader) = sink(&mut relay);
+        let to = relay.add_sink(Rc::clone(&ours), AtEnd::HalfClose, None).unwrap();
+        let from_peer = relay.add_source(ours, plain(back), Unwanted::Drop);
+        let (_, mut writer) = source(&mut relay, to);
+        writer.write_all(b"question").unwrap();
+        drop(writer);
+        relay.run_until(|relay| relay.is_done(to));
+        let mut question = Vec::new();
+        peer.read_to_end(&mut question).unwrap();
+        assert_eq!(question, b"question");
+        assert!(!relay.has_ended(from_peer));
+        peer.write_all(b"answer").unwrap();
+        drop(peer);
+        relay.run_until(|relay| relay.is_done(back));
+        assert_eq!(to_end(reader), b"answer");
+    }
+
+    #[test]
+    fn a_sink_ends_with_the_last_that_feeds_it() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        let (first, one) = source(&mut relay, to);
+        let (_, mut other) = source(&mut relay, to);
+        drop(one);
+        relay.run_until(|relay| relay.has_ended(first));
+        assert!(!relay.is_done(to));
+        other.write_all(b"late").unwrap();
+        drop(other);
+        relay.run_until(|relay| relay.is_done(to));
+        assert_eq!(to_end(reader), b"late");
+    }
+
+    #[test]
+    fn the_slowest_of_several_sinks_is_waited_for() {
+        let mut relay = Relay::new().unwrap();
+        let ((slow, slow_reader), (quick, mut quick_reader)) = (sink(&mut relay), sink(&mut relay));
+        let routes = vec![Route::new(slow, Plain), Route::new(quick, Plain)];
+        let source = relay.add_source(Rc::new(File::open("/dev/zero").unwrap()), routes, Unwanted::Close);
+        quick_reader.set_nonblocking(true).unwrap();
+        let mut piece = vec![0; 1 << 20];
+        let mut read_all = || while matches!(quick_reader.read(&mut piece), Ok(1..)) {};
+        while relay.unwritten(slow) < HIGH_WATER || relay.unwritten(quick) > 0 {
+            relay.turn(Some(Instant::now() + PATIENCE)).unwrap();
+            read_all();
+        }
+        relay.run_until_idle();
+        assert!(relay.unwritten(slow) < HIGH_WATER + CHUNK_LEN && !relay.has_ended(source));
+        // One that is gone takes what feeds it along, if that is to be closed.
+        drop(slow_reader);
+        relay.run_until(|relay| relay.is_done(slow));
+        assert!(relay.write_error(slow).is_some() && relay.unwritten(slow) > 0);
+        relay.run_until(|relay| relay.has_ended(source));
+    }
+
+    #[test]
+    fn who_writes_for_nobody_is_told() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        let (from, mut writer) = source(&mut relay, to);
+        // Nothing waits to be written: that it's gone is found out all the same.
+        drop(reader);
+        relay.run_until(|relay| relay.has_ended(from));
+        assert_eq!(relay.write_error(to).unwrap().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn who_speaks_to_nobody_can_say_it_all() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        let (ours, mut peer) = connection();
+        let from = relay.add_source(ours, plain(to), Unwanted::Drop);
+        drop(reader);
+        relay.run_until(|relay| relay.is_done(to));
+        assert!(!relay.has_ended(from));
+        let all = numbers(4 << 20);
+        let len = all.len() as u64;
+        std::thread::scope(|scope| {
+            scope.spawn(move || peer.write_all(&all).unwrap());
+            relay.run_until(|relay| relay.has_ended(from));
+        });
+        assert_eq!((relay.received(from), relay.unwritten(to)), (len, 0));
+    }
+
+    #[test]
+    fn one_that_takes_nothing_is_given_up() {
+        let mut relay = Relay::new().unwrap();
+        let (ours, _peer) = connection();
+        let to = relay.add_sink(ours, AtEnd::LetGo, Some(SOON)).unwrap();
+        relay.add_source(Rc::new(File::open("/dev/zero").unwrap()), plain(to), Unwanted::Close);
+        relay.run_until(|relay| relay.is_done(to));
+        assert_eq!(relay.write_error(to).unwrap().kind(), io::ErrorKind::TimedOut);
+        assert!(relay.unwritten(to) >= HIGH_WATER);
+    }
+
+    #[test]
+    fn nothing_to_write_is_no_reason_to_give_up() {
+        let mut relay = Relay::new().unwrap();
+        let (ours, peer) = connection();
+        let to = relay.add_sink(ours, AtEnd::LetGo, Some(SOON)).unwrap();
+        let (_, mut writer) = source(&mut relay, to);
+        relay.run_until_idle();
+        relay.turn(Some(Instant::now() + 2 * SOON)).unwrap();
+        writer.write_all(b"late").unwrap();
+        drop(writer);
+        relay.run_until(|relay| relay.is_done(to));
+        assert!(relay.write_error(to).is_none());
+        assert_eq!(to_end(peer), b"late");
+    }
+
+    #[test]
+    fn a_turn_ends_at_its_deadline_or_when_it_is_woken() {
+        let mut relay = Relay::new().unwrap();
+        let (to, _reader) = sink(&mut relay);
+        let (_, _writer) = source(&mut relay, to);
+        let until = Instant::now() + SOON;
+        while relay.turn(Some(until)).unwrap() != Turn::Idle {}
+        assert!(relay.now() >= until && relay.moved_at() < until);
+        relay.waker().wake();
+        assert_eq!(relay.turn(None).unwrap(), Turn::Woken);
+        let waker = relay.waker().clone();
+        std::thread::scope(|scope| {
+            scope.spawn(move || waker.wake());
+            assert_eq!(relay.turn(None).unwrap(), Turn::Woken);
+        });
+    }
+
+    #[test]
+    fn an_end_that_can_not_be_taken_yet_is_not_asked_for() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        relay.push(&numbers(1 << 20), plain(to));
+        let (from, writer) = source(&mut relay, to);
+        drop(writer);
+        relay.run_until_idle();
+        // It would be told of at once, again and again.
+        assert_eq!(relay.turn(Some(Instant::now() + SOON)).unwrap(), Turn::Idle);
+        assert!(!relay.has_ended(from));
+        std::thread::scope(|scope| {
+            let got = scope.spawn(|| to_end(reader));
+            relay.run_until(|relay| relay.is_done(to));
+            assert!(got.join().unwrap() == numbers(1 << 20));
+        });
+    }
+
+    #[test]
+    fn what_is_shared_with_others_never_blocks_us_and_is_not_changed() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let theirs = writer.try_clone().unwrap();
+        let mut relay = Relay::new().unwrap();
+        let to = relay.add_sink(Rc::new(writer), AtEnd::LetGo, None).unwrap();
+        let all = numbers(1 << 20);
+        relay.push(&all, plain(to));
+        // Were it to block, it would do so for ever.
+        relay.run_until_idle();
+        assert!(!fcntl_getfl(&theirs).unwrap().contains(OFlags::NONBLOCK));
+        let mut got = Vec::new();
+        let mut piece = [0; 1000];
+        while got.len() < all.len() {
+            let len = reader.read(&mut piece).unwrap();
+            got.extend_from_slice(&piece[..len]);
+            relay.run_until_idle_or(|relay| relay.is_done(to));
+        }
+        assert!(got == all && relay.is_done(to));
+    }
+
+    #[test]
+    fn letting_go_of_a_descriptor_closes_it_on_both_ways() {
+        let mut relay = Relay::new().unwrap();
+        let (ours, peer) = connection();
+        let to = relay.add_sink(Rc::clone(&ours), AtEnd::LetGo, None).unwrap();
+        let (back, _reader) = sink(&mut relay);
+        let from = relay.add_source(Rc::clone(&ours), plain(back), Unwanted::Drop);
+        let (input, _writer) = source(&mut relay, to);
+        relay.let_go(&ours);
+        drop(ours);
+        assert!(relay.is_done(to) && relay.has_ended(from) && relay.is_done(back) && relay.has_ended(input));
+        assert_eq!(to_end(peer), b"");
+    }
+
+    #[test]
+    fn an_error_of_reading_is_kept() {
+        let mut relay = Relay::new().unwrap();
+        let (to, reader) = sink(&mut relay);
+        let from = relay.add_source(Rc::new(File::open("/").unwrap()), plain(to), Unwanted::Close);
+        relay.run_until(|relay| relay.is_done(to));
+        assert_eq!(relay.read_error(from).unwrap().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(to_end(reader), b"");
+    }
+
+    #[test]
+    fn both_ways_at_once_through_pipes_that_do_not_block() {
+        // An echo: what the relay writes into a pipe it reads back from it.
+        let (reader, writer): (PipeReader, PipeWriter) = io::pipe().unwrap();
+        for end in [reader.as_fd(), writer.as_fd()] {
+            ioctl_fionbio(end, true).unwrap();
+        }
+        let mut relay = Relay::new().unwrap();
+        let (ours, mut peer) = connection();
+        let to_echo = relay.add_sink(Rc::new(writer), AtEnd::LetGo, None).unwrap();
+        let to_peer = relay.add_sink(Rc::clone(&ours), AtEnd::HalfClose, None).unwrap();
+        relay.add_source(ours, plain(to_echo), Unwanted::Drop);
+        relay.add_source(Rc::new(reader), plain(to_peer), Unwanted::Close);
+        let all = numbers(3 << 20);
+        std::thread::scope(|scope| {
+            let mut sender = peer.try_clone().unwrap();
+            scope.spawn({
+                let all = &all;
+                move || {
+                    sender.write_all(all).unwrap();
+                    sender.shutdown(std::net::Shutdown::Write).unwrap();
+                }
+            });
+            let got = scope.spawn(move || {
+                let mut got = Vec::new();
+                peer.read_to_end(&mut got).unwrap();
+                got
+            });
+            relay.run_until(|relay| relay.is_done(to_peer));
+            assert!(got.join().unwrap() == all);
+        });
+    }
+}

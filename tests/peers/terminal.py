@@ -1,4 +1,5 @@
-"""Runs a program with a terminal as its standard error, and copies what the terminal is sent to our own.
+"""Runs a program with a terminal as its standard error, or with `--stdout` as its standard output, and copies what the
+terminal is sent to our own.
 
 The exit status is the program's.
 """
@@ -9,7 +10,10 @@ import subprocess
 import sys
 
 controller, terminal = pty.openpty()
-program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stderr=terminal, close_fds=True)
+name, ours, command = "stderr", sys.stderr, sys.argv[1:]
+if command[0] == "--stdout":
+    name, ours, command = "stdout", sys.stdout, command[1:]
+program = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=True, **{name: terminal})
 os.close(terminal)
 shown = b""
 while True:
@@ -21,6 +25,6 @@ while True:
     if not data:
         break
     shown += data
-sys.stderr.buffer.write(shown)
-sys.stderr.buffer.flush()
+ours.buffer.write(shown)
+ours.buffer.flush()
 sys.exit(program.wait())

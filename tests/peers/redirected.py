@@ -1,0 +1,109 @@
+"""Programs that know nothing of sockets: they read standard input and write standard output."""
+
+import os
+import signal
+import sys
+
+
+def two_lines():
+    """As most programs do, it leaves it to the library when its lines are written."""
+    print("one")
+    print("one is printed", file=sys.stderr)
+    answer = sys.stdin.readline()
+    print("two after", repr(answer))
+
+
+def upper():
+    for line in sys.stdin:
+        print(line.rstrip("\n").upper(), flush=True)
+    print("the end", flush=True)
+
+
+def count():
+    print(len(sys.stdin.buffer.read()))
+    print("and again", len(sys.stdin.buffer.read()))
+
+
+def copy():
+    while data := os.read(0, 65536):
+        while data:
+            data = data[os.write(1, data) :]
+
+
+def terminals():
+    print(sys.stdin.isatty(), sys.stdout.isatty(), sys.stderr.isatty())
+    try:
+        with open("/dev/tty") as terminal:
+            print("controlled by", os.ttyname(terminal.fileno()) and "its terminal")
+        print("leads its session:", os.getsid(0) == os.getpid())
+        print("in the foreground:", os.tcgetpgrp(1) == os.getpgrp())
+    except OSError as error:
+        print("no terminal:", error.strerror)
+
+
+def deaf():
+    """It closes its input and goes on."""
+    os.close(0)
+    print("not listening", flush=True)
+    os.write(1, b"x" * (1 << 20))
+
+
+def endless():
+    """It ends as programs do that nobody reads, unless they are in Python."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    while True:
+        os.write(1, b"x" * 1000)
+
+
+def careless():
+    """It does not mind that nobody reads it, and is content with itself."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    print("begun", flush=True)
+    sys.stdin.read()
+    try:
+        for _ in range(1000):
+            os.write(1, b"x" * 10000)
+    except OSError as error:
+        print("nobody reads:", error.strerror, file=sys.stderr)
+    os._exit(0)
+
+
+def polite():
+    """It ends when it's told to, in its own way."""
+
+    def told(number, _frame):
+        print("told", signal.Signals(number).name, flush=True)
+        sys.exit(5)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, told)
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+
+
+def stubborn():
+    signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(status):
+    print("leaving")
+    sys.exit(int(status))
+
+
+def family():
+    """Its child outlives it, and has something to say yet."""
+    if os.fork():
+        os._exit(3)
+    sys.stdin.read()
+    print("the child", flush=True)
+
+
+globals()[sys.argv[1]](*sys.argv[2:])
