@@ -68,25 +68,32 @@ def careless():
     os._exit(0)
 
 
+def wait_for_signals():
+    """None is missed: each one leaves a byte."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    print("ready", flush=True)
+    while True:
+        os.read(reader, 1)
+
+
 def polite():
     """It ends when it's told to, in its own way."""
 
     def told(number, _frame):
-        print("told", signal.Signals(number).name, flush=True)
-        sys.exit(5)
+        # It may come in the middle of a print.
+        os.write(1, f"told {signal.Signals(number).name}\n".encode())
+        os._exit(5)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, told)
-    print("ready", flush=True)
-    while True:
-        signal.pause()
+    wait_for_signals()
 
 
 def stubborn():
-    signal.signal(signal.SIGTERM, lambda *_: print("no", flush=True))
-    print("ready", flush=True)
-    while True:
-        signal.pause()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"no\n"))
+    wait_for_signals()
 
 
 def killed():
