@@ -42,7 +42,7 @@ const CANNOT_RUN: u8 = 126;
                         status is the program's, or 128 and the signal's number; 1 if it is 0 and the connection broke; \
                         126 or 127 if the program cannot be run or found.\n\n\
                         Example:\n  multiconn redirect --listen 5000 --stdout -- ls -l\n  \
-                        multiconn redirect --connect localhost:5000 --pty -- python3 -i"
+                        multiconn redirect --connect localhost:5000 --pty -- awk '{ print toupper($0) }'"
 )]
 pub struct Redirect {
     #[command(flatten)]
