@@ -17,6 +17,7 @@ mod download;
 mod log;
 mod model;
 mod options;
+mod program;
 mod pty;
 mod redirect;
 mod serve;

@@ -449,6 +449,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use rustix::io::ioctl_fionbio;
+    use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
     use super::*;
 
@@ -753,6 +754,29 @@ mod tests {
             relay.run_until_idle_or(|relay| relay.is_done(to));
         }
         assert!(got == all && relay.is_done(to));
+    }
+
+    #[test]
+    fn a_terminal_that_nobody_reads_blocks_nobody_and_is_not_changed() {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        unlockpt(&controller).unwrap();
+        let name = ptsname(&controller, Vec::new()).unwrap();
+        let terminal = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let mut relay = Relay::new().unwrap();
+        let ours = reopened(terminal.as_fd()).expect("it's a terminal");
+        let to = relay.add_sink(Rc::new(ours), AtEnd::LetGo, None).unwrap();
+        relay.push(&[b'x'; 1 << 20], plain(to));
+        // Were it to block, it would do so for ever.
+        relay.run_until_idle();
+        assert!(relay.unwritten(to) > 0);
+        assert!(!fcntl_getfl(&terminal).unwrap().contains(OFlags::NONBLOCK));
+        let mut controller = File::from(controller);
+        let mut piece = [0; 4096];
+        while !relay.is_done(to) {
+            assert!(controller.read(&mut piece).unwrap() > 0);
+            relay.run_until_idle_or(|relay| relay.is_done(to));
+        }
+        assert!(reopened(File::open("/dev/null").unwrap().as_fd()).is_none());
     }
 
     #[test]

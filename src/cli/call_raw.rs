@@ -242,10 +242,7 @@ struct Printable {
 impl Filter for Printable {
     fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
         self.begun.extend(bytes);
-        let end = match str::from_utf8(&self.begun) {
-            Ok(_) => self.begun.len(),
-            Err(_) => self.begun.len() - begun_len(&self.begun),
-        };
+        let end = self.begun.len() - begun_len(&self.begun);
         show(&self.begun[..end], out);
         self.begun.drain(..end);
     }

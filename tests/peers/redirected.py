@@ -68,6 +68,17 @@ def careless():
     os._exit(0)
 
 
+def interrupted():
+    """It reads until somebody hits Ctrl-C, and then to the end, which a second Ctrl-C would not let it."""
+    try:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            print("heard", repr(line), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(9)
+
+
 def wait_for_signals():
     """None is missed: each one leaves a byte."""
     reader, writer = os.pipe()

@@ -203,6 +203,15 @@ fn both_sides_in_hexadecimal() {
 }
 
 #[test]
+fn ctrl_c_ends_it_at_once() {
+    let mail = server("greet");
+    let mut command = python("keyboard.py");
+    command.args([env!("CARGO_BIN_EXE_multiconn"), "call", "raw", &mail.address_text()]);
+    assert_eq!(text(&printed(command)), "status -2\n");
+    assert_eq!(mail.printed(), "b'typed\\n'\n");
+}
+
+#[test]
 fn what_is_wrong_with_the_command_line() {
     for (args, words) in [
         (&["localhost"][..], "it has no port"),

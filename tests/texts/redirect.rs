@@ -268,6 +268,19 @@ fn a_second_signal_is_the_last() {
 }
 
 #[test]
+fn ctrl_c_reaches_a_program_once_wherever_it_reads() {
+    // In Python a second one would show, as a traceback.
+    for options in [&["--stdout"][..], &[], &["--pty"]] {
+        let mut command = python("keyboard.py");
+        command.arg(env!("CARGO_BIN_EXE_multiconn")).args(["redirect", "--listen", "0"]).args(options);
+        command.arg("--").args(program(&["interrupted"]));
+        let shown = text(&printed(command));
+        let heard = if options.contains(&"--stdout") { "heard 'typed\\n'\n" } else { "" };
+        assert_eq!(shown, format!("ready\n{heard}interrupted\nstatus 9\n"), "{options:?}");
+    }
+}
+
+#[test]
 fn who_waits_for_a_peer_ends_at_once() {
     let server = listening(&[], &["upper"]);
     server.signal(Signal::TERM);

@@ -1,0 +1,194 @@
+//! A program of somebody else's: started with some of its streams redirected, told of signals, asked how it ended.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::termios::isatty;
+
+use super::{Failure, pty};
+use crate::models::set_and_wake;
+use crate::relay::Fd;
+use crate::selector::Waker;
+use crate::sys;
+use crate::text::reason;
+
+/// A program that was started.
+pub struct Program {
+    child: Child,
+    place: Place,
+    /// How it ended.
+    status: Option<ExitStatus>,
+    /// Whether it was told to end.
+    told: bool,
+}
+
+impl Program {
+    /// Starts it, with our ends of those of its streams that are to be redirected: both of a pipe each, or of one terminal.
+    /// When it fails, there is no program.
+    pub fn start(words: &[OsString], which: Redirected, on_terminal: bool) -> Result<(Program, Streams), Failure> {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        let pty = if on_terminal { Some(pty::open().map_err(cannot_set_up)?) } else { None };
+        let stdio = |is_redirected: bool| match &pty {
+            _ if !is_redirected => Ok(Stdio::inherit()),
+            None => Ok(Stdio::piped()),
+            Some(pty) => pty.terminal.try_clone().map(Stdio::from).map_err(cannot_set_up),
+        };
+        command.stdin(stdio(which.stdin)?).stdout(stdio(which.stdout)?);
+        let reads_our_terminal = !which.stdin && isatty(io::stdin());
+        let place = if reads_our_terminal && pty.is_none() { Place::OurGroup } else { Place::OwnGroup };
+        let terminal = match pty {
+            Some(pty) => {
+                sys::start_on(&mut command, pty.terminal);
+                Some(nonblocking(pty.controller).map_err(cannot_set_up)?)
+            }
+            None => {
+                if place == Place::OwnGroup {
+                    command.process_group(0);
+                }
+                None
+            }
+        };
+        let mut child = command.spawn().map_err(|error| cannot_run(&words[0], &error))?;
+        log::debug!("Started the program as process {}", child.id());
+        // With the command goes what we still have of the terminal: the program alone is to hold it.
+        drop(command);
+        let streams = match terminal {
+            Some(terminal) => Streams {
+                stdin: which.stdin.then(|| Rc::clone(&terminal)),
+                stdout: which.stdout.then(|| Rc::clone(&terminal)),
+                terminal: Some(terminal),
+            },
+            None => {
+                let pipe = |pipe: Option<OwnedFd>| pipe.map(nonblocking).transpose().map_err(cannot_set_up);
+                let stdin = pipe(child.stdin.take().map(OwnedFd::from))?;
+                let stdout = pipe(child.stdout.take().map(OwnedFd::from))?;
+                Streams { stdin, stdout, terminal: None }
+            }
+        };
+        Ok((Program { child, place, status: None, told: false }, streams))
+    }
+
+    /// How it ended, as a shell would tell it, if it has.
+    pub fn status(&self) -> Option<u8> {
+        let status = self.status?;
+        Some(match (status.code(), status.signal()) {
+            (Some(code), _) => code as u8,
+            (None, signal) => 128 + signal.unwrap_or(0) as u8,
+        })
+    }
+
+    /// Passes a signal on, and returns whether there was somebody to take it. Who tells it to end once more means it.
+    pub fn tell(&mut self, signal: Signal) -> bool {
+        if self.status.is_some() {
+            return false;
+        }
+        let is_from_the_keyboard = signal == Signal::INT || signal == Signal::QUIT;
+        let ends = is_from_the_keyboard || signal == Signal::TERM;
+        let signal = if ends && self.told { Signal::KILL } else { signal };
+        self.told |= ends;
+        let pid = Pid::from_child(&self.child);
+        // Both fail only where the program has ended, or has become somebody whom we have no say about.
+        let _ = match self.place {
+            Place::OwnGroup => kill_process_group(pid, signal),
+            Place::OurGroup if is_from_the_keyboard && signal != Signal::KILL => Ok(()),
+            Place::OurGroup => kill_process(pid, signal),
+        };
+        true
+    }
+
+    /// Asks whether it has ended.
+    pub fn ask(&mut self) -> io::Result<()> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait()?;
+        }
+        Ok(())
+    }
+}
+
+/// The signals that are passed on; and SIGCHLD, which only wakes.
+pub struct Signals {
+    come: Vec<(Signal, Arc<AtomicBool>)>,
+}
+
+impl Signals {
+    const PASSED_ON: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
+
+    /// From now on.
+    pub fn new(waker: &Waker) -> io::Result<Signals> {
+        let mut come = Vec::new();
+        for signal in Signals::PASSED_ON.into_iter().chain([Signal::CHILD]) {
+            let flag = Arc::new(AtomicBool::new(false));
+            set_and_wake(signal.as_raw(), Arc::clone(&flag), waker)?;
+            come.push((signal, flag));
+        }
+        Ok(Signals { come })
+    }
+
+    /// Those that have come since.
+    pub fn take(&self) -> impl Iterator<Item = Signal> {
+        let has_come = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
+        self.come
+            .iter()
+            .filter(move |(signal, flag)| has_come(flag) && *signal != Signal::CHILD)
+            .map(|&(signal, _)| signal)
+    }
+}
+
+/// Which of a program's streams are redirected.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirected {
+    pub stdin: bool,
+    pub stdout: bool,
+}
+
+/// Our ends of what was redirected.
+pub struct Streams {
+    pub stdin: Option<Fd>,
+    pub stdout: Option<Fd>,
+    /// The controlling side of its terminal, which is its streams then.
+    pub terminal: Option<Fd>,
+}
+
+/// Who hears of a key like Ctrl-C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The program is not where our terminal's keys are heard: what we hear is passed on to it and its children.
+    OwnGroup,
+    /// It reads our terminal, as only those may who hear its keys.
+    OurGroup,
+}
+
+/// One that is ours alone.
+fn nonblocking(fd: OwnedFd) -> io::Result<Fd> {
+    ioctl_fionbio(&fd, true)?;
+    Ok(Rc::new(fd))
+}
+
+/// The system refuses what it takes to run a program over a connection.
+pub fn cannot_set_up(error: io::Error) -> Failure {
+    Failure::new(format!("cannot redirect a program: {}", reason(&error)))
+}
+
+fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
+    let program = program.to_string_lossy();
+    let program = program.escape_debug();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::with_status(NOT_FOUND, format!("cannot find the program '{program}' (is it in the PATH?)"))
+        }
+        _ => Failure::with_status(CANNOT_RUN, format!("cannot run the program '{program}': {}", reason(error))),
+    }
+}
+
+/// What a shell says of a program that it can't find, or can't run.
+const NOT_FOUND: u8 = 127;
+const CANNOT_RUN: u8 = 126;
