@@ -51,7 +51,7 @@ fn a_server_that_speaks_first_and_closes_last() {
     assert_eq!(mail.printed(), "b'HELO me\\r\\n'\nb'NOOP\\r\\n'\nb'\\r\\n'\nb'QUIT\\r\\n'\n");
 
     let mail = server("greet");
-    let output = run(call(&mail, &["several", "words", "--timeout", "500ms"]));
+    let output = run(call(&mail, &["several", "words", "--timeout", "2s"]));
     let greeted = "220 at your service\r\n250 several words\r\n";
     assert_eq!(seen(&output), good(greeted), "its silence after an answer is no error");
     assert_eq!(mail.printed(), "b'several words\\n'\n");
@@ -105,7 +105,7 @@ fn silence_is_an_error_only_where_nothing_came() {
     let why = format!("the conversation with {} failed: nothing came for 200ms", silent.address());
     assert_eq!(seen(&output), bad("", &why));
     let lingering = server("linger");
-    let output = run(call(&lingering, &["anybody?", "--timeout", "500ms"]));
+    let output = run(call(&lingering, &["anybody?", "--timeout", "2s"]));
     assert_eq!(seen(&output), good("one answer\n"));
     assert_eq!(lingering.printed(), "b'anybody?\\n'\nthen b''\n");
 }
