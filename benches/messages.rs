@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::{Heading, Jsonheader, Limits, MessageReader, write_message};
 use multiconn::protocols::app::{AppService, Request};
-use multiconn::session::{Peer, Service, Session, SessionIo, Wakers};
+use multiconn::session::{LocalName, Peer, Service, Session, SessionIo, Wakers};
 
 fn search(keep_alive: bool) -> Vec<u8> {
     let mut message = Vec::new();
@@ -79,6 +79,7 @@ fn request(criterion: &mut Criterion) {
                     messages_left: u32::MAX,
                     peer: &peer,
                     wakers: Wakers::default(),
+                    local: LocalName::default(),
                 };
                 session.advance(&mut io, now).expect("a good request")
             });

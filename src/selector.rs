@@ -113,6 +113,14 @@ pub trait Selector {
 /// A read or write that comes back short has emptied or filled it, and what comes later is another edge; so
 /// `write_vectored` has to go on after its first part.
 pub trait Stream: Read + Write {
+    /// The address of our side.
+    ///
+    /// # Errors
+    /// Where there is none to tell.
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::AddrNotAvailable.into())
+    }
+
     /// Ends our sending side: the peer reads the end of the stream after what was written before.
     ///
     /// # Errors

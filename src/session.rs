@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -67,6 +68,40 @@ pub struct SessionIo<'a> {
     pub peer: &'a Peer,
     /// For a session that has something done elsewhere.
     pub wakers: Wakers<'a>,
+    /// What our side is called, for the few that want to know.
+    pub local: LocalName<'a>,
+}
+
+/// The address of our side of a connection. The system is asked for it only by a session that wants it.
+#[derive(Clone, Copy)]
+pub struct LocalName<'a>(&'a dyn Fn() -> io::Result<SocketAddr>);
+
+impl<'a> LocalName<'a> {
+    /// The name that `ask` finds out.
+    pub fn new(ask: &'a dyn Fn() -> io::Result<SocketAddr>) -> Self {
+        LocalName(ask)
+    }
+
+    /// The address.
+    ///
+    /// # Errors
+    /// Where the system can't tell.
+    pub fn addr(self) -> io::Result<SocketAddr> {
+        (self.0)()
+    }
+}
+
+/// That of a connection which has none.
+impl Default for LocalName<'_> {
+    fn default() -> Self {
+        LocalName(&|| Err(io::ErrorKind::AddrNotAvailable.into()))
+    }
+}
+
+impl fmt::Debug for LocalName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalName")
+    }
 }
 
 /// Makes what a session is woken by.
@@ -248,11 +283,11 @@ pub enum End {
     /// The session ended with an error.
     Failed(SessionError),
     /// It could not be opened.
-    ConnectFailed(std::io::Error),
+    ConnectFailed(io::Error),
     /// It was not opened in time.
     ConnectTimedOut(Duration),
     /// The system reported an error, such as a reset.
-    Broken(std::io::Error),
+    Broken(io::Error),
     /// The peer read nothing for this long, with output waiting.
     WriteTimedOut(Duration),
     /// The server was at its limit of connections, or its selector at that of what it can watch.

@@ -11,7 +11,7 @@ use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, TUTORIAL_MESSAGES};
-use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo, Wakers};
+use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionError, SessionIo, Wakers};
 
 const OUTPUT_HIGH_WATER: usize = 2000;
 const SEEDS: u64 = 300;
@@ -66,6 +66,7 @@ impl<T: Session> Side<T> {
             messages_left: 3,
             peer: &self.peer,
             wakers: Wakers::default(),
+            local: LocalName::default(),
         };
         let result = self.session.advance(&mut io, now);
         // What was lent moves to the queue before the input goes.

@@ -1,11 +1,12 @@
 //! Moving bytes: from the stream to the session, and from the session to the stream.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
 use super::{BYTES_PER_TURN, Connection, Scratch, Turn};
 use crate::buffer::{FileRange, Front, Input, Repeat};
 use crate::selector::{Readiness, Stream};
-use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::session::{LocalName, Progress, Session, SessionError, SessionIo};
 
 /// What one read brought.
 pub(super) enum Received {
@@ -39,6 +40,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         // With nothing left over from before, the session writes to the buffer that all connections share.
         let shares = self.output.is_empty();
         let queue = if shares { &mut scratch.output } else { &mut self.output };
+        // It is asked for its name, and then written to, while the session's view of it all is still in use.
+        let stream = RefCell::new(&mut self.stream);
+        let local = || stream.borrow().local_addr();
         let mut io = SessionIo {
             input: Input::new(if appended { self.input.as_slice() } else { fresh }),
             output: queue.output(turn.config.output_high_water),
@@ -47,6 +51,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             messages_left: *messages_left,
             peer: &self.peer,
             wakers: turn.wakers,
+            local: LocalName::new(&local),
         };
         let result = self.session.advance(&mut io, turn.now);
         *messages_left = io.messages_left;
@@ -59,7 +64,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // Write before asking for writability: most replies fit into the socket's buffer, and that saves two system
             // calls.
             if len > 0 && self.readiness.writable {
-                sent = write(&mut self.stream, &mut self.readiness, queue, lent);
+                sent = write(*stream.borrow_mut(), &mut self.readiness, queue, lent);
             }
             let left = match sent {
                 Ok(sent) if sent < io.output.len() => Some(io.output.take_rest(sent)),

@@ -178,6 +178,7 @@ impl<T: Session> BusySession<T> {
             messages_left: messages,
             peer: io.peer,
             wakers: io.wakers,
+            local: io.local,
         };
         let result = self.session.advance(&mut inner, now.checked_sub(self.worked).unwrap_or(now));
         inner.output.queue();

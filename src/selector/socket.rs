@@ -40,6 +40,10 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Stream for TcpStream {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpStream::local_addr(self)
+    }
+
     fn end_output(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::{Jsonheader, Limits, Message, MessageReader, ProtocolError};
-use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo, Wakers};
+use multiconn::session::{LocalName, Peer, Progress, Session, SessionError, SessionIo, Wakers};
 
 /// The other side of every connection here.
 pub const PEER: Peer = Peer { addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000), number: None };
@@ -136,6 +136,7 @@ impl<S: Session> Wire<S> {
             messages_left: self.messages_per_call,
             peer: &PEER,
             wakers: Wakers::default(),
+            local: LocalName::default(),
         };
         let result = self.session.advance(&mut io, self.now);
         io.output.queue(); // What was lent joins the queue.
