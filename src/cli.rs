@@ -172,12 +172,32 @@ impl Failure {
         Failure::new(format!("the event loop failed: {}", reason(error)))
     }
 
+    /// Of several conversations with the server at `address`, some did not end as they should.
+    ///
+    /// # Errors
+    /// The first that did not, and how many more.
+    fn of_conversations<T>(address: &Address, conversations: &[Conversation<T>]) -> Result<(), Failure> {
+        let mut failed = conversations.iter().filter(|conversation| !matches!(conversation.end, End::Finished));
+        let Some(first) = failed.next() else { return Ok(()) };
+        let failure = Failure::of_conversation(address, first);
+        if conversations.len() == 1 || Failure::ours(first).is_some() {
+            return Err(failure);
+        }
+        let (count, all, number) = (1 + failed.count(), conversations.len(), first.peer);
+        Err(Failure::new(format!("{count} of {all} connections failed, the first being {number}: {failure}")))
+    }
+
+    /// What has failed may be on our side: its session has found that we can't go on.
+    fn ours<T>(conversation: &Conversation<T>) -> Option<&Failure> {
+        match &conversation.end {
+            End::Failed(SessionError::Other(error)) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
     /// A conversation with the server at `address` did not end as it should.
     fn of_conversation<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
-        // What has failed may be on our side: its session has found that we can't go on.
-        if let End::Failed(SessionError::Other(error)) = &conversation.end
-            && let Some(ours) = error.downcast_ref::<Failure>()
-        {
+        if let Some(ours) = Failure::ours(conversation) {
             return ours.clone();
         }
         let addr = conversation.peer.addr;

@@ -1,67 +1,86 @@
 //! `multiconn call echo`: many connections at once to an echo server.
 
+mod talk;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::address::Address;
 use super::{Failure, descriptors, print, units};
 use crate::client::{self, Conversation};
 use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
+use talk::Talk;
 
-/// Send messages to an echo server on many connections at once, and check what comes back
+/// Send messages to an echo server on many connections at once, and check what comes back; or say lines, and show it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello --message world"
+    after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello --message world\n  \
+                  multiconn call echo 127.0.0.1:65432 'Hello network world' --connections 8"
 )]
 pub struct CallEcho {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// How many connections to open at once
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    connections: u32,
+    /// Send each LINE, without a newline, when the one before has come back, and print what came; `-` stands for the lines of
+    /// standard input
+    #[arg(value_name = "LINE", conflicts_with = "messages", value_parser = NonEmptyStringValueParser::new())]
+    lines: Vec<String>,
+    /// How many connections to open at once [default: 2, or 1 with LINE]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: Option<u32>,
     /// What to send on each connection; may be given more than once [default: the tutorial's two messages]
     #[arg(long = "message", value_name = "TEXT", allow_hyphen_values = true)]
     messages: Vec<String>,
     /// How long to wait for a connection, and for progress on it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
+    /// Longest reply to a LINE
+    #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
+    max_reply: usize,
 }
 
 impl CallEcho {
     /// The tutorial's call, of the server on a loopback port.
     pub fn tutorial(port: u16, connections: u32, timeout: Duration) -> Self {
-        CallEcho { address: Address::loopback(port), connections, messages: Vec::new(), timeout }
+        CallEcho {
+            address: Address::loopback(port),
+            lines: Vec::new(),
+            connections: Some(connections),
+            messages: Vec::new(),
+            timeout,
+            max_reply: 0,
+        }
     }
 
     pub fn run(self) -> Result<(), Failure> {
         let address = self.address.or_port(PORT);
-        let addresses = address.to_connect_to()?;
         descriptors::raise_limit();
+        match self.lines.is_empty() {
+            true => self.check(&address),
+            false => {
+                let (connections, reply_len_max) = (self.connections.unwrap_or(1), self.max_reply);
+                Talk { connections, lines: self.lines, reply_len_max, timeout: self.timeout }.run(&address)
+            }
+        }
+    }
+
+    /// Sends the messages, and checks what comes back.
+    fn check(self, address: &Address) -> Result<(), Failure> {
+        let addresses = address.to_connect_to()?;
         let messages: Arc<[Vec<u8>]> = match self.messages.as_slice() {
             [] => TUTORIAL_MESSAGES.map(|message| message.as_bytes().to_vec()).into(),
             messages => messages.iter().map(|message| message.as_bytes().to_vec()).collect(),
         };
-        let sessions = (0..self.connections).map(|_| EchoClient::new(Arc::clone(&messages), self.timeout));
+        let connections = self.connections.unwrap_or(2);
+        let sessions = (0..connections).map(|_| EchoClient::new(Arc::clone(&messages), self.timeout));
         let conversations =
             client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
         print(report(&conversations).as_bytes())?;
-        let mut failed = conversations.iter().filter(|conversation| !is_good(conversation));
-        match (failed.next(), self.connections) {
-            (None, _) => Ok(()),
-            (Some(first), 1) => Err(Failure::of_conversation(&address, first)),
-            (Some(first), all) => {
-                let first_failure = Failure::of_conversation(&address, first);
-                let number = first.peer;
-                Err(Failure::new(format!(
-                    "{} of {all} connections failed, the first being {number}: {first_failure}",
-                    failed.count() + 1,
-                )))
-            }
-        }
+        Failure::of_conversations(address, &conversations)
     }
 }
 

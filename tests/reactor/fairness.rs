@@ -116,7 +116,7 @@ fn a_reader_that_is_never_full_starves_nobody() {
 #[test]
 fn a_timer_gives_no_second_share() {
     // Its idle timer, set before the flood, goes off in the middle of it.
-    let service = EchoService { idle_timeout: millis(500) };
+    let service = EchoService { idle_timeout: millis(500), ..EchoService::default() };
     let mut server = Server::new(service, Config::default());
     server.net.set_turn_time(millis(1));
     let flood = server.client_at(seconds(1));

@@ -4,6 +4,7 @@ mod accepting;
 #[cfg(feature = "models")]
 mod busy;
 mod connecting;
+mod echoing;
 mod fairness;
 mod manners;
 mod pressure;

@@ -1,0 +1,135 @@
+//! `multiconn call echo ADDRESS LINE…`: the other texts' client, which says one line after the other.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
+use std::vec;
+
+use super::super::address::Address;
+use super::super::stdin::Stdin;
+use super::super::{Failure, print_line};
+use crate::client;
+use crate::protocols::echo::EchoTalker;
+use crate::session::{Peer, SessionError, Source, Wakers};
+
+/// What is said on each connection, and how long to wait for what comes back.
+pub struct Talk {
+    pub connections: u32,
+    pub lines: Vec<String>,
+    /// Longest reply.
+    pub reply_len_max: usize,
+    pub timeout: Duration,
+}
+
+impl Talk {
+    /// Says the lines, and prints each reply as soon as it's there.
+    pub fn run(self, address: &Address) -> Result<(), Failure> {
+        let addresses = address.to_connect_to()?;
+        let many = self.connections > 1;
+        let show = |reply: &[u8], peer: &Peer| {
+            let printed = match many {
+                true => print_line(&[format!("{peer}: ").as_bytes(), reply].concat()),
+                false => print_line(reply),
+            };
+            printed.map_err(SessionError::other)
+        };
+        let sessions =
+            self.sources().into_iter().map(|lines| EchoTalker::new(lines, show, self.reply_len_max, self.timeout));
+        let conversations =
+            client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        Failure::of_conversations(address, &conversations)
+    }
+
+    /// The lines for each connection.
+    fn sources(&self) -> Vec<Lines> {
+        let connections = 0..self.connections;
+        if self.lines == ["-"] {
+            let typed = Rc::new(RefCell::new(Typed::default()));
+            return connections.map(|_| Lines::Typed { typed: Rc::clone(&typed), said: 0 }).collect();
+        }
+        let lines: Vec<Vec<u8>> = self.lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+        connections.map(|_| Lines::Given(lines.clone().into_iter())).collect()
+    }
+}
+
+/// The lines for one connection.
+enum Lines {
+    /// Those of the command line.
+    Given(vec::IntoIter<Vec<u8>>),
+    /// Those of standard input, of which so many are said.
+    Typed { typed: Rc<RefCell<Typed>>, said: usize },
+}
+
+impl Source for Lines {
+    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        match self {
+            Lines::Given(lines) => Ok(Poll::Ready(lines.next())),
+            Lines::Typed { typed, said } => {
+                let line = typed.borrow_mut().line(*said, wakers)?;
+                *said += usize::from(line.is_ready());
+                Ok(line)
+            }
+        }
+    }
+}
+
+/// Standard input for all connections: what is typed is said on each. It's kept until the end, since there is no telling how
+/// far behind the slowest is.
+struct Typed {
+    input: Stdin,
+    lines: Vec<Vec<u8>>,
+    bell: Arc<Bell>,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        Typed { input: Stdin::lines(), lines: Vec::new(), bell: Arc::default() }
+    }
+}
+
+impl Typed {
+    /// A line without its newline, by its number from 0. Those that are empty don't count.
+    fn line(&mut self, number: usize, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        if let Some(line) = self.lines.get(number) {
+            return Ok(Poll::Ready(Some(line.clone())));
+        }
+        self.bell.add(wakers.waker());
+        let bell = Waker::from(Arc::clone(&self.bell));
+        loop {
+            match self.input.next(Wakers::new(&|| bell.clone()))? {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(None) => {
+                    bell.wake();
+                    return Ok(Poll::Ready(None));
+                }
+                Poll::Ready(Some(mut line)) => {
+                    line.pop_if(|last| *last == b'\n');
+                    if !line.is_empty() {
+                        self.lines.push(line.clone());
+                        bell.wake();
+                        return Ok(Poll::Ready(Some(line)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Wakes all who wait for a line.
+#[derive(Default)]
+struct Bell(Mutex<Vec<Waker>>);
+
+impl Bell {
+    fn add(&self, waker: Waker) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
