@@ -7,6 +7,7 @@ mod address;
 mod call_accumulate;
 mod call_app;
 mod call_echo;
+mod call_fixed;
 mod call_getfile;
 mod call_multiply;
 mod call_raw;
@@ -24,6 +25,7 @@ mod serve;
 mod serve_accumulate;
 mod serve_app;
 mod serve_echo;
+mod serve_fixed;
 mod serve_getfile;
 mod serve_multiply;
 mod serve_sink;
@@ -84,6 +86,7 @@ enum Command {
 enum Call {
     App(call_app::CallApp),
     Echo(call_echo::CallEcho),
+    Fixed(call_fixed::CallFixed),
     Multiply(call_multiply::CallMultiply),
     Accumulate(call_accumulate::CallAccumulate),
     #[command(name = "getfile")]
@@ -112,6 +115,7 @@ impl Cli {
                 match call {
                     Call::App(call) => call.run(),
                     Call::Echo(call) => call.run(),
+                    Call::Fixed(call) => call.run(),
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
                     Call::Accumulate(call) => call.run(),
                     Call::GetFile(call) => call.run(self.verbosity.quiet),

@@ -3,6 +3,7 @@
 pub mod accumulate;
 pub mod app;
 pub mod echo;
+pub mod fixed;
 pub mod getfile;
 pub mod line;
 pub mod multiply;

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::options::ServerOptions;
 use super::{Failure, descriptors, print, signals};
-use super::{serve_accumulate, serve_app, serve_echo, serve_getfile, serve_multiply, serve_sink};
+use super::{serve_accumulate, serve_app, serve_echo, serve_fixed, serve_getfile, serve_multiply, serve_sink};
 use crate::models::{self, Busy, Config, Model};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -16,6 +16,7 @@ use crate::text::reason;
 pub enum Serve {
     App(serve_app::ServeApp),
     Echo(serve_echo::ServeEcho),
+    Fixed(serve_fixed::ServeFixed),
     Multiply(serve_multiply::ServeMultiply),
     Accumulate(serve_accumulate::ServeAccumulate),
     #[command(name = "getfile")]
@@ -28,6 +29,7 @@ impl Serve {
         match self {
             Serve::App(serve) => serve.run(),
             Serve::Echo(serve) => serve.run(),
+            Serve::Fixed(serve) => serve.run(),
             Serve::Multiply(serve) => serve.run(),
             Serve::Accumulate(serve) => serve.run(),
             Serve::GetFile(serve) => serve.run(),

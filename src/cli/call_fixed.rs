@@ -1,0 +1,43 @@
+//! `multiconn call fixed`: sixteen bytes there, sixteen back.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::{Failure, print, units};
+use crate::client;
+use crate::protocols::fixed::{FAREWELL, FixedClient, PORT};
+use crate::session::End;
+use crate::text::Escaped;
+
+/// Send a message of 16 bytes, and print both ends' socket names and the 16 bytes that come back
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn call fixed 127.0.0.1:1060")]
+pub struct CallFixed {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 1060) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// How long to wait for the connection, and then for the whole reply
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+}
+
+impl CallFixed {
+    pub fn run(self) -> Result<(), Failure> {
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
+        let session = FixedClient::new(self.timeout);
+        let mut conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversation = conversations.pop().expect("each session has its conversation");
+        let (local, server) = (conversation.session.local(), conversation.peer.addr);
+        if let Some(local) = local {
+            print(format!("Connected from {local} to {server}\n").as_bytes())?;
+        }
+        match conversation.end {
+            End::Finished => print(format!("The server said {}\n", Escaped(FAREWELL)).as_bytes()),
+            _ => Err(Failure::of_conversation(&address, &conversation)),
+        }
+    }
+}

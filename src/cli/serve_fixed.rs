@@ -1,0 +1,21 @@
+//! `multiconn serve fixed`: sixteen bytes there, sixteen back.
+
+use clap::Args;
+
+use super::options::ServerOptions;
+use super::{Failure, serve};
+use crate::protocols::fixed::{FixedService, PORT};
+
+/// Answer a message of 16 bytes with one of 16 bytes (port 1060); a message is to be whole within --idle-timeout
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn serve fixed 127.0.0.1:1060\n  multiconn call fixed 127.0.0.1:1060")]
+pub struct ServeFixed {
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+impl ServeFixed {
+    pub fn run(self) -> Result<(), Failure> {
+        serve::run(&self.server, PORT, FixedService { timeout: self.server.idle_timeout })
+    }
+}
