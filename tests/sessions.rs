@@ -1,17 +1,20 @@
 //! Sessions wired to each other in memory: no reactor, no selector, no clock but a number. However the bytes are split
 //! on their way, what comes out is the same.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
-use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, TUTORIAL_MESSAGES};
-use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionError, SessionIo, Wakers};
+use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, EchoTalker, TUTORIAL_MESSAGES};
+use multiconn::protocols::fixed::{FAREWELL, FixedClient, FixedServer, FixedService, GREETING};
+use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionError, SessionIo, Source, Wakers};
 
 const OUTPUT_HIGH_WATER: usize = 2000;
 const SEEDS: u64 = 300;
@@ -142,8 +145,8 @@ impl<C: Session, S: Session> Pair<C, S> {
         let (client, server) = (&self.client, &self.server);
         client.output.is_empty()
             && server.output.is_empty()
-            && (self.requests.bytes.is_empty() || server.end.is_some())
-            && (self.replies.bytes.is_empty() || client.end.is_some())
+            && (self.requests.bytes.is_empty() || !server.reads())
+            && (self.replies.bytes.is_empty() || !client.reads())
     }
 
     /// Goes on, in small steps on either side, until both have ended; where nothing moves, time does.
@@ -398,4 +401,251 @@ fn an_echo_that_is_none_is_noticed() {
             assert_eq!(end.to_string(), expected, "seed {seed}");
         }
     }
+}
+
+/// Lines to say.
+#[derive(Default)]
+struct Lines {
+    lines: VecDeque<Vec<u8>>,
+    /// Whether there will be more.
+    goes_on: bool,
+}
+
+impl Source for Lines {
+    fn next(&mut self, _wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        Ok(match self.lines.pop_front() {
+            None if self.goes_on => Poll::Pending,
+            line => Poll::Ready(line),
+        })
+    }
+}
+
+fn lines(lines: &[&str]) -> Lines {
+    Lines { lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect(), goes_on: false }
+}
+
+/// Says `lines`, and puts down what comes back.
+fn talker(lines: Lines, heard: &RefCell<Vec<String>>) -> impl Session {
+    let show = |reply: &[u8], _: &Peer| {
+        heard.borrow_mut().push(String::from_utf8(reply.to_vec()).map_err(SessionError::other)?);
+        Ok(())
+    };
+    EchoTalker::new(lines, show, 1 << 20, Duration::from_secs(5))
+}
+
+#[test]
+fn lines_come_back_one_by_one_for_every_split() {
+    let long = "7".repeat(5000);
+    let said = ["1", "22", &long, "1", "0123456789"];
+    for seed in 0..SEEDS {
+        for prefix in ["", "Echo=>"] {
+            let mut service = EchoService { prefix: prefix.as_bytes().into(), ..EchoService::default() };
+            let heard = RefCell::default();
+            let mut pair = Pair::new(talker(lines(&said), &heard), accepted(&mut service), seed);
+            pair.run();
+            let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+            assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+            assert_eq!(pair.elapsed(), Duration::ZERO, "seed {seed}");
+            drop(pair);
+            let heard = heard.into_inner();
+            assert!(heard.iter().all(|reply| reply.starts_with(prefix)), "seed {seed}: {heard:?}");
+            let lines_back: Vec<String> = heard.iter().map(|reply| reply.replace("Echo=>", "")).collect();
+            assert_eq!(lines_back, said, "seed {seed}");
+        }
+    }
+}
+
+fn accepted<V: Service>(service: &mut V) -> V::Session {
+    service.accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+}
+
+#[test]
+fn what_a_server_adds_is_lost_for_no_split() {
+    let said = ["1", "234", "5678", "90"];
+    for seed in 0..SEEDS {
+        let mut service = EchoService {
+            prefix: b"Echo=>".as_slice().into(),
+            stamp: Some(|| "NOON".into()),
+            delay: Duration::from_secs(1),
+            ..EchoService::default()
+        };
+        let heard = RefCell::default();
+        let mut pair = Pair::new(talker(lines(&said), &heard), accepted(&mut service), seed);
+        pair.run();
+        let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+        assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+        assert!(pair.elapsed() >= Duration::from_secs(4), "seed {seed}: each chunk is late");
+        drop(pair);
+        let heard = heard.into_inner();
+        assert_eq!(heard.len(), 4, "seed {seed}");
+        let heard = heard.concat();
+        // What comes after the last line is back may come too late to be heard.
+        let rest = heard.replace("Echo=>", "").replace(" at NOON", "");
+        let tail = rest.strip_prefix(&said.concat()).unwrap_or_else(|| panic!("seed {seed}: {heard}"));
+        assert!(" at NOON".starts_with(tail), "seed {seed}: {heard}");
+    }
+}
+
+#[test]
+fn a_chunk_has_its_prefix_and_its_stamp() {
+    let mut service = EchoService {
+        prefix: b"Echo=>".as_slice().into(),
+        stamp: Some(|| "Sun Apr 25 07:46:01 2010".into()),
+        ..EchoService::default()
+    };
+    let mut server = Side::new(accepted(&mut service));
+    let mut requests = Pipe { bytes: VecDeque::from(b"onetwo".to_vec()), has_ended: true };
+    let now = Instant::now();
+    for len in [3, 3, 0] {
+        server.advance(&mut requests, len, now);
+    }
+    let expected = "Echo=>one at Sun Apr 25 07:46:01 2010Echo=>two at Sun Apr 25 07:46:01 2010";
+    assert_eq!(String::from_utf8(said_by(&mut server)).unwrap(), expected);
+    assert!(matches!(server.end, Some(Ok(()))));
+}
+
+/// What a session has sent.
+fn said_by<T>(side: &mut Side<T>) -> Vec<u8> {
+    let mut said = Vec::new();
+    side.output.read_to_end(&mut said).unwrap();
+    said
+}
+
+/// Lets a session get `pieces` one after the other, and then, `after` so much time, nothing but perhaps the end. Returns
+/// how it ended.
+fn told<T: Session>(side: &mut Side<T>, pieces: &[&[u8]], has_ended: bool, after: Duration) -> Option<String> {
+    let now = Instant::now();
+    let mut from = Pipe::default();
+    side.advance(&mut from, 0, now);
+    for piece in pieces {
+        from.bytes.extend(*piece);
+        side.advance(&mut from, piece.len(), now);
+    }
+    from.has_ended = has_ended;
+    side.advance(&mut from, 0, now + after);
+    Some(match side.end.take()? {
+        Ok(()) => "finished".into(),
+        Err(error) => error.to_string(),
+    })
+}
+
+const NO_TIME: Duration = Duration::ZERO;
+
+#[test]
+fn a_line_that_does_not_come_back() {
+    let talk = |pieces: &[&[u8]], has_ended, after| {
+        let heard = RefCell::default();
+        told(&mut Side::new(talker(lines(&["hello", "hello"]), &heard)), pieces, has_ended, after)
+    };
+    assert_eq!(talk(&[], true, NO_TIME).unwrap(), "peer closed after 0 of a line's 5 bytes had come back");
+    assert_eq!(talk(&[b"he"], true, NO_TIME).unwrap(), "peer closed after 2 of a line's 5 bytes had come back");
+    assert_eq!(talk(&[b"hello"], true, NO_TIME).unwrap(), "peer closed after 0 of a line's 5 bytes had come back");
+    assert_eq!(talk(&[b"hello", b"hello"], true, NO_TIME).unwrap(), "finished");
+    // What is none of the line's bytes does not count, but it's a sign of life.
+    assert_eq!(talk(&[b"xhxe"], true, NO_TIME).unwrap(), "peer closed after 2 of a line's 5 bytes had come back");
+    assert_eq!(talk(&[b"xhxe"], false, Duration::from_millis(4999)), None);
+    assert_eq!(
+        talk(&[b"xhxe"], false, Duration::from_secs(5)).unwrap(),
+        "timed out: nothing came for 5s, after 2 of a line's 5 bytes"
+    );
+    assert_eq!(
+        talk(&[b"hello"], false, Duration::from_secs(5)).unwrap(),
+        "timed out: nothing came for 5s, after 0 of a line's 5 bytes"
+    );
+    let flood = [b'x'; 1 << 19];
+    assert_eq!(talk(&[&flood, &flood], false, NO_TIME), None);
+    assert_eq!(talk(&[&flood, &flood, b"x"], false, NO_TIME).unwrap(), "a reply of more than 1048576 bytes");
+}
+
+#[test]
+fn a_speaker_takes_the_time_to_think_and_the_server_has_to_wait() {
+    let later = Duration::from_secs(1000);
+    let heard = RefCell::default();
+    let mut side = Side::new(talker(Lines { goes_on: true, ..Lines::default() }, &heard));
+    assert_eq!(told(&mut side, &[], false, later), None);
+    assert_eq!((side.progress, side.session.deadline()), (Progress::NeedInput, None));
+    assert_eq!(told(&mut side, &[b"a greeting"], true, NO_TIME).unwrap(), "peer closed before the next line");
+}
+
+#[test]
+fn a_reply_that_cannot_be_shown_is_the_last() {
+    let mut said = lines(&["one", "two"]);
+    said.goes_on = true;
+    let full = |_: &[u8], _: &Peer| Err(SessionError::other("the paper is full"));
+    let mut side = Side::new(EchoTalker::new(said, full, 100, Duration::from_secs(5)));
+    assert_eq!(told(&mut side, &[b"Echo=>one"], false, NO_TIME).unwrap(), "the paper is full");
+    assert_eq!(said_by(&mut side), b"one");
+}
+
+fn fixed_server() -> FixedServer {
+    accepted(&mut FixedService { timeout: Duration::from_secs(9) })
+}
+
+fn fixed_client() -> FixedClient {
+    FixedClient::new(Duration::from_secs(9))
+}
+
+#[test]
+fn sixteen_bytes_and_sixteen_back_for_every_split() {
+    for seed in 0..SEEDS {
+        let mut pair = Pair::new(fixed_client(), fixed_server(), seed);
+        pair.run();
+        let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+        assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+        assert_eq!(pair.elapsed(), Duration::ZERO, "seed {seed}");
+    }
+    for at in 0..=16 {
+        let (first, second) = GREETING.split_at(at);
+        let mut server = Side::new(fixed_server());
+        assert_eq!(told(&mut server, &[first, second], false, NO_TIME).unwrap(), "finished");
+        assert_eq!(said_by(&mut server), FAREWELL);
+        let (first, second) = FAREWELL.split_at(at);
+        let mut client = Side::new(fixed_client());
+        assert_eq!(told(&mut client, &[first, second], true, NO_TIME).unwrap(), "finished");
+        assert_eq!(said_by(&mut client), GREETING);
+    }
+}
+
+#[test]
+fn a_fixed_message_that_does_not_come_whole_says_how_far_it_came() {
+    for got in 0..16 {
+        let closed = format!("socket closed {got} bytes into a 16-byte message");
+        let slow = match got {
+            0 => "idle for 9s".into(),
+            got => format!("timed out after 9s, {got} bytes into a 16-byte message"),
+        };
+        let said = &GREETING[..got];
+        let mut server = Side::new(fixed_server());
+        assert_eq!(told(&mut server, &[said], true, NO_TIME), Some(closed.clone()));
+        assert_eq!(told(&mut Side::new(fixed_server()), &[said], false, Duration::from_secs(9)), Some(slow));
+        assert_eq!(told(&mut Side::new(fixed_server()), &[said], false, Duration::from_millis(8999)), None);
+        assert!(server.output.is_empty());
+
+        let slow = format!("timed out after 9s, {got} bytes into a 16-byte message");
+        let said = &FAREWELL[..got];
+        assert_eq!(told(&mut Side::new(fixed_client()), &[said], true, NO_TIME), Some(closed));
+        assert_eq!(told(&mut Side::new(fixed_client()), &[said], false, Duration::from_secs(9)), Some(slow));
+        assert_eq!(told(&mut Side::new(fixed_client()), &[said], false, Duration::from_millis(8999)), None);
+    }
+}
+
+#[test]
+fn a_fixed_message_that_is_another() {
+    // The server takes any, and looks at no more than it needs.
+    for said in [&b"0123456789abcdef"[..], b"\x1b[31m----------------------", &[0xff; 100_000]] {
+        let mut server = Side::new(fixed_server());
+        assert_eq!(told(&mut server, &[said], false, NO_TIME).unwrap(), "finished");
+        assert_eq!(said_by(&mut server), FAREWELL);
+        assert_eq!(server.input.len(), said.len() - 16);
+    }
+    let client =
+        |said: &[&[u8]], has_ended, after| told(&mut Side::new(fixed_client()), said, has_ended, after).unwrap();
+    let other = r"the reply is 'Farewell,\x1bclient', not 'Farewell, client'";
+    assert_eq!(client(&[b"Farewell,\x1bclient"], false, NO_TIME), other);
+    assert_eq!(client(&[b"Farewell,\x1bclient and more"], false, NO_TIME), other);
+    let longer = "the reply goes on after its 16 bytes";
+    assert_eq!(client(&[b"Farewell, client!"], false, NO_TIME), longer);
+    assert_eq!(client(&[FAREWELL, b"!"], true, NO_TIME), longer);
+    let open = "the reply has come, but the server did not close within 9s";
+    assert_eq!(client(&[FAREWELL], false, Duration::from_secs(9)), open);
 }

@@ -5,6 +5,8 @@
 mod common;
 
 mod accumulate;
+mod echo;
+mod fixed;
 mod raw;
 mod redirect;
 mod sink;
