@@ -96,7 +96,7 @@ fn who_is_gone_before_its_echo_harms_nobody() {
     closed.send_at(seconds(1), "one").close_at(seconds(2));
     stays.send_at(seconds(3), "one").end_at(seconds(3));
     server.run_until(seconds(60));
-    assert_eq!(server.end_of(&reset), (seconds(6), "peer has closed the connection".into()));
+    assert_eq!(server.end_of(&reset), (seconds(2), "connection reset by peer".into()));
     assert_eq!(server.end_of(&closed).0, seconds(6));
     assert_eq!(stays.received(), b"Echo=>one at NOON");
 }
