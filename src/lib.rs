@@ -16,6 +16,7 @@
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
 //! | system calls | `sys` | the few that need `unsafe`; private, and only there with the feature `models` |
+//! | programs | `programs` | processes that are run for clients; with the feature `models` |
 //! | selector | [`selector`] | what a loop asks of the system: mio, poll, select, or a simulated network with a clock |
 //! | connection | `connection` | a stream and a session, and what happens between them |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
@@ -83,6 +84,8 @@ pub mod folder;
 pub mod message;
 #[cfg(feature = "models")]
 pub mod models;
+#[cfg(feature = "models")]
+pub mod programs;
 pub mod protocols;
 pub mod queues;
 pub mod reactor;

@@ -2,6 +2,7 @@
 
 pub mod accumulate;
 pub mod app;
+pub mod command;
 pub mod echo;
 pub mod fixed;
 pub mod getfile;

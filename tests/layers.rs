@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from the top down, and the modules each consists of.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("text and bytes", &["text", "buffer"]),
     ("message", &["message"]),
     ("files", &["folder"]),
     ("session", &["session"]),
     ("protocols", &["protocols"]),
     ("system calls", &["sys"]),
+    ("programs", &["programs"]),
     ("selector", &["selector"]),
     ("connection", &["connection"]),
     ("reactor", &["reactor"]),

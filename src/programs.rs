@@ -1,0 +1,440 @@
+//! Programs, run for clients: the [`Runner`] that starts processes.
+//!
+//! A session must not wait, and a pipe and a process are things to wait for. So each program has a thread, from before
+//! it's started until it's reaped, which waits for both in poll(2), and hands what comes to the session by a small buffer.
+//! When that is full the thread reads nothing more, and before long the program waits for its pipe: back-pressure.
+//!
+//! A program is started in a process group of its own, which is killed when the session lets go of it, and when the
+//! program itself has ended, so that nothing it has started stays behind. What has left the group can't be found any more;
+//! it goes on, but nobody listens to it, even where it holds the pipe open.
+//!
+//! Where this process is itself killed, or exits at once, its programs are left to themselves, and get SIGPIPE when they
+//! write. (Linux could kill them with it, but only by way of `execvp`, which gives what is no program to a shell.)
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::{Errno, ioctl_fionread};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::protocols::command::{News, Program, Runner, Running, StartError};
+use crate::sys::{PollFd, poll};
+
+/// What a program sees of the environment: this and nothing else.
+const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
+/// Bytes of output that wait for a session at most, besides those in the pipe.
+const BUFFER_LEN: usize = 64 << 10;
+/// Bytes read from a pipe at once.
+const READ_LEN: usize = 16 << 10;
+/// Bytes of stack for a program's thread.
+const STACK_LEN: usize = 256 << 10;
+/// How often a process is asked whether it has ended, where there is no descriptor that tells.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long to wait for programs that were killed. Only one that the system does not let go takes longer than a moment.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs programs as processes, up to so many at once.
+///
+/// Dropping it waits until those that were killed are gone.
+#[derive(Debug)]
+pub struct Processes {
+    places: Arc<Places>,
+}
+
+impl Processes {
+    /// Runs up to `max` programs at once.
+    pub fn new(max: usize) -> Self {
+        Processes {
+            places: Arc::new(Places { max, taken: Mutex::new(0), freed: Condvar::new(), owner: std::process::id() }),
+        }
+    }
+}
+
+impl Runner for Processes {
+    fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError> {
+        let place = Places::take(&self.places).ok_or(StartError::TooMany)?;
+        let mut command = Command::new(&program.path);
+        command
+            .args(&program.args)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .process_group(0);
+        let process = Process { shared: Arc::default(), places: Arc::clone(&self.places) };
+        let shared = Arc::clone(&process.shared);
+        let work = move || {
+            let end = run(command, &shared, &waker);
+            // Who is told of the end finds the place free.
+            drop(place);
+            shared.lock().end = Some(end);
+            waker.wake();
+        };
+        let thread = thread::Builder::new().name("program".to_owned()).stack_size(STACK_LEN);
+        match thread.spawn(work) {
+            Ok(_) => Ok(Box::new(process)),
+            Err(error) => Err(StartError::Refused(error)),
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.places.wait_for_all();
+    }
+}
+
+/// A program that is running, as its session has it.
+#[derive(Debug)]
+struct Process {
+    shared: Arc<Shared>,
+    places: Arc<Places>,
+}
+
+/// What a program's session and its thread both have.
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when output was taken, or nobody wants it any more.
+    taken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    output: Vec<u8>,
+    /// How it has ended; after the output.
+    end: Option<io::Result<ExitStatus>>,
+    /// The process group, from the start of the program until it's reaped, after which its number may be another's.
+    group: Option<Pid>,
+    is_unwanted: bool,
+}
+
+impl Running for Process {
+    fn read(&mut self, output: &mut Vec<u8>, len_max: usize) -> Poll<io::Result<News>> {
+        let mut state = self.shared.lock();
+        if !state.output.is_empty() {
+            let len = state.output.len().min(len_max);
+            output.extend(state.output.drain(..len));
+            if state.output.is_empty() {
+                // A program that is silent from now on needs no buffer.
+                state.output = Vec::new();
+            }
+            self.shared.taken.notify_one();
+            return Poll::Ready(Ok(News::Output(len)));
+        }
+        match state.end.take() {
+            Some(end) => Poll::Ready(end.map(News::Ended)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.is_unwanted = true;
+        state.kill();
+        drop(state);
+        self.shared.taken.notify_one();
+        if self.places.owner != std::process::id() {
+            // This is the only connection of a forked process, which ends with it, and its threads with that.
+            self.places.wait_for_all();
+        }
+    }
+}
+
+impl State {
+    /// Kills what there is of the group.
+    fn kill(&self) {
+        if let Some(group) = self.group {
+            // It fails where the group has ended, and where it has become another user's, of which nothing can be done.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is room in the buffer, and returns how much; `None` when nobody wants it any more.
+    fn room(&self) -> Option<usize> {
+        let is_full = |state: &mut State| state.output.len() >= BUFFER_LEN && !state.is_unwanted;
+        let state = self.taken.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
+        (!state.is_unwanted).then(|| BUFFER_LEN - state.output.len())
+    }
+
+    fn pass_on(&self, bytes: &[u8], waker: &Waker) {
+        let mut state = self.lock();
+        let was_empty = state.output.is_empty();
+        state.output.extend_from_slice(bytes);
+        drop(state);
+        // Who has not taken what was there before has yet to look.
+        if was_empty {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// All that a program's thread does.
+fn run(mut command: Command, shared: &Shared, waker: &Waker) -> io::Result<ExitStatus> {
+    let (pipe, writer) = io::pipe()?;
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // It holds the pipe's sending end, of which the end is to be seen.
+    drop(command);
+    let exit = Exit::of(&child);
+    {
+        let mut state = shared.lock();
+        state.group = Some(exit.pid);
+        if state.is_unwanted {
+            state.kill();
+        }
+    }
+    let passed = pass_on_all(pipe, &exit, shared, waker);
+    if passed.is_err() {
+        shared.lock().kill();
+    }
+    exit.wait();
+    let status = {
+        // From the moment that it's reaped the number may be another's.
+        let mut state = shared.lock();
+        state.kill();
+        state.group = None;
+        child.wait()
+    };
+    passed.and(status)
+}
+
+/// Passes on what the program puts out, until that or the program itself has ended, or nobody wants it any more.
+fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker) -> io::Result<()> {
+    let mut buffer = vec![0; READ_LEN];
+    // How much is in the pipe yet, once the program has ended. Others may hold the pipe open, and even write to it, for as
+    // long as they like.
+    let mut last: Option<usize> = None;
+    while let Some(room) = shared.room() {
+        let len = match last {
+            Some(0) => return Ok(()),
+            Some(left) => left,
+            None => {
+                let mut fds = [PollFd::new(&pipe, true, false), exit.watched()];
+                match poll(&mut fds, exit.patience()) {
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                    Err(_) => continue,
+                    Ok(_) => {}
+                }
+                if exit.has_come(fds[1]) {
+                    // The group first, so that it adds nothing more.
+                    shared.lock().kill();
+                    last = Some(usize::try_from(ioctl_fionread(&pipe)?).unwrap_or(0));
+                    continue;
+                }
+                if !fds[0].is_readable() {
+                    continue;
+                }
+                READ_LEN
+            }
+        };
+        let len = len.min(room).min(READ_LEN);
+        let len = loop {
+            match pipe.read(&mut buffer[..len]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        if len == 0 {
+            return Ok(());
+        }
+        shared.pass_on(&buffer[..len], waker);
+        last = last.map(|left| left - len);
+    }
+    Ok(())
+}
+
+/// The end of a process, to be waited for without reaping it.
+struct Exit {
+    pid: Pid,
+    /// Becomes readable at the end. Not all systems have it.
+    fd: Option<OwnedFd>,
+}
+
+impl Exit {
+    fn of(child: &Child) -> Exit {
+        let pid = Pid::from_child(child);
+        Exit { pid, fd: descriptor(pid) }
+    }
+
+    fn watched(&self) -> PollFd {
+        self.fd.as_ref().map_or(PollFd::NONE, |fd| PollFd::new(fd, true, false))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if self.fd.is_some() { None } else { Some(ASK_EVERY) }
+    }
+
+    /// Whether it has ended, with what was found of its descriptor.
+    fn has_come(&self, found: PollFd) -> bool {
+        match self.fd {
+            Some(_) => found.is_readable(),
+            None => !matches!(self.ask(WaitIdOptions::NOHANG), Ok(None)),
+        }
+    }
+
+    /// Waits for it.
+    fn wait(&self) {
+        // Any other error means that there is nothing to wait for.
+        while self.ask(WaitIdOptions::empty()).is_err_and(|error| error == Errno::INTR) {}
+    }
+
+    fn ask(&self, how: WaitIdOptions) -> Result<Option<()>, Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how;
+        waitid(WaitId::Pid(self.pid), options).map(|status| status.map(drop))
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn descriptor(pid: Pid) -> Option<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn descriptor(_pid: Pid) -> Option<OwnedFd> {
+    None
+}
+
+/// How many programs may run at once, and do.
+#[derive(Debug)]
+struct Places {
+    max: usize,
+    taken: Mutex<usize>,
+    freed: Condvar,
+    /// The process that has made this; a forked one has a copy.
+    owner: u32,
+}
+
+/// A place that is taken until this is dropped.
+struct Place(Arc<Places>);
+
+impl Places {
+    fn take(places: &Arc<Places>) -> Option<Place> {
+        let mut taken = places.lock();
+        (*taken < places.max).then(|| {
+            *taken += 1;
+            Place(Arc::clone(places))
+        })
+    }
+
+    fn wait_for_all(&self) {
+        let waited = self.freed.wait_timeout_while(self.lock(), GRACE, |taken| *taken > 0);
+        let (taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if *taken > 0 {
+            log::warn!("{} programs that were killed have not ended", *taken);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.lock() -= 1;
+        self.0.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem;
+    use std::sync::mpsc;
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Call(mpsc::Sender<()>);
+
+    impl Wake for Call {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+
+    fn shell(script: &str) -> Program {
+        Program { name: "sh".into(), path: "/bin/sh".into(), args: vec!["-c".into(), script.into()] }
+    }
+
+    /// All that a program puts out, and how it ends. It's asked only when it has woken us.
+    fn read_to_end(running: &mut dyn Running, woken: &mpsc::Receiver<()>) -> (Vec<u8>, io::Result<ExitStatus>) {
+        let mut output = Vec::new();
+        loop {
+            match running.read(&mut output, 1000) {
+                Poll::Ready(Ok(News::Output(len))) => assert!((1..=1000).contains(&len)),
+                Poll::Ready(Ok(News::Ended(status))) => return (output, Ok(status)),
+                Poll::Ready(Err(error)) => return (output, Err(error)),
+                Poll::Pending => woken.recv_timeout(Duration::from_secs(20)).expect("it wakes us"),
+            }
+        }
+    }
+
+    #[test]
+    fn output_comes_whole_and_the_status_after_it() {
+        let processes = Processes::new(1);
+        for (script, len, status) in [
+            ("", 0, 0),
+            ("exit 3", 0, 3),
+            // More than the buffer and the pipe have room for.
+            ("head -c 1000000 /dev/zero; exit 1", 1_000_000, 1),
+        ] {
+            let (call, woken) = mpsc::channel();
+            let mut running = processes.start(&shell(script), Arc::new(Call(call)).into()).unwrap();
+            let (output, end) = read_to_end(&mut *running, &woken);
+            assert_eq!((output.len(), end.unwrap().code()), (len, Some(status)));
+        }
+        let (call, woken) = mpsc::channel();
+        let program = Program { name: "none".into(), path: "/nowhere/none".into(), args: Vec::new() };
+        let mut running = processes.start(&program, Arc::new(Call(call)).into()).unwrap();
+        assert_eq!(read_to_end(&mut *running, &woken).1.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_place_is_free_when_its_program_is_gone() {
+        let processes = Processes::new(1);
+        let start = || processes.start(&shell("exec sleep 1000"), Waker::noop().clone());
+        let running = start().unwrap();
+        assert!(matches!(start(), Err(StartError::TooMany)));
+        drop(running);
+        processes.places.wait_for_all();
+        assert!(start().is_ok());
+    }
+
+    #[test]
+    fn it_goes_without_a_descriptor_that_tells_of_the_end() {
+        for (script, expected) in [
+            // It ends, and something else holds the pipe open.
+            ("sleep 1000 & echo $!", None),
+            ("echo one; sleep 0.2; echo two", Some(&b"one\ntwo\n"[..])),
+        ] {
+            let (pipe, writer) = io::pipe().unwrap();
+            let mut command = Command::new("/bin/sh");
+            let mut child = command.args(["-c", script]).stdout(writer).process_group(0).spawn().unwrap();
+            drop(command);
+            let exit = Exit { fd: None, ..Exit::of(&child) };
+            let shared = Shared::default();
+            shared.lock().group = Some(exit.pid);
+            pass_on_all(pipe, &exit, &shared, Waker::noop()).unwrap();
+            exit.wait();
+            assert!(child.wait().unwrap().success());
+            let output = mem::take(&mut shared.lock().output);
+            assert!(expected.is_none_or(|expected| output == expected), "{output:?}");
+            assert!(output.ends_with(b"\n"));
+        }
+    }
+}

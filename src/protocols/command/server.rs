@@ -1,0 +1,259 @@
+//! The server's side: a name, and the output of the program it stands for.
+
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::{CommandError, NAME_LEN_MAX, News, Program, Runner, Running, StartError};
+use crate::buffer::Output;
+use crate::protocols::line::{LineLimits, LineReader, PAUSE};
+use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::text::Escaped;
+
+/// Bytes of the longest line, without its newline: a name and a carriage return.
+const LINE_LEN_MAX: usize = NAME_LEN_MAX + 1;
+/// An end of the client's sending side within so long after its name belongs to the request: the client waits for the
+/// answer. One that comes later means that the client has closed.
+const HALF_CLOSE_TIME: Duration = Duration::from_millis(100);
+/// Most bytes of output taken in one call, however much room there is.
+const BYTES_PER_CALL: usize = 256 << 10;
+
+/// What a program may cost, and how long a name may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a peer may be connected without naming anything.
+    pub idle_timeout: Duration,
+    /// How long a program may run.
+    pub run_time_max: Duration,
+    /// Most bytes a program may put out.
+    pub output_len_max: usize,
+}
+
+impl Default for Limits {
+    /// A minute without a name; half a minute and a mebibyte for each program.
+    fn default() -> Self {
+        Limits { idle_timeout: Duration::from_secs(60), run_time_max: Duration::from_secs(30), output_len_max: 1 << 20 }
+    }
+}
+
+/// Makes the server's sessions.
+#[derive(Clone, Debug)]
+pub struct CommandService {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions have.
+#[derive(Debug)]
+struct Shared {
+    programs: Vec<Program>,
+    runner: Box<dyn Runner>,
+    limits: Limits,
+}
+
+impl CommandService {
+    /// A service that lets `runner` run `programs` for its clients, and no others.
+    pub fn new(programs: Vec<Program>, runner: impl Runner + 'static, limits: Limits) -> Self {
+        CommandService { shared: Arc::new(Shared { programs, runner: Box::new(runner), limits }) }
+    }
+}
+
+impl Service for CommandService {
+    type Session = CommandServer;
+
+    fn accept(&mut self, _peer: &Peer) -> CommandServer {
+        let idle_timeout = self.shared.limits.idle_timeout;
+        // So short a line, with a pause as its end, can't take long.
+        let limits = LineLimits { len_max: LINE_LEN_MAX, idle_timeout, timeout: idle_timeout, pause: Some(PAUSE) };
+        CommandServer { state: State::Reading(LineReader::new(limits)), shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// Reads a name, runs what it stands for, passes on the output as it comes, and is finished when the program has ended.
+#[derive(Debug)]
+pub struct CommandServer {
+    // Dropped before what is shared, so that a runner that is dropped has nothing running any more.
+    state: State,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The name is on its way.
+    Reading(LineReader),
+    Running(Run),
+    Done,
+}
+
+/// A program that is running for the client.
+#[derive(Debug)]
+struct Run {
+    running: Box<dyn Running>,
+    /// Which of the list it is.
+    index: usize,
+    began: Instant,
+    /// The client has ended its sending side, and waits.
+    is_half_closed: bool,
+    /// Bytes put out until now.
+    len: usize,
+    /// Whether the last of them is a newline, or there is none.
+    at_line_start: bool,
+}
+
+/// What a client has named.
+struct Name<'a> {
+    bytes: &'a [u8],
+    /// It's only the beginning of what is too long for a name.
+    is_cut: bool,
+}
+
+impl Session for CommandServer {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if let State::Reading(line) = &mut self.state {
+            let name = match line.read(io, now) {
+                Ok(Some([])) if io.input.used() == 0 => return Ok(Progress::Finished),
+                Ok(Some(line)) => Name { bytes: line.strip_suffix(b"\r").unwrap_or(line), is_cut: false },
+                Ok(None) => return Ok(Progress::NeedInput),
+                Err(_) if io.input.len() > LINE_LEN_MAX => {
+                    Name { bytes: &io.input.remaining()[..NAME_LEN_MAX], is_cut: true }
+                }
+                Err(error) => return Err(error),
+            };
+            match self.start(&name, io, now) {
+                Ok(run) => self.state = State::Running(run),
+                Err(error) => return Err(self.fail(error, &mut io.output)),
+            }
+        }
+        // What a client sends after the name has no meaning.
+        io.input.take_all();
+        let State::Running(run) = &mut self.state else { return Ok(Progress::Finished) };
+        match run.advance(&self.shared, io, now) {
+            Ok(Some(progress)) => Ok(progress),
+            Ok(None) => {
+                self.state = State::Done;
+                Ok(Progress::Finished)
+            }
+            Err(error) => Err(self.fail(error, &mut io.output)),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Reading(line) => line.deadline(),
+            State::Running(run) => Some(run.began + self.shared.limits.run_time_max),
+            State::Done => None,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.state {
+            State::Reading(line) => line.is_idle(),
+            State::Running(_) => false,
+            State::Done => true,
+        }
+    }
+
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        output.push(format!("Error: {why}\n").as_bytes());
+    }
+}
+
+impl CommandServer {
+    /// Has the program started that goes by `name`.
+    fn start(&self, name: &Name<'_>, io: &SessionIo<'_>, now: Instant) -> Result<Run, CommandError> {
+        let programs = &self.shared.programs;
+        let found = programs.iter().position(|program| !name.is_cut && program.name.as_bytes() == name.bytes);
+        let Some(index) = found else {
+            let names: Vec<&str> = programs.iter().map(|program| program.name.as_str()).collect();
+            let (name, is_cut, names) = (name.bytes.to_vec(), name.is_cut, names.join(", "));
+            return Err(CommandError::NotAllowed { name, is_cut, names });
+        };
+        log::info!("Running {} for {}", Escaped(name.bytes), io.peer);
+        let running = self.shared.runner.start(&programs[index], io.wakers.waker()).map_err(|error| match error {
+            StartError::TooMany => CommandError::TooMany,
+            StartError::Refused(error) => CommandError::CannotRun { name: programs[index].name.clone(), error },
+        })?;
+        Ok(Run { running, index, began: now, is_half_closed: false, len: 0, at_line_start: true })
+    }
+
+    /// Tells the client, on a line of its own, and lets go of the program.
+    fn fail(&mut self, error: CommandError, output: &mut Output<'_>) -> SessionError {
+        let at_line_start = match &self.state {
+            State::Running(run) => run.at_line_start,
+            State::Reading(_) | State::Done => true,
+        };
+        self.state = State::Done;
+        match error {
+            CommandError::PeerClosed { .. } => {}
+            CommandError::NotAllowed { .. }
+            | CommandError::TooMany
+            | CommandError::CannotRun { .. }
+            | CommandError::Ended { .. } => {
+                let line_end = if at_line_start { "" } else { "\n" };
+                output.push(format!("{line_end}Error: {error}\n").as_bytes());
+            }
+        }
+        SessionError::other(error)
+    }
+}
+
+impl Run {
+    /// Passes on what there is, as far as there is room. `None` when the program has ended.
+    fn advance(
+        &mut self,
+        shared: &Shared,
+        io: &mut SessionIo<'_>,
+        now: Instant,
+    ) -> Result<Option<Progress>, CommandError> {
+        let name = || shared.programs[self.index].name.clone();
+        if io.input_ended && !self.is_half_closed {
+            if now > self.began + HALF_CLOSE_TIME {
+                return Err(CommandError::PeerClosed { name: name() });
+            }
+            self.is_half_closed = true;
+        }
+        let mut passed = 0;
+        while io.output.has_room() && passed < BYTES_PER_CALL {
+            let mut too_much = Vec::new();
+            let left = shared.limits.output_len_max - self.len;
+            let (output, len_max) = match left {
+                // Whether the limit is passed shows only by one more byte.
+                0 => (&mut too_much, 1),
+                _ => (io.output.queue(), left.min(BYTES_PER_CALL - passed)),
+            };
+            match self.running.read(output, len_max) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(News::Output(_))) if left == 0 => {
+                    let after = format!("{} bytes of output", self.len);
+                    return Err(CommandError::Ended { name: name(), after });
+                }
+                Poll::Ready(Ok(News::Output(len))) => {
+                    self.at_line_start = output.last() == Some(&b'\n');
+                    self.len += len;
+                    passed += len;
+                }
+                Poll::Ready(Ok(News::Ended(status))) => {
+                    log_end(&name(), status, self.len, io.peer);
+                    return Ok(None);
+                }
+                Poll::Ready(Err(error)) => return Err(CommandError::CannotRun { name: name(), error }),
+            }
+        }
+        if now >= self.began + shared.limits.run_time_max {
+            let after = format!("{:?}", shared.limits.run_time_max);
+            return Err(CommandError::Ended { name: name(), after });
+        }
+        // What comes is dropped, but the end of it may tell that the client has gone. It's called when there is room, too,
+        // even where that was not what it waited for.
+        Ok(Some(if passed < BYTES_PER_CALL { Progress::NeedEither } else { Progress::Yield }))
+    }
+}
+
+/// The client gets the output and nothing else, as it always has; how the program fared is in the log.
+fn log_end(name: &str, status: ExitStatus, len: usize, peer: &Peer) {
+    let name = Escaped(name.as_bytes());
+    match status.success() {
+        true => log::debug!("{name} for {peer} has ended, after {len} bytes of output"),
+        false => log::info!("{name} for {peer} has ended with {status}, after {len} bytes of output"),
+    }
+}
