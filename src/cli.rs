@@ -6,6 +6,7 @@
 mod address;
 mod call_accumulate;
 mod call_app;
+mod call_command;
 mod call_echo;
 mod call_fixed;
 mod call_getfile;
@@ -24,6 +25,7 @@ mod redirect;
 mod serve;
 mod serve_accumulate;
 mod serve_app;
+mod serve_command;
 mod serve_echo;
 mod serve_fixed;
 mod serve_getfile;
@@ -31,6 +33,7 @@ mod serve_multiply;
 mod serve_sink;
 mod signals;
 mod stdin;
+mod terminal;
 mod units;
 
 use std::fmt;
@@ -89,6 +92,7 @@ enum Call {
     Fixed(call_fixed::CallFixed),
     Multiply(call_multiply::CallMultiply),
     Accumulate(call_accumulate::CallAccumulate),
+    Command(call_command::CallCommand),
     #[command(name = "getfile")]
     GetFile(call_getfile::CallGetFile),
     Sink(call_sink::CallSink),
@@ -118,6 +122,7 @@ impl Cli {
                     Call::Fixed(call) => call.run(),
                     Call::Multiply(call) => call.run(self.verbosity.quiet),
                     Call::Accumulate(call) => call.run(),
+                    Call::Command(call) => call.run(),
                     Call::GetFile(call) => call.run(self.verbosity.quiet),
                     Call::Sink(call) => call.run(),
                     Call::Raw(call) => call.run(),

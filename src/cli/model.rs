@@ -26,7 +26,8 @@ pub struct ModelOptions {
     /// Worker threads, and connections that may wait in their queue (pool) [default: one for each core]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pool_size: Option<u32>,
-    /// Most processes; with so many at work, new connections wait (fork) [default: 1024]
+    /// Most processes; with so many at work, new connections wait (fork), and who asks for one more program is told to try
+    /// again later (serve command) [default: 1024; programs: 16]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_children: Option<u32>,
     /// How to notice that processes have ended (fork) [default: signal]
@@ -91,6 +92,14 @@ impl ModelOptions {
             (None, Some(time)) => Some(Work::Compute(time)),
             (None, None) => None,
         }
+    }
+
+    /// Takes `--max-children`, or `default`, as the most programs that a protocol runs at once. The processes of
+    /// [`Model::Fork`], with one program each, are as many; with any other model the option is the protocol's alone.
+    pub fn take_max_children(&mut self, default: u32) -> usize {
+        let max = self.max_children.unwrap_or(default);
+        self.max_children = (self.model == Model::Fork).then_some(max);
+        max as usize
     }
 
     /// The model's part of `config`. Options that are another model's are refused.

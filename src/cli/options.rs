@@ -57,6 +57,11 @@ impl ServerOptions {
         self.model.work()
     }
 
+    /// How many programs a protocol that runs them may run at once; see [`ModelOptions::take_max_children`].
+    pub fn take_max_children(&mut self, default: u32) -> usize {
+        self.model.take_max_children(default)
+    }
+
     /// All that is not the protocol's, with the limit of open files raised as far as it goes. An address without a port
     /// has the protocol's, `default_port`. Each connection needs so many descriptors.
     pub fn config(&self, default_port: u16, descriptors_each: u64) -> Result<Config, Failure> {

@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::options::ServerOptions;
 use super::{Failure, descriptors, print, signals};
-use super::{serve_accumulate, serve_app, serve_echo, serve_fixed, serve_getfile, serve_multiply, serve_sink};
+use super::{serve_accumulate, serve_app, serve_command, serve_echo, serve_fixed};
+use super::{serve_getfile, serve_multiply, serve_sink};
 use crate::models::{self, Busy, Config, Model};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -19,6 +20,7 @@ pub enum Serve {
     Fixed(serve_fixed::ServeFixed),
     Multiply(serve_multiply::ServeMultiply),
     Accumulate(serve_accumulate::ServeAccumulate),
+    Command(serve_command::ServeCommand),
     #[command(name = "getfile")]
     GetFile(serve_getfile::ServeGetFile),
     Sink(serve_sink::ServeSink),
@@ -32,6 +34,7 @@ impl Serve {
             Serve::Fixed(serve) => serve.run(),
             Serve::Multiply(serve) => serve.run(),
             Serve::Accumulate(serve) => serve.run(),
+            Serve::Command(serve) => serve.run(),
             Serve::GetFile(serve) => serve.run(),
             Serve::Sink(serve) => serve.run(),
         }

@@ -1,0 +1,66 @@
+//! `multiconn call command`: what a program puts out on the server's side.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::address::Address;
+use super::terminal::Terminal;
+use super::{Failure, cannot_write, units};
+use crate::client;
+use crate::protocols::command::{CommandClient, NAME_LEN_MAX, PORT};
+use crate::session::End;
+use crate::text::printable;
+
+/// Have a command server run a program, and print what it puts out, as it comes
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn call command 127.0.0.1:8888 w")]
+pub struct CallCommand {
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 8888) or PORT (loopback)
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// What the server calls the program
+    #[arg(value_name = "NAME", value_parser = name)]
+    name: String,
+    /// How long to wait for the connection
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    timeout: Duration,
+    /// How long the program may put out nothing
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
+    silence: Duration,
+}
+
+impl CallCommand {
+    pub fn run(self) -> Result<(), Failure> {
+        let address = self.address.or_port(PORT);
+        let addresses = address.to_connect_to()?;
+        let out: Box<dyn Write> = match io::stdout() {
+            stdout if stdout.is_terminal() => Box::new(Terminal::new(stdout)),
+            stdout => Box::new(stdout),
+        };
+        let session = CommandClient::new(self.name, out, self.silence);
+        let mut conversations =
+            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversation = conversations.pop().expect("each session has its conversation");
+        let failure = match conversation.end {
+            End::Finished => None,
+            _ => Some(Failure::of_conversation(&address, &conversation)),
+        };
+        let addr = conversation.peer.addr;
+        let notice = conversation.session.into_notice().map_err(|error| cannot_write("standard output", &error))?;
+        match (failure, notice) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(words)) => Err(Failure::new(format!("{addr} answers: {}", printable(&words)))),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A name that can be sent.
+fn name(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=NAME_LEN_MAX if !text.contains('\n') => Ok(text.to_owned()),
+        _ => Err(format!("a name has 1 to {NAME_LEN_MAX} bytes, and no line break")),
+    }
+}
