@@ -5,6 +5,7 @@
 mod common;
 
 mod accumulate;
+mod command;
 mod echo;
 mod fixed;
 mod raw;
