@@ -15,7 +15,7 @@ use multiconn::protocols::command::{
 };
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
-use multiconn::session::{Peer, Progress, Session, SessionIo, Wakers};
+use multiconn::session::{LocalName, Peer, Progress, Session, SessionIo, Wakers};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -528,6 +528,7 @@ fn call<W: Write>(client: &mut CommandClient<W>, bytes: &[u8], ends: bool, now: 
         hung_up: ends,
         messages_left: 1,
         peer: &peer,
+        local: LocalName::default(),
         wakers: Wakers::default(),
     };
     let result = match client.advance(&mut io, now) {
