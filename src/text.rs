@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 
 /// Bytes from a peer, made safe for a log: printable ASCII as itself, the rest escaped, in single quotes, and cut after
 /// [`Escaped::LEN_MAX`] bytes.
@@ -47,6 +48,29 @@ pub fn printable(bytes: &[u8]) -> String {
     shown
 }
 
+/// Text that comes in pieces, of which some end within a character.
+#[derive(Debug, Default)]
+pub struct Characters {
+    /// The beginning of a character of which the rest is to come.
+    begun: Vec<u8>,
+}
+
+impl Characters {
+    /// What was begun before and what comes now, up to the last character that is whole, or can't become one.
+    pub fn take(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.begun.extend_from_slice(piece);
+        let last = self.begun.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+        let is_begun = str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
+        let rest = self.begun.split_off(self.begun.len() - if is_begun { last.len() } else { 0 });
+        mem::replace(&mut self.begun, rest)
+    }
+
+    /// What was begun, where nothing more comes.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        mem::take(&mut self.begun)
+    }
+}
+
 /// What went wrong, in a few plain words where we have some, without the system's error number.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
@@ -90,5 +114,16 @@ mod tests {
     fn nothing_takes_hold_of_a_terminal() {
         assert_eq!(printable("a 🐰\t\n\x1b[31m\u{9b}1m".as_bytes()), "a 🐰\t\n\\u{1b}[31m\\u{9b}1m");
         assert_eq!(printable(b"a\xff\xc3(\xf0\x9f"), "a\\xff\\xc3(\\xf0\\x9f");
+    }
+
+    #[test]
+    fn characters_come_whole_however_they_are_split() {
+        let bytes = b"a \xf0\x9f\x90\xb0\t\xff\xf0\x9f\n\xe2\x82";
+        for len in 1..=bytes.len() {
+            let mut characters = Characters::default();
+            let mut shown: String = bytes.chunks(len).map(|piece| printable(&characters.take(piece))).collect();
+            shown += &printable(&characters.take_rest());
+            assert_eq!(shown, "a 🐰\t\\xff\\xf0\\x9f\n\\xe2\\x82", "in pieces of {len}");
+        }
     }
 }

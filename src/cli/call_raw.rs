@@ -14,7 +14,7 @@ use clap::Args;
 use super::address::{Address, with_port};
 use super::{Failure, cannot_print, units};
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
-use crate::text::{printable, reason};
+use crate::text::{Characters, printable, reason};
 
 /// Talk to any TCP server: send text or standard input, and print what comes
 #[derive(Debug, Args)]
@@ -235,31 +235,17 @@ impl Filter for HexDump {
 /// escaped.
 #[derive(Default)]
 struct Printable {
-    /// The beginning of a character of which the rest is to come.
-    begun: Vec<u8>,
+    characters: Characters,
 }
 
 impl Filter for Printable {
     fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
-        self.begun.extend(bytes);
-        let end = self.begun.len() - begun_len(&self.begun);
-        show(&self.begun[..end], out);
-        self.begun.drain(..end);
+        show(&self.characters.take(bytes), out);
     }
 
     fn end(&mut self, out: &mut VecDeque<u8>) {
-        show(&self.begun, out);
-        self.begun.clear();
+        show(&self.characters.take_rest(), out);
     }
-}
-
-/// How many bytes at the end may yet become a character.
-fn begun_len(bytes: &[u8]) -> usize {
-    let is_begun = |len: &usize| match str::from_utf8(&bytes[bytes.len() - len..]) {
-        Ok(_) => false,
-        Err(error) => error.valid_up_to() == 0 && error.error_len().is_none(),
-    };
-    (1..=bytes.len().min(3)).rev().find(is_begun).unwrap_or(0)
 }
 
 fn show(bytes: &[u8], out: &mut VecDeque<u8>) {

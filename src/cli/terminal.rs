@@ -1,33 +1,25 @@
 //! Standard output where it's a terminal: nothing that a server sends takes hold of it.
 
 use std::io::{self, Write};
-use std::mem;
 
-use crate::text::printable;
+use crate::text::{Characters, printable};
 
 /// Writes what is [printable], and the rest escaped, in however many pieces it comes.
 #[derive(Debug)]
 pub struct Terminal<W: Write> {
     out: W,
-    /// The beginning of a character of which the rest has yet to come.
-    begun: Vec<u8>,
+    characters: Characters,
 }
 
 impl<W: Write> Terminal<W> {
     pub fn new(out: W) -> Self {
-        Terminal { out, begun: Vec::new() }
+        Terminal { out, characters: Characters::default() }
     }
 }
 
 impl<W: Write> Write for Terminal<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.begun.extend_from_slice(bytes);
-        // What is wrong in the end may yet become a character.
-        let last = self.begun.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
-        let is_begun = str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
-        let rest = self.begun.split_off(self.begun.len() - if is_begun { last.len() } else { 0 });
-        let whole = mem::replace(&mut self.begun, rest);
-        self.out.write_all(printable(&whole).as_bytes())?;
+        self.out.write_all(printable(&self.characters.take(bytes)).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -39,9 +31,8 @@ impl<W: Write> Write for Terminal<W> {
 /// What has begun and never came whole is shown at the end.
 impl<W: Write> Drop for Terminal<W> {
     fn drop(&mut self) {
-        if !self.begun.is_empty() {
-            let _ = write!(self.out, "{}", printable(&self.begun)).and_then(|()| self.out.flush());
-        }
+        let rest = self.characters.take_rest();
+        let _ = self.out.write_all(printable(&rest).as_bytes()).and_then(|()| self.out.flush());
     }
 }
 
