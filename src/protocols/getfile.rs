@@ -41,11 +41,8 @@ impl<'a> Request<'a> {
         let Some(rest) = line.strip_prefix(b"\0") else {
             return Request { path: line, with_status: false, offset: 0 };
         };
-        let offset = rest.iter().position(|&byte| byte == b' ').and_then(|end| {
-            let digits =
-                str::from_utf8(&rest[..end]).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
-            Some((digits.parse().ok()?, &rest[end + 1..]))
-        });
+        let space = rest.iter().position(|&byte| byte == b' ');
+        let offset = space.and_then(|end| Some((number(&rest[..end])?, &rest[end + 1..])));
         let (offset, path) = offset.unwrap_or((0, rest));
         Request { path, with_status: true, offset }
     }
@@ -135,6 +132,12 @@ impl GetFileServer {
         io.output.push_file(file, offset, left);
         Ok(())
     }
+}
+
+/// A number in decimal digits and nothing else; parsing by itself would let a sign pass.
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 fn write_error(output: &mut Output<'_>, error: &dyn Error) {

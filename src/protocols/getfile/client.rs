@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::Request;
+use super::{Request, number};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::{Escaped, printable, reason};
 
@@ -28,6 +28,8 @@ pub struct GetFileClient<S> {
     request: Option<Vec<u8>>,
     store: S,
     state: State,
+    /// Bytes of a status that is not whole yet, which stay in the input.
+    begun: usize,
     timeout: Duration,
     deadline: Option<Instant>,
 }
@@ -54,7 +56,7 @@ impl<S: Store> GetFileClient<S> {
         };
         let mut line = Vec::new();
         request.write(&mut line);
-        GetFileClient { request: Some(line), store, state, timeout, deadline: None }
+        GetFileClient { request: Some(line), store, state, begun: 0, timeout, deadline: None }
     }
 
     /// Bytes of the file that have come.
@@ -76,23 +78,20 @@ impl<S: Store> GetFileClient<S> {
     }
 
     fn read_status(&mut self, io: &mut SessionIo<'_>, offset: u64) -> Result<bool, GetFileError> {
-        let Some(line) = io.input.take_until(b'\n') else {
-            return match io.input.len() {
-                _ if io.input_ended && io.input.is_empty() => Err(GetFileError::NoStatus),
-                len if len <= STATUS_LEN_MAX && !io.input_ended => Ok(false),
-                _ => Err(GetFileError::NotAStatus(Escaped(io.input.remaining()).to_string())),
-            };
+        let came = io.input.remaining();
+        let not_a_status = |line| Err(GetFileError::NotAStatus(Escaped(line).to_string()));
+        let line = match io.input.take_until(b'\n') {
+            // However it's split, it's held to the same length.
+            Some(line) if line.len() <= STATUS_LEN_MAX => line,
+            None if came.len() <= STATUS_LEN_MAX && !io.input_ended => return Ok(false),
+            None if came.is_empty() => return Err(GetFileError::NoStatus),
+            Some(_) | None => return not_a_status(&came[..came.len().min(STATUS_LEN_MAX)]),
         };
         if let Some(reason) = line.strip_prefix(b"ERROR ") {
             return Err(GetFileError::Refused(printable(reason)));
         }
-        let not_a_status = || GetFileError::NotAStatus(Escaped(line).to_string());
-        let len: u64 = line
-            .strip_prefix(b"OK ")
-            .filter(|digits| digits.iter().all(u8::is_ascii_digit))
-            .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok())
-            .ok_or_else(not_a_status)?;
-        let left = len.checked_sub(offset).ok_or_else(not_a_status)?;
+        let len = line.strip_prefix(b"OK ").and_then(number);
+        let Some(left) = len.and_then(|len| len.checked_sub(offset)) else { return not_a_status(line) };
         self.store.expect(left);
         self.state = State::Rest { got: 0, left };
         Ok(true)
@@ -138,12 +137,13 @@ impl<S: Store> Session for GetFileClient<S> {
             io.output.push(&request);
             self.deadline = Some(now + self.timeout);
         }
-        if !io.input.is_empty() {
+        if io.input.len() > self.begun {
             self.deadline = Some(now + self.timeout);
         }
         if self.receive(io).map_err(SessionError::other)? {
             return Ok(Progress::Finished);
         }
+        self.begun = io.input.len();
         match self.deadline {
             Some(deadline) if now >= deadline => {
                 let (got, timeout) = (self.received(), self.timeout);
@@ -200,7 +200,9 @@ impl fmt::Display for GetFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(reason) => write!(f, "the server says: {reason}"),
-            Self::NoStatus => write!(f, "the server closed without a word (an old one needs --plain)"),
+            Self::NoStatus => {
+                write!(f, "the server closed without a word (it is full, or an old one, which needs --plain)")
+            }
             Self::NotAStatus(line) => write!(f, "not a file server's answer: {line} (an old one needs --plain)"),
             Self::Nothing => write!(f, "nothing came: the file is empty, or the server will not send it"),
             Self::Cut { got, want } => write!(f, "cut off after {got} of {want} bytes"),
