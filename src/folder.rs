@@ -48,7 +48,7 @@ impl Folder {
     /// Where it can't be opened, or is no folder.
     pub fn open(path: &Path, hidden: bool) -> io::Result<Folder> {
         let fd = openat(CWD, path, LOOK | OFlags::DIRECTORY, Mode::empty())?;
-        let walk = Walk::of(&fd);
+        let walk = Walk::of(&fd, hidden);
         Ok(Folder { fd, hidden, walk })
     }
 
@@ -114,13 +114,15 @@ impl Folder {
 
 impl Walk {
     #[cfg(target_os = "linux")]
-    fn of(folder: &OwnedFd) -> Walk {
-        // Kernels before 5.6 don't have the call, and some sandboxes don't let it through.
-        if beneath(folder, b".", LOOK).is_ok() { Walk::Kernel } else { Walk::Ours }
+    fn of(folder: &OwnedFd, hidden: bool) -> Walk {
+        // Kernels before 5.6 don't have the call, and some sandboxes don't let it through. And where links are followed, it
+        // takes /proc to tell whether they led to what is hidden.
+        let is_known = beneath(folder, b".", LOOK).is_ok();
+        if is_known && (hidden || true_path(folder).is_ok()) { Walk::Kernel } else { Walk::Ours }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn of(_folder: &OwnedFd) -> Walk {
+    fn of(_folder: &OwnedFd, _hidden: bool) -> Walk {
         Walk::Ours
     }
 }
