@@ -12,7 +12,7 @@ use crate::reactor::REFUSALS_MAX;
 /// that is read again.
 const RESERVED: u64 = 16;
 /// What select(2) can watch of these, of 1024: so that some are left for refusing others in their protocol's words.
-const FOR_SELECT: usize = 1000;
+const FOR_SELECT: u64 = 1000;
 /// What to do with where there is no limit.
 const PLENTY: u64 = 1 << 20;
 
@@ -34,8 +34,13 @@ pub fn raise_limit() -> u64 {
 pub fn connections_for(descriptors: u64, each: u64, model: Model) -> usize {
     let free = descriptors.saturating_sub(RESERVED);
     let refusals = (REFUSALS_MAX as u64).min(free / 4);
-    let room = usize::try_from((free - refusals) / each).unwrap_or(usize::MAX).max(1);
-    if model == Model::Select { room.min(FOR_SELECT) } else { room }
+    let room = match model {
+        Model::Select => FOR_SELECT.min(free - refusals),
+        Model::Reactor | Model::Poll | Model::Sequential | Model::Threads | Model::Pool | Model::Fork => {
+            free - refusals
+        }
+    };
+    usize::try_from(room / each).unwrap_or(usize::MAX).max(1)
 }
 
 /// Whether there is one for a first connection.
@@ -57,5 +62,6 @@ mod tests {
         assert_eq!(connections_for(40, 1, Model::Reactor), 18);
         assert_eq!(connections_for(3, 1, Model::Reactor), 1);
         assert_eq!(connections_for(20_000, 1, Model::Select), 1000);
+        assert_eq!(connections_for(20_000, 2, Model::Select), 500);
     }
 }
