@@ -3,11 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Stdout, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
 use super::{Failure, cannot_write};
 use crate::protocols::getfile::Store;
@@ -135,28 +138,25 @@ impl Destination {
             };
         }
         let path = local_path(output, path)?;
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() && !force => {
-                Err(Failure::new(format!("{} is there already (--force replaces it)", path.display())))
-            }
-            Ok(metadata) if !metadata.is_file() => {
-                let opened = OpenOptions::new().write(true).open(&path);
-                let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
-                Ok((Destination::Special { path, file }, 0))
-            }
-            Ok(_) | Err(_) => Self::open_part(path, force, resume),
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            let opened = OpenOptions::new().write(true).open(&path);
+            let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            return Ok((Destination::Special { path, file }, 0));
         }
+        // A link that leads nowhere is something, too.
+        if fs::symlink_metadata(&path).is_ok() && !force {
+            return Err(Failure::new(format!("{} is there already (--force replaces it)", path.display())));
+        }
+        Self::open_part(path, force, resume)
     }
 
     fn open_part(path: PathBuf, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
         let name = path.file_name().expect("a local path has a last name");
         let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
         let failed = |error: &io::Error| cannot_write(&part.display().to_string(), error);
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&part);
-        let mut file = opened.map_err(|error| failed(&error))?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let Some(mut file) = open_locked(&part).map_err(|error| failed(&error))? else {
             return Err(Failure::new(format!("{} is being received already", path.display())));
-        }
+        };
         if !resume {
             file.set_len(0).map_err(|error| failed(&error))?;
         }
@@ -165,14 +165,37 @@ impl Destination {
     }
 }
 
+/// The file at `part`, made if it isn't there, for this process alone. None where another process has it.
+fn open_locked(part: &Path) -> io::Result<Option<File>> {
+    loop {
+        // Where others may write to the folder too, a link could have been laid to a file of ours.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).custom_flags(flags).open(part)?;
+        let opened = file.metadata()?;
+        if !opened.is_file() {
+            return Err(io::Error::other("it's there, and no file"));
+        }
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+            Ok(()) => {}
+        }
+        // Another process may have been done with it between the two calls, so that it has its own name by now, or none.
+        if fs::symlink_metadata(part).is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
+            return Ok(Some(file));
+        }
+    }
+}
+
 /// The file to write: `output`, or one of the same name as that at `path` on the server, in the current folder or in the
 /// one that `output` is.
 fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
     let folder = match output {
         Some(output) if !output.is_dir() => {
-            return match output.file_name() {
-                Some(_) => Ok(output.to_owned()),
-                None => Err(Failure::of_usage(format!("'{}' is no name for a file", output.display()))),
+            let is_name = output.file_name().is_some() && !output.as_os_str().as_bytes().ends_with(b"/");
+            return match is_name {
+                true => Ok(output.to_owned()),
+                false => Err(Failure::new(format!("there is no folder {}", output.display()))),
             };
         }
         Some(folder) => folder,
@@ -187,7 +210,6 @@ fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn rename(part: &Path, path: &Path, force: bool) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
 
     if !force {
         match renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE) {
