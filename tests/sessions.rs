@@ -3,17 +3,22 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use multiconn::buffer::{Input, Outgoing};
+use multiconn::folder::Folder;
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, EchoTalker, TUTORIAL_MESSAGES};
 use multiconn::protocols::fixed::{FAREWELL, FixedClient, FixedServer, FixedService, GREETING};
+use multiconn::protocols::getfile::{self, GetFileClient, GetFileService, Store};
+use multiconn::protocols::line::PAUSE;
+use multiconn::protocols::multiply::{Chunk, MultiplyClient, MultiplyService};
 use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionError, SessionIo, Source, Wakers};
 
 const OUTPUT_HIGH_WATER: usize = 2000;
@@ -190,12 +195,17 @@ impl<C: Session, S: Session> Pair<C, S> {
     }
 }
 
+/// One who has connected to a server.
+fn caller() -> Peer {
+    Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None }
+}
+
 fn app_server(limits: Limits, timeouts: Timeouts) -> AppServer {
-    AppService::new(limits, timeouts).accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+    AppService::new(limits, timeouts).accept(&caller())
 }
 
 fn echo_server() -> EchoServer {
-    EchoService::default().accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+    EchoService::default().accept(&caller())
 }
 
 /// Runs `requests` with the seed, and returns the replies, how each side ended, and when.
@@ -456,7 +466,7 @@ fn lines_come_back_one_by_one_for_every_split() {
 }
 
 fn accepted<V: Service>(service: &mut V) -> V::Session {
-    service.accept(&Peer { addr: SocketAddr::from(([10, 0, 0, 2], 2)), number: None })
+    service.accept(&caller())
 }
 
 #[test]
@@ -648,4 +658,61 @@ fn a_fixed_message_that_is_another() {
     assert_eq!(client(&[FAREWELL, b"!"], true, NO_TIME), longer);
     let open = "the reply has come, but the server did not close within 9s";
     assert_eq!(client(&[FAREWELL], false, Duration::from_secs(9)), open);
+}
+
+#[test]
+fn multiplied_for_every_split() {
+    for seed in 0..SEEDS / 5 {
+        for (string, times) in [(&b"hello"[..], 1000), (b"h", 1), (&[7; 5000], 3)] {
+            let mut got = Vec::new();
+            let show = |Chunk { bytes, .. }: Chunk<'_>| {
+                got.extend_from_slice(bytes);
+                ControlFlow::Continue(())
+            };
+            let mut service = MultiplyService { times, ..MultiplyService::default() };
+            let client = MultiplyClient::new(string.to_vec(), show, Duration::from_secs(5));
+            let mut pair = Pair::new(client, service.accept(&caller()), seed);
+            pair.run();
+            let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+            assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+            assert_eq!(pair.elapsed(), PAUSE, "seed {seed}: it's the pause that ends the string");
+            assert_eq!(pair.client.session.copies(), times, "seed {seed}");
+            drop(pair);
+            assert!(got == string.repeat(times as usize), "seed {seed}");
+        }
+    }
+}
+
+/// Keeps what it's given.
+#[derive(Default)]
+struct Kept(Vec<u8>);
+
+impl Store for Kept {
+    fn expect(&mut self, _len: u64) {}
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[test]
+fn files_for_every_split() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let content: Vec<u8> = (0..6000u32).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+    std::fs::write(dir.path().join("12 monkeys"), &content).unwrap();
+    let folder = Folder::open(dir.path(), false).unwrap();
+    let mut service = GetFileService::new(folder, Duration::from_secs(60), Duration::from_secs(10));
+    for seed in 0..SEEDS / 5 {
+        for (with_status, offset) in [(false, 0), (true, 0), (true, 1), (true, 5999), (true, 6000)] {
+            let request = getfile::Request { path: b"12 monkeys", with_status, offset };
+            let client = GetFileClient::new(&request, Kept::default(), Duration::from_secs(5));
+            let mut pair = Pair::new(client, service.accept(&caller()), seed);
+            pair.run();
+            let (client, server) = (pair.client.end.take().unwrap(), pair.server.end.take().unwrap());
+            assert!(client.is_ok() && server.is_ok(), "seed {seed}: {client:?}, {server:?}");
+            assert!(pair.client.session.store().0 == content[offset as usize..], "seed {seed}");
+            assert_eq!(pair.elapsed(), Duration::ZERO, "seed {seed}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::message::{Jsonheader, Limits, Message, MessageReader, ProtocolError};
@@ -70,6 +70,14 @@ impl<S: Session> Wire<S> {
     pub fn end_input(&mut self) {
         self.input_ended = true;
         if self.end.is_none() {
+            self.go_on();
+        }
+    }
+
+    /// Time passes, and the session is called if its deadline has.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+        if self.end.is_none() && self.session.deadline().is_some_and(|deadline| self.now >= deadline) {
             self.go_on();
         }
     }
