@@ -3,6 +3,7 @@
 mod accepting;
 #[cfg(feature = "models")]
 mod busy;
+mod chunks;
 mod connecting;
 mod echoing;
 mod fairness;
