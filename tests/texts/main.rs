@@ -8,6 +8,10 @@ mod accumulate;
 mod command;
 mod echo;
 mod fixed;
+mod getfile;
+#[cfg(target_os = "linux")]
+mod hostile_paths;
+mod multiply;
 mod raw;
 mod redirect;
 mod sink;
