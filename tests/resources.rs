@@ -4,11 +4,16 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::*;
+use multiconn::client::converse;
+use multiconn::protocols::getfile::{GetFileClient, Request, Store};
+use multiconn::session;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::SockRef;
 
@@ -24,6 +29,14 @@ fn with_descriptors(limit: u32, args: &[&str]) -> std::process::Command {
     command
 }
 
+/// Raises this process's limit of open files, which needs one for each connection too, and returns it.
+fn raise_limit() -> Option<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the limit can be raised as far as it goes");
+    limit.current
+}
+
 /// How many descriptors the server has open.
 fn open_descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("it runs").count()
@@ -31,8 +44,17 @@ fn open_descriptors(server: &Server) -> usize {
 
 /// Its memory that is in use, in bytes.
 fn resident(server: &Server) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    memory(server.pid(), "VmRSS:")
+}
+
+/// The most memory that a process has had in use, in bytes.
+fn peak(pid: u32) -> usize {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, what: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("it has memory");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("it is a number") * 1024
 }
 
@@ -207,11 +229,7 @@ fn no_descriptor_is_lost_in_ten_thousand_connections() {
 
 #[test]
 fn an_idle_connection_costs_less_than_a_kibibyte() {
-    // This process needs one descriptor for each too.
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).expect("the limit can be raised as far as it goes");
-    let count = limit.current.map_or(10_000, |limit| limit.saturating_sub(200).min(10_000) as usize);
+    let count = raise_limit().map_or(10_000, |limit| limit.saturating_sub(200).min(10_000) as usize);
 
     let server = Server::start(&["app", "0", "-q", "--idle-timeout", "10m"]);
     ask(&server);
@@ -303,5 +321,169 @@ fn a_refusal_arrives_where_much_is_left_unread() {
     }
     first.write_all(&search("morpheus")).unwrap();
     expect_last(&mut first, &result(RABBIT));
+    server.stop();
+}
+
+/// The most that either side of a transfer may have in use, however much is transferred.
+const TRANSFER_MEMORY: usize = 16 << 20;
+
+/// Bytes that repeat only after an odd number of them.
+fn pattern() -> Vec<u8> {
+    (0..1_000_003_u32).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect()
+}
+
+/// Reads `len` bytes that must be `pattern` over and over, from its beginning at `at`, and returns where it is then.
+fn read_pattern(from: &mut impl Read, pattern: &[u8], mut at: usize, mut len: usize) -> usize {
+    let mut buffer = vec![0; 1 << 18];
+    while len > 0 {
+        let wanted = buffer.len().min(len).min(pattern.len() - at);
+        let got = from.read(&mut buffer[..wanted]).expect("it goes on");
+        assert!(got > 0 && buffer[..got] == pattern[at..at + got], "{len} bytes before the end");
+        len -= got;
+        at = (at + got) % pattern.len();
+    }
+    at
+}
+
+#[test]
+fn a_large_file_takes_little_memory_on_either_side() {
+    let len: usize = if cfg!(debug_assertions) { 256 << 20 } else { 1 << 30 };
+    let dir = tempfile::TempDir::new().unwrap();
+    let pattern = pattern();
+    let mut file = fs::File::create(dir.path().join("large")).unwrap();
+    for _ in 0..len / pattern.len() {
+        file.write_all(&pattern).unwrap();
+    }
+    file.write_all(&pattern[..len % pattern.len()]).unwrap();
+    drop(file);
+
+    let server = Server::start(&["getfile", "0", "-q", "--root", dir.path().to_str().unwrap()]);
+    let mut call = multiconn(&["call", "getfile", &server.address_text(), "large", "-o", "-"]);
+    let mut call = call.stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = call.stdout.take().unwrap();
+    // What is held back is more than a pipe has room for, so that the client is still there.
+    let last = 1 << 20;
+    let at = read_pattern(&mut out, &pattern, 0, len - last);
+    let client = peak(call.id());
+    read_pattern(&mut out, &pattern, at, last);
+    assert_eq!(out.read(&mut [0]).unwrap(), 0);
+    assert!(call.wait().unwrap().success());
+    println!("{len} bytes took {client} bytes of the client, and {} of the server", peak(server.pid()));
+    assert!(client < TRANSFER_MEMORY && peak(server.pid()) < TRANSFER_MEMORY);
+    server.stop();
+}
+
+#[test]
+fn ten_gigabytes_to_come_take_little_memory() {
+    let server = Server::start(&["multiply", "0", "-q", "--write-timeout", "10m"]);
+    let string: Vec<u8> = pattern().into_iter().filter(|&byte| byte != b'\n').collect();
+    let mut readers: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut reader = server.connect();
+            reader.write_all(&[&string[..], b"\n"].concat()).unwrap();
+            reader
+        })
+        .collect();
+    // Each reads a bit of it, and then nothing.
+    for reader in &mut readers {
+        read_pattern(reader, &string, 0, 20_000_000);
+    }
+    println!("twice ten gigabytes on their way take {} bytes", peak(server.pid()));
+    assert!(peak(server.pid()) < TRANSFER_MEMORY);
+    drop(readers);
+    let mut next = server.connect();
+    next.write_all(b"h\n").unwrap();
+    expect_last(&mut next, &[b'h'; 10_000]);
+    server.stop();
+}
+
+/// Keeps what it's given.
+struct Kept(Vec<u8>);
+
+impl Store for Kept {
+    fn expect(&mut self, len: u64) {
+        self.0.reserve_exact(usize::try_from(len).unwrap());
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_thousand_downloads_at_once() {
+    raise_limit();
+    let dir = tempfile::TempDir::new().unwrap();
+    let pattern = pattern();
+    let content = |number: usize| &pattern[number..number + 37 * number];
+    for number in 0..1000 {
+        fs::write(dir.path().join(number.to_string()), content(number)).unwrap();
+    }
+    let server = Server::start(&["getfile", "0", "-q", "--root", dir.path().to_str().unwrap()]);
+    let before = open_descriptors(&server);
+    let sessions = (0..1000).map(|number: usize| {
+        let path = number.to_string();
+        let request = Request { path: path.as_bytes(), with_status: number % 2 == 0, offset: 0 };
+        GetFileClient::new(&request, Kept(Vec::new()), PATIENCE)
+    });
+    let conversations = converse(&[server.address()], sessions, PATIENCE).unwrap();
+    for (conversation, number) in conversations.into_iter().zip(0..) {
+        // An empty file is no file to who asks without a status; that is number 0, which asks with one.
+        assert!(matches!(conversation.end, session::End::Finished), "{number}: {}", conversation.end);
+        assert!(conversation.session.into_store().0 == content(number), "{number}");
+    }
+    let mut asked = 0;
+    while open_descriptors(&server) > before {
+        asked += 1;
+        assert!(asked < 10_000, "each has closed its socket and its file");
+        let mut peer = server.connect();
+        peer.write_all(b"7\n").unwrap();
+        expect_last(&mut peer, content(7));
+    }
+    server.stop();
+}
+
+#[test]
+fn what_cannot_be_sent_holds_up_nobody_nor_does_what_is_read_slowly() {
+    let dir = tempfile::TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    fs::write(dir.path().join("small"), "small").unwrap();
+    fs::File::create(dir.path().join("huge")).unwrap().set_len(1 << 40).unwrap();
+    mkfifoat(CWD, dir.path().join("pipe"), Mode::RWXU).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
+    let server = Server::start(&["getfile", "0", "-q", "--hidden", "--root", dir.path().to_str().unwrap()]);
+    let ask = |request: &[u8]| {
+        let mut peer = server.connect();
+        peer.write_all(request).unwrap();
+        peer
+    };
+    // One that reads a bit now and then, and one that reads all the time.
+    let mut slow = ask(b"huge\n");
+    let eager = ask(b"huge\n");
+    let mut reading = eager.try_clone().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 18];
+        let mut sum = 0;
+        while let Ok(len @ 1..) = reading.read(&mut buffer) {
+            sum += len;
+        }
+        sum
+    });
+    for _ in 0..30 {
+        expect(&mut slow, &[0; 100_000]);
+        for (path, reply) in [
+            ("pipe", "ERROR not a regular file\n"),
+            ("zero", "ERROR it leads out of the served folder\n"),
+            ("folder", "ERROR not a regular file\n"),
+            ("small", "OK 5\nsmall"),
+        ] {
+            expect_last(&mut ask(format!("\0{path}\n").as_bytes()), reply.as_bytes());
+        }
+    }
+    assert!(peak(server.pid()) < TRANSFER_MEMORY);
+    eager.shutdown(Shutdown::Both).unwrap();
+    assert!(reader.join().unwrap() > 0);
+    drop(slow);
     server.stop();
 }

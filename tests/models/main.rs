@@ -10,6 +10,7 @@ mod caps;
 mod children;
 mod crowd;
 mod echo;
+mod files;
 mod program;
 mod running;
 mod stopping;
@@ -66,6 +67,16 @@ macro_rules! models {
             #[test]
             fn app_with_timeouts() {
                 with_model(crate::app::timeouts);
+            }
+
+            #[test]
+            fn getfile() {
+                with_model(crate::files::getfile);
+            }
+
+            #[test]
+            fn multiply() {
+                with_model(crate::files::multiply);
             }
 
             #[test]
