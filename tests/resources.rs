@@ -424,7 +424,7 @@ fn a_thousand_downloads_at_once() {
     let before = open_descriptors(&server);
     let sessions = (0..1000).map(|number: usize| {
         let path = number.to_string();
-        let request = Request { path: path.as_bytes(), with_status: number % 2 == 0, offset: 0 };
+        let request = Request { path: path.as_bytes(), with_status: number.is_multiple_of(2), offset: 0 };
         GetFileClient::new(&request, Kept(Vec::new()), PATIENCE)
     });
     let conversations = converse(&[server.address()], sessions, PATIENCE).unwrap();

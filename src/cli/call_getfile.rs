@@ -24,7 +24,7 @@ pub struct CallGetFile {
     /// The file's path on the server, below the folder that it serves
     #[arg(value_name = "PATH")]
     path: OsString,
-    /// Where to put it, or `-` for standard output [default: the last name of PATH, in the current folder]
+    /// Where to put it: a file, a folder, or `-` for standard output [default: the last name of PATH, in the current folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if there is one
