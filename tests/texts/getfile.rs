@@ -286,7 +286,6 @@ fn a_folder_that_cannot_be_written_to() {
 #[test]
 fn two_downloads_to_the_same_name() {
     let root = folder();
-    mkfifoat(CWD, root.path().join("fifo"), Mode::RWXU).unwrap();
     // The first is at work on it as long as its server says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
