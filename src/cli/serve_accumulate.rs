@@ -9,7 +9,7 @@ use super::{Failure, print_line, serve, units};
 use crate::protocols::accumulate::{AccumulateService, PORT};
 use crate::reactor::Handle;
 
-/// The server of one string: appends what any client sends, answers with all of it, and prints it at the end
+/// The server of one string: appends what any client sends, and answers with all of it (port 2000)
 #[derive(Debug, Args)]
 #[command(
     after_help = "People at a prompt are silent while they think: for more than a minute, give a longer --idle-timeout.\n\nExample:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"

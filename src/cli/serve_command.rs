@@ -20,7 +20,7 @@ const DESCRIPTORS_EACH: u64 = 3;
 /// Where the text's own programs are.
 const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
 
-/// Runs programs for those who name them, and sends their output: only those on a list, and never through a shell
+/// The command server: runs the programs of a list, and sends what they print (port 8888)
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve command 127.0.0.1:8888\n  multiconn serve command 127.0.0.1:8888 --allow 'disk=/bin/df -h /' --allow up=/usr/bin/uptime\n  multiconn call command 127.0.0.1:8888 w"

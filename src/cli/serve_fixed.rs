@@ -6,7 +6,7 @@ use super::options::ServerOptions;
 use super::{Failure, serve};
 use crate::protocols::fixed::{FixedService, PORT};
 
-/// Answer a message of 16 bytes with one of 16 bytes (port 1060); a message is to be whole within --idle-timeout
+/// The server of sixteen bytes: answers a message of 16 with one of 16 (port 1060)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn serve fixed 127.0.0.1:1060\n  multiconn call fixed 127.0.0.1:1060")]
 pub struct ServeFixed {

@@ -11,7 +11,7 @@ use crate::folder::Folder;
 use crate::protocols::getfile::{GetFileService, PORT};
 use crate::text::reason;
 
-/// Send files to who asks for their path (port 50001)
+/// The file server: sends the files of one folder, and nothing else (port 50001)
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve getfile --root docs\n  multiconn call getfile 127.0.0.1 protocols.md -o /tmp/protocols.md"

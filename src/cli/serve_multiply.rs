@@ -12,7 +12,7 @@ use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
 use crate::text::reason;
 
-/// Send each client its string 10,000 times over (port 2000)
+/// The server that repeats: sends each client its string 10,000 times over (port 2000)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn serve multiply\n  multiconn call multiply 127.0.0.1 hello")]
 pub struct ServeMultiply {

@@ -10,7 +10,7 @@ use super::{Failure, serve, units};
 use crate::protocols::sink::{PORT, SinkService, Waiting};
 use crate::queues;
 
-/// A server that never reads a byte, to watch the kernels' buffers fill up
+/// The server that never reads: watch the kernels' buffers fill up (port 65432)
 #[derive(Debug, Args)]
 #[command(
     // It holds who says nothing as long as anybody.
