@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::*;
@@ -14,7 +14,7 @@ use multiconn::client::converse;
 use multiconn::protocols::getfile::{GetFileClient, Request, Store};
 use multiconn::session;
 use rustix::fs::{CWD, Mode, mkfifoat};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use socket2::SockRef;
 
 /// A server with `limit` file descriptors at most.
@@ -22,8 +22,8 @@ fn start_with_descriptors(limit: u32, args: &[&str]) -> Server {
     Server::spawn(with_descriptors(limit, args))
 }
 
-fn with_descriptors(limit: u32, args: &[&str]) -> std::process::Command {
-    let mut command = std::process::Command::new("sh");
+fn with_descriptors(limit: u32, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_multiconn"), "serve"]);
     command.args(args);
     command
@@ -192,6 +192,54 @@ const ENDS: [End; 7] = [
     }),
     ("closed at once", |address| drop(connect(address))),
 ];
+
+/// A session that waits for something else than its peer takes descriptors for that, too.
+#[test]
+fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
+    for model in ["threads", "pool"] {
+        let pool_size: &[&str] = if model == "pool" { &["--pool-size", "8"] } else { &[] };
+        let args = [&["command", "0", "--allow", "yes=/bin/echo yes", "--model", model], pool_size].concat();
+        let server = start_with_descriptors(20, &args);
+        let mut peers: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
+        peers.iter_mut().for_each(|peer| peer.write_all(b"yes").unwrap());
+        // All go on at once, after the pause that ends the name.
+        for peer in &mut peers {
+            let answer = text(&to_end(peer));
+            assert!(answer.is_empty() || answer == "yes\n" || answer.starts_with("Error: cannot run"), "{answer}");
+        }
+        drop(peers);
+        let mut answer = String::new();
+        while answer != "yes\n" {
+            let mut peer = server.connect();
+            peer.write_all(b"yes\n").unwrap();
+            answer = text(&to_end(&mut peer));
+        }
+        server.signal(Signal::TERM);
+        let (status, log) = server.ended();
+        assert!(status.success() && !text(&log).contains("panicked"), "{model}: {}", text(&log));
+    }
+}
+
+/// Nobody but the terminal says how long a line may be, and standard input need not be one.
+#[test]
+fn a_line_on_standard_input_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("keys");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut keys = fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" serve multiply 0 --wait-for-enter --times 2 < \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_multiconn")).arg(&fifo);
+    let server = Server::spawn(command);
+    let mut peer = server.connect();
+    peer.write_all(b"ab\n").unwrap();
+    let before = resident(&server);
+    (0..1024).for_each(|_| keys.write_all(&[b'x'; 64 << 10]).unwrap());
+    let after = resident(&server);
+    assert!(after < before + (16 << 20), "{before} bytes have become {after}");
+    keys.write_all(b"\n").unwrap();
+    expect_last(&mut peer, b"abab");
+}
 
 #[test]
 fn no_descriptor_is_lost_in_ten_thousand_connections() {

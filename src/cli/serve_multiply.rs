@@ -50,19 +50,29 @@ fn watch_standard_input() -> Result<Keyboard, Failure> {
     let keyboard = Keyboard::default();
     let pressed = keyboard.clone();
     let watch = move || {
-        for line in io::stdin().lock().split(b'\n') {
-            match line {
-                Ok(_) => pressed.enter(),
-                Err(error) => {
-                    log::error!("Cannot read standard input: {}", reason(&error));
-                    break;
-                }
-            }
+        if let Err(error) = read_lines(io::stdin().lock(), || pressed.enter()) {
+            log::error!("Cannot read standard input: {}", reason(&error));
         }
         pressed.end();
     };
     match thread::Builder::new().name("keyboard".into()).spawn(watch) {
         Ok(_) => Ok(keyboard),
         Err(error) => Err(Failure::new(format!("cannot start a thread: {}", reason(&error)))),
+    }
+}
+
+/// Calls `enter` at the end of each line. The lines themselves are not kept, however long they are.
+fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()> {
+    loop {
+        let len = match lines.fill_buf() {
+            Ok([]) => return Ok(()),
+            Ok(bytes) => {
+                bytes.iter().filter(|&&byte| byte == b'\n').for_each(|_| enter());
+                bytes.len()
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        lines.consume(len);
     }
 }

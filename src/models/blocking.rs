@@ -6,7 +6,8 @@
 //! manners.
 
 use std::any::Any;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -107,6 +108,9 @@ fn run_to_the_end<T: Session>(
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
             Outcome::NotConnected(end) | Outcome::Close(end) => return end,
         };
+        if let Some(error) = session_waker.failure.take() {
+            return End::Broken(error);
+        }
         let mut fds = [
             if interest == Interest::NONE { PollFd::NONE } else { interest.poll_fd(&connection.stream) },
             interrupt.watched(),
@@ -140,15 +144,25 @@ fn run_to_the_end<T: Session>(
 #[derive(Default)]
 struct SessionWaker {
     pair: OnceCell<(Waker, WakeFd)>,
+    /// Why there is none, where the system had none left. The session would wait for it in vain.
+    failure: Cell<Option<io::Error>>,
 }
 
 impl SessionWaker {
     fn waker(&self) -> Waker {
-        let (waker, _) = self.pair.get_or_init(|| {
-            let (waker, wake_fd) = WakeFd::new().expect("a socket pair for a session's waker");
-            (Waker::from(Arc::new(Call(waker))), wake_fd)
-        });
-        waker.clone()
+        if let Some((waker, _)) = self.pair.get() {
+            return waker.clone();
+        }
+        match WakeFd::new() {
+            Ok((waker, wake_fd)) => {
+                let (waker, _) = self.pair.get_or_init(|| (Waker::from(Arc::new(Call(waker))), wake_fd));
+                waker.clone()
+            }
+            Err(error) => {
+                self.failure.set(Some(error));
+                Waker::noop().clone()
+            }
+        }
     }
 
     fn watched(&self) -> PollFd {

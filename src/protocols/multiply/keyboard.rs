@@ -38,7 +38,7 @@ impl Keyboard {
     /// Somebody has pressed Enter.
     pub fn enter(&self) {
         let mut state = self.state();
-        // Those whose session is gone don't count.
+        // The place of a session that is just going counts for nothing.
         while let Some(ticket) = state.waiting.pop_front() {
             if let Some(ticket) = ticket.upgrade() {
                 return ticket.call();
@@ -96,6 +96,14 @@ impl Wait {
     }
 }
 
+/// A keyboard that nobody touches keeps nothing of those that have gone meanwhile.
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let ticket = Arc::downgrade(&self.ticket);
+        self.keyboard.state().waiting.retain(|other| !other.ptr_eq(&ticket));
+    }
+}
+
 /// The keyboard's input has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NobodyAtTheKeyboard;
@@ -125,6 +133,17 @@ mod tests {
         assert_eq!((first.is_over(), third.is_over()), (Ok(true), Ok(false)));
         keyboard.enter();
         assert_eq!(third.is_over(), Ok(true));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_that_are_gone() {
+        let keyboard = Keyboard::default();
+        let waiting = wait(&keyboard);
+        (0..100).for_each(|_| drop(wait(&keyboard)));
+        assert_eq!(keyboard.state().waiting.len(), 1);
+        keyboard.enter();
+        assert_eq!(waiting.is_over(), Ok(true));
+        assert_eq!(keyboard.state().ahead, 0);
     }
 
     #[test]
