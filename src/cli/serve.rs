@@ -8,7 +8,7 @@ use super::options::ServerOptions;
 use super::{Failure, descriptors, print, signals};
 use super::{serve_accumulate, serve_app, serve_command, serve_echo, serve_fixed};
 use super::{serve_getfile, serve_multiply, serve_sink};
-use crate::models::{self, Busy, Config, Model};
+use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
@@ -71,7 +71,10 @@ fn serve<V: Service<Session: Send> + Send>(
     config: Config,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let server = models::serve(model, service, config).map_err(|error| Failure::new(error.to_string()))?;
+    let server = models::serve(model, service, config).map_err(|error| match error {
+        ServeError::SharesState => Failure::of_usage(format!("{error} (any other --model will do)")),
+        ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
+    })?;
     prepare(server.handle());
     signals::obey(server.handle()).map_err(|error| failed(&error))?;
     // Without it the server would listen and never accept anybody.

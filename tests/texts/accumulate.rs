@@ -125,9 +125,10 @@ fn clients_one_after_the_other() {
 #[test]
 fn processes_share_no_string() {
     let output = run(multiconn(&["serve", "accumulate", "0", "--model", "fork"]));
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
     let said = text(&output.stderr);
     assert!(said.starts_with("multiconn: cannot serve this protocol with a process for each connection: "), "{said}");
+    assert!(said.ends_with(" (any other --model will do)\n"), "{said}");
 }
 
 fn call_with(address: &str, args: &[&str], input: &[u8]) -> Output {
