@@ -212,6 +212,11 @@ impl Running {
     fn take_leave(&mut self) -> io::Result<()> {
         // It fails only where the connection is broken, or has ended before.
         let _ = shutdown(&self.peer, Shutdown::Write);
+        // Unlike a pipe, a terminal doesn't say that nobody reads it any more; what waits for it would keep the peer from
+        // being read.
+        if let Some(terminal) = self.terminal.take() {
+            self.relay.let_go(&terminal);
+        }
         let until = self.relay.now() + LINGER;
         while !self.relay.has_ended(self.from_peer) && self.signals.take().next().is_none() {
             if self.relay.turn(Some(until))? == Turn::Idle {

@@ -308,6 +308,18 @@ fn a_program_that_listens_to_nobody_holds_nobody_up() {
 }
 
 #[test]
+fn a_terminal_left_unread_holds_nobody_up() {
+    let server =
+        Server::spawn(multiconn(&["redirect", "--listen", "0", "--pty", "--", "sh", "-c", "read line; echo done"]));
+    let mut stream = server.connect();
+    // One line for the program, and far more than there is room for, all sent before anything is read.
+    stream.write_all(&[&b"\n"[..], &vec![b'x'; 16 << 20]].concat()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    expect_last(&mut stream, b"done\n");
+    assert_eq!(ended(server), silent(0));
+}
+
+#[test]
 fn a_connection_that_breaks_is_told_of() {
     // Without its line the program is ended by SIGPIPE; on a terminal, by SIGHUP.
     for (options, status) in [(&[][..], 141), (&["--pty"], 129)] {
