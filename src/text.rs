@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "cli")]
 use std::mem;
 
 /// Bytes from a peer, made safe for a log: printable ASCII as itself, the rest escaped, in single quotes, and cut after
@@ -49,12 +50,14 @@ pub fn printable(bytes: &[u8]) -> String {
 }
 
 /// Text that comes in pieces, of which some end within a character.
+#[cfg(feature = "cli")]
 #[derive(Debug, Default)]
 pub struct Characters {
     /// The beginning of a character of which the rest is to come.
     begun: Vec<u8>,
 }
 
+#[cfg(feature = "cli")]
 impl Characters {
     /// What was begun before and what comes now, up to the last character that is whole, or can't become one.
     pub fn take(&mut self, piece: &[u8]) -> Vec<u8> {
@@ -116,6 +119,7 @@ mod tests {
         assert_eq!(printable(b"a\xff\xc3(\xf0\x9f"), "a\\xff\\xc3(\\xf0\\x9f");
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn characters_come_whole_however_they_are_split() {
         let bytes = b"a \xf0\x9f\x90\xb0\t\xff\xf0\x9f\n\xe2\x82";
