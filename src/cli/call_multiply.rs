@@ -20,7 +20,7 @@ pub struct CallMultiply {
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// What to send
-    #[arg(value_name = "TEXT", default_value = "hello", allow_hyphen_values = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_name = "TEXT", default_value = "hello", allow_hyphen_values = true, value_parser = string)]
     text: String,
     /// How long to wait for the connection, and for each chunk
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = units::timeout)]
@@ -57,6 +57,14 @@ impl CallMultiply {
             None => print(summed_up(summary, copies).as_bytes()),
             Some(failure) => Err(failure),
         }
+    }
+}
+
+fn string(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("there is nothing to repeat in it".into()),
+        text if text.contains('\n') => Err("it has a line break, and that's where a server ends it".into()),
+        text => Ok(text.into()),
     }
 }
 
