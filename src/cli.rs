@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod address;
+mod bench;
 mod call_accumulate;
 mod call_app;
 mod call_command;
@@ -81,6 +82,7 @@ enum Command {
     #[command(subcommand)]
     Call(Call),
     Redirect(redirect::Redirect),
+    Bench(bench::Bench),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
     Demo,
 }
@@ -113,6 +115,10 @@ impl Cli {
             Command::Serve(serve) => {
                 log::start(self.verbosity, ::log::LevelFilter::Info);
                 serve.run()?;
+            }
+            Command::Bench(bench) => {
+                log::start(self.verbosity, ::log::LevelFilter::Warn);
+                bench.run()?;
             }
             Command::Call(call) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);

@@ -22,7 +22,7 @@
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
 //! | relay | `relay` | bytes from descriptor to descriptor, for tools that speak no protocol; private, with the feature `cli` |
-//! | tools | [`client`], [`queues`], `cli` | clients on the same loop, what netstat shows, and the program |
+//! | tools | [`client`], [`queues`], `bench`, `cli` | clients on the same loop, what netstat shows, what measures the models, and the program |
 //!
 //! # A protocol of your own
 //!
@@ -75,6 +75,8 @@
 //!
 //! `docs/architecture.md` tells where each is kept, and what is deliberately absent.
 
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod buffer;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -21,6 +21,8 @@ use libc::{c_int, c_short};
 use rustix::process::Pid;
 #[cfg(feature = "cli")]
 use rustix::process::{ioctl_tiocsctty, setsid};
+#[cfg(all(feature = "cli", target_os = "linux"))]
+use rustix::process::Signal;
 
 /// A descriptor for [`poll`]: what is asked of it, and what was found.
 ///
@@ -141,6 +143,19 @@ pub fn start_on(command: &mut Command, terminal: OwnedFd) {
 pub fn exit_now(status: c_int) -> ! {
     // SAFETY: of the process nothing is left that could be in a bad state.
     unsafe { libc::_exit(status) }
+}
+
+/// Has a process that is yet to be started ended when the thread that starts it ends, even where that is killed: on Linux.
+#[cfg(feature = "cli")]
+pub fn end_with_parent(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    {
+        let end_with_it = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
+        // SAFETY: it's run in the child between fork and exec, where it does one system call, and neither allocates nor locks.
+        unsafe { std::os::unix::process::CommandExt::pre_exec(command, end_with_it) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = command;
 }
 
 /// Rounded up, or a deadline would be met a little early, again and again. As long as it can be where it's longer: who

@@ -1,0 +1,139 @@
+//! What a run has come to: counts and times, of what falls into the time that is measured.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::link::Stamp;
+use crate::bench::recorder::Recorder;
+use crate::bench::results::{Pace, Slice};
+
+/// Parts that a run's time is divided into.
+const SLICES: u64 = 50;
+
+/// The figures of one run, as they grow.
+#[derive(Debug)]
+pub struct Tally {
+    is_open: bool,
+    /// The time that is measured, in nanoseconds on the generator's clock; none before it's known.
+    window: Range<u64>,
+    pub replies: u64,
+    pub errors: BTreeMap<String, u64>,
+    pub unsent: u64,
+    pub latency: Recorder,
+    pub service: Recorder,
+    pub connect: Recorder,
+    pub lag: Recorder,
+    pub over_time: Vec<Slice>,
+    /// Requests that were due in the time that is measured, and are not answered (open loop).
+    pub awaited: u64,
+    slice: Recorder,
+    slice_end: u64,
+}
+
+impl Tally {
+    pub fn new(pace: Pace) -> Tally {
+        Tally {
+            is_open: matches!(pace, Pace::Open { .. }),
+            window: u64::MAX..u64::MAX,
+            replies: 0,
+            errors: BTreeMap::new(),
+            unsent: 0,
+            latency: Recorder::new(),
+            service: Recorder::new(),
+            connect: Recorder::new(),
+            lag: Recorder::new(),
+            over_time: Vec::with_capacity(SLICES as usize),
+            awaited: 0,
+            slice: Recorder::coarse(),
+            slice_end: u64::MAX,
+        }
+    }
+
+    /// The time that is measured.
+    pub fn window(&self) -> Range<u64> {
+        self.window.clone()
+    }
+
+    /// What is measured begins and ends then.
+    pub fn measure(&mut self, window: Range<u64>) {
+        self.window = window;
+        self.slice_end = self.slice_end_after(0);
+    }
+
+    /// A request has become due.
+    pub fn due(&mut self, due: u64, now: u64) {
+        if self.window.contains(&due) {
+            self.awaited += 1;
+            self.lag.record(now - due);
+        }
+    }
+
+    /// The right reply has come.
+    pub fn reply(&mut self, stamp: Stamp, now: u64) {
+        let latency = now - if self.is_open { stamp.due } else { stamp.sent };
+        let came_in_time = self.window.contains(&now);
+        if came_in_time {
+            self.advance(now);
+            self.replies += 1;
+            self.slice.record(latency);
+        }
+        if self.is_open && self.window.contains(&stamp.due) {
+            self.awaited -= 1;
+            self.latency.record(latency);
+            self.service.record(now - stamp.sent);
+        } else if !self.is_open && came_in_time {
+            self.latency.record(latency);
+        }
+    }
+
+    /// A connection is of no use any more, nor is what was on its way there.
+    pub fn trouble(&mut self, kind: String, stamps: impl ExactSizeIterator<Item = Stamp>) {
+        *self.errors.entry(kind).or_default() += stamps.len().max(1) as u64;
+        if self.is_open {
+            self.awaited -= stamps.filter(|stamp| self.window.contains(&stamp.due)).count() as u64;
+        }
+    }
+
+    /// Nothing more is waited for, with these requests on their way and those due at `queued` unsent. They have taken as
+    /// long as they have waited, and longer: to leave them out would make a server the better the less it answers.
+    pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, queued: impl Iterator<Item = u64>, now: u64) {
+        for stamp in stamps {
+            let is_measured = match self.is_open {
+                true => self.window.contains(&stamp.due),
+                false => stamp.sent < self.window.end,
+            };
+            if is_measured {
+                *self.errors.entry(UNANSWERED.into()).or_default() += 1;
+                self.latency.record(now - if self.is_open { stamp.due } else { stamp.sent });
+                self.service.record(now - stamp.sent);
+            }
+        }
+        for due in queued.filter(|due| self.window.contains(due)) {
+            self.unsent += 1;
+            self.latency.record(now - due);
+        }
+    }
+
+    /// The time has come to `now`.
+    pub fn advance(&mut self, now: u64) {
+        while now >= self.slice_end && self.over_time.len() < SLICES as usize {
+            self.over_time.push(Slice {
+                until: (self.slice_end - self.window.start) as f64 / 1e9,
+                replies: self.slice.count(),
+                p50_ns: self.slice.quantile(0.5),
+                p99_ns: self.slice.quantile(0.99),
+                max_ns: self.slice.max(),
+            });
+            self.slice.clear();
+            self.slice_end = self.slice_end_after(self.over_time.len() as u64);
+        }
+    }
+
+    fn slice_end_after(&self, slices: u64) -> u64 {
+        let len = self.window.end - self.window.start;
+        self.window.start + (u128::from(len) * u128::from(slices + 1) / u128::from(SLICES)) as u64
+    }
+}
+
+/// A request that nothing came of before the end.
+pub const UNANSWERED: &str = "unanswered";

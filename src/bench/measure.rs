@@ -1,0 +1,296 @@
+//! One measurement: a server started for it, load on it, and what it took meanwhile.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use super::load::{Finish, Load, Measured, Moment, Talk, UNANSWERED};
+use super::meet::meet;
+use super::pinning::{self, Pinning};
+use super::results::{GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
+use super::server::{Server, Subject};
+use super::usage::{self, Sample};
+use crate::text::reason;
+
+/// How all measurements are made.
+#[derive(Clone, Debug)]
+pub struct Conditions<'a> {
+    /// How long there is load before it's measured.
+    pub warmup: Duration,
+    /// How long is measured.
+    pub duration: Duration,
+    /// Who runs where.
+    pub pinning: Pinning,
+    /// Ends everything early.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// What came of a measurement.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A run, with what is to be known about its figures.
+    Measured(Box<Run>, Vec<String>),
+    /// It was interrupted, and is worth nothing.
+    Interrupted,
+}
+
+/// Called while there is load: replies so far, and since when in seconds.
+pub type Tell<'a> = dyn FnMut(u64, f64) + Send + 'a;
+
+/// Measures `subject` at `point`, once.
+///
+/// # Errors
+/// Where there is no such server, in words for people. What goes wrong under load is in the run.
+pub fn measure(
+    subject: &Subject,
+    point: &Point,
+    round: u32,
+    conditions: &Conditions<'_>,
+    tell: &mut Tell<'_>,
+) -> Result<Outcome, String> {
+    let connections = (point.connections + point.idle) as usize;
+    let mut server = subject.start(point.workload, connections, &conditions.pinning)?;
+    let of_subject = |error: String| format!("{}: {error}", subject.name);
+    let talk = meet(server.address, point.workload, point.size).map_err(of_subject)?;
+    let load = load(point, round, &talk, &server, conditions);
+    let refused = |error: std::io::Error| format!("the load generator failed: {}", reason(&error));
+    let at_rest = server.pid.and_then(Sample::take);
+    let (measured, observed) = thread::scope(|scope| {
+        let (say, said) = mpsc::channel();
+        let (pid, servers) = (server.pid, &conditions.pinning.servers);
+        let observer = scope.spawn(move || {
+            // Away from the generator, which has no time for it; where that is refused it's where it is.
+            let _ = pinning::bind(servers);
+            observe(pid, &said, tell)
+        });
+        let (seen, is_seen) = mpsc::channel();
+        let measured = load.run(&mut |moment| {
+            // It has ended only if it panicked, and that is told below.
+            let _ = say.send((moment, (moment == Moment::Connected).then(|| seen.clone())));
+            if moment == Moment::Connected {
+                // Nothing is sent meanwhile.
+                let _ = is_seen.recv_timeout(OBSERVED_WITHIN);
+            }
+        });
+        drop(say);
+        (measured, observer.join().expect("what observes does not panic"))
+    });
+    let measured = measured.map_err(refused)?;
+    if measured.finish == Finish::Interrupted {
+        return Ok(Outcome::Interrupted);
+    }
+    let mut notes = Vec::new();
+    let use_of_server = at_rest.and_then(|at_rest| observed.server_use(&at_rest, &subject.name, &mut notes));
+    if use_of_server.is_none() {
+        notes.push(match server.pid {
+            None => format!("What {} takes of the machine is not known: --pid tells its process.", subject.name),
+            Some(_) => format!("What {} takes of the machine is not known: the system does not tell.", subject.name),
+        });
+    }
+    let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
+    let doubt = ended.or_else(|| doubt(&measured, point, use_of_server.as_ref(), conditions));
+    server.stop();
+    Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, &talk, use_of_server, doubt)), notes))
+}
+
+/// How long the load waits for a look at the server.
+const OBSERVED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Of connections that drip and good ones, the former are so many of these.
+const DRIPPING: (usize, usize) = (1, 2);
+
+fn load<'a>(point: &Point, round: u32, talk: &'a Talk, server: &Server, conditions: &'a Conditions<'_>) -> Load<'a> {
+    let connections = point.connections as usize;
+    let dripping = match point.workload {
+        Workload::Slow => connections * DRIPPING.0 / DRIPPING.1,
+        Workload::Echo | Workload::App | Workload::AppClose | Workload::Connect | Workload::Idle | Workload::Stream => {
+            0
+        }
+    };
+    Load {
+        target: server.address,
+        talk,
+        busy: connections - dripping,
+        dripping,
+        idle: point.idle as usize,
+        depth: point.depth as usize,
+        pace: point.pace,
+        seed: u64::from(round),
+        warmup: conditions.warmup,
+        duration: conditions.duration,
+        spin: conditions.pinning.is_apart(),
+        interrupted: conditions.interrupted,
+    }
+}
+
+fn run(
+    subject: &Subject,
+    point: &Point,
+    round: u32,
+    measured: &Measured,
+    talk: &Talk,
+    server: Option<ServerUse>,
+    doubt: Option<String>,
+) -> Run {
+    let tally = &measured.tally;
+    let histogram = Histogram::from;
+    let is_open = is_open(point);
+    Run {
+        subject: subject.name.clone(),
+        point: point.clone(),
+        round,
+        seconds: measured.seconds,
+        replies: tally.replies,
+        reply_bytes: tally.replies * talk.reply_len(),
+        errors: tally.errors.clone(),
+        unsent: tally.unsent,
+        latency: histogram(&tally.latency),
+        service: is_open.then(|| histogram(&tally.service)),
+        connect: (tally.connect.count() > 0).then(|| histogram(&tally.connect)),
+        over_time: tally.over_time.clone(),
+        server,
+        generator: GeneratorUse {
+            busy: measured.busy,
+            cpu_seconds: measured.cpu_seconds,
+            lag: is_open.then(|| histogram(&tally.lag)),
+        },
+        doubt,
+    }
+}
+
+fn is_open(point: &Point) -> bool {
+    match point.pace {
+        Pace::Open { .. } => true,
+        Pace::Closed => false,
+    }
+}
+
+/// What the server had taken at the moments of a run.
+#[derive(Debug, Default)]
+struct Observed {
+    connected: Option<Sample>,
+    begun: Option<Sample>,
+    halfway: Option<Sample>,
+    over: Option<Sample>,
+}
+
+type Said = (Moment, Option<mpsc::Sender<()>>);
+
+fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Observed {
+    let mut observed = Observed::default();
+    let look = || pid.and_then(Sample::take);
+    for (moment, seen) in said {
+        match moment {
+            Moment::Connected => observed.connected = look(),
+            Moment::Begun => observed.begun = look(),
+            Moment::Halfway => observed.halfway = look(),
+            Moment::Over => observed.over = look(),
+            Moment::Underway { replies, seconds } => tell(replies, seconds),
+        }
+        if let Some(seen) = seen {
+            // Who doesn't wait any longer needn't be told.
+            let _ = seen.send(());
+        }
+    }
+    observed
+}
+
+impl Observed {
+    fn server_use(self, at_rest: &Sample, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
+        let Observed { connected: Some(connected), begun: Some(begun), halfway, over: Some(over) } = self else {
+            return None;
+        };
+        let halfway: Vec<Sample> = halfway.into_iter().collect();
+        let (mut used, are_same) = usage::between(&begun, &halfway, &over, usage::ticks_per_second());
+        if !are_same {
+            notes.push(format!(
+                "Context switches of {name} are left out where its threads or processes come and go: those of one that has \
+                 ended are not told."
+            ));
+        }
+        used.memory_at_rest = at_rest.memory();
+        used.memory_connected = connected.memory();
+        let peaks = [at_rest, &connected, &begun, &over].into_iter().chain(&halfway).filter_map(Sample::memory_peak);
+        used.memory_peak = peaks.max();
+        Some(used)
+    }
+}
+
+/// From here on the generator has no time left.
+const BUSY_MAX: f64 = 0.95;
+/// The generator is to be so much faster than what it judges.
+const FASTER_BY: f64 = 1.5;
+/// From here on a server is at the end of its processors.
+const SERVER_BUSY: f64 = 0.95;
+/// The part of its processor that a generator that never sleeps has to get.
+const CPU_MIN: f64 = 0.9;
+/// Requests that are late by this and by a part of the latency, too, are too late.
+const LAG_NS_MAX: u64 = 200_000;
+const LAG_SHARE_MAX: f64 = 0.1;
+/// So few replies tell nothing.
+const REPLIES_MIN: u64 = 100;
+/// More of all that was asked may not go wrong.
+const ERRORS_SHARE_MAX: f64 = 0.01;
+
+/// Why no verdict may be drawn from it, the weightiest reason first.
+fn doubt(
+    measured: &Measured,
+    point: &Point,
+    server: Option<&ServerUse>,
+    conditions: &Conditions<'_>,
+) -> Option<String> {
+    let tally = &measured.tally;
+    if measured.finish == Finish::NoServer {
+        return Some(format!("nothing was left to ask: {}", all_errors(measured)));
+    }
+    let errors: u64 = tally.errors.values().sum();
+    if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {
+        return Some(match tally.errors.get(UNANSWERED) {
+            Some(count) if *count == errors => format!("{count} requests were never answered"),
+            Some(_) | None => format!("requests went wrong: {}", all_errors(measured)),
+        });
+    }
+    if tally.replies < REPLIES_MIN {
+        return Some(format!("only {} replies came", tally.replies));
+    }
+    if measured.busy > BUSY_MAX {
+        let busy = percent(measured.busy);
+        return Some(format!("the generator was at work {busy} of the time: this may be its own limit"));
+    }
+    let got = measured.cpu_seconds / measured.seconds;
+    if conditions.pinning.is_apart() && got < CPU_MIN {
+        return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
+    }
+    if is_open(point) {
+        let (lag, latency) = (tally.lag.quantile(0.99), tally.latency.quantile(0.99));
+        if lag > LAG_NS_MAX && lag as f64 > LAG_SHARE_MAX * latency as f64 {
+            return Some(format!("the generator was late: by {} µs at the 99th percentile", lag / 1000));
+        }
+        return None;
+    }
+    // Who is asked by a generator that has time left, and has itself none, is what was measured. Otherwise the generator
+    // has to have been so much faster.
+    let cpus = conditions.pinning.servers.0.len().max(1) as f64;
+    let is_exhausted = server.is_some_and(|server| {
+        let one_each = f64::from(server.threads.max(1)).min(cpus);
+        server.user_seconds + server.system_seconds >= SERVER_BUSY * measured.seconds * one_each
+    });
+    if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
+        return Some(format!(
+            "neither the server nor the generator was at its end, and the generator was at work {} of the time",
+            percent(measured.busy)
+        ));
+    }
+    None
+}
+
+fn all_errors(measured: &Measured) -> String {
+    let errors: Vec<String> =
+        measured.tally.errors.iter().map(|(kind, count)| format!("{count} times {kind}")).collect();
+    errors.join(", ")
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}

@@ -1,0 +1,125 @@
+//! The first conversation with a server, before there is load: whether it's there, speaks what is measured, and answers
+//! rightly. What it answers a framed request with is what it has to answer all others with.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::load::Talk;
+use super::results::Workload;
+use crate::buffer::Input;
+use crate::message::{Limits, MessageReader};
+use crate::protocols::app::{Dictionary, Reply, Request};
+use crate::text::{Escaped, reason};
+
+/// How long to wait for a connection, and for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is searched for, as often as it goes into the size asked for.
+const VALUE: &str = "morpheus";
+/// Most bytes that are echoed in this conversation.
+const ECHO_LEN_MAX: u64 = 64;
+/// Bytes beside the value that a reply may have.
+const REPLY_LEN_SPARE: usize = 64 << 10;
+
+/// The size that fits the workload: that of a message, of a value, of a piece.
+pub fn size_by_default(workload: Workload) -> u64 {
+    match workload {
+        Workload::Echo | Workload::Idle | Workload::Slow => 64,
+        Workload::App | Workload::AppClose => VALUE.len() as u64,
+        Workload::Connect => 0,
+        Workload::Stream => 64 << 10,
+    }
+}
+
+/// Makes sure of the server at `address`, and returns what is to be said under load.
+///
+/// # Errors
+/// What is wrong with it, in words for people.
+pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            format!("cannot connect to {address}: {} (is a server running there?)", reason(&error))
+        }
+        _ => format!("cannot connect to {address}: {}", reason(&error)),
+    })?;
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{address} does not answer within {PATIENCE:?}"),
+        _ => format!("the first conversation with {address} failed: {}", reason(&error)),
+    };
+    let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+    set_up.map_err(failed)?;
+    let value: String = VALUE.chars().cycle().take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    let talk = match workload {
+        Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream => {
+            let talk = Talk::echo(size);
+            let sent = talk.out(0, 0, size.min(ECHO_LEN_MAX)).to_vec();
+            stream.write_all(&sent).map_err(failed)?;
+            let mut back = vec![0; sent.len()];
+            stream.read_exact(&mut back).map_err(failed)?;
+            if back != sent {
+                return Err(format!("{address} is no echo server: {} came back", Escaped(&back)));
+            }
+            talk
+        }
+        Workload::App | Workload::AppClose => {
+            let keep_alive = workload == Workload::App;
+            let mut request = Vec::new();
+            Request::Search(value.clone()).write(&mut request, keep_alive);
+            stream.write_all(&request).map_err(failed)?;
+            let reply = read_reply(&mut stream, address, &value).map_err(|wrong| match wrong {
+                Wrong::Io(error) => failed(error),
+                Wrong::Words(words) => words,
+            })?;
+            if keep_alive { Talk::fixed(&request, &reply) } else { Talk::fixed_once(&request, &reply) }
+        }
+        Workload::Connect => Talk::nothing(),
+    };
+    // Until it has closed, too: one that serves a client at a time is free then.
+    match workload {
+        Workload::AppClose => {}
+        Workload::App | Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream | Workload::Connect => {
+            stream.shutdown(Shutdown::Write).map_err(failed)?;
+        }
+    }
+    match stream.read(&mut [0; 1]).map_err(failed)? {
+        0 => Ok(talk),
+        _ => Err(format!("{address} says more than it was asked")),
+    }
+}
+
+enum Wrong {
+    Io(io::Error),
+    Words(String),
+}
+
+/// Reads one message, which has to be the right answer, and returns its bytes.
+fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Result<Vec<u8>, Wrong> {
+    let expected = match Dictionary::default().get(value) {
+        Some(found) => found.to_owned(),
+        None => format!("No match for '{value}'."),
+    };
+    let limits = Limits { content_len_max: value.len() + REPLY_LEN_SPARE, ..Limits::default() };
+    let is_no_app = |why: &dyn std::fmt::Display| Wrong::Words(format!("{address} is no app server: {why}"));
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let len = stream.read(&mut piece).map_err(Wrong::Io)?;
+        if len == 0 {
+            return Err(Wrong::Words(format!("{address} has closed without a whole reply")));
+        }
+        bytes.extend_from_slice(&piece[..len]);
+        let mut input = Input::new(&bytes);
+        if let Some(message) = MessageReader::new(limits).read(&mut input).map_err(|error| is_no_app(&error))? {
+            let reply = Reply::from_message(&message, limits.depth_max).map_err(|error| is_no_app(&error))?;
+            let got = match reply {
+                Reply::Result(result) if result == expected && input.remaining().is_empty() => return Ok(bytes),
+                Reply::Result(result) => result.into_bytes(),
+                Reply::Sum(sum) => sum.to_string().into_bytes(),
+                Reply::Binary(content) => content,
+            };
+            let (asked, expected) = (Escaped(value.as_bytes()), Escaped(expected.as_bytes()));
+            let words = format!("{address} answers {asked} with {}, not with {expected}", Escaped(&got));
+            return Err(Wrong::Words(words));
+        }
+    }
+}

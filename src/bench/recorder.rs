@@ -1,0 +1,78 @@
+//! Times as they are recorded: histograms of high dynamic range.
+
+use hdrhistogram::Histogram;
+
+use super::results;
+
+/// An hour: what takes longer counts as that.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+
+/// Nanoseconds, and how often there were so many.
+#[derive(Clone, Debug)]
+pub struct Recorder(Histogram<u64>);
+
+impl Recorder {
+    /// Exact to three digits.
+    pub fn new() -> Recorder {
+        Recorder::with_digits(3)
+    }
+
+    /// Exact to two digits, and small enough to be emptied again and again.
+    pub fn coarse() -> Recorder {
+        Recorder::with_digits(2)
+    }
+
+    fn with_digits(digits: u8) -> Recorder {
+        Recorder(Histogram::new_with_bounds(1, LONGEST_NS, digits).expect("the bounds are in order"))
+    }
+
+    /// Takes note of a time. None is left out: the longest count as an hour.
+    pub fn record(&mut self, ns: u64) {
+        self.0.saturating_record(ns);
+    }
+
+    /// How many times it has noted.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The time, in nanoseconds, that this part of them, from 0 to 1, doesn't exceed; 0 where there are none.
+    pub fn quantile(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// The longest, in nanoseconds; 0 where there are none.
+    pub fn max(&self) -> u64 {
+        self.0.max()
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Recorder::new()
+    }
+}
+
+impl From<&Recorder> for results::Histogram {
+    fn from(recorder: &Recorder) -> Self {
+        let recorded = recorder.0.iter_recorded();
+        results::Histogram {
+            buckets: recorded.map(|step| (step.value_iterated_to(), step.count_since_last_iteration())).collect(),
+        }
+    }
+}
+
+impl From<&results::Histogram> for Recorder {
+    fn from(histogram: &results::Histogram) -> Self {
+        let mut recorder = Recorder::new();
+        for &(ns, count) in &histogram.buckets {
+            recorder.0.saturating_record_n(ns, count);
+        }
+        recorder
+    }
+}

@@ -1,0 +1,84 @@
+//! An objective such as `p99<5ms`, and the highest rate at which a server keeps it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::recorder::Recorder;
+use super::results::Run;
+
+/// A part of all requests, and what they may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective {
+    /// From 0 to 1.
+    quantile: f64,
+    latency: Duration,
+}
+
+impl FromStr for Objective {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "an objective is a percentile and a time, such as p99<5ms".to_owned();
+        let (percentile, latency) = text.split_once('<').ok_or_else(wrong)?;
+        let percentile: f64 = match percentile.trim() {
+            "max" => 100.0,
+            percentile => percentile.strip_prefix('p').and_then(|number| number.parse().ok()).ok_or_else(wrong)?,
+        };
+        if !(percentile > 0.0 && percentile <= 100.0) {
+            return Err(format!("there is no percentile {percentile}"));
+        }
+        let latency = humantime::parse_duration(latency.trim()).map_err(|error| format!("{error}; {}", wrong()))?;
+        if latency.is_zero() {
+            return Err("no request takes less than nothing".into());
+        }
+        Ok(Objective { quantile: percentile / 100.0, latency })
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let latency = humantime::format_duration(self.latency);
+        match self.quantile {
+            1.0 => write!(f, "max<{latency}"),
+            quantile => write!(f, "p{}<{latency}", (quantile * 1e6).round() / 1e4),
+        }
+    }
+}
+
+impl Objective {
+    /// Whether a run has kept it: with every request that was due sent and answered.
+    pub fn is_kept(&self, run: &Run) -> bool {
+        let latency = Recorder::from(&run.latency);
+        let is_in_time = u128::from(latency.quantile(self.quantile)) < self.latency.as_nanos();
+        is_in_time && run.replies > 0 && run.unsent == 0 && run.errors.is_empty()
+    }
+}
+
+/// The rates that are tried at most.
+const TRIES: u32 = 9;
+/// How near to the border is near enough.
+const NEAR_ENOUGH: f64 = 0.02;
+
+/// The highest rate up to `highest` for which `is_kept` says so, and nothing if there is none. A rate that fails may have
+/// failed by chance, so the border counts as such when it has failed twice there.
+///
+/// # Errors
+/// Those of `is_kept`, which end it.
+pub fn search<E>(highest: f64, mut is_kept: impl FnMut(f64) -> Result<bool, E>) -> Result<Option<f64>, E> {
+    let (mut good, mut bad) = (0.0, None);
+    let mut rate = highest;
+    for _ in 0..TRIES {
+        if is_kept(rate)? || is_kept(rate)? {
+            good = rate;
+        } else {
+            bad = Some(rate);
+        }
+        match bad {
+            None => break,
+            Some(bad) if bad - good <= NEAR_ENOUGH * bad => break,
+            Some(bad) => rate = f64::midpoint(good, bad),
+        }
+    }
+    Ok((good > 0.0).then_some(good))
+}

@@ -1,0 +1,269 @@
+//! What a server takes of the machine, as Linux tells it in `/proc`: of its process, and of all that descend from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use super::results::ServerUse;
+
+/// What a server had taken at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Processor time, in the clock's ticks, of all processes and of those that have ended and were asked for.
+    user_ticks: u64,
+    system_ticks: u64,
+    /// Its processes and their threads that there are now.
+    processes: u32,
+    tasks: BTreeMap<u32, Task>,
+    /// Bytes, by process.
+    memory: u64,
+    memory_peak: u64,
+    has_memory: bool,
+}
+
+/// What one thread had taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Task {
+    run_ns: Option<u64>,
+    voluntary: u64,
+    involuntary: u64,
+}
+
+impl Sample {
+    /// Of the process `pid` and all its descendants; nothing where there is no such process or no `/proc`.
+    pub fn take(pid: u32) -> Option<Sample> {
+        let mut sample = Sample::default();
+        for pid in family(pid, &parents()) {
+            sample.add(pid);
+        }
+        (sample.processes > 0).then_some(sample)
+    }
+
+    /// The proportional size in bytes, or the resident one where the system doesn't tell that.
+    pub fn memory(&self) -> Option<u64> {
+        self.has_memory.then_some(self.memory)
+    }
+
+    /// The most there has been, in bytes: for several processes no less than that, for their peaks are added.
+    pub fn memory_peak(&self) -> Option<u64> {
+        self.has_memory.then_some(self.memory_peak)
+    }
+
+    fn add(&mut self, pid: u32) {
+        // One that has ended just now has nothing to tell.
+        let Some(stat) = read(pid, "stat").and_then(|text| Stat::parse(&text)) else { return };
+        self.processes += 1;
+        self.user_ticks += stat.user_ticks;
+        self.system_ticks += stat.system_ticks;
+        for tid in numbers_in(&format!("/proc/{pid}/task")) {
+            let at = |name: &str| read(pid, &format!("task/{tid}/{name}"));
+            let Some(status) = at("status").map(|text| Status::parse(&text)) else { continue };
+            let run_ns = at("schedstat").and_then(|text| text.split(' ').next()?.parse().ok());
+            self.tasks.insert(tid, Task { run_ns, voluntary: status.voluntary, involuntary: status.involuntary });
+        }
+        let Some(status) = read(pid, "status").map(|text| Status::parse(&text)) else { return };
+        if let Some(resident) = status.resident {
+            let size = read(pid, "smaps_rollup").and_then(|text| kilobytes(&text, "Pss:")).unwrap_or(resident);
+            self.memory += size;
+            // What is shared is counted in neither: the peak is as far above as it was in resident memory.
+            self.memory_peak += size + status.resident_peak.unwrap_or(resident).saturating_sub(resident);
+            self.has_memory = true;
+        }
+    }
+
+    fn threads(&self) -> u32 {
+        self.tasks.len().try_into().unwrap_or(u32::MAX)
+    }
+
+    fn run_ns(&self) -> Option<u64> {
+        self.tasks.values().map(|task| task.run_ns).sum()
+    }
+}
+
+/// What was taken from one sample to another, with what was seen in between, and whether all its threads were there all
+/// the time. Where they were not, there are no switches: those of a thread that has ended are lost.
+pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u64) -> (ServerUse, bool) {
+    let ticks = |from: u64, to: u64| to.saturating_sub(from) as f64 / ticks_per_second as f64;
+    let mut user_seconds = ticks(from.user_ticks, to.user_ticks);
+    let mut system_seconds = ticks(from.system_ticks, to.system_ticks);
+    let are_same =
+        from.tasks.keys().eq(to.tasks.keys()) && seen.iter().all(|seen| seen.tasks.keys().eq(from.tasks.keys()));
+    if let (true, Some(before), Some(after)) = (are_same, from.run_ns(), to.run_ns()) {
+        // Exact in sum, where the ticks are exact in how it divides, or no less so than anything.
+        let run = after.saturating_sub(before) as f64 / 1e9;
+        let of_all = (to.user_ticks + to.system_ticks).max(1);
+        let user_share = match user_seconds + system_seconds {
+            0.0 => to.user_ticks as f64 / of_all as f64,
+            sum => user_seconds / sum,
+        };
+        (user_seconds, system_seconds) = (run * user_share, run * (1.0 - user_share));
+    }
+    let switches = |count: fn(&Task) -> u64| {
+        let sum = |sample: &Sample| sample.tasks.values().map(count).sum::<u64>();
+        are_same.then(|| sum(to).saturating_sub(sum(from)))
+    };
+    let all = || [from, to].into_iter().chain(seen);
+    let used = ServerUse {
+        user_seconds,
+        system_seconds,
+        memory_at_rest: None,
+        memory_connected: None,
+        memory_peak: None,
+        threads: all().map(Sample::threads).max().unwrap_or_default(),
+        processes: all().map(|sample| sample.processes).max().unwrap_or_default(),
+        voluntary_switches: switches(|task| task.voluntary),
+        involuntary_switches: switches(|task| task.involuntary),
+        system_calls: None,
+    };
+    (used, are_same)
+}
+
+/// The clock's ticks in a second.
+pub fn ticks_per_second() -> u64 {
+    rustix::param::clock_ticks_per_second()
+}
+
+/// What is needed of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    user_ticks: u64,
+    system_ticks: u64,
+}
+
+impl Stat {
+    fn parse(text: &str) -> Option<Stat> {
+        // The name is in parentheses, and may have any character in it.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        // As proc(5) counts them, of which the first two are cut off.
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Stat {
+            parent: u32::try_from(number(4)?).ok()?,
+            user_ticks: number(14)? + number(16)?,
+            system_ticks: number(15)? + number(17)?,
+        })
+    }
+}
+
+/// What is needed of `/proc/PID/status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Status {
+    resident: Option<u64>,
+    resident_peak: Option<u64>,
+    voluntary: u64,
+    involuntary: u64,
+}
+
+impl Status {
+    fn parse(text: &str) -> Status {
+        let count = |key| value(text, key).and_then(|value| value.parse().ok()).unwrap_or_default();
+        Status {
+            resident: kilobytes(text, "VmRSS:"),
+            resident_peak: kilobytes(text, "VmHWM:"),
+            voluntary: count("voluntary_ctxt_switches:"),
+            involuntary: count("nonvoluntary_ctxt_switches:"),
+        }
+    }
+}
+
+fn value<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
+}
+
+/// A size in bytes, of which the file tells kilobytes.
+fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    value(text, key)?.strip_suffix("kB")?.trim().parse::<u64>().ok().map(|size| size * 1024)
+}
+
+fn read(pid: u32, name: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/{name}")).ok()
+}
+
+fn numbers_in(path: &str) -> Vec<u32> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Every process's parent.
+fn parents() -> BTreeMap<u32, u32> {
+    let parent = |pid| Some((pid, Stat::parse(&read(pid, "stat")?)?.parent));
+    numbers_in("/proc").into_iter().filter_map(parent).collect()
+}
+
+/// `pid` and all that descend from it.
+fn family(pid: u32, parents: &BTreeMap<u32, u32>) -> BTreeSet<u32> {
+    let mut family = BTreeSet::from([pid]);
+    loop {
+        let before = family.len();
+        let children = parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(&child, _)| child);
+        let children: Vec<u32> = children.collect();
+        family.extend(children);
+        if family.len() == before {
+            return family;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name_is() {
+        let text = "4711 (a) b (c) S 42 4711 4711 0 -1 4194304 100 0 0 0 150 250 30 40 20 0 7 0 12345 1000 200 1844";
+        assert_eq!(Stat::parse(text), Some(Stat { parent: 42, user_ticks: 180, system_ticks: 290 }));
+        assert_eq!(Stat::parse("4711 (short) S 42"), None);
+        assert_eq!(Stat::parse(""), None);
+    }
+
+    #[test]
+    fn memory_is_in_kilobytes_and_switches_in_counts() {
+        let text = "Name:\tmulticonn\nVmHWM:\t    2100 kB\nVmRSS:\t    1764 kB\nThreads:\t3\n\
+                    voluntary_ctxt_switches:\t17\nnonvoluntary_ctxt_switches:\t5\n";
+        let status =
+            Status { resident: Some(1764 * 1024), resident_peak: Some(2100 * 1024), voluntary: 17, involuntary: 5 };
+        assert_eq!(Status::parse(text), status);
+        let rollup = "5569bf16e000-7fffb0f14000 ---p 00000000 00:00 0    [rollup]\nRss:    1764 kB\nPss:     196 kB\n";
+        assert_eq!(kilobytes(rollup, "Pss:"), Some(196 * 1024));
+        assert_eq!(kilobytes("Pss: many kB", "Pss:"), None);
+    }
+
+    #[test]
+    fn a_family_is_all_that_descend() {
+        let parents = BTreeMap::from([(1, 0), (10, 1), (11, 10), (12, 10), (13, 12), (20, 1)]);
+        assert_eq!(family(10, &parents), BTreeSet::from([10, 11, 12, 13]));
+        assert_eq!(family(99, &parents), BTreeSet::from([99]));
+    }
+
+    fn sample(user_ticks: u64, system_ticks: u64, tasks: &[(u32, u64, u64)]) -> Sample {
+        let task = |&(tid, run_ns, voluntary)| (tid, Task { run_ns: Some(run_ns), voluntary, involuntary: 0 });
+        Sample { user_ticks, system_ticks, processes: 1, tasks: tasks.iter().map(task).collect(), ..Sample::default() }
+    }
+
+    #[test]
+    fn time_is_exact_where_every_thread_was_there_all_the_time() {
+        let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 404_000_000, 12)]));
+        let (used, are_same) = between(&from, &[], &to, 100);
+        assert!(are_same);
+        assert!((used.user_seconds - 0.101).abs() < 1e-9 && (used.system_seconds - 0.303).abs() < 1e-9, "{used:?}");
+        assert_eq!((used.voluntary_switches, used.threads), (Some(7), 1));
+    }
+
+    #[test]
+    fn switches_are_left_out_where_threads_come_and_go() {
+        let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 404_000_000, 12)]));
+        let seen = [sample(15, 20, &[(1, 200, 6), (2, 1000, 1)])];
+        let (used, are_same) = between(&from, &seen, &to, 100);
+        assert!(!are_same);
+        assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
+        assert_eq!((used.voluntary_switches, used.threads), (None, 2));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn our_own_process_is_there() {
+        let sample = Sample::take(std::process::id()).unwrap();
+        assert!(sample.threads() >= 1 && sample.processes >= 1);
+        assert!(sample.memory().unwrap() > 10_000 && sample.memory_peak() >= sample.memory());
+        assert_eq!(Sample::take(u32::MAX), None);
+    }
+}
