@@ -78,6 +78,8 @@ pub enum Moment {
     Halfway,
     /// The measured time is over.
     Over,
+    /// Nothing more is sent, and the connections are about to be closed.
+    Closing,
 }
 
 /// What became of a run.
@@ -120,6 +122,7 @@ impl Load<'_> {
         watch(Moment::Connected);
         generator.start();
         generator.go_on(watch)?;
+        watch(Moment::Closing);
         Ok(generator.finish())
     }
 
@@ -370,7 +373,7 @@ impl<'a> Generator<'a> {
                 self.cpu_used = cpu_time().saturating_sub(self.cpu_at_beginning);
                 self.busy_share = self.worked_ns as f64 / now.saturating_sub(window.start).max(1) as f64;
             }
-            Moment::Connected | Moment::Underway { .. } | Moment::Halfway => {}
+            Moment::Connected | Moment::Underway { .. } | Moment::Halfway | Moment::Closing => {}
         }
     }
 

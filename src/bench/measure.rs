@@ -66,10 +66,11 @@ pub fn measure(
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
+            // Where connections come or go the load waits until the server is looked at. Nothing is sent meanwhile.
+            let waits = matches!(moment, Moment::Connected | Moment::Closing);
             // It has ended only if it panicked, and that is told below.
-            let _ = say.send((moment, (moment == Moment::Connected).then(|| seen.clone())));
-            if moment == Moment::Connected {
-                // Nothing is sent meanwhile.
+            let _ = say.send((moment, waits.then(|| seen.clone())));
+            if waits {
                 let _ = is_seen.recv_timeout(OBSERVED_WITHIN);
             }
         });
@@ -187,6 +188,7 @@ fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Obse
             Moment::Halfway => observed.halfway = look(),
             Moment::Over => observed.over = look(),
             Moment::Underway { replies, seconds } => tell(replies, seconds),
+            Moment::Closing => {}
         }
         if let Some(seen) = seen {
             // Who doesn't wait any longer needn't be told.
@@ -254,9 +256,16 @@ fn doubt(
     if tally.replies < REPLIES_MIN {
         return Some(format!("only {} replies came", tally.replies));
     }
+    let is_exhausted = server.is_some_and(|server| is_exhausted(server, measured.seconds, conditions));
     if measured.busy > BUSY_MAX {
         let busy = percent(measured.busy);
-        return Some(format!("the generator was at work {busy} of the time: this may be its own limit"));
+        return Some(match is_exhausted {
+            false => format!("the generator was at work {busy} of the time: this may be its own limit"),
+            true => format!(
+                "the generator was at work {busy} of the time, and so was the server: what a request takes of the processor is \
+                 the server's, its throughput may be the limit of either"
+            ),
+        });
     }
     let got = measured.cpu_seconds / measured.seconds;
     if conditions.pinning.is_apart() && got < CPU_MIN {
@@ -271,11 +280,6 @@ fn doubt(
     }
     // Who is asked by a generator that has time left, and has itself none, is what was measured. Otherwise the generator
     // has to have been so much faster.
-    let cpus = conditions.pinning.servers.0.len().max(1) as f64;
-    let is_exhausted = server.is_some_and(|server| {
-        let one_each = f64::from(server.threads.max(1)).min(cpus);
-        server.user_seconds + server.system_seconds >= SERVER_BUSY * measured.seconds * one_each
-    });
     if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
         return Some(format!(
             "neither the server nor the generator was at its end, and the generator was at work {} of the time",
@@ -283,6 +287,13 @@ fn doubt(
         ));
     }
     None
+}
+
+/// Whether a server had no processor time left, with one thread at most on each of its processors.
+fn is_exhausted(server: &ServerUse, seconds: f64, conditions: &Conditions<'_>) -> bool {
+    let cpus = conditions.pinning.servers.0.len().max(1) as f64;
+    let at_once = f64::from(server.threads.max(1)).min(cpus);
+    server.user_seconds + server.system_seconds >= SERVER_BUSY * seconds * at_once
 }
 
 fn all_errors(measured: &Measured) -> String {
