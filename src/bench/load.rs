@@ -449,12 +449,12 @@ impl<'a> Generator<'a> {
                     Some(Once::ServerCloses) => self.links[key].reset(),
                     Some(Once::ClientCloses) | None => self.links[key].close(),
                 }
-                self.answered(key, now);
+                self.answered(key, 1, now);
             }
             return now;
         }
-        for _ in 0..received.replies {
-            self.answered(key, now);
+        if received.replies > 0 {
+            self.answered(key, received.replies, now);
         }
         if received.ended {
             return self.trouble(key, &Trouble::ClosedEarly);
@@ -466,27 +466,41 @@ impl<'a> Generator<'a> {
     /// Sends what may be sent on a connection.
     fn push(&mut self, key: usize) {
         let link = &mut self.links[key];
-        if link.has_more_to_send() {
-            if let Err(error) = link.send(self.load.talk) {
-                self.trouble(key, &Trouble::Io(error));
-            }
+        if link.has_more_to_send()
+            && let Err(error) = link.send(self.load.talk)
+        {
+            self.trouble(key, &Trouble::Io(error));
         }
     }
 
-    /// A whole reply has come, the right one; what comes back to one that drips is checked, and no reply. What it lets go is begun, and not sent yet where the connection is kept.
-    fn answered(&mut self, key: usize, now: u64) {
-        let Some(stamp) = self.links[key].stamps.pop_front() else { return };
-        self.in_flight -= 1;
-        self.errors_in_row = 0;
-        match self.stage {
-            Stage::Opening => return self.confirmed += 1,
-            Stage::Running | Stage::Stopping => {}
+    /// Whole replies have come, the right ones; what comes back to one that drips is checked, and no reply. What they let
+    /// go is begun, and not sent yet where the connection is kept.
+    fn answered(&mut self, key: usize, replies: u64, now: u64) {
+        let mut left = replies;
+        while let Some(stamp) = self.links[key].stamps.pop_front() {
+            // Those that went out together have taken the same time.
+            let mut alike = 1;
+            while alike < left && self.links[key].stamps.front() == Some(&stamp) {
+                self.links[key].stamps.pop_front();
+                alike += 1;
+            }
+            left -= alike;
+            self.in_flight -= alike as usize;
+            self.errors_in_row = 0;
+            match self.stage {
+                Stage::Opening => self.confirmed += 1,
+                Stage::Running | Stage::Stopping if self.links[key].role == Role::Busy => {
+                    self.tally.replies(stamp, alike, now);
+                    for _ in 0..alike {
+                        self.go_on_with(key, now);
+                    }
+                }
+                Stage::Running | Stage::Stopping => {}
+            }
+            if left == 0 {
+                return;
+            }
         }
-        if self.links[key].role != Role::Busy {
-            return;
-        }
-        self.tally.reply(stamp, now);
-        self.go_on_with(key, now);
     }
 
     /// A place for a request is free again.
@@ -568,10 +582,11 @@ impl<'a> Generator<'a> {
         let now = self.now();
         let link = &mut self.links[key];
         let mut opened = link.open(self.load.target, self.sources.next(), self.poll.registry(), now);
-        if let Err(error) = &opened {
-            if error.kind() == ErrorKind::AddrNotAvailable && self.sources.spread() {
-                opened = link.open(self.load.target, self.sources.next(), self.poll.registry(), now);
-            }
+        if let Err(error) = &opened
+            && error.kind() == ErrorKind::AddrNotAvailable
+            && self.sources.spread()
+        {
+            opened = link.open(self.load.target, self.sources.next(), self.poll.registry(), now);
         }
         self.in_flight += 1;
         link.begin(stamp, self.load.talk);

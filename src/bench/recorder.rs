@@ -28,7 +28,12 @@ impl Recorder {
 
     /// Takes note of a time. None is left out: the longest count as an hour.
     pub fn record(&mut self, ns: u64) {
-        self.0.saturating_record(ns);
+        self.record_many(ns, 1);
+    }
+
+    /// Takes note of the same time so often.
+    pub fn record_many(&mut self, ns: u64, count: u64) {
+        self.0.saturating_record_n(ns, count);
     }
 
     /// How many times it has noted.
@@ -71,7 +76,7 @@ impl From<&results::Histogram> for Recorder {
     fn from(histogram: &results::Histogram) -> Self {
         let mut recorder = Recorder::new();
         for &(ns, count) in &histogram.buckets {
-            recorder.0.saturating_record_n(ns, count);
+            recorder.record_many(ns, count);
         }
         recorder
     }

@@ -24,7 +24,7 @@ pub enum Role {
 }
 
 /// A request that is on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// When it was due: nanoseconds on the generator's clock.
     pub due: u64,

@@ -68,21 +68,21 @@ impl Tally {
         }
     }
 
-    /// The right reply has come.
-    pub fn reply(&mut self, stamp: Stamp, now: u64) {
+    /// The right replies have come to so many requests of the same time.
+    pub fn replies(&mut self, stamp: Stamp, count: u64, now: u64) {
         let latency = now - if self.is_open { stamp.due } else { stamp.sent };
         let came_in_time = self.window.contains(&now);
         if came_in_time {
             self.advance(now);
-            self.replies += 1;
-            self.slice.record(latency);
+            self.replies += count;
+            self.slice.record_many(latency, count);
         }
         if self.is_open && self.window.contains(&stamp.due) {
-            self.awaited -= 1;
-            self.latency.record(latency);
-            self.service.record(now - stamp.sent);
+            self.awaited -= count;
+            self.latency.record_many(latency, count);
+            self.service.record_many(now - stamp.sent, count);
         } else if !self.is_open && came_in_time {
-            self.latency.record(latency);
+            self.latency.record_many(latency, count);
         }
     }
 
