@@ -281,10 +281,11 @@ fn doubt(
     // Who is asked by a generator that has time left, and has itself none, is what was measured. Otherwise the generator
     // has to have been so much faster.
     if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
-        return Some(format!(
-            "neither the server nor the generator was at its end, and the generator was at work {} of the time",
-            percent(measured.busy)
-        ));
+        let busy = percent(measured.busy);
+        return Some(match server {
+            Some(_) => format!("the generator was at work {busy} of the time, and the server not at its end either"),
+            None => format!("the generator was at work {busy} of the time, and whether the server was is not known"),
+        });
     }
     None
 }

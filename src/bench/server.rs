@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::pinning::{self, Pinning};
+use super::pinning::{self, Cpus, Pinning};
 use super::results::{self, Workload};
 use crate::models::Model;
 use crate::text::{Escaped, reason};
@@ -90,6 +90,8 @@ pub struct Server {
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for what it says of itself.
+const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often is looked whether it does.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Longer than any run: connections that are silent are meant to be there.
@@ -154,11 +156,13 @@ fn spawn(mut command: Command, pinning: &Pinning) -> Result<(Server, impl Read +
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     crate::sys::end_with_parent(&mut command);
     // A process begins on its parent's processors.
-    let words = |error: io::Error| reason(&error);
-    pinning::bind(&pinning.servers).map_err(words)?;
+    let bind = |cpus: &Cpus| {
+        pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)))
+    };
+    bind(&pinning.servers)?;
     let spawned = command.spawn();
-    pinning::bind(&pinning.client).map_err(words)?;
-    let mut child = spawned.map_err(words)?;
+    bind(&pinning.client)?;
+    let mut child = spawned.map_err(|error| reason(&error))?;
     let stdout = child.stdout.take().expect("it is piped");
     let stderr = child.stderr.take().expect("it is piped");
     let (tell, told) = mpsc::sync_channel(WORDS_MAX);
@@ -186,13 +190,13 @@ impl Server {
 
     /// Why it doesn't listen: its last word on standard error, or how it has ended.
     fn why_it_fails(&mut self) -> String {
-        let deadline = Instant::now() + STOP_TIMEOUT / 10;
+        let deadline = Instant::now() + WORDS_TIMEOUT;
         while self.has_ended().is_none() && Instant::now() < deadline {
             thread::sleep(LOOK_EVERY);
         }
         let status = self.has_ended();
         let words = self.words.take().and_then(|words| {
-            let first = words.recv_timeout(STOP_TIMEOUT / 10).ok();
+            let first = words.recv_timeout(WORDS_TIMEOUT).ok();
             words.try_iter().last().or(first)
         });
         match (status, words) {

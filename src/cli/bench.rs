@@ -1,7 +1,7 @@
 //! `multiconn bench`: servers side by side under the same load.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -175,6 +175,7 @@ impl Bench {
         let subjects = self.subjects()?;
         let points = self.grid().points();
         let descriptors = self.room_for(&points)?;
+        self.can_be_written()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
         let results = Results {
             schema: SCHEMA.into(),
@@ -292,6 +293,13 @@ impl Bench {
         }
     }
 
+    /// Looks whether the results can be written, before it takes minutes to get them. What is there stays there.
+    fn can_be_written(&self) -> Result<(), Failure> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let opened = File::options().write(true).create(true).truncate(false).open(path);
+        opened.map(drop).map_err(|error| cannot_write(&path.display().to_string(), &error))
+    }
+
     fn progress(&self, subjects: &[Subject]) -> ProgressBar {
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
         let runs = self.grid().points().len() * subjects.len() * self.rounds as usize * phases;
@@ -346,16 +354,14 @@ impl Bench {
             // Whether anybody reads it or not, the results are worth writing.
             eprintln!("Ended early, after {} measurements", results.runs.len());
         }
-        for note in &results.notes {
-            print(format!("Note: {note}\n").as_bytes())?;
-        }
         if let Some(path) = &self.json {
             let mut text = serde_json::to_string(results)
                 .map_err(|error| Failure::new(format!("the results cannot be written as JSON: {error}")))?;
             text.push('\n');
             fs::write(path, text).map_err(|error| cannot_write(&path.display().to_string(), &error))?;
         }
-        Ok(())
+        let notes: String = results.notes.iter().map(|note| format!("Note: {note}\n")).collect();
+        print(notes.as_bytes())
     }
 }
 
@@ -493,6 +499,11 @@ fn line(run: &Run) -> String {
     if let (Some(server), 1..) = (&run.server, run.replies) {
         let each = (server.user_seconds + server.system_seconds) * 1e6 / run.replies as f64;
         line += &format!(", {each:.2} µs of processor time each");
+    }
+    if let Some(service) = &run.service {
+        let service = Recorder::from(service);
+        let micros = |quantile| service.quantile(quantile) as f64 / 1e3;
+        line += &format!(", since they were sent p50 {:.0} µs, p99 {:.0} µs", micros(0.5), micros(0.99));
     }
     line += &format!("; generator {:.0} % busy", run.generator.busy * 100.0);
     if let Some(lag) = &run.generator.lag {
