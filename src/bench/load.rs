@@ -352,7 +352,7 @@ impl<'a> Generator<'a> {
             }
             if now >= window.end {
                 self.tally.advance(now);
-                if self.tally.awaited == 0 {
+                if self.tally.awaited == 0 && !self.is_due_before(window.end) {
                     self.stage = Stage::Stopping;
                 }
                 if now >= hard_end || self.stage == Stage::Stopping && self.in_flight == 0 {
@@ -384,6 +384,13 @@ impl<'a> Generator<'a> {
             Finish::Whole => seconds(window.start, window.end),
             Finish::Interrupted | Finish::NoServer => seconds(window.start, now.clamp(window.start, window.end)),
         };
+        // One that was kept from running until now has missed them.
+        while self.finish == Finish::Whole && self.is_due_before(window.end) {
+            if let Some(due) = self.take_due(now) {
+                self.tally.due(due, now);
+                self.queue.push_back(due);
+            }
+        }
         let is_busy = |link: &&mut Link| link.role == Role::Busy;
         let stamps = self.links.iter_mut().filter(is_busy).flat_map(|link| mem::take(&mut link.stamps));
         self.tally.end(stamps, self.queue.iter().copied(), now);
@@ -558,6 +565,11 @@ impl<'a> Generator<'a> {
         }
         let due = self.timetable.as_mut()?.take_due(now.saturating_sub(self.started))?;
         Some(self.started + due)
+    }
+
+    /// Whether there is a request that's due before then and was not noticed yet.
+    fn is_due_before(&self, time: u64) -> bool {
+        self.timetable.as_ref().is_some_and(|timetable| self.started + timetable.next_due() < time)
     }
 
     /// Begins a request and sends it.
