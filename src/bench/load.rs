@@ -421,13 +421,13 @@ impl<'a> Generator<'a> {
     /// Serves a connection on which something has happened, and returns the time.
     fn event(&mut self, event: &Event) -> u64 {
         let key = event.token().0;
-        let may_end = event.is_read_closed() || event.is_error();
+        let has_ended = event.is_read_closed();
         let link = &mut self.links[key];
         if !link.is_there() {
             return self.now();
         }
         let was_connected = link.is_connected();
-        match link.establish() {
+        match link.establish(self.load.talk) {
             Ok(true) => {}
             Ok(false) => return self.now(),
             Err(error) => return self.trouble(key, &Trouble::Io(error)),
@@ -440,8 +440,8 @@ impl<'a> Generator<'a> {
         let link = &mut self.links[key];
         let received = match (!was_connected || link.has_more_to_send()).then(|| link.send(self.load.talk)) {
             Some(Err(error)) => Err(Trouble::Io(error)),
-            None | Some(Ok(())) if event.is_readable() || may_end => {
-                link.receive(self.load.talk, &mut self.scratch, may_end)
+            None | Some(Ok(())) if event.is_readable() || has_ended || event.is_error() => {
+                link.receive(self.load.talk, &mut self.scratch, has_ended)
             }
             None | Some(Ok(())) => Ok(Received::default()),
         };
@@ -593,29 +593,28 @@ impl<'a> Generator<'a> {
     fn connect(&mut self, key: usize, stamp: Stamp) {
         let now = self.now();
         let link = &mut self.links[key];
-        let mut opened = link.open(self.load.target, self.sources.next(), self.poll.registry(), now);
+        let mut opened = link.open(self.load.target, self.sources.next(), now);
         if let Err(error) = &opened
             && error.kind() == ErrorKind::AddrNotAvailable
             && self.sources.spread()
         {
-            opened = link.open(self.load.target, self.sources.next(), self.poll.registry(), now);
+            opened = link.open(self.load.target, self.sources.next(), now);
         }
         self.in_flight += 1;
         link.begin(stamp, self.load.talk);
+        let opened = opened.and_then(|()| link.establish(self.load.talk));
         // On loopback it's open by now.
-        let sent = opened.and_then(|()| link.establish()).and_then(|is_open| match is_open {
-            true => link.send(self.load.talk).map(|()| true),
-            false => Ok(false),
+        if matches!(opened, Ok(true)) {
+            let took = self.now() - now;
+            self.tally.connect.record(took);
+        }
+        let link = &mut self.links[key];
+        let begun = opened.and_then(|_| {
+            link.send(self.load.talk)?;
+            link.watch(self.poll.registry(), self.load.talk)
         });
-        match sent {
-            Ok(true) => {
-                let took = self.now() - now;
-                self.tally.connect.record(took);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                self.trouble(key, &Trouble::Io(error));
-            }
+        if let Err(error) = begun {
+            self.trouble(key, &Trouble::Io(error));
         }
     }
 

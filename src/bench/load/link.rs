@@ -112,26 +112,11 @@ impl Link {
     }
 
     /// Asks for a connection to `target`, from `source` if there is to be one in particular.
-    pub fn open(
-        &mut self,
-        target: SocketAddr,
-        source: Option<Ipv4Addr>,
-        registry: &Registry,
-        now: u64,
-    ) -> io::Result<()> {
-        let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        if let Some(source) = source {
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        }
-        match socket.connect(&target.into()) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(IN_PROGRESS) || error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        let mut stream = TcpStream::from_std(socket.into());
-        registry.register(&mut stream, Token(self.number as usize), Interest::READABLE | Interest::WRITABLE)?;
+    pub fn open(&mut self, target: SocketAddr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
+        let stream = match source {
+            None => TcpStream::connect(target)?,
+            Some(source) => connect_from(source, target)?,
+        };
         self.stream = Some(stream);
         self.opened = now;
         self.is_connected = false;
@@ -139,14 +124,26 @@ impl Link {
         Ok(())
     }
 
+    /// Has what happens on it told; of one that's used once and is open, no more than what comes.
+    pub fn watch(&mut self, registry: &Registry, talk: &Talk) -> io::Result<()> {
+        let is_short = talk.once().is_some() && self.is_connected && !self.has_more_to_send();
+        let interest = if is_short { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        let token = Token(self.number as usize);
+        self.stream.as_mut().map_or(Ok(()), |stream| registry.register(stream, token, interest))
+    }
+
     /// Looks whether the connection is open by now.
-    pub fn establish(&mut self) -> io::Result<bool> {
+    pub fn establish(&mut self, talk: &Talk) -> io::Result<bool> {
         if self.is_connected {
             return Ok(true);
         }
         let Some(stream) = &self.stream else { return Ok(false) };
         match stream.peer_addr() {
             Ok(_) => {
+                // One request alone is never held back.
+                if talk.once().is_none() {
+                    stream.set_nodelay(true)?;
+                }
                 self.is_connected = true;
                 Ok(true)
             }
@@ -195,8 +192,8 @@ impl Link {
         self.sent < self.sendable
     }
 
-    /// Takes what has come and checks it; all of it if `may_end`, since then there is no other event.
-    pub fn receive(&mut self, talk: &Talk, scratch: &mut [u8], may_end: bool) -> Result<Received, Trouble> {
+    /// Takes what has come and checks it. If the server `has_ended` its side, nothing follows what is there now.
+    pub fn receive(&mut self, talk: &Talk, scratch: &mut [u8], has_ended: bool) -> Result<Received, Trouble> {
         let Some(stream) = &mut self.stream else { return Ok(Received::default()) };
         let before = self.received;
         let mut ended = false;
@@ -221,7 +218,8 @@ impl Link {
                         return Err(Trouble::WrongReply);
                     }
                     // What comes after a short read makes an event of its own.
-                    if len < scratch.len() && !may_end {
+                    if len < scratch.len() {
+                        ended = has_ended;
                         break;
                     }
                 }
@@ -254,6 +252,19 @@ impl Link {
         }
         self.close();
     }
+}
+
+/// Asks for a connection from one address to another.
+fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    match socket.connect(&target.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(IN_PROGRESS) || error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
 }
 
 /// What a connection that is on its way is told as.
