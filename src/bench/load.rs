@@ -168,6 +168,8 @@ struct Generator<'a> {
     tally: Tally,
     /// When the load began.
     started: u64,
+    /// When it has been long enough for it to be measured.
+    begin: u64,
     timetable: Option<Timetable>,
     /// Places for a request, each by its connection; that which is free for longest is taken first.
     free: VecDeque<usize>,
@@ -208,6 +210,7 @@ impl<'a> Generator<'a> {
             stage: Stage::Opening,
             tally: Tally::new(load.pace),
             started: 0,
+            begin: 0,
             timetable: None,
             free: VecDeque::with_capacity(load.busy * load.depth),
             queue: VecDeque::new(),
@@ -271,8 +274,7 @@ impl<'a> Generator<'a> {
     fn start(&mut self) {
         self.stage = Stage::Running;
         let now = self.now();
-        let begin = now + self.load.warmup.as_nanos() as u64;
-        self.tally.measure(begin..begin + self.load.duration.as_nanos() as u64);
+        self.begin = now + self.load.warmup.as_nanos() as u64;
         if self.load.dripping > 0 {
             let rate = self.load.dripping as f64 * DRIPS_PER_SECOND;
             self.drips = Some(Timetable::new(rate, super::results::Schedule::Even, 0));
@@ -295,6 +297,7 @@ impl<'a> Generator<'a> {
             Pace::Closed => {}
             Pace::Open { rate_per_second, schedule } => {
                 self.timetable = Some(Timetable::new(rate_per_second, schedule, self.load.seed));
+                self.tally.measure(self.begin..self.begin + self.load.duration.as_nanos() as u64);
             }
         }
         self.started = self.now();
@@ -302,13 +305,8 @@ impl<'a> Generator<'a> {
 
     /// The loop, until the run is over.
     fn go_on(&mut self, watch: &mut dyn FnMut(Moment)) -> io::Result<()> {
-        let window = self.tally.window();
-        let hard_end = window.end + DRAIN_MAX.as_nanos() as u64;
-        let halfway = window.start + (window.end - window.start) / 2;
-        let mut moments = [(window.start, Moment::Begun), (halfway, Moment::Halfway), (window.end, Moment::Over)]
-            .into_iter()
-            .peekable();
-        let mut next_tell = window.start + TELL_EVERY_NS;
+        let mut moments = VecDeque::from([(self.begin, Moment::Begun)]);
+        let mut next_tell = u64::MAX;
         let mut events = Events::with_capacity(1024);
         let mut before = self.now();
         loop {
@@ -329,10 +327,24 @@ impl<'a> Generator<'a> {
             }
             before = now;
 
-            while let Some((_, moment)) = moments.next_if(|&(at, _)| now >= at) {
-                self.account(moment, now);
+            while let Some(&(at, moment)) = moments.front()
+                && now >= at
+            {
+                moments.pop_front();
                 watch(moment);
+                if moment == Moment::Begun {
+                    self.begin_measuring();
+                    let window = self.tally.window();
+                    let halfway = window.start + (window.end - window.start) / 2;
+                    moments.extend([(halfway, Moment::Halfway), (window.end, Moment::Over)]);
+                    next_tell = window.start + TELL_EVERY_NS;
+                    before = self.now();
+                }
+                if moment == Moment::Over {
+                    self.end_measuring(now);
+                }
             }
+            let window = self.tally.window();
             if now >= next_tell && now < window.end {
                 self.tally.advance(now);
                 watch(Moment::Underway { replies: self.tally.replies, seconds: seconds(window.start, now) });
@@ -344,9 +356,9 @@ impl<'a> Generator<'a> {
                 self.finish = Finish::NoServer;
             }
             if self.finish != Finish::Whole {
-                for (_, moment) in moments {
-                    self.account(moment, now);
-                    watch(moment);
+                if now >= window.start && now < window.end {
+                    watch(Moment::Over);
+                    self.end_measuring(now);
                 }
                 return Ok(());
             }
@@ -355,26 +367,32 @@ impl<'a> Generator<'a> {
                 if self.tally.awaited == 0 && !self.is_due_before(window.end) {
                     self.stage = Stage::Stopping;
                 }
-                if now >= hard_end || self.stage == Stage::Stopping && self.in_flight == 0 {
+                let is_hard_end = now - window.end >= DRAIN_MAX.as_nanos() as u64;
+                if is_hard_end || self.stage == Stage::Stopping && self.in_flight == 0 {
                     return Ok(());
                 }
             }
         }
     }
 
-    fn account(&mut self, moment: Moment, now: u64) {
-        match moment {
-            Moment::Begun => {
-                self.worked_ns = 0;
-                self.cpu_at_beginning = cpu_time();
+    /// In the closed loop the measured time begins when it has been looked at the server, which may take a while and
+    /// which the load waits for. In the open loop nothing waits, and the time is fixed.
+    fn begin_measuring(&mut self) {
+        match self.load.pace {
+            Pace::Closed => {
+                let now = self.now();
+                self.tally.measure(now..now + self.load.duration.as_nanos() as u64);
             }
-            Moment::Over => {
-                let window = self.tally.window();
-                self.cpu_used = cpu_time().saturating_sub(self.cpu_at_beginning);
-                self.busy_share = self.worked_ns as f64 / now.saturating_sub(window.start).max(1) as f64;
-            }
-            Moment::Connected | Moment::Underway { .. } | Moment::Halfway | Moment::Closing => {}
+            Pace::Open { .. } => {}
         }
+        self.worked_ns = 0;
+        self.cpu_at_beginning = cpu_time();
+    }
+
+    fn end_measuring(&mut self, now: u64) {
+        let took = now.saturating_sub(self.tally.window().start).max(1);
+        self.cpu_used = cpu_time().saturating_sub(self.cpu_at_beginning);
+        self.busy_share = self.worked_ns as f64 / took as f64;
     }
 
     fn finish(mut self) -> Measured {

@@ -10,7 +10,7 @@ use super::meet::meet;
 use super::pinning::{self, Pinning};
 use super::results::{GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
-use super::usage::{self, Sample};
+use super::usage::{self, Memory, Sample};
 use crate::text::reason;
 
 /// How all measurements are made.
@@ -55,7 +55,7 @@ pub fn measure(
     let talk = meet(server.address, point.workload, point.size).map_err(of_subject)?;
     let load = load(point, round, &talk, &server, conditions);
     let refused = |error: std::io::Error| format!("the load generator failed: {}", reason(&error));
-    let at_rest = server.pid.and_then(Sample::take);
+    let at_rest = server.pid.and_then(Memory::take);
     let (measured, observed) = thread::scope(|scope| {
         let (say, said) = mpsc::channel();
         let (pid, servers) = (server.pid, &conditions.pinning.servers);
@@ -66,8 +66,13 @@ pub fn measure(
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
-            // Where connections come or go the load waits until the server is looked at. Nothing is sent meanwhile.
-            let waits = matches!(moment, Moment::Connected | Moment::Closing);
+            // Where connections come or go the load waits until the server is looked at, and in the closed loop before it's
+            // measured: who looks may not get a processor for long from a server that has thousands of threads at work.
+            let waits = match moment {
+                Moment::Connected | Moment::Closing => true,
+                Moment::Begun => !is_open(point),
+                Moment::Underway { .. } | Moment::Halfway | Moment::Over => false,
+            };
             // It has ended only if it panicked, and that is told below.
             let _ = say.send((moment, waits.then(|| seen.clone())));
             if waits {
@@ -170,10 +175,11 @@ fn is_open(point: &Point) -> bool {
 /// What the server had taken at the moments of a run.
 #[derive(Debug, Default)]
 struct Observed {
-    connected: Option<Sample>,
+    connected: Option<Memory>,
     begun: Option<Sample>,
     halfway: Option<Sample>,
     over: Option<Sample>,
+    closing: Option<Memory>,
 }
 
 type Said = (Moment, Option<mpsc::Sender<()>>);
@@ -183,12 +189,12 @@ fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Obse
     let look = || pid.and_then(Sample::take);
     for (moment, seen) in said {
         match moment {
-            Moment::Connected => observed.connected = look(),
+            Moment::Connected => observed.connected = pid.and_then(Memory::take),
             Moment::Begun => observed.begun = look(),
             Moment::Halfway => observed.halfway = look(),
             Moment::Over => observed.over = look(),
             Moment::Underway { replies, seconds } => tell(replies, seconds),
-            Moment::Closing => {}
+            Moment::Closing => observed.closing = pid.and_then(Memory::take),
         }
         if let Some(seen) = seen {
             // Who doesn't wait any longer needn't be told.
@@ -199,22 +205,21 @@ fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Obse
 }
 
 impl Observed {
-    fn server_use(self, at_rest: &Sample, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
-        let Observed { connected: Some(connected), begun: Some(begun), halfway, over: Some(over) } = self else {
+    fn server_use(self, at_rest: &Memory, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
+        let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing } = self else {
             return None;
         };
         let halfway: Vec<Sample> = halfway.into_iter().collect();
-        let (mut used, are_same) = usage::between(&begun, &halfway, &over, usage::ticks_per_second());
-        if !are_same {
+        let mut used = usage::between(&begun, &halfway, &over, usage::ticks_per_second());
+        if used.voluntary_switches.is_none() {
             notes.push(format!(
-                "Context switches of {name} are left out where its threads or processes come and go: those of one that has \
-                 ended are not told."
+                "Context switches of {name} are left out where its threads or processes come and go, or are too many to be \
+                 asked one by one."
             ));
         }
-        used.memory_at_rest = at_rest.memory();
-        used.memory_connected = connected.memory();
-        let peaks = [at_rest, &connected, &begun, &over].into_iter().chain(&halfway).filter_map(Sample::memory_peak);
-        used.memory_peak = peaks.max();
+        used.memory_at_rest = Some(at_rest.size);
+        used.memory_connected = connected.map(|memory| memory.size);
+        used.memory_peak = [Some(*at_rest), connected, closing].into_iter().flatten().map(|memory| memory.peak).max();
         Some(used)
     }
 }
@@ -246,12 +251,14 @@ fn doubt(
     if measured.finish == Finish::NoServer {
         return Some(format!("nothing was left to ask: {}", all_errors(measured)));
     }
+    if let Some(&unanswered) = tally.errors.get(UNANSWERED)
+        && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections * point.depth)
+    {
+        return Some(format!("{unanswered} requests were never answered, on {} connections", point.connections));
+    }
     let errors: u64 = tally.errors.values().sum();
     if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {
-        return Some(match tally.errors.get(UNANSWERED) {
-            Some(count) if *count == errors => format!("{count} requests were never answered"),
-            Some(_) | None => format!("requests went wrong: {}", all_errors(measured)),
-        });
+        return Some(format!("requests went wrong: {}", all_errors(measured)));
     }
     if tally.replies < REPLIES_MIN {
         return Some(format!("only {} replies came", tally.replies));

@@ -1,6 +1,6 @@
 //! What a server takes of the machine, as Linux tells it in `/proc`: of its process, and of all that descend from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::results::ServerUse;
@@ -13,65 +13,39 @@ pub struct Sample {
     system_ticks: u64,
     /// Its processes and their threads that there are now.
     processes: u32,
+    threads: u32,
+    /// One by one; where there are too many for that, the processes.
     tasks: BTreeMap<u32, Task>,
-    /// Bytes, by process.
-    memory: u64,
-    memory_peak: u64,
-    has_memory: bool,
 }
 
 /// What one thread had taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Task {
     run_ns: Option<u64>,
-    voluntary: u64,
-    involuntary: u64,
+    voluntary: Option<u64>,
+    involuntary: Option<u64>,
 }
+
+/// Threads that are looked at one by one.
+const TASKS_MAX: u32 = 128;
 
 impl Sample {
     /// Of the process `pid` and all its descendants; nothing where there is no such process or no `/proc`.
     pub fn take(pid: u32) -> Option<Sample> {
-        let mut sample = Sample::default();
-        for pid in family(pid, &parents()) {
-            sample.add(pid);
-        }
+        let family = family(pid, &stats());
+        let sum = |count: fn(&Stat) -> u64| family.values().map(count).sum::<u64>();
+        let threads = u32::try_from(sum(|stat| stat.threads)).unwrap_or(u32::MAX);
+        let sample = Sample {
+            user_ticks: sum(|stat| stat.user_ticks),
+            system_ticks: sum(|stat| stat.system_ticks),
+            processes: family.len().try_into().unwrap_or(u32::MAX),
+            threads,
+            tasks: match threads <= TASKS_MAX {
+                true => family.keys().flat_map(|&pid| tasks(pid)).collect(),
+                false => family.iter().map(|(&pid, stat)| (pid, only_task(pid, stat))).collect(),
+            },
+        };
         (sample.processes > 0).then_some(sample)
-    }
-
-    /// The proportional size in bytes, or the resident one where the system doesn't tell that.
-    pub fn memory(&self) -> Option<u64> {
-        self.has_memory.then_some(self.memory)
-    }
-
-    /// The most there has been, in bytes: for several processes no less than that, for their peaks are added.
-    pub fn memory_peak(&self) -> Option<u64> {
-        self.has_memory.then_some(self.memory_peak)
-    }
-
-    fn add(&mut self, pid: u32) {
-        // One that has ended just now has nothing to tell.
-        let Some(stat) = read(pid, "stat").and_then(|text| Stat::parse(&text)) else { return };
-        self.processes += 1;
-        self.user_ticks += stat.user_ticks;
-        self.system_ticks += stat.system_ticks;
-        for tid in numbers_in(&format!("/proc/{pid}/task")) {
-            let at = |name: &str| read(pid, &format!("task/{tid}/{name}"));
-            let Some(status) = at("status").map(|text| Status::parse(&text)) else { continue };
-            let run_ns = at("schedstat").and_then(|text| text.split(' ').next()?.parse().ok());
-            self.tasks.insert(tid, Task { run_ns, voluntary: status.voluntary, involuntary: status.involuntary });
-        }
-        let Some(status) = read(pid, "status").map(|text| Status::parse(&text)) else { return };
-        if let Some(resident) = status.resident {
-            let size = read(pid, "smaps_rollup").and_then(|text| kilobytes(&text, "Pss:")).unwrap_or(resident);
-            self.memory += size;
-            // What is shared is counted in neither: the peak is as far above as it was in resident memory.
-            self.memory_peak += size + status.resident_peak.unwrap_or(resident).saturating_sub(resident);
-            self.has_memory = true;
-        }
-    }
-
-    fn threads(&self) -> u32 {
-        self.tasks.len().try_into().unwrap_or(u32::MAX)
     }
 
     fn run_ns(&self) -> Option<u64> {
@@ -79,14 +53,62 @@ impl Sample {
     }
 }
 
-/// What was taken from one sample to another, with what was seen in between, and whether all its threads were there all
-/// the time. Where they were not, there are no switches: those of a thread that has ended are lost.
-pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u64) -> (ServerUse, bool) {
+/// That of a process with one thread, of which each would have too few of the clock's ticks for their sum to be right.
+fn only_task(pid: u32, stat: &Stat) -> Task {
+    let run_ns = (stat.threads == 1).then(|| read(pid, "schedstat").and_then(|text| run_ns(&text))).flatten();
+    Task { run_ns, voluntary: None, involuntary: None }
+}
+
+/// The first number of a `schedstat`.
+fn run_ns(text: &str) -> Option<u64> {
+    text.split(' ').next()?.parse().ok()
+}
+
+fn tasks(pid: u32) -> impl Iterator<Item = (u32, Task)> {
+    numbers_in(&format!("/proc/{pid}/task")).into_iter().filter_map(move |tid| {
+        let at = |name: &str| read(pid, &format!("task/{tid}/{name}"));
+        // One that has ended just now has nothing to tell.
+        let status = Status::parse(&at("status")?);
+        let run_ns = at("schedstat").and_then(|text| run_ns(&text));
+        Some((tid, Task { run_ns, voluntary: Some(status.voluntary), involuntary: Some(status.involuntary) }))
+    })
+}
+
+/// What memory a server has, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The proportional size, or the resident one where the system doesn't tell that.
+    pub size: u64,
+    /// The most there has been; for several processes no less than that, for their peaks are added.
+    pub peak: u64,
+}
+
+impl Memory {
+    /// Of the process `pid` and all its descendants; nothing where there is no such process or no `/proc`.
+    pub fn take(pid: u32) -> Option<Memory> {
+        let all: Vec<Memory> = family(pid, &stats()).into_keys().filter_map(Memory::of_process).collect();
+        let sum = |size: fn(&Memory) -> u64| all.iter().map(size).sum();
+        (!all.is_empty()).then(|| Memory { size: sum(|memory| memory.size), peak: sum(|memory| memory.peak) })
+    }
+
+    fn of_process(pid: u32) -> Option<Memory> {
+        let status = Status::parse(&read(pid, "status")?);
+        let resident = status.resident?;
+        let size = read(pid, "smaps_rollup").and_then(|text| kilobytes(&text, "Pss:")).unwrap_or(resident);
+        // What is shared is counted in neither: the peak is as far above as it was in resident memory.
+        let above = status.resident_peak.unwrap_or(resident).saturating_sub(resident);
+        Some(Memory { size, peak: size + above })
+    }
+}
+
+/// What was taken from one sample to another, with what was seen in between. Where not all threads were there all the time
+/// there are no switches, since those of a thread that has ended are lost.
+pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u64) -> ServerUse {
     let ticks = |from: u64, to: u64| to.saturating_sub(from) as f64 / ticks_per_second as f64;
     let mut user_seconds = ticks(from.user_ticks, to.user_ticks);
     let mut system_seconds = ticks(from.system_ticks, to.system_ticks);
-    let are_same =
-        from.tasks.keys().eq(to.tasks.keys()) && seen.iter().all(|seen| seen.tasks.keys().eq(from.tasks.keys()));
+    let names = |sample: &Sample| sample.tasks.keys().copied().collect::<Vec<u32>>();
+    let are_same = [to].into_iter().chain(seen).all(|sample| names(sample) == names(from));
     if let (true, Some(before), Some(after)) = (are_same, from.run_ns(), to.run_ns()) {
         // Exact in sum, where the ticks are exact in how it divides, or no less so than anything.
         let run = after.saturating_sub(before) as f64 / 1e9;
@@ -97,24 +119,23 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
         };
         (user_seconds, system_seconds) = (run * user_share, run * (1.0 - user_share));
     }
-    let switches = |count: fn(&Task) -> u64| {
-        let sum = |sample: &Sample| sample.tasks.values().map(count).sum::<u64>();
-        are_same.then(|| sum(to).saturating_sub(sum(from)))
+    let switches = |count: fn(&Task) -> Option<u64>| {
+        let sum = |sample: &Sample| sample.tasks.values().map(count).sum::<Option<u64>>();
+        if are_same { Some(sum(to)?.saturating_sub(sum(from)?)) } else { None }
     };
     let all = || [from, to].into_iter().chain(seen);
-    let used = ServerUse {
+    ServerUse {
         user_seconds,
         system_seconds,
         memory_at_rest: None,
         memory_connected: None,
         memory_peak: None,
-        threads: all().map(Sample::threads).max().unwrap_or_default(),
+        threads: all().map(|sample| sample.threads).max().unwrap_or_default(),
         processes: all().map(|sample| sample.processes).max().unwrap_or_default(),
         voluntary_switches: switches(|task| task.voluntary),
         involuntary_switches: switches(|task| task.involuntary),
         system_calls: None,
-    };
-    (used, are_same)
+    }
 }
 
 /// The clock's ticks in a second.
@@ -128,6 +149,7 @@ struct Stat {
     parent: u32,
     user_ticks: u64,
     system_ticks: u64,
+    threads: u64,
 }
 
 impl Stat {
@@ -140,6 +162,7 @@ impl Stat {
             parent: u32::try_from(number(4)?).ok()?,
             user_ticks: number(14)? + number(16)?,
             system_ticks: number(15)? + number(17)?,
+            threads: number(20)?,
         })
     }
 }
@@ -183,24 +206,28 @@ fn numbers_in(path: &str) -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Every process's parent.
-fn parents() -> BTreeMap<u32, u32> {
-    let parent = |pid| Some((pid, Stat::parse(&read(pid, "stat")?)?.parent));
-    numbers_in("/proc").into_iter().filter_map(parent).collect()
+/// Every process.
+fn stats() -> BTreeMap<u32, Stat> {
+    let stat = |pid| Some((pid, Stat::parse(&read(pid, "stat")?)?));
+    numbers_in("/proc").into_iter().filter_map(stat).collect()
 }
 
 /// `pid` and all that descend from it.
-fn family(pid: u32, parents: &BTreeMap<u32, u32>) -> BTreeSet<u32> {
-    let mut family = BTreeSet::from([pid]);
-    loop {
-        let before = family.len();
-        let children = parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(&child, _)| child);
-        let children: Vec<u32> = children.collect();
-        family.extend(children);
-        if family.len() == before {
-            return family;
+fn family(pid: u32, all: &BTreeMap<u32, Stat>) -> BTreeMap<u32, Stat> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (&child, stat) in all {
+        children.entry(stat.parent).or_default().push(child);
+    }
+    let mut family = BTreeMap::new();
+    let mut found = vec![pid];
+    while let Some(pid) = found.pop() {
+        // Whoever was its own ancestor would be looked at for ever.
+        if let Some(stat) = all.get(&pid).filter(|_| !family.contains_key(&pid)) {
+            family.insert(pid, *stat);
+            found.extend(children.get(&pid).into_iter().flatten());
         }
     }
+    family
 }
 
 #[cfg(test)]
@@ -210,7 +237,7 @@ mod tests {
     #[test]
     fn a_process_is_read_whatever_its_name_is() {
         let text = "4711 (a) b (c) S 42 4711 4711 0 -1 4194304 100 0 0 0 150 250 30 40 20 0 7 0 12345 1000 200 1844";
-        assert_eq!(Stat::parse(text), Some(Stat { parent: 42, user_ticks: 180, system_ticks: 290 }));
+        assert_eq!(Stat::parse(text), Some(Stat { parent: 42, user_ticks: 180, system_ticks: 290, threads: 7 }));
         assert_eq!(Stat::parse("4711 (short) S 42"), None);
         assert_eq!(Stat::parse(""), None);
     }
@@ -229,21 +256,24 @@ mod tests {
 
     #[test]
     fn a_family_is_all_that_descend() {
-        let parents = BTreeMap::from([(1, 0), (10, 1), (11, 10), (12, 10), (13, 12), (20, 1)]);
-        assert_eq!(family(10, &parents), BTreeSet::from([10, 11, 12, 13]));
-        assert_eq!(family(99, &parents), BTreeSet::from([99]));
+        let stat = |(pid, parent)| (pid, Stat { parent, user_ticks: 1, system_ticks: 1, threads: 1 });
+        let all: BTreeMap<u32, Stat> = [(1, 0), (10, 1), (11, 10), (12, 10), (13, 12), (20, 1)].map(stat).into();
+        assert_eq!(family(10, &all).into_keys().collect::<Vec<_>>(), [10, 11, 12, 13]);
+        assert!(family(99, &all).is_empty());
     }
 
     fn sample(user_ticks: u64, system_ticks: u64, tasks: &[(u32, u64, u64)]) -> Sample {
-        let task = |&(tid, run_ns, voluntary)| (tid, Task { run_ns: Some(run_ns), voluntary, involuntary: 0 });
-        Sample { user_ticks, system_ticks, processes: 1, tasks: tasks.iter().map(task).collect(), ..Sample::default() }
+        let task = |&(tid, run_ns, voluntary)| {
+            (tid, Task { run_ns: Some(run_ns), voluntary: Some(voluntary), involuntary: Some(0) })
+        };
+        let threads = tasks.len() as u32;
+        Sample { user_ticks, system_ticks, processes: 1, threads, tasks: tasks.iter().map(task).collect() }
     }
 
     #[test]
     fn time_is_exact_where_every_thread_was_there_all_the_time() {
         let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 404_000_000, 12)]));
-        let (used, are_same) = between(&from, &[], &to, 100);
-        assert!(are_same);
+        let used = between(&from, &[], &to, 100);
         assert!((used.user_seconds - 0.101).abs() < 1e-9 && (used.system_seconds - 0.303).abs() < 1e-9, "{used:?}");
         assert_eq!((used.voluntary_switches, used.threads), (Some(7), 1));
     }
@@ -252,8 +282,7 @@ mod tests {
     fn switches_are_left_out_where_threads_come_and_go() {
         let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 404_000_000, 12)]));
         let seen = [sample(15, 20, &[(1, 200, 6), (2, 1000, 1)])];
-        let (used, are_same) = between(&from, &seen, &to, 100);
-        assert!(!are_same);
+        let used = between(&from, &seen, &to, 100);
         assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
         assert_eq!((used.voluntary_switches, used.threads), (None, 2));
     }
@@ -262,8 +291,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn our_own_process_is_there() {
         let sample = Sample::take(std::process::id()).unwrap();
-        assert!(sample.threads() >= 1 && sample.processes >= 1);
-        assert!(sample.memory().unwrap() > 10_000 && sample.memory_peak() >= sample.memory());
-        assert_eq!(Sample::take(u32::MAX), None);
+        assert!(sample.threads >= 1 && sample.processes >= 1);
+        let memory = Memory::take(std::process::id()).unwrap();
+        assert!(memory.size > 10_000 && memory.peak >= memory.size);
+        assert_eq!((Sample::take(u32::MAX), Memory::take(u32::MAX)), (None, None));
     }
 }

@@ -490,7 +490,7 @@ fn line(run: &Run) -> String {
         run.subject,
         shown(&run.point),
         run.round,
-        run.replies as f64 / run.seconds,
+        run.replies as f64 / run.seconds.max(f64::MIN_POSITIVE),
         micros(0.5),
         micros(0.99),
         micros(0.999),
@@ -504,6 +504,12 @@ fn line(run: &Run) -> String {
         let service = Recorder::from(service);
         let micros = |quantile| service.quantile(quantile) as f64 / 1e3;
         line += &format!(", since they were sent p50 {:.0} µs, p99 {:.0} µs", micros(0.5), micros(0.99));
+    }
+    for (kind, count) in &run.errors {
+        line += &format!(", {count} times {kind}");
+    }
+    if run.unsent > 0 {
+        line += &format!(", {} not sent", run.unsent);
     }
     line += &format!("; generator {:.0} % busy", run.generator.busy * 100.0);
     if let Some(lag) = &run.generator.lag {

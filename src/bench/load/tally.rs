@@ -98,12 +98,12 @@ impl Tally {
     /// long as they have waited, and longer: to leave them out would make a server the better the less it answers.
     pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, queued: impl Iterator<Item = u64>, now: u64) {
         for stamp in stamps {
-            let is_measured = match self.is_open {
-                true => self.window.contains(&stamp.due),
-                false => stamp.sent < self.window.end,
-            };
-            if is_measured {
-                *self.errors.entry(UNANSWERED.into()).or_default() += 1;
+            if stamp.due >= self.window.end {
+                continue;
+            }
+            *self.errors.entry(UNANSWERED.into()).or_default() += 1;
+            // In the open loop one that was due before is none of those that are measured, but it's no less unanswered.
+            if !self.is_open || self.window.contains(&stamp.due) {
                 self.latency.record(now - if self.is_open { stamp.due } else { stamp.sent });
                 self.service.record(now - stamp.sent);
             }
