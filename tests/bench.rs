@@ -395,10 +395,12 @@ fn every_workload_runs() {
 
 #[test]
 fn a_model_that_serves_one_client_leaves_the_others_unanswered() {
-    let results = bench(&["--model", "sequential", "--connections", "3", "--closed"]);
-    let run = &results.runs[0];
-    assert_eq!(run.errors.get(UNANSWERED), Some(&2), "{}", told(run));
-    assert!(run.replies > 0 && run.doubt.is_some());
+    let results = bench(&["--model", "sequential", "--connections", "3"]);
+    assert_eq!(results.runs.len(), 2);
+    for run in &results.runs {
+        assert_eq!(run.errors.get(UNANSWERED), Some(&2), "{}", told(run));
+        assert!(run.replies > 0 && run.doubt.as_ref().unwrap().contains("never answered"), "{}", told(run));
+    }
 }
 
 #[test]
@@ -415,6 +417,16 @@ fn a_python_server_is_measured_as_well() {
     assert!(matches!(run.point.pace, Pace::Open { schedule: Schedule::Poisson, .. }));
     assert_eq!(run.server.is_some(), cfg!(target_os = "linux"));
     server.ended();
+}
+
+#[test]
+fn an_objective_is_looked_for() {
+    let results = bench(&["--model", "reactor", "--connections", "2", "--slo", "max<1h"]);
+    let [kept] = &results.kept[..] else { panic!("{:?}", results.kept) };
+    assert_eq!((kept.subject.as_str(), kept.round, kept.objective.as_str()), ("reactor", 1, "max<1h"));
+    assert!(results.runs.len() >= 2 && results.runs[0].point.pace == Pace::Closed);
+    // Everything is in time, so only what couldn't be sent may have lowered it.
+    assert!(kept.rate_per_second.is_none_or(|rate| rate > 0.0));
 }
 
 #[test]

@@ -263,6 +263,11 @@ fn doubt(
     if tally.replies < REPLIES_MIN {
         return Some(format!("only {} replies came", tally.replies));
     }
+    // First this, for time in which it was kept from working counts as work.
+    let got = measured.cpu_seconds / measured.seconds;
+    if conditions.pinning.is_apart() && got < CPU_MIN {
+        return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
+    }
     let is_exhausted = server.is_some_and(|server| is_exhausted(server, measured.seconds, conditions));
     if measured.busy > BUSY_MAX {
         let busy = percent(measured.busy);
@@ -273,10 +278,6 @@ fn doubt(
                  the server's, its throughput may be the limit of either"
             ),
         });
-    }
-    let got = measured.cpu_seconds / measured.seconds;
-    if conditions.pinning.is_apart() && got < CPU_MIN {
-        return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
     }
     if is_open(point) {
         let (lag, latency) = (tally.lag.quantile(0.99), tally.latency.quantile(0.99));
