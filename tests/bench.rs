@@ -157,10 +157,12 @@ fn of_a_stall_the_open_loop_says_what_theory_says_and_the_closed_loop_next_to_no
         assert_eq!(open.tally.latency.count(), (RATE * SECONDS) as u64);
         // Who comes at a moment of the stall waits for the rest of it, and they come evenly: so the share of all that
         // wait longer than t is (stall - t) / duration.
+        // On a machine that keeps the generator from running it can't be on time, and knows by how much.
+        let late = seconds(&open.tally.lag, 0.99);
         for quantile in [0.8, 0.9, 0.95, 0.99, 0.999] {
             let theory = stalled - (1.0 - quantile) * SECONDS;
             let said = seconds(&open.tally.latency, quantile);
-            assert!((said - theory).abs() < 0.05 * theory, "{quantile}: {said} s, not {theory} s");
+            assert!((said - theory).abs() < 0.05 * theory + late, "{quantile}: {said} s, not {theory} s");
         }
         assert!(seconds(&open.tally.latency, 0.5) < 0.1, "most don't notice");
         // What the requests took once they were sent is another matter: four of them have met the stall.

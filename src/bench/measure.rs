@@ -252,7 +252,7 @@ fn doubt(
         return Some(format!("nothing was left to ask: {}", all_errors(measured)));
     }
     if let Some(&unanswered) = tally.errors.get(UNANSWERED)
-        && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections * point.depth)
+        && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections) * f64::from(point.depth)
     {
         return Some(format!("{unanswered} requests were never answered, on {} connections", point.connections));
     }

@@ -86,7 +86,7 @@ pub struct Received {
 }
 
 impl Link {
-    /// A place for a connection with room for `depth` requests on their way.
+    /// A place for a connection that may have `depth` requests on their way.
     pub fn new(number: usize, role: Role, depth: usize) -> Link {
         Link {
             role,
@@ -97,7 +97,7 @@ impl Link {
             sent: 0,
             sendable: 0,
             received: 0,
-            stamps: VecDeque::with_capacity(depth),
+            stamps: VecDeque::with_capacity(depth.min(DEPTH_TYPICAL)),
         }
     }
 
@@ -253,6 +253,9 @@ impl Link {
         self.close();
     }
 }
+
+/// Requests on their way at once that there is room for from the beginning.
+const DEPTH_TYPICAL: usize = 64;
 
 /// Asks for a connection from one address to another.
 fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
