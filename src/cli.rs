@@ -5,6 +5,7 @@
 
 mod address;
 mod bench;
+mod bench_report;
 mod call_accumulate;
 mod call_app;
 mod call_command;

@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use libc::{c_int, c_short};
 use rustix::process::Pid;
-#[cfg(feature = "cli")]
-use rustix::process::{ioctl_tiocsctty, setsid};
 #[cfg(all(feature = "cli", target_os = "linux"))]
 use rustix::process::Signal;
+#[cfg(feature = "cli")]
+use rustix::process::{ioctl_tiocsctty, setsid};
 
 /// A descriptor for [`poll`]: what is asked of it, and what was found.
 ///

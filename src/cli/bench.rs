@@ -1,27 +1,31 @@
 //! `multiconn bench`: servers side by side under the same load.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::slice;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::address::Address;
+use super::bench_report::{BenchReport, ReportOptions};
 use super::{Failure, cannot_write, descriptors, print, units};
+use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
 use crate::bench::measure::{Conditions, Outcome, measure};
 use crate::bench::pinning::{Cpus, Pinning, bind};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
 use crate::bench::recorder::Recorder;
+use crate::bench::report;
 use crate::bench::results::{Kept, Pace, Point, Results, Run, Schedule, Workload};
 use crate::bench::server::{Source, Subject};
 use crate::bench::slo::{Objective, search};
@@ -35,6 +39,7 @@ use crate::text::reason;
 /// as soon as replies come (closed loop), which tells throughput; then at 70 % of the lowest throughput of all, at times
 /// that are fixed before (open loop), which tells latency.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "report")]
 #[command(after_help = "Example:\n  \
     multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
@@ -105,14 +110,21 @@ pub struct Bench {
     /// Write everything to this file, as JSON
     #[arg(long, help_heading = OUTPUT, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten, next_help_heading = OUTPUT)]
+    reports: ReportOptions,
+    #[command(subcommand)]
+    earlier: Option<Earlier>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Earlier {
+    Report(BenchReport),
 }
 
 const SERVERS: &str = "Servers";
 const LOAD: &str = "Load";
 const MEASURING: &str = "Measuring";
 const OUTPUT: &str = "Output";
-/// Which description the results follow.
-const SCHEMA: &str = "multiconn-bench-1";
 /// Those that serve any number of connections at once.
 const MODELS: [Model; 5] = [Model::Reactor, Model::Threads, Model::Fork, Model::Select, Model::Poll];
 /// Descriptors that aren't connections.
@@ -171,7 +183,10 @@ fn rate(text: &str) -> Result<f64, String> {
 
 impl Bench {
     /// Measures everything, and writes what came of it.
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(mut self) -> Result<(), Failure> {
+        if let Some(Earlier::Report(report)) = self.earlier.take() {
+            return report.run();
+        }
         let subjects = self.subjects()?;
         let points = self.grid().points();
         let descriptors = self.room_for(&points)?;
@@ -336,12 +351,10 @@ impl Bench {
                 let run = session.turn(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
                 Ok(objective.is_kept(run))
             })?;
-            session.say(&match rate_per_second {
-                Some(rate) => format!("{name}: keeps {objective} up to {rate:.0} requests/s"),
-                None => format!("{name}: keeps {objective} at no rate that was tried"),
-            })?;
             let (point, objective) = (point.clone(), objective.to_string());
-            session.results.kept.push(Kept { subject: name, point, round: turn.round, objective, rate_per_second });
+            let kept = Kept { subject: name, point, round: turn.round, objective, rate_per_second };
+            session.say(&found(&kept));
+            session.results.kept.push(kept);
         }
         Ok(())
     }
@@ -355,14 +368,22 @@ impl Bench {
             eprintln!("Ended early, after {} measurements", results.runs.len());
         }
         if let Some(path) = &self.json {
-            let mut text = serde_json::to_string(results)
-                .map_err(|error| Failure::new(format!("the results cannot be written as JSON: {error}")))?;
-            text.push('\n');
-            fs::write(path, text).map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            results.write(path).map_err(|error| cannot_write(&path.display().to_string(), &error))?;
         }
-        let notes: String = results.notes.iter().map(|note| format!("Note: {note}\n")).collect();
-        print(notes.as_bytes())
+        let all = slice::from_ref(results);
+        self.reports.write(all)?;
+        let kept: String = results.kept.iter().map(|kept| format!("{}\n", found(kept))).collect();
+        print((report::table(all) + &kept).as_bytes())
     }
+}
+
+/// What a search has found, in a line.
+fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept) -> String {
+    let where_to = match rate_per_second {
+        Some(rate) => format!("up to {rate:.0} requests/s"),
+        None => "at no rate that was tried".into(),
+    };
+    format!("{subject} {}, round {round}: keeps {objective} {where_to}", shown(point))
 }
 
 /// What holds for all measurements.
@@ -441,7 +462,7 @@ impl Session<'_> {
                         self.results.notes.push(note);
                     }
                 }
-                self.say(&line(&run))?;
+                self.say(&line(&run));
                 // A search makes as many as it makes.
                 if self.bar.length() == Some(self.bar.position()) {
                     self.bar.inc_length(1);
@@ -456,8 +477,8 @@ impl Session<'_> {
         }
     }
 
-    fn say(&self, line: &str) -> Result<(), Failure> {
-        self.bar.suspend(|| print(format!("{line}\n").as_bytes()))
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
     }
 }
 

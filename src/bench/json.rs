@@ -1,0 +1,142 @@
+//! Results in a file: JSON that follows a schema, which `docs/benchmarks-results.md` describes.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::results::{Histogram, Results};
+use crate::text::reason;
+
+/// What [`Results::schema`] says of files as they are written now.
+pub const SCHEMA: &str = "multiconn-bench/1";
+
+impl Results {
+    /// Reads results from a file.
+    ///
+    /// # Errors
+    /// If it can't be read, is not JSON, follows another schema, or says what can't be.
+    pub fn read(path: &Path) -> Result<Results, ReadError> {
+        let text = fs::read(path).map_err(ReadError::Io)?;
+        Results::from_json(&text)
+    }
+
+    /// Reads results from JSON.
+    ///
+    /// # Errors
+    /// If it is not JSON, follows another schema, or says what can't be.
+    pub fn from_json(text: &[u8]) -> Result<Results, ReadError> {
+        let head: Head = serde_json::from_slice(text).map_err(|error| match error.classify() {
+            Category::Data => ReadError::Invalid(error.to_string()),
+            Category::Io | Category::Syntax | Category::Eof => ReadError::NotJson(error.to_string()),
+        })?;
+        match head.schema {
+            Some(serde_json::Value::String(schema)) if schema == SCHEMA => {}
+            other => return Err(ReadError::Schema(other.map(|schema| schema.to_string()))),
+        }
+        let results: Results = serde_json::from_slice(text).map_err(|error| ReadError::Invalid(error.to_string()))?;
+        results.check().map_err(ReadError::Invalid)?;
+        Ok(results)
+    }
+
+    /// Writes them to a file, which is there whole or not at all.
+    ///
+    /// # Errors
+    /// If it can't be written. What was there before is then left as it was.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        write_whole(path, &text)
+    }
+
+    /// What a reader relies on beyond the types.
+    fn check(&self) -> Result<(), String> {
+        for (index, subject) in self.subjects.iter().enumerate() {
+            if self.subjects[..index].iter().any(|other| other.name == subject.name) {
+                return Err(format!("two subjects are called {:?}", subject.name));
+            }
+        }
+        for (index, run) in self.runs.iter().enumerate() {
+            let fail = |why: &str| Err(format!("run {}: {why}", index + 1));
+            if !self.subjects.iter().any(|subject| subject.name == run.subject) {
+                return fail(&format!("no subject is called {:?}", run.subject));
+            }
+            let histograms =
+                [Some(&run.latency), run.service.as_ref(), run.connect.as_ref(), run.generator.lag.as_ref()];
+            if !histograms.into_iter().flatten().all(Histogram::is_ascending) {
+                return fail("a histogram's values don't ascend");
+            }
+            if !run.over_time.windows(2).all(|pair| pair[0].until < pair[1].until) {
+                return fail("the slices of time don't follow each other");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Histogram {
+    fn is_ascending(&self) -> bool {
+        self.buckets.windows(2).all(|pair| pair[0].0 < pair[1].0)
+    }
+}
+
+/// What is looked at first.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<serde_json::Value>,
+}
+
+/// Why results can't be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The file can't be read.
+    Io(io::Error),
+    /// It's not JSON; why, and where.
+    NotJson(String),
+    /// It is JSON of another kind: what it says of its schema, if anything.
+    Schema(Option<String>),
+    /// It says what can't be, or misses something.
+    Invalid(String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Io(error) => f.write_str(&reason(error)),
+            ReadError::NotJson(why) => write!(f, "it is not JSON: {why}"),
+            ReadError::Schema(None) => write!(f, "it is no result of a benchmark: it has no \"schema\" of {SCHEMA:?}"),
+            ReadError::Schema(Some(schema)) => {
+                let schema = schema.chars().take(SCHEMA_SHOWN_MAX).collect::<String>();
+                write!(f, "its schema is {schema}, and only {SCHEMA:?} is known here")
+            }
+            ReadError::Invalid(why) => write!(f, "it does not follow its schema: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Characters of a foreign schema that are shown.
+const SCHEMA_SHOWN_MAX: usize = 60;
+
+/// Writes a file under another name first, so that it's there whole or not at all. What is no plain file, such as a pipe,
+/// is written to.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return fs::write(path, bytes);
+    }
+    let Some(name) = path.file_name() else { return Err(io::ErrorKind::IsADirectory.into()) };
+    let mut part_name = OsString::from(name);
+    part_name.push(".part");
+    let part = path.with_file_name(part_name);
+    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // What there is of it is of no use to anybody.
+        let _ = fs::remove_file(&part);
+    }
+    written
+}

@@ -1,0 +1,35 @@
+//! Results as people and programs read them: on a terminal, as Markdown, CSV, or a page.
+
+pub mod csv;
+pub mod document;
+pub mod grid;
+pub mod html;
+pub mod markdown;
+pub mod plot;
+pub mod table;
+pub mod words;
+
+use super::results::Results;
+
+pub use csv::csv;
+pub use html::html;
+pub use markdown::markdown;
+pub use table::table;
+
+/// Puts results side by side whose servers have the same names: these get the name of their file in front.
+pub fn side_by_side(files: Vec<(String, Results)>) -> Vec<Results> {
+    let (labels, mut all): (Vec<String>, Vec<Results>) = files.into_iter().unzip();
+    let names: Vec<Vec<String>> =
+        all.iter().map(|results| results.subjects.iter().map(|subject| subject.name.clone()).collect()).collect();
+    for (index, results) in all.iter_mut().enumerate() {
+        let others = || names.iter().enumerate().filter(|&(other, _)| other != index).flat_map(|(_, names)| names);
+        let rename = |name: &mut String| {
+            if others().any(|other| other == name) {
+                *name = format!("{}: {name}", labels[index]);
+            }
+        };
+        results.subjects.iter_mut().for_each(|subject| rename(&mut subject.name));
+        results.runs.iter_mut().for_each(|run| rename(&mut run.subject));
+    }
+    all
+}

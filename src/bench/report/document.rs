@@ -1,0 +1,295 @@
+//! What a report says, in its order, before it's written for a terminal, as Markdown or as a page.
+
+use super::super::results::Results;
+use super::super::stats::{Difference, ROUNDS_MIN};
+use super::super::summary::{Comparison, Figure, Group, Row, Summary};
+use super::grid::{Cell, Grid, Mark};
+use super::words;
+
+/// A report in words and tables.
+#[derive(Debug)]
+pub struct Document {
+    /// What it's about.
+    pub title: String,
+    /// What a reader must know of all of it.
+    pub notes: Vec<String>,
+    /// One for each group of points.
+    pub sections: Vec<Section>,
+    /// Where, when and how it was measured.
+    pub sources: Vec<Source>,
+}
+
+/// Points that can stand beside each other.
+#[derive(Debug)]
+pub struct Section {
+    /// What was asked for.
+    pub title: String,
+    /// What the comparison says, for each server and point.
+    pub verdicts: Vec<Verdict>,
+    /// Why there is no verdict of some rows, and what went wrong.
+    pub doubts: Vec<String>,
+    /// All figures.
+    pub grids: Vec<Grid>,
+}
+
+/// What the comparison says of a server at a point.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The server's name.
+    pub server: String,
+    /// The point, in words.
+    pub point: String,
+    /// Of each figure that was compared, in words.
+    pub said: Vec<String>,
+}
+
+/// Where results come from.
+#[derive(Debug)]
+pub struct Source {
+    /// When it was measured.
+    pub title: String,
+    /// What, and how it was.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Document {
+    /// That of one call of `bench`, or of several side by side; `summary` is of the same.
+    pub fn of(all: &[Results], summary: &Summary<'_>) -> Document {
+        Document {
+            title: title(summary),
+            notes: notes(all, summary),
+            sections: summary.groups.iter().map(|group| section(group, summary)).collect(),
+            sources: all.iter().map(source).collect(),
+        }
+    }
+}
+
+/// What stands for a row in doubt.
+pub const DOUBT: &str = "*";
+
+fn title(summary: &Summary<'_>) -> String {
+    let names: Vec<&str> = summary.subjects.iter().map(|subject| subject.name.as_str()).collect();
+    match names[..] {
+        [] => "multiconn bench".into(),
+        [one] => format!("multiconn bench: {one}"),
+        [first, second] => format!("multiconn bench: {first} and {second}"),
+        [first, ref others @ ..] => format!("multiconn bench: {first} and {} others", others.len()),
+    }
+}
+
+fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if summary.groups.is_empty() {
+        notes.push("Nothing was measured.".into());
+    }
+    if all.iter().any(|results| results.ended_early) {
+        notes.push("It was ended before all was measured: what is here is what there was by then.".into());
+    }
+    if all.len() > 1 {
+        notes.push(
+            "These are several calls, one after the other: what changed on the machine in between is in the ratios between \
+             servers of different calls, and not in their intervals."
+                .into(),
+        );
+        let machine = |results: &Results| (results.machine.processor.clone(), results.machine.kernel.clone());
+        if all.windows(2).any(|pair| machine(&pair[0]) != machine(&pair[1])) {
+            notes.push("They were not measured on the same machine and kernel, and that is in the ratios too.".into());
+        }
+    }
+    let rounds = summary.rows().map(|row| row.runs.len()).min().unwrap_or(ROUNDS_MIN);
+    if rounds < ROUNDS_MIN && summary.subjects.len() > 1 {
+        notes.push(format!(
+            "Of fewer than {ROUNDS_MIN} rounds no interval can be told, and so no verdict: --rounds {ROUNDS_MIN} or more."
+        ));
+    }
+    notes.extend(all.iter().flat_map(|results| results.notes.clone()));
+    let mut seen = std::collections::BTreeSet::new();
+    notes.retain(|note| seen.insert(note.clone()));
+    notes
+}
+
+fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
+    let mut verdicts = Vec::new();
+    for row in &group.rows {
+        let said: Vec<String> = Figure::COMPARED
+            .into_iter()
+            .filter_map(|figure| Some(words::sentence(figure, &group.compare(row, figure)?)))
+            .collect();
+        if !said.is_empty() {
+            let point = words::point(group.axis, row.point);
+            verdicts.push(Verdict { server: row.name.into(), point, said });
+        }
+    }
+    let mut doubts = Vec::new();
+    for row in &group.rows {
+        let at = format!("{}, {}", row.name, words::point(group.axis, row.point));
+        doubts.extend(row.doubts().iter().map(|why| format!("{at}: {why}")));
+        let errors: Vec<String> = row
+            .errors()
+            .iter()
+            .filter(|&(_, &count)| count > 0)
+            .map(|(kind, &count)| format!("{} × {kind}", words::grouped(count)))
+            .collect();
+        if !errors.is_empty() {
+            doubts.push(format!("{at}: errors: {}", errors.join(", ")));
+        }
+    }
+    let grids = [load_grid(group), latency_grid(group), server_grid(group), comparison_grid(group, summary)];
+    let grids = grids.into_iter().filter(|grid| !grid.is_empty()).collect();
+    Section { title: words::group(group), verdicts, doubts, grids }
+}
+
+/// A table with a row for each row, and the columns that say which.
+pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
+    let mut grid = Grid::new(title);
+    let points = group.rows.iter().map(|row| match group.axis.of(row.point) {
+        value if value == value.trunc() => words::grouped(value as u64).into(),
+        value => format!("{value:.1}").into(),
+    });
+    grid.key(group.axis.title(), true, points.collect());
+    let names = group.rows.iter().map(|row| match row.is_doubtful() {
+        true => Cell { text: format!("{} {DOUBT}", row.name), mark: Mark::Doubt },
+        false => row.name.into(),
+    });
+    grid.key("server", false, names.collect());
+    grid
+}
+
+fn load_grid(group: &Group<'_>) -> Grid {
+    let rounds = group.rows.iter().map(|row| row.runs.len()).max().unwrap_or(0);
+    let mut grid = keyed(group, format!("Throughput (median of {})", words::counted(rounds as u64, "round")));
+    column(&mut grid, group, Figure::RequestsPerSecond);
+    let ranges = group.rows.iter().map(|row| match row.spread(Figure::RequestsPerSecond) {
+        Some(spread) => words::range(Figure::RequestsPerSecond, spread).into(),
+        None => Cell::default(),
+    });
+    grid.column("lowest–highest", true, ranges.collect());
+    for figure in [Figure::BytesPerSecond, Figure::ConnectP50, Figure::ConnectP99, Figure::Unsent, Figure::Errors] {
+        column(&mut grid, group, figure);
+    }
+    column(&mut grid, group, Figure::GeneratorBusy);
+    column(&mut grid, group, Figure::LagP99);
+    grid
+}
+
+fn latency_grid(group: &Group<'_>) -> Grid {
+    let mut grid = keyed(group, "Latency");
+    for figure in [
+        Figure::LatencyP50,
+        Figure::LatencyP90,
+        Figure::LatencyP99,
+        Figure::LatencyP999,
+        Figure::LatencyMax,
+        Figure::ServiceP50,
+        Figure::ServiceP99,
+    ] {
+        column(&mut grid, group, figure);
+    }
+    grid
+}
+
+fn server_grid(group: &Group<'_>) -> Grid {
+    let mut grid = keyed(group, "What the server took");
+    for figure in [
+        Figure::CpuPerRequest,
+        Figure::UserPerRequest,
+        Figure::SystemPerRequest,
+        Figure::CpuPerGigabyte,
+        Figure::MemoryAtRest,
+        Figure::MemoryPerConnection,
+        Figure::MemoryPeak,
+        Figure::Threads,
+        Figure::Processes,
+        Figure::SwitchesPerRequest,
+        Figure::SystemCallsPerRequest,
+    ] {
+        column(&mut grid, group, figure);
+    }
+    grid
+}
+
+fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
+    let cell = |row: &Row<'_>| {
+        let Some(spread) = row.spread(figure) else { return Cell::default() };
+        // Of what must not be at all, one round's is enough.
+        let is_flaw = matches!(figure, Figure::Errors | Figure::Unsent);
+        let value = if is_flaw { spread.max } else { spread.median };
+        let mark = if is_flaw && value > 0.0 { Mark::Doubt } else { Mark::None };
+        Cell { text: figure.show(value), mark }
+    };
+    let cells: Vec<Cell> = group.rows.iter().map(cell).collect();
+    if figure == Figure::Unsent && cells.iter().all(|cell| cell.mark == Mark::None) {
+        return;
+    }
+    grid.column(figure.title(), true, cells);
+}
+
+/// How many times as much as the first each has.
+fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
+    let first = summary.first().map_or("", |first| &first.name);
+    let mut grid = keyed(group, format!("Times {first} (with the 95 % interval)"));
+    for figure in Figure::COMPARED {
+        let cells = group.rows.iter().map(|row| match group.compare(row, figure) {
+            Some(comparison) => Cell { text: words::verdict(&comparison), mark: mark(figure, &comparison) },
+            None => Cell::default(),
+        });
+        let title = match figure {
+            Figure::LatencyP99 => "p99 latency",
+            other => other.title(),
+        };
+        grid.column(title, false, cells.collect());
+    }
+    // The first has nothing to be held against.
+    grid.rows.retain(|row| {
+        row[grid.columns.iter().take_while(|column| column.is_key).count()..].iter().any(|cell| !cell.text.is_empty())
+    });
+    grid
+}
+
+fn mark(figure: Figure, comparison: &Comparison) -> Mark {
+    match comparison.verdict {
+        None => Mark::Doubt,
+        Some(Difference::Unknown | Difference::Negligible | Difference::NotShown) => Mark::None,
+        Some(Difference::Higher) if figure.more_is_better() => Mark::Better,
+        Some(Difference::Lower) if !figure.more_is_better() => Mark::Better,
+        Some(Difference::Higher | Difference::Lower) => Mark::Worse,
+    }
+}
+
+fn source(results: &Results) -> Source {
+    let machine = &results.machine;
+    let cpus = |cpus: &[u32]| match cpus {
+        [] => "any".into(),
+        cpus => cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let mut facts = vec![
+        ("Command".into(), results.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
+        ("Version".into(), results.version.clone()),
+        ("System".into(), format!("{} {}", machine.system, machine.kernel)),
+        ("Processor".into(), format!("{}, {}", machine.processor, words::counted(machine.cores.into(), "core"))),
+    ];
+    if let Some(memory) = machine.memory_bytes {
+        facts.push(("Memory".into(), words::Unit::Bytes.show(memory as f64)));
+    }
+    if let Some(congestion_control) = &machine.congestion_control {
+        facts.push(("Congestion control".into(), congestion_control.clone()));
+    }
+    facts.push((
+        "Processors".into(),
+        format!("servers on {}, generator on {}", cpus(&machine.server_cpus), cpus(&machine.client_cpus)),
+    ));
+    facts.push(("Open files".into(), format!("{} at most", words::grouped(machine.descriptors_max))));
+    for subject in &results.subjects {
+        facts.push((subject.name.clone(), subject.how.clone()));
+    }
+    Source { title: format!("Measured {}", results.started), facts }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}

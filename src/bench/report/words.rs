@@ -1,0 +1,345 @@
+//! Numbers and verdicts as people read them.
+
+use super::super::results::{Pace, Point, Schedule, Workload};
+use super::super::stats::{Difference, Spread};
+use super::super::summary::{Axis, Comparison, Figure, Group};
+
+/// What a figure counts, and so how it's written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things in a second.
+    PerSecond,
+    /// Bytes in a second, in steps of 1000.
+    BytesPerSecond,
+    /// Seconds, milliseconds and so on.
+    Seconds,
+    /// Bytes, in steps of 1024.
+    Bytes,
+    /// Things.
+    Count,
+    /// Hundredths of 1.
+    Share,
+}
+
+impl Unit {
+    /// A value with its unit, of three digits.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Unit::PerSecond | Unit::Count => scaled(value, 1000.0, &["", "k", "M", "G"], ""),
+            Unit::BytesPerSecond => scaled(value, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"], " "),
+            Unit::Seconds if value < 1.0 => scaled(value * 1e9, 1000.0, &["ns", "µs", "ms", "s"], " "),
+            Unit::Seconds => scaled(value, 1000.0, &["s"], " "),
+            Unit::Bytes => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB"], " "),
+            Unit::Share => format!("{} %", digits(value * 100.0)),
+        }
+    }
+
+    /// The same without zeros at the end: for the marks of an axis.
+    pub fn show_short(self, value: f64) -> String {
+        let shown = self.show(value);
+        let end = shown.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(shown.len());
+        match shown[..end].contains('.') {
+            true => format!("{}{}", shown[..end].trim_end_matches('0').trim_end_matches('.'), &shown[end..]),
+            false => shown,
+        }
+    }
+}
+
+/// A number and the letters for its size.
+fn scaled(value: f64, step: f64, units: &[&str], between: &str) -> String {
+    let mut value = value;
+    let mut units = units.iter();
+    let mut unit = units.next().unwrap_or(&"");
+    // What would be rounded up to a thousand is one of the next unit.
+    while value.abs() >= step.min(999.5) {
+        let Some(next) = units.next() else { break };
+        value /= step;
+        unit = next;
+    }
+    match unit {
+        &"" => digits(value),
+        unit => format!("{}{between}{unit}", digits(value)),
+    }
+}
+
+/// A number of three digits, or more where it has more before the point.
+fn digits(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    if value == value.trunc() && value.abs() < 100.0 {
+        return format!("{value}");
+    }
+    let before = value.abs().log10().floor() as i32 + 1;
+    let places = (3 - before).clamp(0, 5) as usize;
+    format!("{value:.places$}")
+}
+
+impl Figure {
+    /// What it counts.
+    pub fn unit(self) -> Unit {
+        match self {
+            Figure::RequestsPerSecond => Unit::PerSecond,
+            Figure::BytesPerSecond => Unit::BytesPerSecond,
+            Figure::LatencyP50
+            | Figure::LatencyP90
+            | Figure::LatencyP99
+            | Figure::LatencyP999
+            | Figure::LatencyMax
+            | Figure::ServiceP50
+            | Figure::ServiceP99
+            | Figure::ConnectP50
+            | Figure::ConnectP99
+            | Figure::CpuPerRequest
+            | Figure::UserPerRequest
+            | Figure::SystemPerRequest
+            | Figure::CpuPerGigabyte
+            | Figure::LagP99 => Unit::Seconds,
+            Figure::MemoryAtRest | Figure::MemoryPerConnection | Figure::MemoryPeak => Unit::Bytes,
+            Figure::Errors
+            | Figure::Unsent
+            | Figure::Threads
+            | Figure::Processes
+            | Figure::SwitchesPerRequest
+            | Figure::SystemCallsPerRequest => Unit::Count,
+            Figure::GeneratorBusy => Unit::Share,
+        }
+    }
+
+    /// The head of its column.
+    pub fn title(self) -> &'static str {
+        match self {
+            Figure::RequestsPerSecond => "requests/s",
+            Figure::BytesPerSecond => "bytes/s",
+            Figure::LatencyP50 => "p50",
+            Figure::LatencyP90 => "p90",
+            Figure::LatencyP99 => "p99",
+            Figure::LatencyP999 => "p99.9",
+            Figure::LatencyMax => "max",
+            Figure::ServiceP50 => "service p50",
+            Figure::ServiceP99 => "service p99",
+            Figure::ConnectP50 => "connect p50",
+            Figure::ConnectP99 => "connect p99",
+            Figure::Errors => "errors",
+            Figure::Unsent => "unsent",
+            Figure::CpuPerRequest => "CPU/request",
+            Figure::UserPerRequest => "user",
+            Figure::SystemPerRequest => "system",
+            Figure::CpuPerGigabyte => "CPU/GB",
+            Figure::MemoryAtRest => "memory at rest",
+            Figure::MemoryPerConnection => "memory/connection",
+            Figure::MemoryPeak => "memory peak",
+            Figure::Threads => "threads",
+            Figure::Processes => "processes",
+            Figure::SwitchesPerRequest => "switches/request",
+            Figure::SystemCallsPerRequest => "system calls/request",
+            Figure::GeneratorBusy => "generator busy",
+            Figure::LagP99 => "lag p99",
+        }
+    }
+
+    /// Its name in a sentence, with the words for less and more of it.
+    fn in_words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Figure::RequestsPerSecond => ("fewer", "more", "requests/s"),
+            Figure::LatencyP99 => ("lower", "higher", "p99 latency"),
+            Figure::CpuPerRequest => ("less", "more", "CPU per request"),
+            Figure::MemoryPerConnection => ("less", "more", "memory per connection"),
+            other => ("less", "more", other.title()),
+        }
+    }
+
+    /// Its value, with its unit.
+    pub fn show(self, value: f64) -> String {
+        self.unit().show(value)
+    }
+}
+
+/// The lowest and the highest, with the unit once where it is one.
+pub fn range(figure: Figure, spread: Spread) -> String {
+    let (min, max) = (figure.show(spread.min), figure.show(spread.max));
+    if min == max {
+        return min;
+    }
+    let unit_of = |shown: &str| shown.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned();
+    match (unit_of(&min), unit_of(&max)) {
+        (a, b) if a == b => format!("{}–{max}", min.trim_end_matches(a.as_str())),
+        _ => format!("{min}–{max}"),
+    }
+}
+
+/// What was asked for at all points of a group.
+pub fn group(group: &Group<'_>) -> String {
+    let point = group.rows[0].point;
+    let mut parts = vec![workload(point.workload).to_owned(), counted(point.size, "byte")];
+    if point.depth > 1 {
+        parts.push(format!("{} deep", point.depth));
+    }
+    if group.axis != Axis::Connections {
+        parts.push(counted(point.connections.into(), "busy connection"));
+    }
+    if group.axis != Axis::Idle && point.idle > 0 {
+        parts.push(counted(point.idle.into(), "idle connection"));
+    }
+    parts.push(
+        match point.pace {
+            Pace::Closed => "closed loop",
+            Pace::Open { schedule: Schedule::Even, .. } => "open loop, even",
+            Pace::Open { schedule: Schedule::Poisson, .. } => "open loop, Poisson",
+        }
+        .into(),
+    );
+    parts.join(", ")
+}
+
+/// In which number a point differs from the others.
+pub fn point(axis: Axis, point: &Point) -> String {
+    let value = axis.of(point);
+    let mut text = match axis {
+        Axis::Connections => counted(point.connections.into(), "connection"),
+        Axis::Idle => counted(point.idle.into(), "idle connection"),
+        Axis::Rate => format!("{} requests/s", Unit::PerSecond.show(value)),
+    };
+    if let (Axis::Connections | Axis::Idle, Pace::Open { rate_per_second, .. }) = (axis, point.pace) {
+        text.push_str(&format!(", {} requests/s", Unit::PerSecond.show(rate_per_second)));
+    }
+    text
+}
+
+impl Axis {
+    /// What its numbers are.
+    pub fn title(self) -> &'static str {
+        match self {
+            Axis::Connections => "connections",
+            Axis::Idle => "idle connections",
+            Axis::Rate => "requests/s due",
+        }
+    }
+}
+
+fn workload(workload: Workload) -> &'static str {
+    match workload {
+        Workload::Echo => "echo",
+        Workload::App => "app, many on a connection",
+        Workload::AppClose => "app, a connection for each",
+        Workload::Connect => "connect and close",
+        Workload::Idle => "echo beside idle connections",
+        Workload::Stream => "stream",
+        Workload::Slow => "echo beside slow clients",
+    }
+}
+
+/// So many of a thing.
+pub fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{} {thing}s", grouped(count)),
+    }
+}
+
+/// A whole number, in groups of three digits from five on.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What a comparison says, for a table: how much more or less, and where that is in truth.
+pub fn verdict(comparison: &Comparison) -> String {
+    let ratio = comparison.ratio;
+    let between = ratio.interval.map(|(low, high)| format!("({} to {})", factor(low), factor(high)));
+    let between = between.unwrap_or_default();
+    match comparison.verdict {
+        None => format!("{} {between} in doubt", factor(ratio.value)),
+        Some(Difference::Unknown) => format!("{}, too few rounds", factor(ratio.value)),
+        Some(Difference::Negligible | Difference::NotShown) => format!("no difference {between}"),
+        Some(Difference::Higher | Difference::Lower) => format!("{} {between}", factor(ratio.value)),
+    }
+}
+
+/// What a comparison says, in a sentence's part.
+pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
+    let ratio = comparison.ratio;
+    let between = match ratio.interval {
+        Some((low, high)) => format!(" ({} to {} times)", factor(low), factor(high)),
+        None => String::new(),
+    };
+    let (less, more, name) = figure.in_words();
+    match comparison.verdict {
+        None => format!("{name}: no verdict, since a run is in doubt"),
+        Some(Difference::Unknown) => format!("{name}: no verdict, from fewer than three rounds"),
+        Some(Difference::Negligible) => format!("{name}: no difference{between}"),
+        Some(Difference::NotShown) => format!("{name}: no difference shown{between}"),
+        Some(Difference::Lower) => format!("{} % {less} {name}{between}", whole(100.0 * (1.0 - ratio.value))),
+        Some(Difference::Higher) if ratio.value < 2.0 => {
+            format!("{} % {more} {name}{between}", whole(100.0 * (ratio.value - 1.0)))
+        }
+        Some(Difference::Higher) => format!("{} times the {name}{between}", digits(ratio.value)),
+    }
+}
+
+/// A part of a hundred, of which fractions matter near its ends only.
+fn whole(percent: f64) -> String {
+    match percent {
+        percent if (10.0..99.0).contains(&percent) => format!("{percent:.0}"),
+        percent => format!("{percent:.1}"),
+    }
+}
+
+fn factor(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 0.1 => format!("{ratio:.3}"),
+        ratio if ratio < 10.0 => format!("{ratio:.2}"),
+        ratio if ratio < 1e4 => format!("{ratio:.0}"),
+        ratio => format!("{ratio:.0e}"),
+    }
+}
+
+/// Text of which no character moves the cursor, hides others or turns their order around.
+pub fn plain(text: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_three_digits_and_a_unit() {
+        for (unit, value, text) in [
+            (Unit::PerSecond, 48_912.0, "48.9k"),
+            (Unit::PerSecond, 999.7, "1k"),
+            (Unit::PerSecond, 0.0, "0"),
+            (Unit::Seconds, 0.000_019_84, "19.8 µs"),
+            (Unit::Seconds, 0.999_96, "1 s"),
+            (Unit::Seconds, 12.0, "12 s"),
+            (Unit::Seconds, 0.000_000_000_5, "0.500 ns"),
+            (Unit::Bytes, 200.0, "200 B"),
+            (Unit::Bytes, 1023.0, "0.999 KiB"),
+            (Unit::Bytes, 8192.0, "8 KiB"),
+            (Unit::BytesPerSecond, 3_124_000_000.0, "3.12 GB/s"),
+            (Unit::Count, 2.015, "2.02"),
+            (Unit::Share, 0.873, "87.3 %"),
+        ] {
+            assert_eq!(unit.show(value), text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_in_groups() {
+        assert_eq!([1000, 10_000, 1_234_567].map(grouped), ["1000", "10 000", "1 234 567"]);
+        assert_eq!(counted(1, "byte"), "1 byte");
+    }
+}

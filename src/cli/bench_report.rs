@@ -1,0 +1,77 @@
+//! `multiconn bench report`: earlier results again, or side by side.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Failure, cannot_write, print};
+use crate::bench::json::write_whole;
+use crate::bench::report;
+use crate::bench::results::Results;
+
+/// Show earlier results again, or several side by side
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  multiconn bench report before.json after.json --html report.html")]
+pub struct BenchReport {
+    /// What `multiconn bench --json FILE` has written; with several, all are held against the first server of the first
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reports: ReportOptions,
+}
+
+/// Where to write reports, beside the table on standard output.
+#[derive(Debug, Args)]
+pub struct ReportOptions {
+    /// Write every run as a row of CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the tables and verdicts as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write a page with plots, which needs nothing but itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl BenchReport {
+    pub fn run(self) -> Result<(), Failure> {
+        let files = self.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
+        let all = report::side_by_side(labels(&self.files).into_iter().zip(files).collect());
+        self.reports.write(&all)?;
+        print(report::table(&all).as_bytes())
+    }
+}
+
+impl ReportOptions {
+    /// Writes the reports that were asked for.
+    pub fn write(&self, all: &[Results]) -> Result<(), Failure> {
+        let renderers: [(_, fn(&[Results]) -> String); 3] =
+            [(&self.csv, report::csv), (&self.markdown, report::markdown), (&self.html, report::html)];
+        for (path, render) in renderers {
+            let Some(path) = path else { continue };
+            write_whole(path, render(all).as_bytes())
+                .map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Results, Failure> {
+    Results::read(path).map_err(|error| Failure::new(format!("cannot read results from {}: {error}", path.display())))
+}
+
+/// What servers of the same name are told apart by: the files' names, or where these are the same, their numbers.
+fn labels(paths: &[PathBuf]) -> Vec<String> {
+    let names: Vec<String> =
+        paths.iter().map(|path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()).collect();
+    let is_twice = |name| names.iter().filter(|&other| other == name).count() > 1;
+    names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| match is_twice(name) {
+            true => format!("{name} ({})", index + 1),
+            false => name.clone(),
+        })
+        .collect()
+}

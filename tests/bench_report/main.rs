@@ -1,0 +1,8 @@
+//! Reports of what was measured: what is said of noise, and how it's written down.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod files;
+mod fixtures;
+mod honesty;
+mod pages;
