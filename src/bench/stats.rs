@@ -9,9 +9,16 @@
 //! A difference is claimed where the whole interval lies beyond [`NEGLIGIBLE`] either way. The margin is there because
 //! nobody chooses a server by less, and because differences of that size come with the layout of a program in memory, with
 //! the order of the turns, and with figures that hardly vary, such as memory: their intervals shrink to nothing.
+//!
+//! The points of a plot are judged together ([`differences`]): the more there are, the likelier it is that one of them is
+//! apart by chance, and the clearer it has to be (Holm's procedure). So of plots of a server against itself, one in twenty
+//! at most shows a difference anywhere.
 
 /// A share by which two servers may differ without anything being said about it: 2 %.
 pub const NEGLIGIBLE: f64 = 0.02;
+
+/// How likely a claim of a difference between equals is at most.
+pub const CHANCE_MAX: f64 = 0.05;
 
 /// Rounds below which nothing is said about differences: of two, the interval would reach from a fraction to a multiple.
 pub const ROUNDS_MIN: usize = 3;
@@ -51,6 +58,8 @@ pub struct Ratio {
     pub value: f64,
     /// Where it is in truth, in 95 of 100 cases. There is none of fewer than [`ROUNDS_MIN`] rounds.
     pub interval: Option<(f64, f64)>,
+    /// How likely it is, by chance alone, to be so far from 1 between servers that differ by [`NEGLIGIBLE`] at most.
+    pub chance: Option<f64>,
 }
 
 /// What a ratio says.
@@ -60,7 +69,8 @@ pub enum Difference {
     Unknown,
     /// None that is worth mentioning: the interval lies within [`NEGLIGIBLE`] of 1.
     Negligible,
-    /// None that could be shown: the interval reaches into what is negligible, and beyond it.
+    /// None that could be shown: the interval reaches into what is negligible and beyond it, or the point is one of so many
+    /// that one of them would be apart by chance.
     NotShown,
     /// It is higher.
     Higher,
@@ -93,24 +103,51 @@ impl Ratio {
     }
 
     fn around(mean: f64, error: f64, rounds: usize, freedom: f64) -> Ratio {
-        let interval = (rounds >= ROUNDS_MIN).then(|| {
+        let beyond = mean.abs() - (1.0 + NEGLIGIBLE).ln();
+        let known = (rounds >= ROUNDS_MIN).then(|| {
+            // Whole degrees of freedom, and not more than there are but for rounding.
+            let freedom = (freedom + 1e-6).floor().clamp(1.0, FREEDOM_MAX) as u32;
             let reach = t_quantile(freedom) * error;
-            ((mean - reach).exp(), (mean + reach).exp())
+            let chance = match beyond {
+                beyond if beyond <= 0.0 => 1.0,
+                beyond => 1.0 - t_within(beyond / error, freedom),
+            };
+            (((mean - reach).exp(), (mean + reach).exp()), chance)
         });
-        Ratio { value: mean.exp(), interval }
+        let (interval, chance) = known.unzip();
+        Ratio { value: mean.exp(), interval, chance }
     }
 
-    /// What may be said of it.
+    /// What may be said of it, if it is the only one that is looked at.
     pub fn difference(&self) -> Difference {
+        self.difference_if(self.chance.is_some_and(|chance| chance < CHANCE_MAX))
+    }
+
+    fn difference_if(&self, is_clear: bool) -> Difference {
         let Some((low, high)) = self.interval else { return Difference::Unknown };
-        let (less, more) = (1.0 / (1.0 + NEGLIGIBLE), 1.0 + NEGLIGIBLE);
-        match () {
-            () if low > more => Difference::Higher,
-            () if high < less => Difference::Lower,
-            () if low >= less && high <= more => Difference::Negligible,
-            () => Difference::NotShown,
+        match is_clear {
+            true if self.value > 1.0 => Difference::Higher,
+            true => Difference::Lower,
+            false if low >= 1.0 / (1.0 + NEGLIGIBLE) && high <= 1.0 + NEGLIGIBLE => Difference::Negligible,
+            false => Difference::NotShown,
         }
     }
+}
+
+/// What may be said of several ratios that are looked at together: the clearest must be as clear as if all of them were by
+/// chance, the next as if all others were, and so on.
+pub fn differences(ratios: &[Ratio]) -> Vec<Difference> {
+    let mut order: Vec<(usize, f64)> =
+        ratios.iter().enumerate().filter_map(|(index, ratio)| Some((index, ratio.chance?))).collect();
+    order.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let count = order.len();
+    let clear: Vec<usize> = order
+        .into_iter()
+        .enumerate()
+        .take_while(|&(nth, (_, chance))| chance < CHANCE_MAX / (count - nth) as f64)
+        .map(|(_, (index, _))| index)
+        .collect();
+    ratios.iter().enumerate().map(|(index, ratio)| ratio.difference_if(clear.contains(&index))).collect()
 }
 
 fn logs(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
@@ -125,40 +162,36 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
     (!values.is_empty()).then(|| (mean, squares / (n - 1.0).max(1.0)))
 }
 
-/// The 97.5th percentile of Student's distribution, rounded up to the next degree of freedom that the table has.
-fn t_quantile(freedom: f64) -> f64 {
-    match T_QUANTILES.iter().rev().find(|&&(known, _)| freedom + ROUNDING >= known) {
-        Some(&(_, quantile)) => quantile,
-        // Below one degree of freedom (which Welch's formula does not give) there would be no end to it.
-        None => f64::INFINITY,
+/// How likely a value of Student's distribution is within `t` of nothing, for so many degrees of freedom.
+fn t_within(t: f64, freedom: u32) -> f64 {
+    // For whole degrees the integral has an end: a sum of powers of a cosine.
+    let angle = (t / f64::from(freedom).sqrt()).atan();
+    let (sine, cosine) = angle.sin_cos();
+    let is_odd = freedom % 2 == 1;
+    let mut term = if is_odd { cosine } else { 1.0 };
+    let mut sum = if freedom == 1 { 0.0 } else { term };
+    for power in (if is_odd { 3 } else { 2 }..freedom - u32::from(freedom > 1)).step_by(2) {
+        term *= cosine * cosine * f64::from(power - 1) / f64::from(power);
+        sum += term;
     }
+    if is_odd { (angle + sine * sum) * std::f64::consts::FRAC_2_PI } else { sine * sum }
 }
 
-/// What arithmetic may have taken from a whole number of degrees.
-const ROUNDING: f64 = 1e-6;
+/// Within what 95 % of Student's distribution are.
+fn t_quantile(freedom: u32) -> f64 {
+    let (mut low, mut high) = (0.0, 13.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        match t_within(middle, freedom) < 1.0 - CHANCE_MAX {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    high
+}
 
-const T_QUANTILES: [(f64, f64); 20] = [
-    (1.0, 12.706),
-    (2.0, 4.303),
-    (3.0, 3.182),
-    (4.0, 2.776),
-    (5.0, 2.571),
-    (6.0, 2.447),
-    (7.0, 2.365),
-    (8.0, 2.306),
-    (9.0, 2.262),
-    (10.0, 2.228),
-    (12.0, 2.179),
-    (14.0, 2.145),
-    (16.0, 2.120),
-    (18.0, 2.101),
-    (20.0, 2.086),
-    (25.0, 2.060),
-    (30.0, 2.042),
-    (40.0, 2.021),
-    (60.0, 2.000),
-    (120.0, 1.980),
-];
+/// Beyond that, nothing changes any more.
+const FREEDOM_MAX: f64 = 1000.0;
 
 #[cfg(test)]
 mod tests {
@@ -174,11 +207,11 @@ mod tests {
 
     #[test]
     fn a_paired_interval_is_students() {
-        // Logarithms 0.1, 0.2 and 0.3: mean 0.2, deviation 0.1, so 0.2 and 4.303 · 0.1 / √3 either way.
+        // Logarithms 0.1, 0.2 and 0.3: mean 0.2, deviation 0.1, so 4.3027 · 0.1 / √3 either way.
         let ratio = Ratio::paired([0.1f64, 0.2, 0.3].map(|log| (log.exp() * 7.0, 7.0))).unwrap();
         let (low, high) = ratio.interval.unwrap();
         assert!((ratio.value.ln() - 0.2).abs() < 1e-12);
-        assert!((low.ln() - (0.2 - 0.248_434)).abs() < 1e-5 && (high.ln() - 0.448_434).abs() < 1e-5);
+        assert!((low.ln() - (0.2 - 0.248_414)).abs() < 1e-5 && (high.ln() - 0.448_414).abs() < 1e-5);
         assert_eq!(ratio.difference(), Difference::NotShown);
     }
 
@@ -192,21 +225,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_depends_on_the_whole_interval() {
-        let said = |interval| Ratio { value: 1.0, interval }.difference();
-        assert_eq!(said(None), Difference::Unknown);
-        assert_eq!(said(Some((0.99, 1.01))), Difference::Negligible);
-        assert_eq!(said(Some((1.01, 1.05))), Difference::NotShown);
-        assert_eq!(said(Some((0.5, 2.0))), Difference::NotShown);
-        assert_eq!(said(Some((1.021, 1.05))), Difference::Higher);
-        assert_eq!(said(Some((0.5, 0.97))), Difference::Lower);
+    fn students_quantiles_are_those_of_the_tables() {
+        let tables = [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (5, 2.5706), (9, 2.2622), (10, 2.2281)];
+        for (freedom, quantile) in tables.into_iter().chain([(30, 2.0423), (120, 1.9799), (1000, 1.9623)]) {
+            assert!((t_quantile(freedom) - quantile).abs() < 1e-4, "{freedom}: {}", t_quantile(freedom));
+        }
+    }
+
+    #[test]
+    fn a_difference_is_claimed_where_the_whole_interval_lies_beyond_what_is_negligible() {
+        let mut seen = [0; 3];
+        for step in 0..400 {
+            let mean = 1.0 + f64::from(step) / 1000.0;
+            let ratio = Ratio::paired([0.98, 1.0, 1.02].map(|noise| (mean * noise, 1.0))).unwrap();
+            let (low, high) = ratio.interval.unwrap();
+            let said = ratio.difference();
+            assert_eq!(said == Difference::Higher, low > 1.0 + NEGLIGIBLE, "{ratio:?}");
+            assert!(said != Difference::Negligible || high <= 1.0 + NEGLIGIBLE);
+            let inverse = Ratio::paired([0.98, 1.0, 1.02].map(|noise| (1.0, mean * noise))).unwrap();
+            assert_eq!(inverse.difference() == Difference::Lower, said == Difference::Higher);
+            seen[usize::from(said == Difference::Higher)] += 1;
+        }
+        assert!(seen[0] > 0 && seen[1] > 0);
+        assert_eq!(
+            Ratio::paired([(1.0, 1.001), (1.001, 1.0), (1.0, 1.0)]).unwrap().difference(),
+            Difference::Negligible
+        );
+    }
+
+    #[test]
+    fn of_many_ratios_one_must_be_clearer_than_alone() {
+        let ratio = |chance| Ratio { value: 1.2, interval: Some((1.05, 1.4)), chance: Some(chance) };
+        use Difference::{Higher, NotShown};
+        assert_eq!(differences(&[ratio(0.04)]), [Higher]);
+        assert_eq!(differences(&[ratio(0.04), ratio(0.9)]), [NotShown, NotShown]);
+        assert_eq!(differences(&[ratio(0.04), ratio(0.02)]), [Higher, Higher]);
+        assert_eq!(differences(&[ratio(0.9), ratio(0.001), ratio(0.03)]), [NotShown, Higher, NotShown]);
     }
 
     #[test]
     fn few_rounds_and_rounds_without_a_ratio_have_no_interval() {
         assert_eq!(Ratio::paired([]), None);
         assert_eq!(Ratio::paired([(1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (f64::NAN, 1.0), (-1.0, -1.0)]), None);
-        assert_eq!(Ratio::paired([(2.0, 1.0)]), Some(Ratio { value: 2.0, interval: None }));
+        assert_eq!(Ratio::paired([(2.0, 1.0)]), Some(Ratio { value: 2.0, interval: None, chance: None }));
         assert_eq!(Ratio::paired([(2.0, 1.0), (2.0, 1.0)]).unwrap().interval, None);
         assert_eq!(Ratio::unpaired([2.0, 2.0, 2.0], [1.0, 1.0]).unwrap().interval, None);
         // Figures that don't vary.

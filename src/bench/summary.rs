@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::results::{Histogram, Pace, Point, Results, Run, Schedule, ServerUse, Subject, Workload};
-use super::stats::{Difference, Ratio, Spread};
+use super::stats::{Difference, Ratio, Spread, differences};
 
 /// One or several [`Results`], in rows.
 #[derive(Debug)]
@@ -221,21 +221,38 @@ impl<'a> Group<'a> {
         self.rows.iter().find(|other| other.subject == subject && other.point == row.point)
     }
 
-    /// Holds a row against the first server at the same point.
+    /// Holds a row against the first server at the same point. What is said of it takes into account that there are other
+    /// points.
     pub fn compare(&self, row: &Row<'_>, figure: Figure) -> Option<Comparison> {
+        let ratio = self.ratio(row, figure)?;
+        if self.is_doubtful(row) {
+            return Some(Comparison { ratio, verdict: None });
+        }
+        let family = self.rows.iter().filter(|other| other.subject == row.subject && !self.is_doubtful(other));
+        let family: Vec<(&Point, Ratio)> =
+            family.filter_map(|other| Some((other.point, self.ratio(other, figure)?))).collect();
+        let own = family.iter().position(|(point, _)| *point == row.point)?;
+        let ratios: Vec<Ratio> = family.into_iter().map(|(_, ratio)| ratio).collect();
+        Some(Comparison { ratio, verdict: Some(differences(&ratios)[own]) })
+    }
+
+    fn ratio(&self, row: &Row<'_>, figure: Figure) -> Option<Ratio> {
         let first = self.beside(row, 0).filter(|first| first.subject != row.subject)?;
         if !figure.compares_at(row.point) {
             return None;
         }
-        let ratio = match first.source == row.source {
+        match first.source == row.source {
             true => Ratio::paired(row.runs.iter().filter_map(|run| {
                 let of_first = first.runs.iter().find(|other| other.round == run.round)?;
                 Some((figure.of(run)?, figure.of(of_first)?))
             })),
             false => Ratio::unpaired(row.values(figure), first.values(figure)),
-        }?;
-        let doubtful = row.is_doubtful() || first.is_doubtful();
-        Some(Comparison { ratio, verdict: (!doubtful).then(|| ratio.difference()) })
+        }
+    }
+
+    /// Whether a row, or what it's held against, is in doubt.
+    fn is_doubtful(&self, row: &Row<'_>) -> bool {
+        row.is_doubtful() || self.beside(row, 0).is_some_and(Row::is_doubtful)
     }
 }
 

@@ -1,1 +1,144 @@
+//! `multiconn bench report`, and the files that it reads and writes.
 
+use std::fs;
+use std::path::Path;
+
+use multiconn::bench::json::{ReadError, SCHEMA};
+use multiconn::bench::report;
+use multiconn::bench::results::Results;
+
+use crate::common::{multiconn, printed, run, text};
+use crate::fixtures;
+
+const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench_report/small.json");
+
+fn as_json(results: &Results) -> serde_json::Value {
+    serde_json::to_value(results).unwrap()
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("results.json");
+    for results in [fixtures::empty(), fixtures::measured(2, &[1, 50], 2, true), fixtures::hostile()] {
+        results.write(&path).unwrap();
+        assert_eq!(as_json(&Results::read(&path).unwrap()), as_json(&results));
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn a_file_of_this_schema_stays_readable() {
+    let results = Results::read(Path::new(SMALL)).unwrap();
+    assert_eq!((results.subjects.len(), results.runs.len()), (2, 6));
+    insta::assert_snapshot!(
+        "table_of_the_small_file",
+        report::table::render(&[results], report::table::Look { width: 100, has_colours: false })
+    );
+}
+
+#[test]
+fn what_is_no_result_is_refused_with_its_reason() {
+    let good = as_json(&fixtures::measured(1, &[1], 1, false));
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = good.clone();
+        change(&mut value);
+        value.to_string()
+    };
+    let cases = [
+        (String::new(), "it is not JSON: EOF while parsing a value at line 1 column 0"),
+        ("{\"schema\": nonsense".into(), "it is not JSON: expected ident at line 1 column 13"),
+        (good.to_string()[..500].into(), "it is not JSON: EOF"),
+        ("[1, 2]".into(), "it does not follow its schema: invalid type: integer `1`"),
+        ("{}".into(), "it is no result of a benchmark: it has no \"schema\" of \"multiconn-bench/1\""),
+        (with(&|v| v["schema"] = "multiconn-bench/2".into()), "its schema is \"multiconn-bench/2\", and only"),
+        (with(&|v| v["schema"] = 7.into()), "its schema is 7, and only"),
+        (
+            with(&|v| v["runs"][0]["seconds"] = "two".into()),
+            "it does not follow its schema: invalid type: string \"two\"",
+        ),
+        (with(&|v| v["runs"][0]["subject"] = "nobody".into()), "run 1: no subject is called \"nobody\""),
+        (with(&|v| v["runs"][0]["latency"]["buckets"] = serde_json::json!([[2, 1], [1, 1]])), "values don't ascend"),
+        (with(&|v| v["runs"][0]["over_time"][3]["until"] = 0.into()), "the slices of time don't follow each other"),
+        (with(&|v| v["subjects"] = serde_json::json!([v["subjects"][0], v["subjects"][0]])), "two subjects are called"),
+        (with(&|v| v["machine"] = serde_json::json!({})), "missing field `system`"),
+    ];
+    for (json, reason) in cases {
+        let error = Results::from_json(json.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error:?} has no {reason:?}");
+    }
+    assert!(matches!(Results::read(Path::new("/no/such/file")), Err(ReadError::Io(_))));
+    assert_eq!(good["schema"], SCHEMA);
+}
+
+#[test]
+fn a_report_of_a_file_goes_to_standard_output_and_to_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (csv, markdown, html) = (file("a.csv"), file("a.md"), file("a.html"));
+    let args = ["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown, "--html", &html];
+    let table = text(&printed(multiconn(&args)));
+    let results = [Results::read(Path::new(SMALL)).unwrap()];
+    let look = report::table::Look { width: 100, has_colours: false };
+    assert_eq!(table, report::table::render(&results, look));
+    assert_eq!(fs::read_to_string(csv).unwrap(), report::csv(&results));
+    assert_eq!(fs::read_to_string(markdown).unwrap(), report::markdown(&results));
+    assert_eq!(fs::read_to_string(html).unwrap(), report::html(&results));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn servers_of_several_files_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("after.json");
+    fs::copy(SMALL, &copy).unwrap();
+    let table = text(&printed(multiconn(&["bench", "report", SMALL, copy.to_str().unwrap()])));
+    for name in ["small: reactor", "small: threads", "after: reactor", "after: threads"] {
+        assert!(table.contains(name), "{table}");
+    }
+    assert!(table.contains("These are several calls"), "{table}");
+    // The same name, or even the same file, twice.
+    let table = text(&printed(multiconn(&["bench", "report", SMALL, SMALL])));
+    assert!(table.contains("small (1): reactor") && table.contains("small (2): reactor"), "{table}");
+    // Names that don't clash are left alone.
+    let mut other = Results::read(Path::new(SMALL)).unwrap();
+    other.subjects.iter_mut().for_each(|subject| subject.name.push('2'));
+    other.runs.iter_mut().for_each(|run| run.subject.push('2'));
+    let all = report::side_by_side(vec![("a".into(), Results::read(Path::new(SMALL)).unwrap()), ("b".into(), other)]);
+    let names: Vec<&str> = all.iter().flat_map(|one| &one.subjects).map(|subject| subject.name.as_str()).collect();
+    assert_eq!(names, ["reactor", "threads", "reactor2", "threads2"]);
+}
+
+#[test]
+fn what_fails_is_told_in_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let nonsense = dir.path().join("nonsense.json");
+    fs::write(&nonsense, "nonsense").unwrap();
+    let nonsense = nonsense.to_str().unwrap();
+    let page = dir.path().join("no/such/folder/page.html");
+    let page = page.to_str().unwrap();
+    let cases = [
+        (vec!["/no/such.json"], "cannot read results from /no/such.json: no such file".to_owned()),
+        (
+            vec![nonsense],
+            format!("cannot read results from {nonsense}: it is not JSON: expected ident at line 1 column 2"),
+        ),
+        (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
+    ];
+    for (args, reason) in cases {
+        let output = run(multiconn(&[&["bench", "report"], &args[..]].concat()));
+        assert_eq!(text(&output.stderr), format!("multiconn: {reason}\n"));
+        assert_eq!((text(&output.stdout), output.status.code()), (String::new(), Some(1)));
+    }
+    assert_eq!(run(multiconn(&["bench", "report"])).status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_of() {
+    let output = run(multiconn(&["bench", "report", SMALL, "--csv", "/dev/full"]));
+    assert_eq!(text(&output.stderr), "multiconn: cannot write to /dev/full: no space left on device\n");
+    assert_eq!(output.status.code(), Some(1));
+    let error = fixtures::empty().write(Path::new("/dev/full")).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+}

@@ -53,11 +53,10 @@ pub fn machine() -> Machine {
 }
 
 pub fn empty() -> Results {
-    let words = "multiconn bench echo --model reactor,threads --note 'two words'";
     Results {
         schema: SCHEMA.into(),
         started: "2026-11-21T08:00:00Z".into(),
-        command: words.split(" '").flat_map(|part| part.split(' ').map(String::from)).collect(),
+        command: ["multiconn", "bench", "echo", "--command", "its='serve it {port}'"].map(String::from).into(),
         version: "0.1.0".into(),
         machine: machine(),
         ended_early: false,
@@ -166,6 +165,27 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
             cpu_seconds: 1.3,
             lag: is_open.then(|| histogram(vec![9_000; 1000])),
         },
+        doubt: None,
+    }
+}
+
+/// One in which nothing has happened, in one second.
+pub fn empty_run() -> Run {
+    Run {
+        subject: "reactor".into(),
+        point: point(1, Pace::Closed),
+        round: 1,
+        seconds: 1.0,
+        replies: 0,
+        reply_bytes: 0,
+        errors: [].into(),
+        unsent: 0,
+        latency: Histogram::default(),
+        service: None,
+        connect: None,
+        over_time: Vec::new(),
+        server: None,
+        generator: GeneratorUse::default(),
         doubt: None,
     }
 }

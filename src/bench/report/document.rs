@@ -1,6 +1,6 @@
 //! What a report says, in its order, before it's written for a terminal, as Markdown or as a page.
 
-use super::super::results::Results;
+use super::super::results::{Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
 use super::grid::{Cell, Grid, Mark};
@@ -111,11 +111,14 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
 fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     let mut verdicts = Vec::new();
     for row in &group.rows {
-        let said: Vec<String> = Figure::COMPARED
-            .into_iter()
-            .filter_map(|figure| Some(words::sentence(figure, &group.compare(row, figure)?)))
-            .collect();
-        if !said.is_empty() {
+        let compared: Vec<(Figure, Comparison)> =
+            Figure::COMPARED.into_iter().filter_map(|figure| Some((figure, group.compare(row, figure)?))).collect();
+        let said = match compared.iter().any(|(_, comparison)| comparison.verdict.is_none()) {
+            // It's the same for each figure.
+            true => vec!["no verdict, since a run of it or of the first is in doubt".into()],
+            false => compared.iter().map(|(figure, comparison)| words::sentence(*figure, comparison)).collect(),
+        };
+        if !compared.is_empty() {
             let point = words::point(group.axis, row.point);
             verdicts.push(Verdict { server: row.name.into(), point, said });
         }
@@ -134,7 +137,13 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
             doubts.push(format!("{at}: errors: {}", errors.join(", ")));
         }
     }
-    let grids = [load_grid(group), latency_grid(group), server_grid(group), comparison_grid(group, summary)];
+    let grids = [
+        comparison_grid(group, summary),
+        load_grid(group),
+        latency_grid(group),
+        server_grid(group),
+        generator_grid(group),
+    ];
     let grids = grids.into_iter().filter(|grid| !grid.is_empty()).collect();
     Section { title: words::group(group), verdicts, doubts, grids }
 }
@@ -167,6 +176,11 @@ fn load_grid(group: &Group<'_>) -> Grid {
     for figure in [Figure::BytesPerSecond, Figure::ConnectP50, Figure::ConnectP99, Figure::Unsent, Figure::Errors] {
         column(&mut grid, group, figure);
     }
+    grid
+}
+
+fn generator_grid(group: &Group<'_>) -> Grid {
+    let mut grid = keyed(group, "The load generator");
     column(&mut grid, group, Figure::GeneratorBusy);
     column(&mut grid, group, Figure::LagP99);
     grid
@@ -218,6 +232,10 @@ fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
         Cell { text: figure.show(value), mark }
     };
     let cells: Vec<Cell> = group.rows.iter().map(cell).collect();
+    // Requests are what most workloads are about, and only some are about bytes.
+    if figure == Figure::CpuPerGigabyte && group.rows[0].point.workload != Workload::Stream {
+        return;
+    }
     if figure == Figure::Unsent && cells.iter().all(|cell| cell.mark == Mark::None) {
         return;
     }
@@ -227,7 +245,7 @@ fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
 /// How many times as much as the first each has.
 fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
     let first = summary.first().map_or("", |first| &first.name);
-    let mut grid = keyed(group, format!("Times {first} (with the 95 % interval)"));
+    let mut grid = keyed(group, format!("Times {first} (95 % interval)"));
     for figure in Figure::COMPARED {
         let cells = group.rows.iter().map(|row| match group.compare(row, figure) {
             Some(comparison) => Cell { text: words::verdict(&comparison), mark: mark(figure, &comparison) },

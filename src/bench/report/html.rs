@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::super::results::Results;
+use super::super::results::{Results, Slice};
+use super::super::stats::Spread;
 use super::super::summary::{Figure, Group, Row, Summary};
 use super::document::{DOUBT, Document, Section};
-use super::grid::{Grid, Mark};
+use super::grid::{Cell, Grid, Mark};
 use super::plot::{Axis, Bars, Dot, Lines, Series, Stretch, Strips};
 use super::words::{self, Unit, plain};
 
@@ -85,17 +86,22 @@ fn list(page: &mut String, class: &str, items: &[String]) {
 fn part(page: &mut String, number: usize, section: &Section, group: &Group<'_>) {
     let _ = writeln!(page, "<section id=\"part-{number}\">\n<h2>{}</h2>", escaped(&capital(&section.title)));
     if !section.verdicts.is_empty() {
-        page.push_str("<h3>What the comparison says</h3>\n<ul class=\"verdicts\">\n");
+        page.push_str("<h3>What the comparison says</h3>\n<div class=\"verdicts\">\n");
+        let mut servers = Vec::new();
         for verdict in &section.verdicts {
-            let _ = writeln!(
-                page,
-                "<li><b>{}</b>, {}: {}.</li>",
-                escaped(&verdict.server),
-                escaped(&verdict.point),
-                escaped(&verdict.said.join("; "))
-            );
+            if !servers.contains(&&verdict.server) {
+                servers.push(&verdict.server);
+            }
         }
-        page.push_str("</ul>\n");
+        for server in servers {
+            let _ = writeln!(page, "<div><h4>{}</h4>\n<dl>", escaped(server));
+            for verdict in section.verdicts.iter().filter(|verdict| verdict.server == *server) {
+                let said: Vec<String> = verdict.said.iter().map(|said| with_faint_interval(said)).collect();
+                let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escaped(&verdict.point), said.join("; "));
+            }
+            page.push_str("</dl></div>\n");
+        }
+        page.push_str("</div>\n");
     }
     if !section.doubts.is_empty() {
         let _ = writeln!(page, "<h3>Doubts and errors ({DOUBT})</h3>");
@@ -105,11 +111,13 @@ fn part(page: &mut String, number: usize, section: &Section, group: &Group<'_>) 
     let plots = [
         ("throughput", "Throughput", "requests per second", Figure::RequestsPerSecond),
         ("cpu", "Processor time per request", "server CPU time per request", Figure::CpuPerRequest),
+        ("p99", "Latency, 99th percentile,", "99th percentile of the latency", Figure::LatencyP99),
         ("memory", "Memory per connection", "memory per connection", Figure::MemoryPerConnection),
     ];
     for (name, title, y_title, figure) in plots {
         over_points(page, &format!("part-{number}-{name}"), title, y_title, figure, group);
     }
+    page.push_str("</div>\n<div class=\"plots\">\n");
     for (index, rows) in group.points().into_iter().enumerate() {
         let at = words::point(group.axis, rows[0].point);
         percentiles(page, &format!("part-{number}-percentiles-{}", index + 1), &at, rows);
@@ -120,6 +128,14 @@ fn part(page: &mut String, number: usize, section: &Section, group: &Group<'_>) 
         table(page, grid);
     }
     page.push_str("</section>\n");
+}
+
+/// A verdict whose interval stays on one line, and behind the words.
+fn with_faint_interval(said: &str) -> String {
+    match said.rsplit_once(" (") {
+        Some((words, interval)) => format!("{} <span class=\"interval\">({}</span>", escaped(words), escaped(interval)),
+        None => escaped(said),
+    }
 }
 
 /// A figure by connections, or whatever the points differ in.
@@ -197,7 +213,7 @@ const RANGES: &str = "Medians; thin bars go from the lowest to the highest round
 fn percentiles(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
     let mut grid = Grid::new(format!("Latency by percentile, {at}"));
     let mut series = Vec::new();
-    let mut cells: Vec<Vec<super::grid::Cell>> = vec![Vec::new(); PERCENTILES.len() + 1];
+    let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); PERCENTILES.len() + 1];
     for row in rows {
         let latency = row.latency();
         let (count, Some(max)) = (latency.count(), latency.max()) else { continue };
@@ -245,7 +261,7 @@ fn percentiles(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
         title: title.clone(),
         description: format!("A rising line for each of {}.", words::counted(series.len() as u64, "server")),
         x: Axis::of_percentiles(x_max),
-        y: Axis::log("latency", Unit::Seconds, &values),
+        y: Axis::log("latency, logarithmic", Unit::Seconds, &values),
         series,
     };
     let caption = "All rounds together. Each further nine of the percentile takes as much room. Hollow: in doubt.";
@@ -256,13 +272,13 @@ fn percentiles(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
 fn over_time(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
     let mut strips = Vec::new();
     let mut grid = Grid::new(format!("Latency over time, {at}"));
-    let (mut names, mut rounds, mut typical, mut worst, mut longest, mut gaps) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut typical, mut worst, mut longest, mut gaps) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in rows {
         let runs = row.runs.iter().filter(|run| !run.over_time.is_empty());
         let stretches: Vec<Stretch> = runs
             .map(|run| {
-                let values = |slice: &super::super::results::Slice| {
+                let values = |slice: &Slice| {
                     let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
                     (slice.replies > 0).then(|| [slice.p50_ns, slice.p99_ns, slice.max_ns].map(seconds))
                 };
@@ -272,18 +288,16 @@ fn over_time(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
                 }
             })
             .collect();
-        for stretch in &stretches {
-            let values: Vec<[f64; 3]> = stretch.slices.iter().filter_map(|slice| slice.1).collect();
-            let spread = super::super::stats::Spread::of(values.iter().map(|values| values[1]));
+        if !stretches.is_empty() {
+            let slices: Vec<Option<[f64; 3]>> =
+                stretches.iter().flat_map(|stretch| &stretch.slices).map(|slice| slice.1).collect();
+            let spread = Spread::of(slices.iter().flatten().map(|values| values[1]));
             let show = |value: Option<f64>| value.map(|value| Unit::Seconds.show(value).into()).unwrap_or_default();
             names.push(row.name.into());
-            rounds.push(stretch.round.to_string().into());
             typical.push(show(spread.map(|spread| spread.median)));
             worst.push(show(spread.map(|spread| spread.max)));
-            longest.push(show(values.iter().map(|values| values[2]).reduce(f64::max)));
-            gaps.push((stretch.slices.len() - values.len()).to_string().into());
-        }
-        if !stretches.is_empty() {
+            longest.push(show(slices.iter().flatten().map(|values| values[2]).reduce(f64::max)));
+            gaps.push(slices.iter().filter(|slice| slice.is_none()).count().to_string().into());
             strips.push((row.subject, row.name.to_owned(), stretches));
         }
     }
@@ -291,7 +305,6 @@ fn over_time(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
         return;
     }
     grid.key("server", false, names);
-    grid.key("round", true, rounds);
     grid.column("p99, median slice", true, typical);
     grid.column("p99, worst slice", true, worst);
     grid.column("longest", true, longest);
@@ -299,11 +312,17 @@ fn over_time(page: &mut String, id: &str, at: &str, rows: &[Row<'_>]) {
     let title = format!("Latency over time, {at}");
     let description = format!("A strip for each of {}.", words::counted(strips.len() as u64, "server"));
     let plot = Strips { id: id.into(), title: title.clone(), description, strips };
-    figure_of(page, &title, "", &plot.svg(), &grid);
+    let caption = "The rounds one after the other, a strip for each server; in slices of time.";
+    figure_of(page, &title, caption, &plot.svg(), &grid);
 }
 
 fn figure_of(page: &mut String, title: &str, caption: &str, svg: &str, grid: &Grid) {
-    let _ = writeln!(page, "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{svg}", escaped(title), escaped(caption));
+    let _ = writeln!(
+        page,
+        "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n<div class=\"plot\">{svg}</div>",
+        escaped(title),
+        escaped(caption)
+    );
     table(page, grid);
     page.push_str("</figure>\n");
 }
@@ -395,9 +414,9 @@ loop</b> requests are due at a constant rate, whatever the server does, and late
 callers wait. Service time counts from the moment the request was sent.</li>
 <li>Figures are <b>medians</b> over the rounds. Servers took turns in each round, and ratios are of the same round. The \
 interval has the true ratio in it in 95 of 100 cases (Student's, of the logarithms).</li>
-<li>A <b>difference</b> is claimed where the whole interval lies beyond 2 % either way. “No difference” means that it lies \
-within that; “no difference shown” that more rounds might show one. Of many comparisons of equals, up to one in twenty \
-would be wrong by chance.</li>
+<li>A <b>difference</b> is claimed where the whole interval lies beyond 2 % either way, and the more points there are in a \
+plot, the clearer it has to be, since one of many is apart by chance. “No difference” means that the interval lies within \
+2 %; “no difference shown” that more rounds might show one.</li>
 <li>A row in <b>doubt</b> (*, hollow marks) says as much about the load generator as about the server. No verdict is drawn \
 from it.</li>
 </ul>

@@ -86,7 +86,7 @@ impl Axis {
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
         let max = values.iter().copied().fold(0.0, f64::max);
         match min > 0.0 && max / min > LINEAR_MAX {
-            true => Axis::log(title, unit, values),
+            true => Axis::log(&format!("{title}, logarithmic"), unit, values),
             false => Axis::linear(title, unit, max),
         }
     }
@@ -144,6 +144,11 @@ impl Axis {
     pub fn of_percentiles(x_max: f64) -> Axis {
         let to = x_max.clamp(1.0, 9.0) * 1.02;
         let mut ticks = vec![(0.0, "0 %".to_owned()), (0.5f64.log10().abs(), "50 %".to_owned())];
+        let room = PLOT_WIDTH / to;
+        // There must be room for both.
+        if room * ticks[1].0 < 42.0 {
+            ticks.pop();
+        }
         for nines in 1..=(to as usize) {
             let label = match nines {
                 1 => "90 %".into(),
@@ -152,11 +157,10 @@ impl Axis {
             };
             ticks.push((nines as f64, label));
         }
-        let room = PLOT_WIDTH / to;
         // Where nines stand closely, the longer ones would touch each other.
         if room < 70.0 {
             let stride = (70.0 / room).ceil() as usize;
-            ticks.retain(|&(x, _)| x < 2.5 && room > 45.0 || x == 0.0 || (x >= 1.0 && x as usize % stride == 0));
+            ticks.retain(|&(x, _)| x == 0.0 || (x >= 1.0 && x as usize % stride == 0));
         }
         Axis { title: "percentile".into(), scale: Scale::Linear { from: 0.0, to }, ticks }
     }
@@ -398,7 +402,7 @@ impl Strips {
             grid_line(&mut svg, (to, to), (top, bottom));
             grid_line(&mut svg, (from, from), (top, bottom));
             text(&mut svg, ((from + to) / 2.0, top - 8.0), "middle", "tick", &format!("round {round}"));
-            let step = nice_step(seconds / (4.0 * (to - from) / width).max(1.0));
+            let step = nice_step(seconds / ((to - from) / TICK_WIDTH).max(1.0));
             let mut tick = 0.0;
             // The end of a round and the beginning of the next are one place.
             while tick < seconds - step * 0.4 {
@@ -408,7 +412,7 @@ impl Strips {
             begin += seconds;
         }
         text(&mut svg, (LEFT + width / 2.0, bottom + 42.0), "middle", "axis", "seconds since the round began");
-        upright(&mut svg, (14.0, f64::midpoint(top, bottom)), "latency");
+        upright(&mut svg, (14.0, f64::midpoint(top, bottom)), "latency, logarithmic");
         for (index, (style, name, stretches)) in self.strips.iter().enumerate() {
             let strip_top = top + STRIP_HEIGHT * index as f64;
             let strip_bottom = strip_top + STRIP_HEIGHT;
@@ -660,6 +664,8 @@ const PLOT_HEIGHT: f64 = 270.0;
 const BAR_HEIGHT: f64 = 34.0;
 const STRIP_HEIGHT: f64 = 92.0;
 const STRIP_MARKS_MAX: usize = 3;
+/// Between marks of time.
+const TICK_WIDTH: f64 = 48.0;
 const LABEL_HEIGHT: f64 = 16.0;
 /// Half of a mark.
 const MARK: f64 = 4.2;

@@ -25,6 +25,7 @@ impl Unit {
     /// A value with its unit, of three digits.
     pub fn show(self, value: f64) -> String {
         match self {
+            Unit::Count if value == value.trunc() && value.abs() < 1e6 => grouped(value as u64),
             Unit::PerSecond | Unit::Count => scaled(value, 1000.0, &["", "k", "M", "G"], ""),
             Unit::BytesPerSecond => scaled(value, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"], " "),
             Unit::Seconds if value < 1.0 => scaled(value * 1e9, 1000.0, &["ns", "µs", "ms", "s"], " "),
@@ -36,6 +37,9 @@ impl Unit {
 
     /// The same without zeros at the end: for the marks of an axis.
     pub fn show_short(self, value: f64) -> String {
+        if value == 0.0 {
+            return "0".into();
+        }
         let shown = self.show(value);
         let end = shown.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(shown.len());
         match shown[..end].contains('.') {
@@ -64,13 +68,15 @@ fn scaled(value: f64, step: f64, units: &[&str], between: &str) -> String {
 
 /// A number of three digits, or more where it has more before the point.
 fn digits(value: f64) -> String {
-    if value == 0.0 {
-        return "0".into();
+    if value == 0.0 || !value.is_finite() {
+        return value.abs().to_string();
     }
-    if value == value.trunc() && value.abs() < 100.0 {
-        return format!("{value}");
+    // Rounded first, since that may be what makes it reach the next power of ten.
+    let rounded = format!("{value:.2e}").parse().unwrap_or(value);
+    if value == value.trunc() && value.abs() < 100.0 || rounded == 1.0 {
+        return format!("{rounded}");
     }
-    let before = value.abs().log10().floor() as i32 + 1;
+    let before = f64::abs(rounded).log10().floor() as i32 + 1;
     let places = (3 - before).clamp(0, 5) as usize;
     format!("{value:.places$}")
 }
@@ -256,23 +262,20 @@ pub fn grouped(number: u64) -> String {
 /// What a comparison says, for a table: how much more or less, and where that is in truth.
 pub fn verdict(comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
-    let between = ratio.interval.map(|(low, high)| format!("({} to {})", factor(low), factor(high)));
-    let between = between.unwrap_or_default();
+    let between = ratio.interval.map(|interval| format!(" ({})", factors(interval))).unwrap_or_default();
     match comparison.verdict {
-        None => format!("{} {between} in doubt", factor(ratio.value)),
+        None => format!("in doubt, {}{between}", factor(ratio.value)),
         Some(Difference::Unknown) => format!("{}, too few rounds", factor(ratio.value)),
-        Some(Difference::Negligible | Difference::NotShown) => format!("no difference {between}"),
-        Some(Difference::Higher | Difference::Lower) => format!("{} {between}", factor(ratio.value)),
+        Some(Difference::Negligible) => format!("no difference{between}"),
+        Some(Difference::NotShown) => format!("no difference shown{between}"),
+        Some(Difference::Higher | Difference::Lower) => format!("{}{between}", factor(ratio.value)),
     }
 }
 
 /// What a comparison says, in a sentence's part.
 pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
-    let between = match ratio.interval {
-        Some((low, high)) => format!(" ({} to {} times)", factor(low), factor(high)),
-        None => String::new(),
-    };
+    let between = ratio.interval.map(|interval| format!(" ({} ×)", factors(interval))).unwrap_or_default();
     let (less, more, name) = figure.in_words();
     match comparison.verdict {
         None => format!("{name}: no verdict, since a run is in doubt"),
@@ -295,10 +298,18 @@ fn whole(percent: f64) -> String {
     }
 }
 
+fn factors((low, high): (f64, f64)) -> String {
+    match (factor(low), factor(high)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low}–{high}"),
+    }
+}
+
 fn factor(ratio: f64) -> String {
     match ratio {
         ratio if ratio < 0.1 => format!("{ratio:.3}"),
         ratio if ratio < 10.0 => format!("{ratio:.2}"),
+        ratio if ratio < 100.0 => format!("{ratio:.1}"),
         ratio if ratio < 1e4 => format!("{ratio:.0}"),
         ratio => format!("{ratio:.0e}"),
     }
