@@ -6,9 +6,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::error::Category;
-
 use super::results::{Histogram, Results};
 use crate::text::reason;
 
@@ -30,14 +27,13 @@ impl Results {
     /// # Errors
     /// If it is not JSON, follows another schema, or says what can't be.
     pub fn from_json(text: &[u8]) -> Result<Results, ReadError> {
-        let head: Head = serde_json::from_slice(text).map_err(|error| match error.classify() {
-            Category::Data => ReadError::Invalid(error.to_string()),
-            Category::Io | Category::Syntax | Category::Eof => ReadError::NotJson(error.to_string()),
-        })?;
-        match head.schema {
+        let value: serde_json::Value =
+            serde_json::from_slice(text).map_err(|error| ReadError::NotJson(error.to_string()))?;
+        match value.get("schema") {
             Some(serde_json::Value::String(schema)) if schema == SCHEMA => {}
             other => return Err(ReadError::Schema(other.map(|schema| schema.to_string()))),
         }
+        // From the text again, so that an error tells where.
         let results: Results = serde_json::from_slice(text).map_err(|error| ReadError::Invalid(error.to_string()))?;
         results.check().map_err(ReadError::Invalid)?;
         Ok(results)
@@ -82,12 +78,6 @@ impl Histogram {
     fn is_ascending(&self) -> bool {
         self.buckets.windows(2).all(|pair| pair[0].0 < pair[1].0)
     }
-}
-
-/// What is looked at first.
-#[derive(Deserialize)]
-struct Head {
-    schema: Option<serde_json::Value>,
 }
 
 /// Why results can't be read.

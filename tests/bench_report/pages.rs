@@ -39,8 +39,10 @@ fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
     for run in idle.runs.iter_mut().chain(&mut beside) {
         run.point.workload = Workload::Idle;
     }
-    beside.iter_mut().for_each(|run| run.point.idle = 10_000);
-    idle.runs.extend(beside);
+    for silent in [10, 1000, 19_000] {
+        beside.iter_mut().for_each(|run| run.point.idle = silent);
+        idle.runs.extend(beside.clone());
+    }
     let mut silent = fixtures::measured(2, &[50], 3, false);
     for run in &mut silent.runs {
         *run =
@@ -112,7 +114,7 @@ fn no_line_is_wider_than_the_terminal_but_for_names() {
         if name == "hostile" {
             continue;
         }
-        for width in [60, 80, 100, 200] {
+        for width in [70, 80, 100, 200] {
             for line in render(&results, Look { width, has_colours: false }).lines() {
                 assert!(line.chars().count() <= width, "{name}, {width}: {line}");
             }

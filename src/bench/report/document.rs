@@ -99,7 +99,8 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
     let rounds = summary.rows().map(|row| row.runs.len()).min().unwrap_or(ROUNDS_MIN);
     if rounds < ROUNDS_MIN && summary.subjects.len() > 1 {
         notes.push(format!(
-            "Of fewer than {ROUNDS_MIN} rounds no interval can be told, and so no verdict: --rounds {ROUNDS_MIN} or more."
+            "Where there are fewer than {ROUNDS_MIN} rounds, no interval can be told, and so no verdict: --rounds {ROUNDS_MIN} \
+             or more."
         ));
     }
     notes.extend(all.iter().flat_map(|results| results.notes.clone()));

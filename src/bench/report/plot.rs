@@ -65,8 +65,18 @@ pub struct Dot {
 
 #[derive(Clone, Copy, Debug)]
 enum Scale {
-    Linear { from: f64, to: f64 },
-    Log { from: f64, to: f64 },
+    Linear {
+        from: f64,
+        to: f64,
+    },
+    Log {
+        from: f64,
+        to: f64,
+    },
+    /// As above, of one more than the value, so that there is a place for nothing.
+    LogFromZero {
+        to: f64,
+    },
 }
 
 impl Scale {
@@ -75,6 +85,7 @@ impl Scale {
         let (value, from, to) = match self {
             Scale::Linear { from, to } => (value, from, to),
             Scale::Log { from, to } => (value.max(f64::MIN_POSITIVE).ln(), from.ln(), to.ln()),
+            Scale::LogFromZero { to } => (value.ln_1p(), -0.05 * to.ln_1p(), 1.05 * to.ln_1p()),
         };
         if to > from { ((value - from) / (to - from)).clamp(0.0, 1.0) } else { 0.5 }
     }
@@ -125,7 +136,7 @@ impl Axis {
         let reach = (max / min).powf(0.05);
         let scale = match values[0] > 0.0 {
             true => Scale::Log { from: min / reach, to: max * reach },
-            false => Scale::Linear { from: 0.0, to: max * 1.05 },
+            false => Scale::LogFromZero { to: max },
         };
         let mut ticks = Vec::<(f64, String)>::new();
         let mut free_from = f64::NEG_INFINITY;

@@ -83,8 +83,7 @@ impl Page {
     }
 
     fn line(&mut self, text: &str, style: Style) {
-        self.styled(&plain(text), style);
-        self.text.push('\n');
+        self.wrapped("", text, style);
     }
 
     fn styled(&mut self, text: &str, style: Style) {
@@ -103,16 +102,20 @@ impl Page {
         };
     }
 
-    /// A paragraph behind a bullet.
+    /// A paragraph, behind a bullet if there is one.
     fn wrapped(&mut self, bullet: &str, text: &str, style: Style) {
+        let indent = " ".repeat(bullet.width());
         let mut line = String::from(bullet);
         for word in plain(text).split_whitespace() {
-            if line.width() + 1 + word.width() > self.look.width && line.width() > 2 {
+            let begun = line.width() > indent.width();
+            if begun && line.width() + 1 + word.width() > self.look.width {
                 self.styled(&line, style);
                 self.text.push('\n');
-                line = String::from(" ");
+                line.clone_from(&indent);
             }
-            line.push(' ');
+            if !line.is_empty() {
+                line.push(' ');
+            }
             line.push_str(word);
         }
         self.styled(&line, style);

@@ -29,7 +29,7 @@ impl Unit {
             Unit::PerSecond | Unit::Count => scaled(value, 1000.0, &["", "k", "M", "G"], ""),
             Unit::BytesPerSecond => scaled(value, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"], " "),
             Unit::Seconds if value < 1.0 => scaled(value * 1e9, 1000.0, &["ns", "µs", "ms", "s"], " "),
-            Unit::Seconds => scaled(value, 1000.0, &["s"], " "),
+            Unit::Seconds => format!("{} s", digits(value)),
             Unit::Bytes => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB"], " "),
             Unit::Share => format!("{} %", digits(value * 100.0)),
         }
@@ -54,16 +54,20 @@ fn scaled(value: f64, step: f64, units: &[&str], between: &str) -> String {
     let mut value = value;
     let mut units = units.iter();
     let mut unit = units.next().unwrap_or(&"");
+    let mut is_scaled = false;
     // What would be rounded up to a thousand is one of the next unit.
     while value.abs() >= step.min(999.5) {
         let Some(next) = units.next() else { break };
         value /= step;
         unit = next;
+        is_scaled = true;
     }
-    match unit {
-        &"" => digits(value),
-        unit => format!("{}{between}{unit}", digits(value)),
-    }
+    let number = match is_scaled {
+        // Nothing is smaller than one of the smallest.
+        false if value == value.trunc() => format!("{value}"),
+        _ => digits(value),
+    };
+    if unit.is_empty() { number } else { format!("{number}{between}{unit}") }
 }
 
 /// A number of three digits, or more where it has more before the point.
@@ -73,9 +77,6 @@ fn digits(value: f64) -> String {
     }
     // Rounded first, since that may be what makes it reach the next power of ten.
     let rounded = format!("{value:.2e}").parse().unwrap_or(value);
-    if value == value.trunc() && value.abs() < 100.0 || rounded == 1.0 {
-        return format!("{rounded}");
-    }
     let before = f64::abs(rounded).log10().floor() as i32 + 1;
     let places = (3 - before).clamp(0, 5) as usize;
     format!("{value:.places$}")
@@ -331,15 +332,15 @@ mod tests {
     fn values_have_three_digits_and_a_unit() {
         for (unit, value, text) in [
             (Unit::PerSecond, 48_912.0, "48.9k"),
-            (Unit::PerSecond, 999.7, "1k"),
+            (Unit::PerSecond, 999.7, "1.00k"),
             (Unit::PerSecond, 0.0, "0"),
             (Unit::Seconds, 0.000_019_84, "19.8 µs"),
-            (Unit::Seconds, 0.999_96, "1 s"),
-            (Unit::Seconds, 12.0, "12 s"),
+            (Unit::Seconds, 0.999_96, "1.00 s"),
+            (Unit::Seconds, 12.0, "12.0 s"),
             (Unit::Seconds, 0.000_000_000_5, "0.500 ns"),
             (Unit::Bytes, 200.0, "200 B"),
             (Unit::Bytes, 1023.0, "0.999 KiB"),
-            (Unit::Bytes, 8192.0, "8 KiB"),
+            (Unit::Bytes, 8192.0, "8.00 KiB"),
             (Unit::BytesPerSecond, 3_124_000_000.0, "3.12 GB/s"),
             (Unit::Count, 2.015, "2.02"),
             (Unit::Share, 0.873, "87.3 %"),
