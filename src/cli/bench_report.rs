@@ -46,9 +46,8 @@ impl BenchReport {
 impl ReportOptions {
     /// Writes the reports that were asked for.
     pub fn write(&self, all: &[Results]) -> Result<(), Failure> {
-        let renderers: [(_, fn(&[Results]) -> String); 3] =
-            [(&self.csv, report::csv), (&self.markdown, report::markdown), (&self.html, report::html)];
-        for (path, render) in renderers {
+        let render: [fn(&[Results]) -> String; 3] = [report::csv, report::markdown, report::html];
+        for (path, render) in [&self.csv, &self.markdown, &self.html].into_iter().zip(render) {
             let Some(path) = path else { continue };
             write_whole(path, render(all).as_bytes())
                 .map_err(|error| cannot_write(&path.display().to_string(), &error))?;

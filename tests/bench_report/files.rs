@@ -142,3 +142,26 @@ fn a_full_disk_is_told_of() {
     let error = fixtures::empty().write(Path::new("/dev/full")).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
 }
+
+const DOCS: &str = include_str!("../../docs/benchmarks-results.md");
+
+#[test]
+fn the_example_in_the_docs_is_read_and_shows_every_field() {
+    let example = DOCS.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let results = Results::from_json(example.as_bytes()).unwrap();
+    // What it says is all that there is to be said.
+    let written: serde_json::Value = serde_json::from_str(example).unwrap();
+    assert_eq!(as_json(&results), written);
+}
+
+#[test]
+fn the_docs_name_every_column_of_the_csv() {
+    let csv = report::csv(&[]);
+    for name in csv.trim_end().split(',') {
+        let short = ["_p90_", "_p99_", "_p999_", "_max_"]
+            .into_iter()
+            .find(|part| name.starts_with("latency") && name.contains(part));
+        let shown = short.map_or(format!("`{name}`"), |part| format!("`…{part}…`"));
+        assert!(DOCS.contains(&shown), "{name}");
+    }
+}

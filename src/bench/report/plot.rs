@@ -171,7 +171,7 @@ impl Axis {
         // Where nines stand closely, the longer ones would touch each other.
         if room < 70.0 {
             let stride = (70.0 / room).ceil() as usize;
-            ticks.retain(|&(x, _)| x == 0.0 || (x >= 1.0 && x as usize % stride == 0));
+            ticks.retain(|&(x, _)| x == 0.0 || (x >= 1.0 && (x as usize).is_multiple_of(stride)));
         }
         Axis { title: "percentile".into(), scale: Scale::Linear { from: 0.0, to }, ticks }
     }
@@ -384,9 +384,12 @@ pub struct Strips {
 pub struct Stretch {
     /// Which one, from 1.
     pub round: u32,
-    /// Its slices: when each ended, and the median, the 99th percentile and the longest in seconds, if there were replies.
-    pub slices: Vec<(f64, Option<[f64; 3]>)>,
+    /// Its slices of time.
+    pub slices: Vec<Slice>,
 }
+
+/// When it ended, and the median, the 99th percentile and the longest in seconds, if there were replies.
+pub type Slice = (f64, Option<[f64; 3]>);
 
 impl Strips {
     /// The plot as SVG.
@@ -477,8 +480,7 @@ impl Strips {
 
 impl Stretch {
     fn draw(&self, svg: &mut String, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64, above: f64) {
-        let list =
-            |of: &dyn Fn(&(f64, Option<[f64; 3]>)) -> String| self.slices.iter().map(of).collect::<Vec<_>>().join(" ");
+        let list = |of: &dyn Fn(&Slice) -> String| self.slices.iter().map(of).collect::<Vec<_>>().join(" ");
         let nth = |index: usize| list(&|slice| slice.1.map_or("-".into(), |values| values[index].to_string()));
         let _ = writeln!(
             svg,
@@ -681,7 +683,7 @@ const LABEL_HEIGHT: f64 = 16.0;
 /// Half of a mark.
 const MARK: f64 = 4.2;
 /// Characters of a name beside a line, and in a legend.
-const NAME_MAX: usize = 15;
+const NAME_MAX: usize = 14;
 const LEGEND_MAX: usize = 30;
 /// Values that differ by a larger factor are not plotted from nothing upwards.
 const LINEAR_MAX: f64 = 40.0;
