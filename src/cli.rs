@@ -83,7 +83,7 @@ enum Command {
     #[command(subcommand)]
     Call(Call),
     Redirect(redirect::Redirect),
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
     Demo,
 }

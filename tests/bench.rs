@@ -295,9 +295,13 @@ fn bench(args: &[&str]) -> Results {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let short = ["--duration", "200ms", "--warmup", "50ms", "--rounds", "1", "--json", path];
-    let printed = text(&printed(multiconn(&[&["bench"], args, &short].concat())));
-    let results: Results = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    assert_eq!(printed.lines().filter(|line| line.contains("round 1:")).count(), results.runs.len(), "{printed}");
+    let output = run(multiconn(&[&["bench"], args, &short].concat()));
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let results = Results::read(file.path()).unwrap();
+    assert_eq!(told.lines().filter(|line| line.contains("requests/s, p50")).count(), results.runs.len(), "{told}");
+    let table = text(&output.stdout);
+    assert!(results.subjects.iter().all(|subject| table.contains(&subject.name)), "{table}");
     results
 }
 
@@ -310,7 +314,7 @@ fn told(run: &results::Run) -> String {
 #[test]
 fn every_figure_of_a_short_run_makes_sense() {
     let results = bench(&["echo", "app", "--model", "reactor,fork", "--connections", "3"]);
-    assert_eq!(results.schema, "multiconn-bench-1");
+    assert_eq!(results.schema, "multiconn-bench/1");
     assert!(!results.ended_early && results.version == env!("CARGO_PKG_VERSION"));
     assert!(results.started.ends_with('Z') && results.command.contains(&"--model".to_owned()));
     let names: Vec<&str> = results.subjects.iter().map(|subject| subject.name.as_str()).collect();
@@ -488,17 +492,17 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     let mut command = multiconn(&[&args[..], &more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
     // One has been measured, and another is under way.
-    let mut stdout = child.stdout.take().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
     let mut first = [0; 1];
-    stdout.read_exact(&mut first).unwrap();
+    stderr.read_exact(&mut first).unwrap();
     let servers = wait_for_children(child.id());
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
+    stderr.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stderr).starts_with("Ended early, after "), "{}", text(&output.stderr));
-    let results: Results = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert!(rest.lines().any(|line| line.starts_with("Ended early, after ")), "{rest}");
+    let results = Results::read(file.path()).unwrap();
     assert!(results.ended_early && !results.runs.is_empty());
     for server in servers {
         assert!(!fs::exists(format!("/proc/{server}")).unwrap(), "{server} is there yet");
