@@ -55,6 +55,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::thread;
+use std::time::Duration;
 
 use crate::connection;
 use crate::reactor::Handle;
@@ -62,7 +63,7 @@ use crate::selector;
 use crate::session::Service;
 use crate::text::reason;
 use accept::Desk;
-pub(crate) use listen::{Listening, listen};
+pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
 pub(crate) use signals::set_and_wake;
 pub use work::{Busy, BusySession, Work};
@@ -136,6 +137,10 @@ pub struct Config {
     pub names: Vec<Vec<SocketAddr>>,
     /// Connections that may wait to be accepted, for each address.
     pub backlog: i32,
+    /// The congestion control of its connections, where the system has several: reno, cubic, bbr. Otherwise its default.
+    pub congestion_control: Option<String>,
+    /// How long a reactor asks before it sleeps, where that pays: see [`Reactor::set_spin`](crate::reactor::Reactor::set_spin).
+    pub spin: Duration,
     /// Limits and timeouts of each connection. `connections_max` is for the models with a reactor; the others have limits
     /// of their own.
     pub connection: connection::Config,
@@ -158,6 +163,8 @@ impl Default for Config {
         Config {
             names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
             backlog: 1024,
+            congestion_control: None,
+            spin: Duration::ZERO,
             connection: connection::Config::default(),
             workers: 1,
             threads_max: 4096,
@@ -227,8 +234,10 @@ where
     }
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
+    let congestion_control = config.congestion_control.as_deref();
+    let sockets = Sockets { backlog: config.backlog, workers, congestion_control };
     for name in &config.names {
-        listening.extend(listen(name, config.backlog, workers)?);
+        listening.extend(listen(name, &sockets)?);
     }
     let addresses = listening.iter().map(|listening| listening.addr).collect();
     let (handle, run) = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;

@@ -13,6 +13,7 @@ mod handle;
 mod id;
 mod inbox;
 mod slot;
+mod spin;
 mod timers;
 
 use std::collections::VecDeque;
@@ -34,12 +35,15 @@ pub use handle::Handle;
 use id::{ConnectionId, Source};
 use inbox::Inbox;
 use slot::{Alarm, Slot};
+use spin::{Answer, Spin};
 use timers::Timers;
 
 /// The event loop of one service.
 #[derive(Debug)]
 pub struct Reactor<S: Selector, V: Service> {
     selector: S,
+    /// How it waits.
+    spin: Spin,
     service: V,
     config: Config,
     slots: Slab<Slot<S::Stream, V::Session>>,
@@ -71,6 +75,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             inbox: Inbox::new(selector.waker()),
             now: selector.now(),
             selector,
+            spin: Spin::new(Duration::ZERO),
             service,
             config,
             slots: Slab::new(),
@@ -99,6 +104,12 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// The service, and with it what it has collected.
     pub fn into_service(self) -> V {
         self.service
+    }
+
+    /// Before it sleeps, it asks for so long whether anything has happened, as long as that pays: while events come as soon
+    /// as this. Zero, which is the default, is never.
+    pub fn set_spin(&mut self, time: Duration) {
+        self.spin = Spin::new(time);
     }
 
     /// Makes [`Config::connections_max`] a limit for this reactor and `other` together: before this one serves any.
@@ -148,8 +159,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        self.selector.select(&mut self.events, timeout)?;
-        self.now = self.selector.now();
+        self.now = self.spin.wait(timeout, self.now, |timeout| {
+            self.selector.select(&mut self.events, timeout)?;
+            Ok(Answer { now: self.selector.now(), has_events: !self.events.is_empty() })
+        })?;
         self.dispatch();
         self.call_the_woken();
         self.obey();

@@ -20,6 +20,10 @@ pub struct ModelOptions {
     /// Threads with a loop and a listener of their own, or `auto` for one on each core (reactor, poll, select) [default: 1]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
+    /// Before sleeping, ask for so long whether something has happened, while traffic is that dense; `0` never
+    /// (reactor, poll, select) [default: 50us, or never on one core]
+    #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
+    spin: Option<Duration>,
     /// Most threads; with so many at work, new connections wait (threads) [default: 4096]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
@@ -75,6 +79,11 @@ impl ValueEnum for Reap {
     }
 }
 
+/// On one core, who asks keeps the other side from answering.
+fn default_spin() -> Duration {
+    if cores() > 1 { Duration::from_micros(50) } else { Duration::ZERO }
+}
+
 /// A number of workers, or `auto`.
 fn workers(text: &str) -> Result<u32, String> {
     let number = if text == "auto" { u32::try_from(cores()).ok() } else { text.parse().ok() };
@@ -106,6 +115,7 @@ impl ModelOptions {
     pub fn configure(&self, config: &mut Config) -> Result<(), Failure> {
         let number = |number: Option<u32>, default: usize| number.map_or(default, |number| number as usize);
         config.workers = number(self.workers, config.workers);
+        config.spin = self.spin.unwrap_or_else(default_spin);
         config.threads_max = number(self.max_threads, config.threads_max);
         config.pool_size = number(self.pool_size, config.pool_size);
         config.children_max = number(self.max_children, config.children_max);
@@ -113,6 +123,7 @@ impl ModelOptions {
         let model = self.model;
         let own = [
             ("--workers", self.workers.is_some(), model.is_reactor()),
+            ("--spin", self.spin.is_some(), model.is_reactor()),
             ("--max-threads", self.max_threads.is_some(), model == Model::Threads),
             ("--pool-size", self.pool_size.is_some(), model == Model::Pool),
             ("--max-children", self.max_children.is_some(), model == Model::Fork),

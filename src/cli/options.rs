@@ -44,6 +44,9 @@ pub struct ServerOptions {
     /// Connections that may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
+    /// The congestion control of its connections, such as reno or cubic [default: the system's]
+    #[arg(long, value_name = "NAME")]
+    congestion: Option<String>,
     #[command(flatten)]
     model: ModelOptions,
 }
@@ -67,6 +70,7 @@ impl ServerOptions {
     pub fn config(&self, default_port: u16, descriptors_each: u64) -> Result<Config, Failure> {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
+        config.congestion_control = self.congestion.clone();
         self.model.configure(&mut config)?;
         config.connection.connections_max = self.connections_max(descriptors_each)?;
         for address in &self.addresses {

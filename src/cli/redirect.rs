@@ -13,7 +13,7 @@ use super::address::{Address, with_port};
 use super::program::{Program, Redirected, Signals, cannot_set_up};
 use super::pty::Typist;
 use super::{Failure, print, units};
-use crate::models::listen;
+use crate::models::{Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted};
 use crate::selector::AcceptError;
 use crate::sys::{self, PollFd};
@@ -90,7 +90,9 @@ impl Redirect {
         let mut listeners = Vec::new();
         let mut lines = String::new();
         for addresses in address.to_listen_on(1)? {
-            for listening in listen(&addresses, BACKLOG, 1).map_err(|error| Failure::new(error.to_string()))? {
+            for listening in listen(&addresses, &Sockets { backlog: BACKLOG, workers: 1, congestion_control: None })
+                .map_err(|error| Failure::new(error.to_string()))?
+            {
                 lines += &format!("Listening on {}\n", listening.addr);
                 listeners.extend(listening.sockets);
             }

@@ -26,13 +26,20 @@ pub fn header_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A time span.
-pub fn timeout(text: &str) -> Result<Duration, String> {
-    let timeout = humantime::parse_duration(text)
+/// A time span, which may be none.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; a time has a unit, such as 500ms, 30s or 2m"))?;
-    match timeout {
+    match time {
+        time if time > TIMEOUT_MAX => Err("it must be at most a year".into()),
+        time => Ok(time),
+    }
+}
+
+/// A time span that is to be waited.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    match time(text)? {
         Duration::ZERO => Err("it must be more than zero".into()),
-        timeout if timeout > TIMEOUT_MAX => Err("it must be at most a year".into()),
         timeout => Ok(timeout),
     }
 }

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::ServeError;
+use crate::text::reason;
 
 /// An address that is listened on.
 #[derive(Debug)]
@@ -16,8 +17,17 @@ pub(crate) struct Listening {
     pub sockets: Vec<TcpListener>,
 }
 
-/// Listens on all `addresses` of a name, for so many `workers`. Where they leave the port open, all get the same.
-pub(crate) fn listen(addresses: &[SocketAddr], backlog: i32, workers: usize) -> Result<Vec<Listening>, ServeError> {
+/// What the sockets are like.
+pub(crate) struct Sockets<'a> {
+    pub backlog: i32,
+    /// One for each of so many.
+    pub workers: usize,
+    /// Accepted sockets have it from their listener.
+    pub congestion_control: Option<&'a str>,
+}
+
+/// Listens on all `addresses` of a name. Where they leave the port open, all get the same.
+pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<Vec<Listening>, ServeError> {
     let mut listening: Vec<Listening> = Vec::new();
     let mut missing = None;
     for mut addr in addresses.iter().copied() {
@@ -26,7 +36,7 @@ pub(crate) fn listen(addresses: &[SocketAddr], backlog: i32, workers: usize) -> 
         {
             addr.set_port(first.addr.port());
         }
-        match listen_on(addr, backlog, workers) {
+        match listen_on(addr, sockets) {
             Ok(bound) => listening.push(bound),
             // A name, or every interface, may stand for an IP version that this machine doesn't have.
             Err(error) if is_missing(&error) => missing = Some(ServeError::Listen { addr, error }),
@@ -43,7 +53,8 @@ pub(crate) fn listen(addresses: &[SocketAddr], backlog: i32, workers: usize) -> 
     }
 }
 
-fn listen_on(mut addr: SocketAddr, backlog: i32, workers: usize) -> io::Result<Listening> {
+fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> {
+    let workers = like.workers;
     if workers > 1 && addr.port() != 0 {
         // Sockets that share their port share it with those of any other server of the same user. That one is there is
         // found out by one that does not share.
@@ -52,7 +63,10 @@ fn listen_on(mut addr: SocketAddr, backlog: i32, workers: usize) -> io::Result<L
     let mut sockets = Vec::new();
     for _ in 0..workers {
         let socket = bound(addr, workers > 1)?;
-        socket.listen(backlog)?;
+        if let Some(name) = like.congestion_control {
+            set_congestion_control(&socket, name)?;
+        }
+        socket.listen(like.backlog)?;
         let socket = TcpListener::from(socket);
         addr = socket.local_addr()?;
         sockets.push(socket);
@@ -75,8 +89,55 @@ fn bound(addr: SocketAddr, shares_port: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn set_congestion_control(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.set_tcp_congestion(name.as_bytes()).map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "this system has none of that name".into(),
+            io::ErrorKind::PermissionDenied => "it needs privileges here".into(),
+            _ => reason(&error),
+        };
+        io::Error::other(format!("congestion control '{name}': {why}"))
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn set_congestion_control(_socket: &Socket, name: &str) -> io::Result<()> {
+    Err(io::Error::other(format!("congestion control '{name}': this system has but one")))
+}
+
 fn is_missing(error: &io::Error) -> bool {
     // EAFNOSUPPORT has no kind of its own.
     const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use socket2::SockRef;
+
+    use super::*;
+
+    fn listen_with(congestion_control: &str) -> Result<Vec<Listening>, ServeError> {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        listen(&[addr], &Sockets { backlog: 1, workers: 1, congestion_control: Some(congestion_control) })
+    }
+
+    #[test]
+    fn connections_have_the_congestion_control_of_their_listener() {
+        // The one that every Linux has.
+        let listening = listen_with("reno").unwrap();
+        let _client = std::net::TcpStream::connect(listening[0].addr).unwrap();
+        let (accepted, _) = listening[0].sockets[0].accept().unwrap();
+        let name = SockRef::from(&accepted).tcp_congestion().unwrap();
+        assert_eq!(name.split(|&byte| byte == 0).next(), Some(&b"reno"[..]));
+    }
+
+    #[test]
+    fn one_that_there_is_not_is_told() {
+        let error = listen_with("pigeon").unwrap_err().to_string();
+        assert!(error.ends_with("congestion control 'pigeon': this system has none of that name"), "{error}");
+    }
 }

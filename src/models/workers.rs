@@ -29,6 +29,7 @@ where
     let workers = config.workers;
     if workers <= 1 {
         let mut reactor = Reactor::new(new_selector()?, service, config.connection);
+        reactor.set_spin(config.spin);
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
             reactor.add_listener(selector::listener(socket)?)?;
         }
@@ -38,6 +39,7 @@ where
     let mut reactors: Vec<Reactor<S, Shared<V>>> = Vec::new();
     for _ in 0..workers {
         let mut reactor = Reactor::new(new_selector()?, service.clone(), config.connection.clone());
+        reactor.set_spin(config.spin);
         if let Some(first) = reactors.first() {
             reactor.share_limit(first);
         }

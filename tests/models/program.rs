@@ -38,6 +38,7 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         &[
             "--workers 2",
             "--workers auto",
+            "--spin 20us",
             "--max-threads 5",
             "--pool-size 2",
             "--max-children 3",
@@ -46,8 +47,11 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["threads"], &["--workers 1", "--pool-size 2", "--max-children 3", "--reap loop", "--max-connections 5"]),
-    (&["pool"], &["--workers 2", "--max-threads 5", "--max-children 3", "--reap loop", "--max-connections 5"]),
-    (&["fork"], &["--workers 2", "--max-threads 5", "--pool-size 2", "--max-connections 5"]),
+    (
+        &["pool"],
+        &["--workers 2", "--spin 20us", "--max-threads 5", "--max-children 3", "--reap loop", "--max-connections 5"],
+    ),
+    (&["fork"], &["--workers 2", "--spin 20us", "--max-threads 5", "--pool-size 2", "--max-connections 5"]),
 ];
 
 fn why(model: &str) -> &'static str {

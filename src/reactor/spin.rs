@@ -1,0 +1,186 @@
+//! Asking for a while before sleeping.
+//!
+//! To be put to sleep and woken again costs more than a small request does. Where the next event is near, it's cheaper to
+//! ask for it over and over; where it isn't, that only burns the processor. So it's done for a short while, and only as
+//! long as it pays: where waits have been that short before. Who has nothing to do for longer than that sleeps, and costs
+//! nothing.
+
+use std::hint;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How a reactor waits.
+#[derive(Debug)]
+pub(super) struct Spin {
+    /// How long to ask before sleeping, where that pays.
+    time: Duration,
+    /// Short waits in a row that there have been.
+    short: u32,
+    /// Short waits in a row that there must have been before it asks.
+    wanted: u32,
+}
+
+/// Short waits in a row that are enough at first, and that are wanted at most, where asking has been in vain: as where the
+/// other side needs the very processor that this one burns.
+const WANTED_MIN: u32 = 2;
+const WANTED_MAX: u32 = 1024;
+
+/// What one question to the selector came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// The time after it.
+    pub now: Instant,
+    /// Whether something has happened.
+    pub has_events: bool,
+}
+
+impl Spin {
+    pub fn new(time: Duration) -> Self {
+        Spin { time, short: 0, wanted: WANTED_MIN }
+    }
+
+    /// Asks the selector by `select`, which may wait as long as it's told, until something has happened or `timeout` has
+    /// passed; `now` is when the turn began. Returns the time.
+    ///
+    /// It comes back early when asking was in vain, and only sleeps the next time: the selector may have been woken without
+    /// an event, and who has woken it wants to be heard before that.
+    ///
+    /// # Errors
+    /// Those of `select`.
+    pub fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        now: Instant,
+        mut select: impl FnMut(Option<Duration>) -> io::Result<Answer>,
+    ) -> io::Result<Instant> {
+        if timeout == Some(Duration::ZERO) || self.time.is_zero() {
+            return Ok(select(timeout)?.now);
+        }
+        if self.short < self.wanted {
+            let answer = select(timeout)?;
+            let was_short = answer.has_events && answer.now.saturating_duration_since(now) < self.time;
+            self.short = if was_short { self.short + 1 } else { 0 };
+            return Ok(answer.now);
+        }
+        let until = now + timeout.map_or(self.time, |timeout| timeout.min(self.time));
+        loop {
+            let answer = select(Some(Duration::ZERO))?;
+            if answer.has_events {
+                self.wanted = (self.wanted / 2).max(WANTED_MIN);
+                return Ok(answer.now);
+            }
+            if answer.now >= until {
+                self.short = 0;
+                self.wanted = (self.wanted * 2).min(WANTED_MAX);
+                return Ok(answer.now);
+            }
+            hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPIN: Duration = Duration::from_micros(50);
+    /// What a question takes.
+    const ASKING: Duration = Duration::from_micros(1);
+
+    /// A selector with a clock of its own, on which an event comes some time after each wait has begun.
+    struct Script {
+        spin: Spin,
+        now: Instant,
+        slept: u32,
+        asked: u32,
+    }
+
+    impl Script {
+        fn new(spin: Duration) -> Self {
+            Script { spin: Spin::new(spin), now: Instant::now(), slept: 0, asked: 0 }
+        }
+
+        /// One wait with an event `after` its beginning: of the kind that comes by itself, or only to who sleeps.
+        fn wait(&mut self, after: Duration, comes_to_sleepers_only: bool, timeout: Option<Duration>) {
+            let began = self.now;
+            let Script { spin, now, slept, asked } = self;
+            let ended = spin.wait(timeout, began, |timeout| {
+                let due = began + after;
+                let has_events = if timeout == Some(Duration::ZERO) {
+                    *asked += 1;
+                    *now += ASKING;
+                    *now >= due && !comes_to_sleepers_only
+                } else {
+                    *slept += 1;
+                    let until = timeout.map_or(due, |timeout| began + timeout);
+                    *now = (*now).max(due.min(until));
+                    *now >= due
+                };
+                Ok(Answer { now: *now, has_events })
+            });
+            assert_eq!(ended.unwrap(), self.now);
+        }
+    }
+
+    #[test]
+    fn while_events_are_near_it_asks_and_does_not_sleep() {
+        let mut script = Script::new(SPIN);
+        for _ in 0..1000 {
+            script.wait(Duration::from_micros(10), false, None);
+        }
+        assert_eq!(script.slept, WANTED_MIN);
+        assert_eq!(script.asked, (1000 - WANTED_MIN) * 10);
+    }
+
+    #[test]
+    fn where_they_are_far_it_sleeps_and_costs_nothing() {
+        let mut script = Script::new(SPIN);
+        for _ in 0..1000 {
+            script.wait(Duration::from_millis(1), false, None);
+        }
+        assert_eq!((script.slept, script.asked), (1000, 0));
+        // What was dense and has ended is asked for once more, and no longer than it may be.
+        let mut script = Script::new(SPIN);
+        for _ in 0..WANTED_MIN {
+            script.wait(Duration::from_micros(10), false, None);
+        }
+        let began = script.now;
+        script.wait(Duration::from_secs(1), false, None);
+        assert_eq!(script.now - began, SPIN);
+        let asked = script.asked;
+        for _ in 0..1000 {
+            script.wait(Duration::from_secs(1), false, None);
+        }
+        assert_eq!(script.asked, asked);
+    }
+
+    #[test]
+    fn where_asking_is_in_vain_it_is_hardly_ever_tried() {
+        let mut script = Script::new(SPIN);
+        for _ in 0..10_000 {
+            script.wait(Duration::from_micros(10), true, None);
+        }
+        let tries = script.asked / 50;
+        assert!((8..20).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn it_asks_no_longer_than_it_may_wait() {
+        let mut script = Script::new(SPIN);
+        for _ in 0..WANTED_MIN {
+            script.wait(Duration::from_micros(10), false, None);
+        }
+        let began = script.now;
+        script.wait(Duration::from_secs(1), false, Some(Duration::from_micros(7)));
+        assert_eq!(script.now - began, Duration::from_micros(7));
+    }
+
+    #[test]
+    fn without_time_for_it_each_wait_is_the_selectors() {
+        let mut script = Script::new(Duration::ZERO);
+        for _ in 0..100 {
+            script.wait(Duration::from_micros(10), false, None);
+        }
+        assert_eq!((script.slept, script.asked), (100, 0));
+    }
+}
