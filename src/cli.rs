@@ -41,12 +41,13 @@ mod units;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::client::Conversation;
+use crate::client::{self, Conversation};
 use crate::message::ProtocolError;
-use crate::session::{End, SessionError};
+use crate::session::{End, Session, SessionError};
 use crate::text::{printable, reason};
 use address::Address;
 
@@ -226,6 +227,13 @@ impl Failure {
             end => format!("the conversation with {addr} failed: {end}"),
         })
     }
+}
+
+/// Runs one `session`, on a connection to the first of `addresses` that lets it.
+fn converse<T: Session>(addresses: &[SocketAddr], session: T, timeout: Duration) -> Result<Conversation<T>, Failure> {
+    let mut conversations =
+        client::converse(addresses, [session], timeout).map_err(|error| Failure::of_loop(&error))?;
+    Ok(conversations.pop().expect("each session has its conversation"))
 }
 
 fn cannot_connect(address: &Address, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> String {

@@ -8,8 +8,7 @@ use clap::Args;
 
 use super::address::Address;
 use super::stdin::{Bytewise, Stdin};
-use super::{Failure, print_line, units};
-use crate::client;
+use super::{Failure, converse, print_line, units};
 use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source, Wakers};
 
@@ -50,9 +49,7 @@ impl CallAccumulate {
         let addresses = address.to_connect_to()?;
         let show = |reply: &[u8]| print_line(reply).map_err(SessionError::other);
         let session = AccumulateClient::new(input, show, self.max_string, self.timeout);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         let failure = Failure::of_conversation(&address, &conversation);
         let (sent, answered) = (conversation.session.sent(), conversation.session.answered());
         match conversation.end {

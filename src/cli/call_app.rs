@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
-use super::{Failure, print, units};
-use crate::client;
+use super::{Failure, converse, print, units};
 use crate::message::Limits;
 use crate::protocols::app::{AppClient, PORT, Reply, Request};
 use crate::session::End;
@@ -54,9 +53,7 @@ impl CallApp {
         let request = Request::from_args(&self.action, &self.value);
         let limits = Limits { content_len_max: self.max_content, ..Limits::default() };
         let session = AppClient::new(vec![request], limits, self.timeout);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         match conversation.end {
             End::Finished => Ok(conversation.session.into_replies().pop().expect("a finished session has its reply")),
             _ => Err(Failure::of_conversation(&address, &conversation)),

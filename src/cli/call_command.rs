@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::address::Address;
 use super::terminal::Terminal;
-use super::{Failure, cannot_write, units};
-use crate::client;
+use super::{Failure, cannot_write, converse, units};
 use crate::protocols::command::{CommandClient, NAME_LEN_MAX, PORT};
 use crate::session::End;
 use crate::text::printable;
@@ -40,9 +39,7 @@ impl CallCommand {
             stdout => Box::new(stdout),
         };
         let session = CommandClient::new(self.name, out, self.silence);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         let failure = match conversation.end {
             End::Finished => None,
             _ => Some(Failure::of_conversation(&address, &conversation)),

@@ -5,8 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
-use super::{Failure, print, units};
-use crate::client;
+use super::{Failure, converse, print, units};
 use crate::protocols::fixed::{FAREWELL, FixedClient, PORT};
 use crate::session::End;
 use crate::text::Escaped;
@@ -28,9 +27,7 @@ impl CallFixed {
         let address = self.address.or_port(PORT);
         let addresses = address.to_connect_to()?;
         let session = FixedClient::new(self.timeout);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         let (local, server) = (conversation.session.local(), conversation.peer.addr);
         if let Some(local) = local {
             print(format!("Connected from {local} to {server}\n").as_bytes())?;

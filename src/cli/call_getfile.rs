@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::address::Address;
 use super::download::Download;
-use super::{Failure, cannot_write, units};
-use crate::client::{self, Conversation};
+use super::{Failure, cannot_write, converse, units};
+use crate::client::Conversation;
 use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
 use crate::session::{End, SessionError};
 
@@ -54,9 +54,7 @@ impl CallGetFile {
         let download = Download::to(self.output.as_deref(), &self.path, self.force, self.resume, !quiet)?;
         let request = Request { path, with_status: !self.plain, offset: download.offset() };
         let session = GetFileClient::new(&request, download, self.timeout);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         let failure = failure(&address, &conversation);
         let download = conversation.session.into_store();
         match failure {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
-use super::{Failure, print, units};
-use crate::client;
+use super::{Failure, converse, print, units};
 use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
 use crate::session::End;
 use crate::text::Escaped;
@@ -43,9 +42,7 @@ impl CallMultiply {
             if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let session = MultiplyClient::new(self.text.into_bytes(), show, self.timeout);
-        let mut conversations =
-            client::converse(&addresses, [session], self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        let conversation = conversations.pop().expect("each session has its conversation");
+        let conversation = converse(&addresses, session, self.timeout)?;
         let (summary, copies) = (conversation.session.summary(), conversation.session.copies());
         let failure = match conversation.end {
             End::Finished => None,
