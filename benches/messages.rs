@@ -31,10 +31,10 @@ fn decode(criterion: &mut Criterion) {
     for (name, message) in [("whole message", search(true)), ("16 messages", search(true).repeat(16))] {
         group.throughput(Throughput::Bytes(message.len() as u64));
         group.bench_function(name, |bench| {
-            let mut reader = MessageReader::new(limits);
+            let mut reader = MessageReader::default();
             bench.iter(|| {
                 let mut input = Input::new(black_box(&message));
-                while let Some(message) = reader.read(&mut input).expect("a good message") {
+                while let Some(message) = reader.read(&mut input, &limits).expect("a good message") {
                     black_box(message);
                 }
             });

@@ -549,11 +549,11 @@ fn errors_of_the_reader_are_sticky() {
 #[test]
 fn a_closed_reader_reads_nothing() {
     for event in [Event::LastMessage, Event::Violation, Event::InputEnded, Event::DeadlinePassed] {
-        let mut reader = MessageReader::new(Limits::default());
+        let mut reader = MessageReader::default();
         reader.close(event);
         let request = goldens(false).swap_remove(0).request;
         let mut input = Input::new(&request);
-        assert_eq!(reader.read(&mut input), Ok(None));
+        assert_eq!(reader.read(&mut input, &Limits::default()), Ok(None));
         assert_eq!((input.used(), reader.phase()), (0, Phase::Closed));
         reader.close(event);
         assert_eq!(reader.phase(), Phase::Closed);

@@ -18,7 +18,7 @@ const HEADER: &str =
 /// A reader that has come to `phase` by itself.
 fn reader_in(phase: Phase) -> MessageReader {
     let head = [&(HEADER.len() as u16).to_be_bytes(), HEADER.as_bytes()].concat();
-    let mut reader = MessageReader::new(Limits::default());
+    let mut reader = MessageReader::default();
     let mut unused = Vec::new();
     match phase {
         Phase::Idle => {}
@@ -27,7 +27,7 @@ fn reader_in(phase: Phase) -> MessageReader {
         Phase::Content => unused.extend_from_slice(&head),
         Phase::Closed => reader.close(Event::InputEnded),
     }
-    assert_eq!(reader.read(&mut Input::new(&unused)), Ok(None));
+    assert_eq!(reader.read(&mut Input::new(&unused), &Limits::default()), Ok(None));
     assert_eq!(reader.phase(), phase);
     reader
 }
@@ -60,7 +60,7 @@ fn bytes_for(phase: Phase, event: Event) -> Option<Vec<u8>> {
 fn provoke(phase: Phase, event: Event) -> Option<Phase> {
     let mut reader = reader_in(phase);
     if let Some(bytes) = bytes_for(phase, event) {
-        let result = reader.read(&mut Input::new(&bytes));
+        let result = reader.read(&mut Input::new(&bytes), &Limits::default());
         assert_eq!(result.is_err(), event == Event::Violation, "{result:?}");
         assert_eq!(result.is_ok_and(|message| message.is_some()), event == Event::ContentRead);
         return Some(reader.phase());
@@ -109,7 +109,7 @@ fn what_is_not_enough_changes_nothing() {
             Phase::Closed => b"any",
         };
         let mut input = Input::new(some);
-        assert_eq!(reader.read(&mut input), Ok(None));
+        assert_eq!(reader.read(&mut input, &Limits::default()), Ok(None));
         assert_eq!((reader.phase(), input.used()), (phase, 0));
     }
 }

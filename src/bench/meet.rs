@@ -109,7 +109,7 @@ fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Resul
         }
         bytes.extend_from_slice(&piece[..len]);
         let mut input = Input::new(&bytes);
-        if let Some(message) = MessageReader::new(limits).read(&mut input).map_err(|error| is_no_app(&error))? {
+        if let Some(message) = MessageReader::default().read(&mut input, &limits).map_err(|error| is_no_app(&error))? {
             let reply = Reply::from_message(&message, limits.depth_max).map_err(|error| is_no_app(&error))?;
             let got = match reply {
                 Reply::Result(result) if result == expected && input.remaining().is_empty() => return Ok(bytes),

@@ -12,7 +12,6 @@
 //! so memory grows with what a peer has sent, never with what it says it will send.
 
 use std::fmt;
-use std::mem;
 
 use super::table::{self, Event, Phase};
 use super::{Jsonheader, Limits, PROTOHEADER_LEN, ProtocolError};
@@ -47,10 +46,10 @@ impl fmt::Display for Position {
 }
 
 /// Reads framed messages. A protocol error is sticky: after it there is no next message to find.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MessageReader {
-    state: Result<ReadState, ProtocolError>,
-    limits: Limits,
+    /// `None` is [`ReadState::Idle`], which nearly every connection is in nearly all the time: then it's but a pointer.
+    state: Option<Box<Result<ReadState, ProtocolError>>>,
 }
 
 #[derive(Debug)]
@@ -125,57 +124,63 @@ fn check_header_len(len: usize, limits: &Limits) -> Result<(), ProtocolError> {
 }
 
 impl MessageReader {
-    /// A reader at the beginning of a message.
-    pub fn new(limits: Limits) -> Self {
-        MessageReader { state: Ok(ReadState::Idle), limits }
-    }
-
-    /// The limits it was made with.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The next message, or `None` until more bytes come. What is used of `input` is not needed again.
+    /// The next message, or `None` until more bytes come. What is used of `input` is not needed again. The `limits` are to be
+    /// the same each time.
     ///
     /// # Errors
     /// What is wrong with the message, as soon as it is known; and the same again on every later call.
-    pub fn read<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Message<'a>>, ProtocolError> {
+    pub fn read<'a>(&mut self, input: &mut Input<'a>, limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
+        // It's on its own here until it has to wait, and is not put back after each step.
+        let mut state = match self.state.take().map(|state| *state) {
+            None => ReadState::Idle,
+            Some(Ok(state)) => state,
+            Some(Err(error)) => return Err(self.fail(error)),
+        };
         loop {
-            if let Err(error) = &self.state {
-                return Err(error.clone());
-            }
-            let state = mem::replace(&mut self.state, Ok(ReadState::Closed))?;
             let phase = state.phase();
-            match state.step(input, &self.limits) {
-                Ok(Step::Next(event, state)) => self.enter(phase, event, Ok(state)),
+            match state.step(input, limits) {
+                Ok(Step::Next(event, next)) => {
+                    note(phase, event, next.phase());
+                    state = next;
+                }
                 Ok(Step::Complete(message)) => {
-                    self.enter(phase, Event::ContentRead, Ok(ReadState::Idle));
+                    note(phase, Event::ContentRead, Phase::Idle);
                     return Ok(Some(message));
                 }
+                Ok(Step::NeedInput(ReadState::Idle)) => return Ok(None),
                 Ok(Step::NeedInput(state)) => {
-                    self.state = Ok(state);
+                    self.state = Some(Box::new(Ok(state)));
                     return Ok(None);
                 }
                 Err(error) => {
-                    self.enter(phase, Event::Violation, Err(error.clone()));
-                    return Err(error);
+                    note(phase, Event::Violation, Phase::Closed);
+                    return Err(self.fail(error));
                 }
             }
         }
     }
 
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.state = Some(Box::new(Err(error.clone())));
+        error
+    }
+
     /// The phase it is in; after an error, [`Phase::Closed`].
     pub fn phase(&self) -> Phase {
-        self.state.as_ref().map_or(Phase::Closed, ReadState::phase)
+        match self.state.as_deref() {
+            None => Phase::Idle,
+            Some(Ok(state)) => state.phase(),
+            Some(Err(_)) => Phase::Closed,
+        }
     }
 
     /// How far the message has come, when `unused` bytes of it are left in the input.
     pub fn position(&self, unused: usize) -> Position {
-        let want = match &self.state {
-            Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
-            Ok(ReadState::Jsonheader { len }) => *len,
-            Ok(ReadState::Content { header }) => header.content_len,
-            Ok(ReadState::Closed) | Err(_) => 0,
+        let want = match self.state.as_deref() {
+            None | Some(Ok(ReadState::Idle | ReadState::Protoheader)) => PROTOHEADER_LEN,
+            Some(Ok(ReadState::Jsonheader { len })) => *len,
+            Some(Ok(ReadState::Content { header })) => header.content_len,
+            Some(Ok(ReadState::Closed) | Err(_)) => 0,
         };
         Position { phase: self.phase(), got: unused, want }
     }
@@ -185,15 +190,15 @@ impl MessageReader {
     pub fn close(&mut self, event: Event) {
         let phase = self.phase();
         if phase != Phase::Closed {
-            self.enter(phase, event, Ok(ReadState::Closed));
+            note(phase, event, Phase::Closed);
+            self.state = Some(Box::new(Ok(ReadState::Closed)));
         }
     }
+}
 
-    /// The one place where the state changes.
-    #[inline]
-    fn enter(&mut self, from: Phase, event: Event, state: Result<ReadState, ProtocolError>) {
-        self.state = state;
-        debug_assert_eq!(table::next(from, event), Some(self.phase()), "{from:?} on {event:?} is no row of the table");
-        log::trace!("Message: {from} --[ {event} ]--> {}", self.phase());
-    }
+/// Every transition passes here.
+#[inline]
+fn note(from: Phase, event: Event, to: Phase) {
+    debug_assert_eq!(table::next(from, event), Some(to), "{from:?} on {event:?} is no row of the table");
+    log::trace!("Message: {from} --[ {event} ]--> {to}");
 }

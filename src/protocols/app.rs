@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod dictionary;
+mod reply;
 pub mod server;
 
 pub use client::{AppClient, Reply, ReplyError, Request};
@@ -39,24 +40,24 @@ impl Default for Timeouts {
 /// What a session waits for. While it is the same, its deadline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
-    Message { number: u64 },
-    Header { number: u64 },
-    Content { number: u64, got: usize },
+    Message,
+    Header,
+    Content { got: usize },
 }
 
-/// A session's patience: a new wait gets a new deadline.
+/// A session's patience: a new wait gets a new deadline. Each message is another wait, and [restarts](Self::restart) it.
 #[derive(Debug, Default)]
 struct Patience {
     waiting: Option<(Awaited, Instant)>,
 }
 
 impl Patience {
-    /// Takes note that at `now`, after `number` messages, the next has come as far as `position`.
-    fn observe(&mut self, number: u64, position: Position, timeouts: &Timeouts, now: Instant) {
+    /// Takes note that at `now` the next message has come as far as `position`.
+    fn observe(&mut self, position: Position, timeouts: &Timeouts, now: Instant) {
         let awaited = match position.phase {
-            Phase::Idle | Phase::Closed => Awaited::Message { number },
-            Phase::Protoheader | Phase::Jsonheader => Awaited::Header { number },
-            Phase::Content => Awaited::Content { number, got: position.got },
+            Phase::Idle | Phase::Closed => Awaited::Message,
+            Phase::Protoheader | Phase::Jsonheader => Awaited::Header,
+            Phase::Content => Awaited::Content { got: position.got },
         };
         if self.waiting.is_none_or(|(before, _)| before != awaited) {
             self.waiting = Some((awaited, now + Self::timeout(position, timeouts)));

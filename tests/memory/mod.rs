@@ -178,13 +178,13 @@ pub struct Reading {
 
 /// What a reader makes of `pieces`, one after the other. It's asked until it has no more to say, also after an error.
 pub fn read<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Reading {
-    let mut reader = MessageReader::new(limits);
+    let mut reader = MessageReader::default();
     let (mut messages, mut error, mut unused) = (Vec::new(), None, Vec::new());
     for piece in pieces {
         unused.extend_from_slice(piece);
         let mut input = Input::new(&unused);
         loop {
-            match reader.read(&mut input) {
+            match reader.read(&mut input, &limits) {
                 Ok(Some(Message { header, content })) => {
                     assert_eq!(error, None, "a message after an error");
                     messages.push((header, content.to_vec()));
@@ -195,7 +195,7 @@ pub fn read<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> R
                 }
                 Err(new) => {
                     let used = input.used();
-                    assert_eq!(reader.read(&mut input), Err(new.clone()), "an error is sticky");
+                    assert_eq!(reader.read(&mut input, &limits), Err(new.clone()), "an error is sticky");
                     assert_eq!(input.used(), used, "after an error, nothing is used");
                     assert!(error.is_none_or(|old| old == new), "an error is sticky");
                     error = Some(new);

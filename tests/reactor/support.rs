@@ -144,9 +144,9 @@ pub fn search(value: &str, keep_alive: bool) -> Vec<u8> {
 #[track_caller]
 pub fn replies(bytes: &[u8]) -> Vec<String> {
     let limits = Limits { content_len_max: 1 << 30, ..Limits::default() };
-    let (mut reader, mut input) = (MessageReader::new(limits), Input::new(bytes));
+    let (mut reader, mut input) = (MessageReader::default(), Input::new(bytes));
     let mut replies = Vec::new();
-    while let Some(message) = reader.read(&mut input).expect("a message in order") {
+    while let Some(message) = reader.read(&mut input, &limits).expect("a message in order") {
         replies.push(match Reply::from_message(&message, limits.depth_max).expect("a reply in order") {
             Reply::Result(text) => text,
             Reply::Sum(sum) => sum.to_string(),

@@ -157,6 +157,7 @@ pub struct AppClient {
     unsent: usize,
     replies: Vec<Reply>,
     reader: MessageReader,
+    limits: Limits,
     timeouts: Timeouts,
     patience: Patience,
 }
@@ -169,7 +170,8 @@ impl AppClient {
             sent: 0,
             unsent: 0,
             replies: Vec::new(),
-            reader: MessageReader::new(limits),
+            reader: MessageReader::default(),
+            limits,
             timeouts: Timeouts { idle: timeout, header: timeout, content: timeout },
             patience: Patience::default(),
         }
@@ -203,12 +205,13 @@ impl Session for AppClient {
         }
         self.send(io);
         self.unsent = io.output.len();
-        while let Some(message) = self.reader.read(&mut io.input)? {
+        while let Some(message) = self.reader.read(&mut io.input, &self.limits)? {
             log::debug!("Received response {} from {}", Escaped(message.content), io.peer);
-            let reply = Reply::from_message(&message, self.reader.limits().depth_max)
+            let reply = Reply::from_message(&message, self.limits.depth_max)
                 .inspect_err(|_| self.reader.close(Event::Violation))
                 .map_err(SessionError::other)?;
             self.replies.push(reply);
+            self.patience.restart();
             if self.replies.len() == self.requests.len() {
                 self.reader.close(Event::LastMessage);
                 return Ok(Progress::Finished);
@@ -223,7 +226,7 @@ impl Session for AppClient {
                 _ => SessionError::PeerClosedMidMessage(position),
             });
         }
-        self.patience.observe(self.replies.len() as u64, position, &self.timeouts, now);
+        self.patience.observe(position, &self.timeouts, now);
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             self.reader.close(Event::DeadlinePassed);
             return Err(SessionError::TooSlow { position, timeout: Patience::timeout(position, &self.timeouts) });

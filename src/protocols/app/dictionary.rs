@@ -6,18 +6,39 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
+
+use super::reply::PreparedResult;
 use crate::text::reason;
 
-/// Values by name.
+/// Values by name, and the replies that tell them.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
-    entries: HashMap<String, String>,
+    /// The names are our own, so nobody can choose them to collide, and a quick hash will do.
+    entries: HashMap<String, Entry, RandomState>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    value: String,
+    reply: PreparedResult,
+}
+
+impl From<String> for Entry {
+    fn from(value: String) -> Self {
+        Entry { reply: PreparedResult::new(&value), value }
+    }
 }
 
 impl Dictionary {
     /// The value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.get(name).map(String::as_str)
+        self.entries.get(name).map(|entry| entry.value.as_str())
+    }
+
+    /// What to answer who searches for `name`.
+    pub(super) fn reply(&self, name: &str) -> Option<&PreparedResult> {
+        self.entries.get(name).map(|entry| &entry.reply)
     }
 
     /// How many entries there are.
@@ -37,8 +58,9 @@ impl Dictionary {
     pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
         let failed = |cause| DictionaryError::new(path, cause);
         let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
-        let entries = serde_json::from_slice(&text).map_err(|error| failed(Cause::Invalid(error)))?;
-        Ok(Dictionary { entries })
+        let entries: HashMap<String, String> =
+            serde_json::from_slice(&text).map_err(|error| failed(Cause::Invalid(error)))?;
+        Ok(entries.into_iter().collect())
     }
 
     /// The same while a server runs on: only from a regular file, for to open a pipe may take for ever.
@@ -66,10 +88,10 @@ impl Default for Dictionary {
     }
 }
 
-impl<'a> FromIterator<(&'a str, &'a str)> for Dictionary {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(entries: I) -> Self {
-        let owned = entries.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Dictionary { entries: owned.collect() }
+impl<T: Into<String>> FromIterator<(T, T)> for Dictionary {
+    fn from_iter<I: IntoIterator<Item = (T, T)>>(entries: I) -> Self {
+        let entries = entries.into_iter().map(|(name, value)| (name.into(), Entry::from(value.into())));
+        Dictionary { entries: entries.collect() }
     }
 }
 

@@ -1,18 +1,16 @@
 //! The server's side: what a request asks for, and what it is answered.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use serde::Serializer;
-
+use super::reply::{write_error, write_formatted, write_result};
 use super::{Awaited, Dictionary, DictionaryError, Patience, Timeouts};
 use crate::buffer::Output;
 use crate::message::table::Event;
 use crate::message::{
     ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
-    write_message, write_string,
+    write_message,
 };
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
@@ -64,12 +62,7 @@ impl Service for AppService {
     type Session = AppServer;
 
     fn accept(&mut self, _peer: &Peer) -> AppServer {
-        AppServer {
-            reader: MessageReader::new(self.shared.limits),
-            answered: 0,
-            patience: Patience::default(),
-            shared: Arc::clone(&self.shared),
-        }
+        AppServer { reader: MessageReader::default(), patience: Patience::default(), shared: Arc::clone(&self.shared) }
     }
 
     /// Reads the dictionary's file again. One that is no dictionary leaves the old one in force.
@@ -91,8 +84,6 @@ impl Service for AppService {
 #[derive(Debug)]
 pub struct AppServer {
     reader: MessageReader,
-    /// Messages answered.
-    answered: u64,
     patience: Patience,
     shared: Arc<Shared>,
 }
@@ -130,9 +121,11 @@ impl AppServer {
             if io.messages_left == 0 {
                 break Progress::Yield;
             }
-            let Some(message) = self.reader.read(&mut io.input)? else { break Progress::NeedInput };
+            let Some(message) = self.reader.read(&mut io.input, &self.shared.limits)? else {
+                break Progress::NeedInput;
+            };
             io.messages_left -= 1;
-            self.answered += 1;
+            self.patience.restart();
             log::debug!(
                 "Received request {} ({}) from {}",
                 Escaped(message.content),
@@ -178,14 +171,14 @@ impl AppServer {
             self.patience.restart();
         }
         let timeouts = &self.shared.timeouts;
-        self.patience.observe(self.answered, position, timeouts, now);
+        self.patience.observe(position, timeouts, now);
         match self.patience.waiting {
             Some((awaited, deadline)) if now >= deadline => {
                 self.reader.close(Event::DeadlinePassed);
                 let timeout = Patience::timeout(position, timeouts);
                 Err(match awaited {
-                    Awaited::Message { .. } => SessionError::Idle(timeout),
-                    Awaited::Header { .. } | Awaited::Content { .. } => SessionError::TooSlow { position, timeout },
+                    Awaited::Message => SessionError::Idle(timeout),
+                    Awaited::Header | Awaited::Content { .. } => SessionError::TooSlow { position, timeout },
                 })
             }
             _ => Ok(progress),
@@ -222,8 +215,8 @@ impl AppServer {
                     return Err(ProtocolError::ValueNotString(value.map_or("missing", |value| value.kind())));
                 };
                 let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
-                match dictionary.get(&value) {
-                    Some(entry) => write_result(out, keep_alive, |content| write_string(content, entry)),
+                match dictionary.reply(&value) {
+                    Some(reply) => out.extend_from_slice(reply.message(keep_alive)),
                     None => write_result(out, keep_alive, |content| {
                         write_formatted(content, format_args!("No match for '{value}'."));
                     }),
@@ -252,23 +245,4 @@ fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Res
     let heading = Heading::binary(content_type::I64, keep_alive);
     write_message(out, heading, |content| content.extend_from_slice(&bytes));
     Ok(())
-}
-
-/// Appends `{"result": <text>}` as a message.
-fn write_result(out: &mut Vec<u8>, keep_alive: bool, write_text: impl FnOnce(&mut Vec<u8>)) {
-    write_message(out, Heading::json(keep_alive), |content| {
-        content.extend_from_slice(b"{\"result\": ");
-        write_text(content);
-        content.push(b'}');
-    });
-}
-
-/// Appends `text` as a JSON string, without allocating for it.
-fn write_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
-    serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
-}
-
-/// Appends the error reply that says `why`.
-fn write_error(out: &mut Vec<u8>, why: impl fmt::Display) {
-    write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
 }

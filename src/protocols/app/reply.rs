@@ -1,0 +1,49 @@
+//! The messages that the server answers with, in JSON.
+
+use std::fmt;
+
+use serde::Serializer;
+
+use crate::message::{Heading, write_message, write_string};
+
+/// Appends `{"result": <text>}` as a message.
+pub(super) fn write_result(out: &mut Vec<u8>, keep_alive: bool, write_text: impl FnOnce(&mut Vec<u8>)) {
+    write_message(out, Heading::json(keep_alive), |content| {
+        content.extend_from_slice(b"{\"result\": ");
+        write_text(content);
+        content.push(b'}');
+    });
+}
+
+/// Appends `text` as a JSON string, without allocating for it.
+pub(super) fn write_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
+}
+
+/// Appends the error reply that says `why`.
+pub(super) fn write_error(out: &mut Vec<u8>, why: impl fmt::Display) {
+    write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
+}
+
+/// A result that is the same each time: written once, and then only copied.
+#[derive(Clone, Debug)]
+pub(super) struct PreparedResult {
+    closing: Box<[u8]>,
+    keeping: Box<[u8]>,
+}
+
+impl PreparedResult {
+    pub fn new(text: &str) -> Self {
+        let message = |keep_alive| {
+            let mut message = Vec::new();
+            write_result(&mut message, keep_alive, |content| write_string(content, text));
+            message.into_boxed_slice()
+        };
+        PreparedResult { closing: message(false), keeping: message(true) }
+    }
+
+    /// The whole message.
+    pub fn message(&self, keep_alive: bool) -> &[u8] {
+        if keep_alive { &self.keeping } else { &self.closing }
+    }
+}
