@@ -5,6 +5,7 @@
 //! waits, and for how many connections at once, is what concurrency models differ in.
 
 mod close;
+mod left_over;
 mod serve;
 mod transfer;
 
@@ -13,9 +14,10 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::buffer::{Outgoing, Rest};
+use crate::buffer::Outgoing;
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, Peer, Progress, Session, Wakers};
+use left_over::LeftOver;
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
 const BYTES_PER_TURN: usize = 256 << 10;
@@ -58,7 +60,8 @@ impl Default for Config {
     }
 }
 
-/// A connection. While it waits and nothing is left over, it owns no heap memory.
+/// A connection. While it waits and nothing is left over, it owns no heap memory; and since nearly all do that nearly all
+/// the time, what is rare is behind a pointer.
 #[derive(Debug)]
 pub(crate) struct Connection<S, T> {
     pub stream: S,
@@ -75,12 +78,7 @@ pub(crate) struct Connection<S, T> {
     hung_up: bool,
     /// The session is to be called though nothing has come: its deadline has passed, or it was woken.
     is_due: bool,
-    /// What was received and not used.
-    input: Rest,
-    /// What was not sent.
-    output: Outgoing,
-    /// When the peer must have taken some of the output that is left over.
-    write_deadline: Option<Instant>,
+    left_over: LeftOver,
 }
 
 /// Buffers that every connection uses while it runs, so that one that waits needs none.
@@ -102,11 +100,7 @@ const READ_LEN: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) enum ConnectionState {
     /// Being opened by us.
-    Connecting {
-        until: Instant,
-        /// Addresses to try if this one fails.
-        others: VecDeque<SocketAddr>,
-    },
+    Connecting(Box<Connecting>),
     /// Served.
     Open,
     /// The session is done; what it left in the output is being sent.
@@ -117,12 +111,22 @@ pub(crate) enum ConnectionState {
         linger: bool,
     },
     /// Our side has ended; input is dropped until the peer ends its own.
-    Lingering {
-        end: Box<End>,
-        until: Instant,
-        /// Bytes that may be dropped yet.
-        left: usize,
-    },
+    Lingering(Box<Lingering>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    pub until: Instant,
+    /// Addresses to try if this one fails.
+    pub others: VecDeque<SocketAddr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    end: End,
+    until: Instant,
+    /// Bytes that may be dropped yet.
+    left: usize,
 }
 
 /// What a run of a connection came to.
@@ -139,7 +143,7 @@ pub(crate) enum Outcome {
 
 impl<S, T> Connection<S, T> {
     pub fn new(stream: S, session: T, peer: Peer, state: ConnectionState) -> Self {
-        let is_open = !matches!(state, ConnectionState::Connecting { .. });
+        let is_open = !matches!(state, ConnectionState::Connecting(_));
         Connection {
             stream,
             session,
@@ -152,9 +156,7 @@ impl<S, T> Connection<S, T> {
             input_ended: false,
             hung_up: false,
             is_due: false,
-            input: Rest::default(),
-            output: Outgoing::default(),
-            write_deadline: None,
+            left_over: LeftOver::default(),
         }
     }
 
@@ -181,26 +183,23 @@ impl<S, T> Connection<S, T> {
     /// Makes it one that is told `words`, and closed.
     pub fn refuse(&mut self, words: Outgoing, write_deadline: Instant) {
         self.state = ConnectionState::Draining { end: Box::new(End::Refused), linger: true };
-        self.output = words;
-        self.write_deadline = Some(write_deadline);
+        self.left_over.keep_output(words, write_deadline);
     }
 
     /// How it ends when it's cut off now.
     pub fn take_end(&mut self) -> End {
         match mem::replace(&mut self.state, ConnectionState::Open) {
-            ConnectionState::Connecting { .. } | ConnectionState::Open => End::Cut,
-            ConnectionState::Draining { end, .. } if self.output.is_empty() => *end,
+            ConnectionState::Connecting(_) | ConnectionState::Open => End::Cut,
+            ConnectionState::Draining { end, .. } if !self.left_over.has_output() => *end,
             ConnectionState::Draining { .. } => End::Cut,
-            ConnectionState::Lingering { end, .. } => *end,
+            ConnectionState::Lingering(lingering) => lingering.end,
         }
     }
 
     pub fn take_other_addresses(&mut self) -> VecDeque<SocketAddr> {
         match &mut self.state {
-            ConnectionState::Connecting { others, .. } => mem::take(others),
-            ConnectionState::Open | ConnectionState::Draining { .. } | ConnectionState::Lingering { .. } => {
-                VecDeque::new()
-            }
+            ConnectionState::Connecting(connecting) => mem::take(&mut connecting.others),
+            ConnectionState::Open | ConnectionState::Draining { .. } | ConnectionState::Lingering(_) => VecDeque::new(),
         }
     }
 }
@@ -228,11 +227,11 @@ pub(crate) struct Turn<'a> {
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over.
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        match self.state {
-            ConnectionState::Connecting { until, .. } => self.finish_connecting(until, turn),
+        match &self.state {
+            ConnectionState::Connecting(connecting) => self.finish_connecting(connecting.until, turn),
             ConnectionState::Open => self.serve(turn),
             ConnectionState::Draining { .. } => self.drain(turn),
-            ConnectionState::Lingering { .. } => self.linger(turn),
+            ConnectionState::Lingering(_) => self.linger(turn),
         }
     }
 
@@ -254,6 +253,27 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if turn.stopping {
             return Outcome::Close(End::Stopped);
         }
-        Outcome::Wait { interest: Interest::WRITE, deadline: Some(until) }
+        Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() }
+    }
+
+    /// When to run it though nothing happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            ConnectionState::Connecting(connecting) => Some(connecting.until),
+            ConnectionState::Open => {
+                let deadlines = [self.session_deadline(), self.left_over.write_deadline()];
+                deadlines.into_iter().flatten().min()
+            }
+            ConnectionState::Draining { .. } => self.left_over.write_deadline(),
+            ConnectionState::Lingering(lingering) => Some(lingering.until),
+        }
+    }
+
+    fn session_deadline(&self) -> Option<Instant> {
+        match self.progress {
+            Progress::NeedInput | Progress::NeedEither | Progress::Working => self.session.deadline(),
+            // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
+            Progress::NeedRoom | Progress::Yield | Progress::Finished => None,
+        }
     }
 }

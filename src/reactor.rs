@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 pub use crate::connection::Config;
-use crate::connection::{Connection, ConnectionState, Outcome, Scratch, Turn, log_stop};
+use crate::connection::{Connecting, Connection, ConnectionState, Outcome, Scratch, Turn, log_stop};
 use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{End, Peer, Service, Wakers};
 use accept::Accepting;
@@ -270,7 +270,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         });
         match outcome {
             Outcome::Wait { interest, deadline } => {
-                if let Some(when) = slot.set_deadline(deadline, self.now) {
+                if let Some(when) = slot.timer_for(deadline, self.now) {
                     self.timers.set(id, when);
                 }
                 if slot.interest != interest {
@@ -310,7 +310,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             match self.selector.connect(peer.addr) {
                 Ok(stream) => {
                     let until = self.now + self.config.connect_timeout;
-                    let state = ConnectionState::Connecting { until, others };
+                    let state = ConnectionState::Connecting(Box::new(Connecting { until, others }));
                     return self.insert(Connection::new(stream, session, peer, state), false);
                 }
                 Err(error) => {

@@ -275,8 +275,11 @@ fn no_descriptor_is_lost_in_ten_thousand_connections() {
     assert_same(&server.stop(), b"");
 }
 
+/// The most that a connection may cost which waits for a message. In a debug build mio has more in each socket.
+const IDLE_MEMORY: usize = if cfg!(debug_assertions) { 256 } else { 200 };
+
 #[test]
-fn an_idle_connection_costs_less_than_a_kibibyte() {
+fn an_idle_connection_costs_two_hundred_bytes_at_most() {
     let count = raise_limit().map_or(10_000, |limit| limit.saturating_sub(200).min(10_000) as usize);
 
     let server = Server::start(&["app", "0", "-q", "--idle-timeout", "10m"]);
@@ -292,7 +295,7 @@ fn an_idle_connection_costs_less_than_a_kibibyte() {
         .collect();
     let cost = resident(&server).saturating_sub(before) / count;
     println!("{count} idle connections cost {cost} bytes each");
-    assert!(cost < 1024, "{count} idle connections cost {cost} bytes each");
+    assert!(cost <= IDLE_MEMORY, "{count} idle connections cost {cost} bytes each");
     assert!(open_descriptors(&server) > count, "all are open");
     ask(&server);
     peers.into_iter().for_each(reset);

@@ -14,7 +14,7 @@ use multiconn::buffer::{Input, Outgoing};
 use multiconn::folder::Folder;
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
-use multiconn::protocols::echo::{EchoClient, EchoServer, EchoService, EchoTalker, TUTORIAL_MESSAGES};
+use multiconn::protocols::echo::{Echo, EchoClient, EchoServer, EchoService, EchoTalker, TUTORIAL_MESSAGES};
 use multiconn::protocols::fixed::{FAREWELL, FixedClient, FixedServer, FixedService, GREETING};
 use multiconn::protocols::getfile::{self, GetFileClient, GetFileService, Store};
 use multiconn::protocols::line::PAUSE;
@@ -449,7 +449,7 @@ fn lines_come_back_one_by_one_for_every_split() {
     let said = ["1", "22", &long, "1", "0123456789"];
     for seed in 0..SEEDS {
         for prefix in ["", "Echo=>"] {
-            let mut service = EchoService { prefix: prefix.as_bytes().into(), ..EchoService::default() };
+            let mut service = EchoService::new(Echo { prefix: prefix.as_bytes().into(), ..Echo::default() });
             let heard = RefCell::default();
             let mut pair = Pair::new(talker(lines(&said), &heard), accepted(&mut service), seed);
             pair.run();
@@ -473,12 +473,12 @@ fn accepted<V: Service>(service: &mut V) -> V::Session {
 fn what_a_server_adds_is_lost_for_no_split() {
     let said = ["1", "234", "5678", "90"];
     for seed in 0..SEEDS {
-        let mut service = EchoService {
+        let mut service = EchoService::new(Echo {
             prefix: b"Echo=>".as_slice().into(),
             stamp: Some(|| "NOON".into()),
             delay: Duration::from_secs(1),
-            ..EchoService::default()
-        };
+            ..Echo::default()
+        });
         let heard = RefCell::default();
         let mut pair = Pair::new(talker(lines(&said), &heard), accepted(&mut service), seed);
         pair.run();
@@ -498,11 +498,11 @@ fn what_a_server_adds_is_lost_for_no_split() {
 
 #[test]
 fn a_chunk_has_its_prefix_and_its_stamp() {
-    let mut service = EchoService {
+    let mut service = EchoService::new(Echo {
         prefix: b"Echo=>".as_slice().into(),
         stamp: Some(|| "Sun Apr 25 07:46:01 2010".into()),
-        ..EchoService::default()
-    };
+        ..Echo::default()
+    });
     let mut server = Side::new(accepted(&mut service));
     let mut requests = Pipe { bytes: VecDeque::from(b"onetwo".to_vec()), has_ended: true };
     let now = Instant::now();

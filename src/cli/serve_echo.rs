@@ -9,7 +9,7 @@ use jiff::{Timestamp, Zoned};
 
 use super::options::ServerOptions;
 use super::{Failure, serve, units};
-use crate::protocols::echo::{EchoService, PORT};
+use crate::protocols::echo::{Echo, EchoService, PORT};
 
 /// The multi-connection echo server: what comes goes back
 #[derive(Debug, Args)]
@@ -37,13 +37,13 @@ impl ServeEcho {
         if self.stamp {
             LazyLock::force(&ZONE);
         }
-        let service = EchoService {
+        let echo = Echo {
             idle_timeout: self.server.idle_timeout,
             prefix: self.prefix.into_bytes().into(),
             stamp: self.stamp.then_some(local_time),
             delay: self.delay.unwrap_or_default(),
         };
-        serve::run(&self.server, PORT, service)
+        serve::run(&self.server, PORT, EchoService::new(echo))
     }
 }
 

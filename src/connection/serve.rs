@@ -79,7 +79,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Ok(Progress::Finished) => {
                     // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
                     // comes while output waits is not looked at, so then there may be something.
-                    let may_have_more = self.readiness.readable || !self.input.is_empty() || !self.output.is_empty();
+                    let may_have_more =
+                        self.readiness.readable || self.left_over.has_input() || self.left_over.has_output();
                     let linger = may_have_more && self.lingers();
                     return self.finish(End::Finished, linger, turn);
                 }
@@ -89,7 +90,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                         return Outcome::Yield;
                     }
                     // How nearly every run ends: all that came is used, and all that was made of it is sent.
-                    if progress == Progress::NeedInput && !self.readiness.readable && self.output.is_empty() {
+                    if progress == Progress::NeedInput && !self.readiness.readable && !self.left_over.has_output() {
                         return self.wait(turn);
                     }
                 }
@@ -106,28 +107,22 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let is_held_back = self.readiness.readable && !self.input_ended;
         let is_working = self.progress == Progress::Working;
         let has_work = (is_working || is_held_back) && self.session.wants_input();
-        let has_begun = has_work || !self.session.is_idle() || !self.input.is_empty();
+        let has_begun = has_work || !self.session.is_idle() || self.left_over.has_input();
         if turn.stopping && !has_begun {
             return self.finish(End::Stopped, self.lingers(), turn);
         }
         let is_full = self.is_full(turn);
-        let (readable, session_deadline) = match self.progress {
-            Progress::NeedInput => (!is_full, self.session.deadline()),
-            Progress::NeedEither => (true, self.session.deadline()),
-            Progress::Working => (false, self.session.deadline()),
-            // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
-            Progress::NeedRoom | Progress::Yield | Progress::Finished => (false, None),
+        let readable = match self.progress {
+            Progress::NeedInput => !is_full,
+            Progress::NeedEither => true,
+            Progress::Working | Progress::NeedRoom | Progress::Yield | Progress::Finished => false,
         };
         let interest = Interest {
             readable: readable && !self.input_ended,
-            writable: !self.output.is_empty(),
+            writable: self.left_over.has_output(),
             hangup: is_working && !self.hung_up,
         };
-        let deadline = match (session_deadline, self.write_deadline) {
-            (Some(session), Some(write)) if interest.writable => Some(session.min(write)),
-            (None, write) if interest.writable => write,
-            (session, _) => session,
-        };
+        let deadline = self.deadline();
         if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
             return self.finish(End::Finished, self.lingers(), turn);
@@ -158,6 +153,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Whether no more output may be made before some has gone.
     fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.output.len() >= turn.config.output_high_water
+        self.left_over.output_len() >= turn.config.output_high_water
     }
 }

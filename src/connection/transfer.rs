@@ -33,18 +33,24 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ) -> io::Result<Advanced> {
         let scratch = &mut *turn.scratch;
         let fresh = &scratch.input[..received];
-        let appended = !self.input.is_empty();
+        let appended = self.left_over.has_input();
         if appended {
-            self.input.extend(fresh);
+            self.left_over.keep_input(fresh);
         }
         // With nothing left over from before, the session writes to the buffer that all connections share.
-        let shares = self.output.is_empty();
-        let queue = if shares { &mut scratch.output } else { &mut self.output };
+        let shares = !self.left_over.has_output();
+        let (input, queue) = match self.left_over.kept() {
+            Some(kept) => (
+                if appended { kept.input.as_slice() } else { fresh },
+                if shares { &mut scratch.output } else { &mut kept.output },
+            ),
+            None => (fresh, &mut scratch.output),
+        };
         // It is asked for its name, and then written to, while the session's view of it all is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local = || stream.borrow().local_addr();
         let mut io = SessionIo {
-            input: Input::new(if appended { self.input.as_slice() } else { fresh }),
+            input: Input::new(input),
             output: queue.output(turn.config.output_high_water),
             input_ended: self.input_ended,
             hung_up: self.hung_up,
@@ -72,18 +78,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
             };
             scratch.output.clear();
             if let Some(left) = left {
-                self.output = left;
-                self.write_deadline = Some(turn.now + turn.config.write_timeout);
+                self.left_over.keep_output(left, turn.now + turn.config.write_timeout);
             }
         } else {
             // What was lent is about to go.
             io.output.queue();
         }
 
-        if appended {
-            self.input.consume(used);
-        } else {
-            self.input.extend(&scratch.input[used..received]);
+        if !appended {
+            self.left_over.keep_input(&scratch.input[used..received]);
+        } else if let Some(kept) = self.left_over.kept() {
+            kept.input.consume(used);
+            self.left_over.tidy();
         }
         sent.map(|sent| Advanced { result, sent })
     }
@@ -119,32 +125,34 @@ impl<S: Stream, T: Session> Connection<S, T> {
         // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the
         // peer has taken nothing by the deadline, or just little, is found out by writing.
         self.readiness.writable |= self.write_is_overdue(turn);
+        let Some(kept) = self.left_over.kept() else { return Ok(0) };
+        let (stream, readiness) = (&mut self.stream, &mut self.readiness);
         let mut sent = 0;
-        while self.can_send() && sent < BYTES_PER_TURN {
+        while readiness.writable && sent < BYTES_PER_TURN {
             let len_max = BYTES_PER_TURN - sent;
-            let (stream, readiness) = (&mut self.stream, &mut self.readiness);
-            let len = match self.output.front() {
+            let len = match kept.output.front() {
                 Some(Front::Bytes(bytes)) => write(stream, readiness, bytes, &[])?,
                 Some(Front::File(range)) => send_file(stream, readiness, range, len_max)?,
                 Some(Front::Repeat(repeat)) => write_repeated(stream, readiness, repeat, len_max)?,
                 None => break,
             };
-            self.output.consume(len);
+            kept.output.consume(len);
             sent += len;
         }
         if sent > 0 {
-            self.write_deadline = Some(turn.now + turn.config.write_timeout);
+            kept.write_deadline = Some(turn.now + turn.config.write_timeout);
+            self.left_over.tidy();
         }
         Ok(sent)
     }
 
     /// Whether there is output, and the stream takes it.
     pub(super) fn can_send(&self) -> bool {
-        self.readiness.writable && !self.output.is_empty()
+        self.readiness.writable && self.left_over.has_output()
     }
 
     pub(super) fn write_is_overdue(&self, turn: &Turn<'_>) -> bool {
-        !self.output.is_empty() && self.write_deadline.is_some_and(|deadline| turn.now >= deadline)
+        self.left_over.write_deadline().is_some_and(|deadline| turn.now >= deadline)
     }
 }
 

@@ -9,7 +9,7 @@ mod server;
 mod talker;
 
 pub use client::{EchoClient, EchoError};
-pub use server::{EchoServer, EchoService};
+pub use server::{Echo, EchoServer, EchoService};
 pub use talker::{EchoTalker, TalkError};
 
 /// The tutorial's port.

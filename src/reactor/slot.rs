@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::id::ConnectionId;
 use crate::connection::{Connection, TICK};
-use crate::selector::Interest;
+use crate::selector::{Interest, Stream};
+use crate::session::Session;
 
 /// A connection in the slab.
 #[derive(Debug)]
@@ -20,8 +21,6 @@ pub(super) struct Slot<S, T> {
     pub interest: Interest,
     /// It is in the runnable queue.
     is_runnable: bool,
-    /// When to run it though nothing happens.
-    deadline: Option<Instant>,
     /// When its timer goes off: at its deadline, or before.
     timer: Option<Instant>,
 }
@@ -39,7 +38,7 @@ pub(super) enum Alarm {
 impl<S, T> Slot<S, T> {
     pub fn new(connection: Connection<S, T>, generation: u32, is_refused: bool) -> Self {
         let interest = Interest::NONE;
-        Slot { connection, generation, is_refused, interest, is_runnable: false, deadline: None, timer: None }
+        Slot { connection, generation, is_refused, interest, is_runnable: false, timer: None }
     }
 
     pub fn id(&self, key: usize) -> ConnectionId {
@@ -57,24 +56,32 @@ impl<S, T> Slot<S, T> {
         self.is_runnable = false;
     }
 
-    /// Sets when to run it though nothing happens, and returns when a timer is to be set for that, if there is none that
-    /// goes off in time.
-    pub fn set_deadline(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-        self.deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
-        if self.timer.is_some_and(|timer| self.deadline.is_none_or(|deadline| timer <= deadline)) {
+    /// When a timer is to be set so that it's run at its `deadline` though nothing happens, if there is none that goes off
+    /// in time.
+    pub fn timer_for(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+        let deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
+        if self.timer.is_some_and(|timer| deadline.is_none_or(|deadline| timer <= deadline)) {
             return None;
         }
-        self.timer = self.deadline;
+        self.timer = deadline;
         self.timer
     }
 
+    /// Whether its timer is the one that goes off at `when`; any other that was set for it is stale.
+    pub fn has_timer_at(&self, when: Instant) -> bool {
+        self.timer == Some(when)
+    }
+}
+
+impl<S: Stream, T: Session> Slot<S, T> {
     /// Its timer of `when` has gone off.
     pub fn timer_went_off(&mut self, when: Instant, now: Instant) -> Alarm {
         if !self.has_timer_at(when) {
             return Alarm::Stale;
         }
-        self.timer = self.deadline.filter(|&deadline| deadline > now);
-        match (self.timer, self.deadline) {
+        let deadline = self.connection.deadline();
+        self.timer = deadline.filter(|&deadline| deadline > now);
+        match (self.timer, deadline) {
             (Some(later), _) => Alarm::Early { later },
             (None, None) => Alarm::Stale,
             (None, Some(_)) => {
@@ -84,10 +91,5 @@ impl<S, T> Slot<S, T> {
                 if self.is_runnable { Alarm::Stale } else { Alarm::Due }
             }
         }
-    }
-
-    /// Whether its timer is the one that goes off at `when`; any other that was set for it is stale.
-    pub fn has_timer_at(&self, when: Instant) -> bool {
-        self.timer == Some(when)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::echo::{Echo, EchoService};
 use multiconn::reactor::Config;
 
 use crate::support::{Server, millis, seconds};
@@ -10,13 +10,13 @@ use crate::support::{Server, millis, seconds};
 const DELAY: Duration = Duration::from_secs(5);
 
 fn late_echo(config: Config) -> Server<EchoService> {
-    let service = EchoService {
+    let echo = Echo {
         prefix: b"Echo=>".as_slice().into(),
         stamp: Some(|| "NOON".into()),
         delay: DELAY,
         idle_timeout: seconds(2),
     };
-    let server = Server::new(service, config);
+    let server = Server::new(EchoService::new(echo), config);
     server.net.set_turn_time(Duration::ZERO);
     server
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::echo::{Echo, EchoService};
 use multiconn::reactor::Config;
 use multiconn::selector::sim::{Counts, SimNet, SimPeer};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
@@ -116,7 +116,7 @@ fn a_reader_that_is_never_full_starves_nobody() {
 #[test]
 fn a_timer_gives_no_second_share() {
     // Its idle timer, set before the flood, goes off in the middle of it.
-    let service = EchoService { idle_timeout: millis(500), ..EchoService::default() };
+    let service = EchoService::new(Echo { idle_timeout: millis(500), ..Echo::default() });
     let mut server = Server::new(service, Config::default());
     server.net.set_turn_time(millis(1));
     let flood = server.client_at(seconds(1));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use multiconn::protocols::app::{AppService, Timeouts};
-use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::echo::{Echo, EchoService};
 use multiconn::reactor::Config;
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
@@ -121,7 +121,7 @@ fn lingering_ends_with_the_peer_or_in_time() {
 #[test]
 fn who_takes_up_reading_again_is_not_idle() {
     let idle_timeout = seconds(5);
-    let mut echo = Server::new(EchoService { idle_timeout, ..EchoService::default() }, Config::default());
+    let mut echo = Server::new(EchoService::new(Echo { idle_timeout, ..Echo::default() }), Config::default());
     // More than the window and the high-water mark: it has to wait for room.
     let peer = echo.client_at(seconds(1));
     peer.window(200 << 10).reads_nothing().send_at(seconds(2), vec![1; 300 << 10]);

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// Makes the server's sessions.
+/// How chunks go back.
 #[derive(Clone, Debug)]
-pub struct EchoService {
+pub struct Echo {
     /// How long a peer may be silent.
     pub idle_timeout: Duration,
     /// What goes before each chunk, such as `Echo=>`.
-    pub prefix: Arc<[u8]>,
+    pub prefix: Box<[u8]>,
     /// What tells the time that goes after each chunk, with ` at ` in between; a session knows none itself.
     pub stamp: Option<fn() -> String>,
     /// How long after it was read a chunk goes back, for work that takes its time. Meanwhile nothing more is read from that
@@ -20,15 +20,23 @@ pub struct EchoService {
     pub delay: Duration,
 }
 
-impl Default for EchoService {
+impl Default for Echo {
     /// What comes goes back at once and as it is. An idle timeout of a minute.
     fn default() -> Self {
-        EchoService {
-            idle_timeout: Duration::from_secs(60),
-            prefix: Arc::default(),
-            stamp: None,
-            delay: Duration::ZERO,
-        }
+        Echo { idle_timeout: Duration::from_secs(60), prefix: Box::default(), stamp: None, delay: Duration::ZERO }
+    }
+}
+
+/// Makes the server's sessions.
+#[derive(Clone, Debug, Default)]
+pub struct EchoService {
+    echo: Arc<Echo>,
+}
+
+impl EchoService {
+    /// A service whose sessions send chunks back as `echo` says.
+    pub fn new(echo: Echo) -> Self {
+        EchoService { echo: Arc::new(echo) }
     }
 }
 
@@ -36,14 +44,14 @@ impl Service for EchoService {
     type Session = EchoServer;
 
     fn accept(&mut self, _peer: &Peer) -> EchoServer {
-        EchoServer { service: self.clone(), wait: Wait::Nothing }
+        EchoServer { echo: Arc::clone(&self.echo), wait: Wait::Nothing }
     }
 }
 
 /// The server's side: sends back what it reads, and when the peer ends its sending side, is finished.
 #[derive(Debug)]
 pub struct EchoServer {
-    service: EchoService,
+    echo: Arc<Echo>,
     wait: Wait,
 }
 
@@ -81,10 +89,10 @@ impl Session for EchoServer {
         match self.wait {
             Wait::Idle(until) if is_silent => {
                 if now >= until {
-                    return Err(SessionError::Idle(self.service.idle_timeout));
+                    return Err(SessionError::Idle(self.echo.idle_timeout));
                 }
             }
-            Wait::Idle(_) | Wait::Nothing | Wait::Delay(_) => self.wait = Wait::Idle(now + self.service.idle_timeout),
+            Wait::Idle(_) | Wait::Nothing | Wait::Delay(_) => self.wait = Wait::Idle(now + self.echo.idle_timeout),
         }
         Ok(Progress::NeedInput)
     }
@@ -102,7 +110,7 @@ impl EchoServer {
     fn is_early(&mut self, now: Instant) -> bool {
         let until = match self.wait {
             Wait::Delay(until) => until,
-            Wait::Nothing | Wait::Idle(_) => now + self.service.delay,
+            Wait::Nothing | Wait::Idle(_) => now + self.echo.delay,
         };
         self.wait = Wait::Delay(until);
         now < until
@@ -111,10 +119,10 @@ impl EchoServer {
     fn echo(&self, io: &mut SessionIo<'_>) {
         let bytes = io.input.take_all();
         log::debug!("Echoing {} to {}", Escaped(bytes), io.peer);
-        io.output.push(&self.service.prefix);
+        io.output.push(&self.echo.prefix);
         // The bytes can go out from where they came in.
         io.output.lend(bytes);
-        if let Some(time) = self.service.stamp {
+        if let Some(time) = self.echo.stamp {
             io.output.push(format!(" at {}", time()).as_bytes());
         }
     }
