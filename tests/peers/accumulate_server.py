@@ -3,10 +3,9 @@ waits for all its clients first, and then asks one non-blocking socket after the
 """
 
 import argparse
-import socket
 import time
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 from message import Violation
 
 
@@ -44,11 +43,8 @@ def main():
     parser.add_argument("--close-after", type=int, help="close on who makes the string so long")
     options = parser.parse_args()
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    listener.settimeout(PATIENCE)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    listener = listen()
+    announce(listener)
     clients = []
     for _ in range(options.clients):
         client, _ = listener.accept()

@@ -9,7 +9,7 @@ import json
 import selectors
 import socket
 
-from loop import run, serve
+from loop import listen, run, serve
 from message import Incoming, Violation, as_json, compose
 
 ENTRIES = {"zion": "The last human city. 🏙", "🐱": "🧶 Busy."}
@@ -90,7 +90,7 @@ def main():
     options = parser.parse_args()
 
     selector = selectors.DefaultSelector()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen()
     accepted = lambda: accept(selector, listener, options)
     serve(selector, listener, options.connections, accepted, lambda key, mask: key.data.process_events(mask))
 

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 
 
 def serve(sock, name):
@@ -39,9 +39,8 @@ def main():
     parser.add_argument("--connections", type=int, default=1, help="how many to serve")
     options = parser.parse_args()
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(PATIENCE)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    listener = listen()
+    announce(listener)
     for _ in range(options.connections):
         sock, _ = listener.accept()
         with sock:

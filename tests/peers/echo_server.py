@@ -6,11 +6,11 @@ is something to send to it is an error and exit status 1.
 
 import argparse
 import selectors
-import socket
 from types import SimpleNamespace
 
-from loop import run, serve
+from loop import listen, run, serve
 from message import Violation, make_narrow
+
 
 def accept(selector, listener):
     sock, address = listener.accept()
@@ -52,11 +52,9 @@ def main():
     options = parser.parse_args()
 
     selector = selectors.DefaultSelector()
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = listen()
     if options.narrow:
         make_narrow(listener)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
     accepted = lambda: accept(selector, listener)
     served = lambda key, mask: service_connection(selector, key, mask, options)
     serve(selector, listener, options.connections, accepted, served)

@@ -5,10 +5,9 @@ It ends after as many clients as it's told. With --status it understands who ask
 
 import argparse
 import os
-import socket
 import threading
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 
 
 def serve(client, options):
@@ -50,11 +49,8 @@ def main():
     parser.add_argument("--cut", type=int, help="send no more than so many bytes of the file")
     options = parser.parse_args()
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.settimeout(PATIENCE)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(5)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    listener = listen()
+    announce(listener)
     threads = []
     for _ in range(options.clients):
         client, _ = listener.accept()

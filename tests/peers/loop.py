@@ -1,6 +1,7 @@
-"""What the programs have in common: the selectors loop, and how they end."""
+"""What the programs have in common: how they listen, the selectors loop, and how they end."""
 
 import selectors
+import socket
 import sys
 import traceback
 
@@ -8,6 +9,23 @@ from message import Violation
 
 # Nothing that these programs wait for takes longer, unless something is wrong.
 PATIENCE = 20
+
+
+def listen(host="127.0.0.1"):
+    """Listens on a port that is free. Who waits for a connection does so for no longer than PATIENCE."""
+    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.settimeout(PATIENCE)
+    return listener
+
+
+def announce(*listeners):
+    """Prints where they listen: all at once, for whoever waits for that."""
+    lines = []
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        lines.append(f"Listening on [{host}]:{port}\n" if ":" in host else f"Listening on {host}:{port}\n")
+    sys.stdout.write("".join(lines))
+    sys.stdout.flush()
 
 
 def select(selector):
@@ -22,7 +40,7 @@ def serve(selector, listener, connections, accept, service):
     """Accepts as many connections as told, and serves them until all are gone."""
     listener.setblocking(False)
     selector.register(listener, selectors.EVENT_READ, data=None)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    announce(listener)
     while connections or len(selector.get_map()) > 1:
         for key, mask in select(selector):
             if key.data is not None:

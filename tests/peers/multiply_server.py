@@ -4,10 +4,9 @@ Before it does, it waits for a line on its standard input, if it's told to. It e
 """
 
 import argparse
-import socket
 import sys
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 
 
 def main():
@@ -18,11 +17,8 @@ def main():
     parser.add_argument("--reset", action="store_true", help="leave at once, with a reset")
     options = parser.parse_args()
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.settimeout(PATIENCE)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(5)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    listener = listen()
+    announce(listener)
     for _ in range(options.clients):
         client, _ = listener.accept()
         client.settimeout(PATIENCE)

@@ -5,6 +5,8 @@ import socket
 import struct
 import sys
 
+from loop import announce, listen
+
 
 def greet(connection):
     """As mail servers do: it speaks first, answers each line, and closes when it's told to quit."""
@@ -99,8 +101,8 @@ def flood(connection):
         connection.sendall(b"x" * (1 << 20))
 
 
-listener = socket.create_server(("127.0.0.1", 0))
-print("Listening on {}:{}".format(*listener.getsockname()), flush=True)
+listener = listen()
+announce(listener)
 connection, _ = listener.accept()
 globals()[sys.argv[1]](connection)
 connection.close()

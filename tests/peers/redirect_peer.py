@@ -4,6 +4,8 @@ import argparse
 import socket
 import threading
 
+from loop import announce, listen
+
 
 def read_lines(sock):
     """It only listens."""
@@ -63,8 +65,8 @@ if options.address:
     host, port = options.address.rsplit(":", 1)
     sock = socket.create_connection((host, int(port)))
 else:
-    listener = socket.create_server(("127.0.0.1", 0))
-    print("Listening on {}:{}".format(*listener.getsockname()), flush=True)
+    listener = listen()
+    announce(listener)
     sock, _ = listener.accept()
 globals()[options.manner](sock)
 sock.close()

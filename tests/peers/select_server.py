@@ -5,11 +5,9 @@ It ends after as many connections as it's told, and prints how many came by each
 
 import argparse
 import select
-import socket
-import sys
 import time
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 
 
 def main():
@@ -20,15 +18,8 @@ def main():
     parser.add_argument("--piece", type=int, default=1024, help="most bytes in a recv")
     options = parser.parse_args()
 
-    mains = []
-    for _ in range(2):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(5)
-        mains.append(listener)
-    # Both at once, for whoever waits for them.
-    sys.stdout.write("".join(f"Listening on 127.0.0.1:{sock.getsockname()[1]}\n" for sock in mains))
-    sys.stdout.flush()
+    mains = [listen(), listen()]
+    announce(*mains)
 
     came, readable = [0, 0], list(mains)
     while sum(came) < options.connections or len(readable) > 2:

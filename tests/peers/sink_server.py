@@ -8,7 +8,7 @@ import select
 import socket
 import struct
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 from message import Violation
 
 
@@ -29,13 +29,8 @@ def main():
     parser.add_argument("--leave", action="store_true", help="close with a reset once something has come")
     options = parser.parse_args()
 
-    family, host = (socket.AF_INET6, "::1") if options.ipv6 else (socket.AF_INET, "127.0.0.1")
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.bind((host, 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        print(f"Listening on [{host}]:{port}" if options.ipv6 else f"Listening on {host}:{port}", flush=True)
-        listener.settimeout(PATIENCE)
+    with listen("::1" if options.ipv6 else "127.0.0.1") as listener:
+        announce(listener)
         connection, _ = listener.accept()
     with connection:
         if options.leave:

@@ -6,7 +6,7 @@ What is sent can be something else, for peers that mean no good.
 import argparse
 import socket
 
-from loop import PATIENCE, run
+from loop import PATIENCE, announce, listen, run
 
 
 def recv_all(sock, length):
@@ -26,11 +26,8 @@ def send_pieces(sock, data, piece):
 
 
 def serve(options):
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(1)
-    print(f"Listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    listener.settimeout(PATIENCE)
+    listener = listen()
+    announce(listener)
     sock, _ = listener.accept()
     sock.settimeout(PATIENCE)
     print(f"Socket connects {sock.getsockname()} and {sock.getpeername()}")
