@@ -14,7 +14,7 @@ use super::program::{Program, Redirected, Signals, cannot_set_up};
 use super::pty::Typist;
 use super::{Failure, print, units};
 use crate::models::{Sockets, listen};
-use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted};
+use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::AcceptError;
 use crate::sys::{self, PollFd};
 use crate::text::reason;
@@ -24,6 +24,7 @@ use crate::text::reason;
 const LINGER: Duration = Duration::from_secs(2);
 /// Clients that may wait while one is accepted: there is only one.
 const BACKLOG: i32 = 1;
+
 /// Run a program with its standard input and output over a connection
 #[derive(Debug, Args)]
 #[command(
@@ -220,11 +221,13 @@ impl Running {
             self.relay.let_go(&terminal);
         }
         let until = self.relay.now() + LINGER;
-        while !self.relay.has_ended(self.from_peer) && self.signals.take().next().is_none() {
-            if self.relay.turn(Some(until))? == Turn::Idle {
-                log::debug!("The peer has not ended its side");
-                break;
-            }
+        // Not until a turn is idle, which one that goes on sending need not allow.
+        while !self.relay.has_ended(self.from_peer) && self.relay.now() < until && self.signals.take().next().is_none()
+        {
+            self.relay.turn(Some(until))?;
+        }
+        if !self.relay.has_ended(self.from_peer) {
+            log::debug!("The peer has not ended its side");
         }
         Ok(())
     }

@@ -308,6 +308,20 @@ fn a_program_that_listens_to_nobody_holds_nobody_up() {
 }
 
 #[test]
+fn a_peer_that_never_stops_sending_holds_nobody_up() {
+    let server = listening(&["--stdout"], &["leave", "0"]);
+    let mut stream = server.connect();
+    let mut sender = stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        // Until nobody reads it any more.
+        scope.spawn(move || while sender.write_all(&[b'x'; 1 << 20]).is_ok() {});
+        expect_last(&mut stream, b"leaving\n");
+        let (status, said) = ended(server);
+        assert_eq!((status, said.as_str()), (Some(0), ""));
+    });
+}
+
+#[test]
 fn a_terminal_left_unread_holds_nobody_up() {
     let server =
         Server::spawn(multiconn(&["redirect", "--listen", "0", "--pty", "--", "sh", "-c", "read line; echo done"]));
