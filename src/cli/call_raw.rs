@@ -14,6 +14,7 @@ use clap::Args;
 use super::address::{Address, with_port};
 use super::{Failure, cannot_print, units};
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
+use crate::session::End;
 use crate::text::{Characters, printable, reason};
 
 /// Talk to any TCP server: send text or standard input, and print what comes
@@ -72,8 +73,8 @@ impl CallRaw {
         } else {
             Route::new(out, Plain)
         };
-        let from_server = relay.add_source(server, vec![shown], Unwanted::Drop);
-        let mut call = Call { relay, addr, timeout: self.timeout, out, to_server, from_server, input: None };
+        let from_server = relay.add_source(Rc::clone(&server), vec![shown], Unwanted::Drop);
+        let mut call = Call { relay, server, addr, timeout: self.timeout, out, to_server, from_server, input: None };
         self.feed(&mut call);
         call.run()
     }
@@ -99,6 +100,7 @@ impl CallRaw {
 /// A conversation that goes on.
 struct Call {
     relay: Relay,
+    server: Fd,
     addr: SocketAddr,
     timeout: Duration,
     out: SinkId,
@@ -115,7 +117,14 @@ impl Call {
             let deadline = self.patience().map(|patience| self.relay.moved_at() + patience);
             was_silent = self.relay.turn(deadline)? == Turn::Idle;
         }
-        Ok(self.outcome(was_silent))
+        let Call { relay, server, out, from_server, .. } = &mut self;
+        let nothing_came = was_silent && relay.received(*from_server) == 0 && !relay.has_ended(*from_server);
+        // What has come of a character that was begun is shown as well.
+        relay.let_go(server);
+        while relay.unwritten(*out) > 0 && relay.write_error(*out).is_none() {
+            relay.turn(None)?;
+        }
+        Ok(self.outcome(nothing_came))
     }
 
     fn is_over(&self) -> bool {
@@ -147,8 +156,8 @@ impl Call {
         }
     }
 
-    fn outcome(self, was_silent: bool) -> Result<(), Failure> {
-        let Call { relay, addr, timeout, out, to_server, from_server, input } = self;
+    fn outcome(self, nothing_came: bool) -> Result<(), Failure> {
+        let Call { relay, addr, timeout, out, to_server, from_server, input, .. } = self;
         if let Some(error) = relay.write_error(out) {
             return Err(cannot_print(error));
         }
@@ -156,12 +165,10 @@ impl Call {
         let why = match (relay.read_error(from_server), relay.write_error(to_server)) {
             (Some(error), _) => Some(reason(error)),
             (None, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                Some(format!("peer read nothing for {timeout:?}"))
+                Some(End::WriteTimedOut(timeout).to_string())
             }
             (None, Some(error)) => Some(reason(error)),
-            (None, None) if was_silent && relay.received(from_server) == 0 && !relay.has_ended(from_server) => {
-                Some(format!("nothing came for {timeout:?}"))
-            }
+            (None, None) if nothing_came => Some(format!("nothing came for {timeout:?}")),
             (None, None) => None,
         };
         if let Some(why) = why {

@@ -16,6 +16,7 @@ use super::{Failure, print, units};
 use crate::models::{Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::AcceptError;
+use crate::session::End;
 use crate::sys::{self, PollFd};
 use crate::text::reason;
 
@@ -238,7 +239,7 @@ impl Running {
         let write_error = self.output.and_then(|sink| self.relay.write_error(sink));
         let why = match (read_error, write_error) {
             (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
-                format!("peer read nothing for {:?}", self.write_timeout)
+                End::WriteTimedOut(self.write_timeout).to_string()
             }
             (Some(error), _) | (None, Some(error)) => reason(error),
             (None, None) if unsent > 0 => "interrupted".into(),

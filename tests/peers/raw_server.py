@@ -78,6 +78,13 @@ def binary(connection):
         connection.sendall(data[index : index + 7])
 
 
+def begun(connection):
+    """It sends the beginning of a character, and then stays."""
+    connection.sendall("é🐰".encode()[:-1])
+    connection.recv(1024)
+    connection.recv(1)
+
+
 def both(connection):
     """A mebibyte each way, at once."""
     connection.setblocking(False)

@@ -191,6 +191,16 @@ fn bytes_are_bytes_except_on_a_terminal() {
 }
 
 #[test]
+fn the_beginning_of_a_character_is_shown_in_the_end() {
+    let server = server("begun");
+    let mut command = python("terminal.py");
+    command.args(["--stdout", env!("CARGO_BIN_EXE_multiconn"), "call", "raw", &server.address_text()]);
+    command.args(["hello", "--timeout", "2s"]);
+    assert_eq!(text(&printed(command)), "é\\xf0\\x9f\\x90");
+    assert_eq!(server.printed(), "");
+}
+
+#[test]
 fn both_sides_in_hexadecimal() {
     let mail = server("greet");
     let shown = text(&printed(call(&mail, &["--hex", "--crlf", "quit"])));
