@@ -147,17 +147,19 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// # Errors
     /// Where the selector fails: nothing that a peer does.
     pub fn run(&mut self) -> io::Result<()> {
-        while !self.is_done() {
-            self.turn()?;
-        }
+        while self.turn()? {}
         Ok(())
     }
 
-    fn is_done(&self) -> bool {
-        self.slots.is_empty() && self.accepting.is_over()
-    }
-
-    fn turn(&mut self) -> io::Result<()> {
+    /// One turn of [`run`](Reactor::run): waits until there is something to do, and does it. Returns `false`, without
+    /// waiting, where `run` would have returned.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    pub fn turn(&mut self) -> io::Result<bool> {
+        if self.is_done() {
+            return Ok(false);
+        }
         let timeout = self.timeout();
         self.now = self.spin.wait(timeout, self.now, |timeout| {
             self.selector.select(&mut self.events, timeout)?;
@@ -170,7 +172,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.run_the_runnable();
         self.accept();
         self.expire_timers();
-        Ok(())
+        Ok(true)
+    }
+
+    fn is_done(&self) -> bool {
+        self.slots.is_empty() && self.accepting.is_over()
     }
 
     /// How long `select` may wait.

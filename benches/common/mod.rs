@@ -1,0 +1,35 @@
+//! What the benches share.
+
+// Each bench uses its own part of this.
+#![allow(dead_code)]
+
+pub mod stage;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use criterion::Criterion;
+use multiconn::protocols::app::Request;
+use multiconn::session::Peer;
+
+/// How long each bench takes: so that all of them together are over in a few minutes.
+pub fn criterion() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3))
+}
+
+/// Who is on the other side where there is none.
+pub fn peer() -> Peer {
+    Peer { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), number: None }
+}
+
+/// The message of `request`.
+pub fn message(request: &Request, keep_alive: bool) -> Vec<u8> {
+    let mut message = Vec::new();
+    request.write(&mut message, keep_alive);
+    message
+}
+
+/// A search that finds something, on a connection that's kept.
+pub fn search() -> Vec<u8> {
+    message(&Request::Search("morpheus".into()), true)
+}

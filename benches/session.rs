@@ -1,0 +1,92 @@
+//! What one call of a session costs, from the bytes that have come to those that are to go out: no socket, no loop, no
+//! system call.
+//!
+//! Sessions that serve many messages are called with one after the other, warm; those that are finished after one are made
+//! anew for each.
+
+mod common;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use multiconn::buffer::{Input, Outgoing};
+use multiconn::protocols::app::{AppService, Request};
+use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::fixed::{self, FixedService};
+use multiconn::protocols::multiply::MultiplyService;
+use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionIo, Wakers};
+
+/// A call with `bytes`, of which nothing may be left.
+fn call(session: &mut impl Session, peer: &Peer, bytes: &[u8], out: &mut Outgoing, now: Instant) -> Progress {
+    out.clear();
+    let mut io = SessionIo {
+        input: Input::new(black_box(bytes)),
+        output: out.output(64 << 10),
+        input_ended: false,
+        hung_up: false,
+        messages_left: u32::MAX,
+        peer,
+        wakers: Wakers::default(),
+        local: LocalName::default(),
+    };
+    let progress = session.advance(&mut io, now).expect("a good request");
+    debug_assert!(io.input.is_empty() && !io.output.is_empty());
+    progress
+}
+
+/// Calls a session with `message` over and over.
+fn bench_kept(criterion: &mut Criterion, group: &str, name: &str, mut service: impl Service, message: &[u8]) {
+    let (peer, now) = (common::peer(), Instant::now());
+    let mut session = service.accept(&peer);
+    let mut out = Outgoing::default();
+    let mut group = criterion.benchmark_group(group);
+    group.throughput(Throughput::Bytes(message.len() as u64));
+    group.bench_function(name, |bench| bench.iter(|| call(&mut session, &peer, message, &mut out, now)));
+    group.finish();
+}
+
+/// Makes a session for each `message`.
+fn bench_single(criterion: &mut Criterion, group: &str, name: &str, mut service: impl Service, message: &[u8]) {
+    let (peer, now) = (common::peer(), Instant::now());
+    let mut out = Outgoing::default();
+    let mut group = criterion.benchmark_group(group);
+    group.throughput(Throughput::Bytes(message.len() as u64));
+    group.bench_function(name, |bench| {
+        bench.iter(|| call(&mut service.accept(&peer), &peer, message, &mut out, now));
+    });
+    group.finish();
+}
+
+fn app(criterion: &mut Criterion) {
+    let search = common::search();
+    let binary = common::message(&Request::Binary(b"binary: \xf0\x9f\x98\x83".to_vec()), true);
+    let app = AppService::default;
+    bench_kept(criterion, "session/app", "search", app(), &search);
+    bench_kept(criterion, "session/app", "binary", app(), &binary);
+    bench_kept(criterion, "session/app", "16 searches in one call", app(), &search.repeat(16));
+    let closed = common::message(&Request::Search("morpheus".into()), false);
+    bench_single(criterion, "session/app", "search, with a session for it alone", app(), &closed);
+}
+
+fn echo(criterion: &mut Criterion) {
+    // What goes back is lent, not copied, so its length hardly matters.
+    bench_kept(criterion, "session/echo", "64 bytes", EchoService::default(), &[b'e'; 64]);
+    bench_kept(criterion, "session/echo", "16 KiB", EchoService::default(), &[b'e'; 16 << 10]);
+    let prefixed = EchoService { prefix: b"Echo=>"[..].into(), ..EchoService::default() };
+    bench_kept(criterion, "session/echo", "64 bytes, with a prefix", prefixed, &[b'e'; 64]);
+}
+
+fn others(criterion: &mut Criterion) {
+    bench_single(criterion, "session/fixed", "the message", FixedService::default(), &[b'f'; fixed::LEN]);
+    let mut line = vec![b'm'; 63];
+    line.push(b'\n');
+    bench_single(criterion, "session/multiply", "a line of 64 bytes", MultiplyService::default(), &line);
+}
+
+criterion_group! {
+    name = benches;
+    config = common::criterion();
+    targets = app, echo, others
+}
+criterion_main!(benches);
