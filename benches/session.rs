@@ -9,7 +9,7 @@ mod common;
 use std::hint::black_box;
 use std::time::Instant;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::protocols::echo::EchoService;
@@ -36,52 +36,46 @@ fn call(session: &mut impl Session, peer: &Peer, bytes: &[u8], out: &mut Outgoin
 }
 
 /// Calls a session with `message` over and over.
-fn bench_kept(criterion: &mut Criterion, group: &str, name: &str, mut service: impl Service, message: &[u8]) {
+fn bench_kept(criterion: &mut Criterion, name: &str, mut service: impl Service, message: &[u8]) {
     let (peer, now) = (common::peer(), Instant::now());
     let mut session = service.accept(&peer);
     let mut out = Outgoing::default();
-    let mut group = criterion.benchmark_group(group);
-    group.throughput(Throughput::Bytes(message.len() as u64));
-    group.bench_function(name, |bench| bench.iter(|| call(&mut session, &peer, message, &mut out, now)));
-    group.finish();
+    criterion.bench_function(name, |bench| bench.iter(|| call(&mut session, &peer, message, &mut out, now)));
 }
 
 /// Makes a session for each `message`.
-fn bench_single(criterion: &mut Criterion, group: &str, name: &str, mut service: impl Service, message: &[u8]) {
+fn bench_single(criterion: &mut Criterion, name: &str, mut service: impl Service, message: &[u8]) {
     let (peer, now) = (common::peer(), Instant::now());
     let mut out = Outgoing::default();
-    let mut group = criterion.benchmark_group(group);
-    group.throughput(Throughput::Bytes(message.len() as u64));
-    group.bench_function(name, |bench| {
+    criterion.bench_function(name, |bench| {
         bench.iter(|| call(&mut service.accept(&peer), &peer, message, &mut out, now));
     });
-    group.finish();
 }
 
 fn app(criterion: &mut Criterion) {
     let search = common::search();
     let binary = common::message(&Request::Binary(b"binary: \xf0\x9f\x98\x83".to_vec()), true);
     let app = AppService::default;
-    bench_kept(criterion, "session/app", "search", app(), &search);
-    bench_kept(criterion, "session/app", "binary", app(), &binary);
-    bench_kept(criterion, "session/app", "16 searches in one call", app(), &search.repeat(16));
+    bench_kept(criterion, "session/app/search", app(), &search);
+    bench_kept(criterion, "session/app/binary", app(), &binary);
+    bench_kept(criterion, "session/app/16 searches in one call", app(), &search.repeat(16));
     let closed = common::message(&Request::Search("morpheus".into()), false);
-    bench_single(criterion, "session/app", "search, with a session for it alone", app(), &closed);
+    bench_single(criterion, "session/app/search, with a session for it alone", app(), &closed);
 }
 
 fn echo(criterion: &mut Criterion) {
-    // What goes back is lent, not copied, so its length hardly matters.
-    bench_kept(criterion, "session/echo", "64 bytes", EchoService::default(), &[b'e'; 64]);
-    bench_kept(criterion, "session/echo", "16 KiB", EchoService::default(), &[b'e'; 16 << 10]);
+    // What goes back is lent, not copied, so its length does not matter here.
+    bench_kept(criterion, "session/echo/64 bytes", EchoService::default(), &[b'e'; 64]);
+    bench_kept(criterion, "session/echo/16 KiB", EchoService::default(), &[b'e'; 16 << 10]);
     let prefixed = EchoService { prefix: b"Echo=>"[..].into(), ..EchoService::default() };
-    bench_kept(criterion, "session/echo", "64 bytes, with a prefix", prefixed, &[b'e'; 64]);
+    bench_kept(criterion, "session/echo/64 bytes, with a prefix", prefixed, &[b'e'; 64]);
 }
 
 fn others(criterion: &mut Criterion) {
-    bench_single(criterion, "session/fixed", "the message", FixedService::default(), &[b'f'; fixed::LEN]);
+    bench_single(criterion, "session/fixed/the message", FixedService::default(), &[b'f'; fixed::LEN]);
     let mut line = vec![b'm'; 63];
     line.push(b'\n');
-    bench_single(criterion, "session/multiply", "a line of 64 bytes", MultiplyService::default(), &line);
+    bench_single(criterion, "session/multiply/a line of 64 bytes", MultiplyService::default(), &line);
 }
 
 criterion_group! {

@@ -27,6 +27,22 @@ fn echo_is_served_until_the_peer_ends() {
 }
 
 #[test]
+fn turns_can_be_taken_one_by_one() {
+    let mut server = echo_server(Config::default());
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(2), "hello").end_at(seconds(3));
+    while peer.received().is_empty() {
+        assert!(server.reactor.turn().unwrap(), "there is a listener");
+    }
+    assert_eq!(server.net.now(), seconds(2), "a turn is over when what has come is served");
+    server.stop_at(seconds(4));
+    while server.reactor.turn().unwrap() {}
+    assert_eq!((server.net.now(), server.net.open_streams()), (seconds(4), 0));
+    // A turn more would wait forever, which the simulated network does not allow.
+    assert!(!server.reactor.turn().unwrap());
+}
+
+#[test]
 fn echo_of_what_comes_with_the_end() {
     let mut server = echo_server(Config::default());
     let peer = server.client_at(seconds(1));
