@@ -274,17 +274,15 @@ fn objectives_are_read_as_they_are_written() {
 }
 
 #[test]
-fn a_histogram_survives_its_file() {
+fn a_histogram_says_in_its_file_what_it_said_before() {
     let mut recorder = Recorder::new();
     for ns in [0, 1, 999, 12_345, 12_345, 1_000_000_000, u64::MAX] {
         recorder.record(ns);
     }
     let file = results::Histogram::from(&recorder);
     assert!(file.buckets.is_sorted() && file.buckets.iter().map(|(_, count)| count).sum::<u64>() == 7);
-    let again = Recorder::from(&file);
-    assert_eq!(results::Histogram::from(&again), file);
     for quantile in [0.0, 0.3, 0.5, 0.9, 1.0] {
-        assert_eq!(again.quantile(quantile), recorder.quantile(quantile));
+        assert_eq!(file.quantile(quantile), Some(recorder.quantile(quantile)));
     }
 }
 

@@ -71,13 +71,3 @@ impl From<&Recorder> for results::Histogram {
         }
     }
 }
-
-impl From<&results::Histogram> for Recorder {
-    fn from(histogram: &results::Histogram) -> Self {
-        let mut recorder = Recorder::new();
-        for &(ns, count) in &histogram.buckets {
-            recorder.record_many(ns, count);
-        }
-        recorder
-    }
-}

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::recorder::Recorder;
 use super::results::Run;
 
 /// A part of all requests, and what they may take.
@@ -49,8 +48,8 @@ impl fmt::Display for Objective {
 impl Objective {
     /// Whether a run has kept it: with every request that was due sent and answered.
     pub fn is_kept(&self, run: &Run) -> bool {
-        let latency = Recorder::from(&run.latency);
-        let is_in_time = u128::from(latency.quantile(self.quantile)) < self.latency.as_nanos();
+        let latency = run.latency.quantile(self.quantile);
+        let is_in_time = latency.is_some_and(|ns| u128::from(ns) < self.latency.as_nanos());
         is_in_time && run.replies > 0 && run.unsent == 0 && run.errors.is_empty()
     }
 }

@@ -24,9 +24,8 @@ use crate::bench::machine::machine;
 use crate::bench::measure::{Conditions, Outcome, measure};
 use crate::bench::pinning::{Cpus, Pinning, bind};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
-use crate::bench::recorder::Recorder;
 use crate::bench::report;
-use crate::bench::results::{Kept, Pace, Point, Results, Run, Schedule, Workload};
+use crate::bench::results::{Histogram, Kept, Pace, Point, Results, Run, Schedule, Workload};
 use crate::bench::server::{Source, Subject};
 use crate::bench::slo::{Objective, search};
 use crate::models::Model;
@@ -504,27 +503,26 @@ fn shown(point: &Point) -> String {
 
 /// A run in a line.
 fn line(run: &Run) -> String {
-    let latency = Recorder::from(&run.latency);
-    let micros = |quantile| latency.quantile(quantile) as f64 / 1e3;
+    let micros = |histogram: &Histogram, quantile| histogram.quantile(quantile).unwrap_or_default() as f64 / 1e3;
+    let latency = |quantile| micros(&run.latency, quantile);
     let mut line = format!(
         "{} {}, round {}: {:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs, max {:.0} µs",
         run.subject,
         shown(&run.point),
         run.round,
         run.replies as f64 / run.seconds.max(f64::MIN_POSITIVE),
-        micros(0.5),
-        micros(0.99),
-        micros(0.999),
-        latency.max() as f64 / 1e3,
+        latency(0.5),
+        latency(0.99),
+        latency(0.999),
+        latency(1.0),
     );
     if let (Some(server), 1..) = (&run.server, run.replies) {
         let each = (server.user_seconds + server.system_seconds) * 1e6 / run.replies as f64;
         line += &format!(", {each:.2} µs of processor time each");
     }
     if let Some(service) = &run.service {
-        let service = Recorder::from(service);
-        let micros = |quantile| service.quantile(quantile) as f64 / 1e3;
-        line += &format!(", since they were sent p50 {:.0} µs, p99 {:.0} µs", micros(0.5), micros(0.99));
+        let (p50, p99) = (micros(service, 0.5), micros(service, 0.99));
+        line += &format!(", since they were sent p50 {p50:.0} µs, p99 {p99:.0} µs");
     }
     for (kind, count) in &run.errors {
         line += &format!(", {count} times {kind}");
@@ -534,7 +532,7 @@ fn line(run: &Run) -> String {
     }
     line += &format!("; generator {:.0} % busy", run.generator.busy * 100.0);
     if let Some(lag) = &run.generator.lag {
-        line += &format!(", {:.0} µs late at p99", Recorder::from(lag).quantile(0.99) as f64 / 1e3);
+        line += &format!(", {:.0} µs late at p99", micros(lag, 0.99));
     }
     if let Some(doubt) = &run.doubt {
         line += &format!("; IN DOUBT: {doubt}");
