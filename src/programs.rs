@@ -11,20 +11,22 @@
 //! Where this process is itself killed, or exits at once, its programs are left to themselves, and get SIGPIPE when they
 //! write. (Linux could kill them with it, but only by way of `execvp`, which gives what is no program to a shell.)
 
+pub(crate) mod exit;
+
 use std::io::{self, PipeReader, Read};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use rustix::io::{Errno, ioctl_fionread};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::io::ioctl_fionread;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::protocols::command::{News, Program, Runner, Running, StartError};
 use crate::sys::{PollFd, poll};
+use exit::Exit;
 
 /// What a program sees of the environment: this and nothing else.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
@@ -34,8 +36,6 @@ const BUFFER_LEN: usize = 64 << 10;
 const READ_LEN: usize = 16 << 10;
 /// Bytes of stack for a program's thread.
 const STACK_LEN: usize = 256 << 10;
-/// How often a process is asked whether it has ended, where there is no descriptor that tells.
-const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How long to wait for programs that were killed. Only one that the system does not let go takes longer than a moment.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -257,58 +257,6 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker
     Ok(())
 }
 
-/// The end of a process, to be waited for without reaping it.
-struct Exit {
-    pid: Pid,
-    /// Becomes readable at the end. Not all systems have it.
-    fd: Option<OwnedFd>,
-}
-
-impl Exit {
-    fn of(child: &Child) -> Exit {
-        let pid = Pid::from_child(child);
-        Exit { pid, fd: descriptor(pid) }
-    }
-
-    fn watched(&self) -> PollFd {
-        self.fd.as_ref().map_or(PollFd::NONE, |fd| PollFd::new(fd, true, false))
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        if self.fd.is_some() { None } else { Some(ASK_EVERY) }
-    }
-
-    /// Whether it has ended, with what was found of its descriptor.
-    fn has_come(&self, found: PollFd) -> bool {
-        match self.fd {
-            Some(_) => found.is_readable(),
-            None => !matches!(self.ask(WaitIdOptions::NOHANG), Ok(None)),
-        }
-    }
-
-    /// Waits for it.
-    fn wait(&self) {
-        // Any other error means that there is nothing to wait for.
-        while self.ask(WaitIdOptions::empty()).is_err_and(|error| error == Errno::INTR) {}
-    }
-
-    fn ask(&self, how: WaitIdOptions) -> Result<Option<()>, Errno> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how;
-        waitid(WaitId::Pid(self.pid), options).map(|status| status.map(drop))
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn descriptor(pid: Pid) -> Option<OwnedFd> {
-    use rustix::process::{PidfdFlags, pidfd_open};
-    pidfd_open(pid, PidfdFlags::empty()).ok()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn descriptor(_pid: Pid) -> Option<OwnedFd> {
-    None
-}
-
 /// How many programs may run at once, and do.
 #[derive(Debug)]
 struct Places {
@@ -426,7 +374,7 @@ mod tests {
             let mut command = Command::new("/bin/sh");
             let mut child = command.args(["-c", script]).stdout(writer).process_group(0).spawn().unwrap();
             drop(command);
-            let exit = Exit { fd: None, ..Exit::of(&child) };
+            let exit = Exit::without_descriptor(&child);
             let shared = Shared::default();
             shared.lock().group = Some(exit.pid);
             pass_on_all(pipe, &exit, &shared, Waker::noop()).unwrap();

@@ -466,6 +466,14 @@ fn what_cannot_be_measured_is_told() {
     assert_eq!(said, "multiconn: cannot start x: it says 'this is broken'\n");
     let said = complaint(&["--command", "x=exit 3"], 1);
     assert!(said.contains("cannot start x: it has ended with exit status: 3"), "{said}");
+    // One that ends is waited for no longer, whatever time it may take.
+    let begun = Instant::now();
+    let said = complaint(&["--command", "x=exit 4", "--start-timeout", "1h"], 1);
+    assert!(said.contains("it has ended with exit status: 4") && begun.elapsed() < PATIENCE, "{said}");
+    let said = complaint(&["--command", "x=exec sleep 1000", "--start-timeout", "50ms"], 1);
+    assert_eq!(said, "multiconn: cannot start x: it does not listen within 50ms\n");
+    let said = complaint(&["--command", "x=echo not yet >&2; sleep 1000", "--start-timeout", "1s"], 1);
+    assert_eq!(said, "multiconn: cannot start x: it does not listen within 1s; it says 'not yet'\n");
     assert!(complaint(&["--against", "x=192.0.2.1:7"], 2).contains("--allow-remote"));
     assert!(complaint(&["--pid", "1"], 2).contains("--pid 1 is not about a server of --against"));
     assert!(complaint(&["--command", "a=x", "--command", "a=y"], 2).contains("two servers are called a"));

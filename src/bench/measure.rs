@@ -16,6 +16,8 @@ use crate::text::reason;
 /// How all measurements are made.
 #[derive(Clone, Debug)]
 pub struct Conditions<'a> {
+    /// How long a server may take to listen.
+    pub start_timeout: Duration,
     /// How long there is load before it's measured.
     pub warmup: Duration,
     /// How long is measured.
@@ -50,7 +52,7 @@ pub fn measure(
     tell: &mut Tell<'_>,
 ) -> Result<Outcome, String> {
     let connections = (point.connections + point.idle) as usize;
-    let mut server = subject.start(point.workload, connections, &conditions.pinning)?;
+    let mut server = subject.start(point.workload, connections, conditions)?;
     let of_subject = |error: String| format!("{}: {error}", subject.name);
     let talk = meet(server.address, point.workload, point.size).map_err(of_subject)?;
     let load = load(point, round, &talk, &server, conditions);

@@ -3,16 +3,19 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Signal, kill_process, kill_process_group};
 
+use super::measure::Conditions;
 use super::pinning::{self, Cpus, Pinning};
 use super::results::{self, Workload};
 use crate::models::Model;
+use crate::programs::exit::Exit;
 use crate::text::{Escaped, reason};
 
 /// One that takes part in the comparison.
@@ -56,11 +59,11 @@ impl Subject {
     ///
     /// # Errors
     /// Why it can't be had, in words for people.
-    pub fn start(&self, workload: Workload, connections: usize, pinning: &Pinning) -> Result<Server, String> {
+    pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.source {
-            Source::Model(model) => start_model(*model, workload, connections, pinning),
-            Source::Command(command) => start_command(command, pinning),
-            Source::Running { address, pid } => Ok(Server { address: *address, pid: *pid, child: None, words: None }),
+            Source::Model(model) => start_model(*model, workload, connections, conditions),
+            Source::Command(command) => start_command(command, conditions),
+            Source::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
         };
         started.map_err(|why| format!("cannot start {}: {why}", self.name))
     }
@@ -81,25 +84,31 @@ pub struct Server {
     pub address: SocketAddr,
     /// Its process, if it's known.
     pub pid: Option<u32>,
-    child: Option<Child>,
-    /// What it says on standard error.
-    words: Option<Receiver<String>>,
+    /// The same, if it's of our making.
+    process: Option<Process>,
 }
 
-/// How long a server may take to listen.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may take to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait for what it says of itself.
-const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
-/// How often is looked whether it does.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Longer than any run: connections that are silent are meant to be there.
-const IDLE_TIMEOUT: &str = "1h";
-/// Connections beside those of the load.
-const SPARE: usize = 64;
+impl Server {
+    /// One that we have started, and that listens by now.
+    fn of(process: Process, address: SocketAddr) -> Server {
+        Server { address, pid: Some(process.child.id()), process: Some(process) }
+    }
 
-fn start_model(model: Model, workload: Workload, connections: usize, pinning: &Pinning) -> Result<Server, String> {
+    /// How it has ended, if it has by itself.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.child.try_wait().ok()?
+    }
+
+    /// Ends it if it's ours, in order if it can.
+    pub fn stop(self) {}
+}
+
+fn start_model(
+    model: Model,
+    workload: Workload,
+    connections: usize,
+    conditions: &Conditions<'_>,
+) -> Result<Server, String> {
     let program = std::env::current_exe().map_err(|error| reason(&error))?;
     let mut command = Command::new(program);
     command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), "127.0.0.1:0"]);
@@ -110,40 +119,36 @@ fn start_model(model: Model, workload: Workload, connections: usize, pinning: &P
         Model::Fork => _ = command.args(["--max-children", &room]),
         Model::Reactor | Model::Poll | Model::Select | Model::Sequential | Model::Pool => {}
     }
-    let (mut server, stdout) = spawn(command, pinning)?;
-    let deadline = Instant::now() + START_TIMEOUT;
+    let (process, stdout) = Process::spawn(command, &conditions.pinning)?;
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut line = String::new();
         let _ = BufReader::new(stdout).take(1000).read_line(&mut line);
         let _ = tell.send(line);
     });
-    let line = told.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
+    let line = told.recv_timeout(conditions.start_timeout).unwrap_or_default();
     match line.trim_end().strip_prefix("Listening on ").and_then(|address| address.parse().ok()) {
-        Some(address) => {
-            server.address = address;
-            Ok(server)
-        }
-        None => Err(server.why_it_fails()),
+        Some(address) => Ok(Server::of(process, address)),
+        None => Err(process.why_it_does_not_listen(conditions.start_timeout)),
     }
 }
 
-fn start_command(text: &str, pinning: &Pinning) -> Result<Server, String> {
+fn start_command(text: &str, conditions: &Conditions<'_>) -> Result<Server, String> {
     let address = free_address().map_err(|error| reason(&error))?;
     let mut command = Command::new("sh");
     command.arg("-c").arg(text.replace("{port}", &address.port().to_string()));
-    let (mut server, mut stdout) = spawn(command, pinning)?;
+    let (process, mut stdout) = Process::spawn(command, &conditions.pinning)?;
     // What it prints is read to the end, or it would wait for that.
     thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
-    server.address = address;
-    let deadline = Instant::now() + START_TIMEOUT;
-    while TcpStream::connect_timeout(&address, START_TIMEOUT).is_err() {
-        if server.has_ended().is_some() || Instant::now() >= deadline {
-            return Err(server.why_it_fails());
+    let deadline = Instant::now() + conditions.start_timeout;
+    // Nothing tells when another's program listens: that can only be tried, and between two tries it may end.
+    while !listens(address, deadline) {
+        let has_ended = process.ends_by(deadline.min(Instant::now() + TRY_EVERY));
+        if has_ended || Instant::now() >= deadline || conditions.interrupted.load(Ordering::Relaxed) {
+            return Err(process.why_it_does_not_listen(conditions.start_timeout));
         }
-        thread::sleep(LOOK_EVERY);
     }
-    Ok(server)
+    Ok(Server::of(process, address))
 }
 
 /// A port that nobody listens on: another may take it before it's used, but hardly does.
@@ -151,75 +156,100 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?.local_addr()
 }
 
-/// Starts a process on the servers' processors, in a group of its own: a terminal's Ctrl-C is for us, who end it.
-fn spawn(mut command: Command, pinning: &Pinning) -> Result<(Server, impl Read + Send + 'static), String> {
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    crate::sys::end_with_parent(&mut command);
-    // A process begins on its parent's processors.
-    let bind = |cpus: &Cpus| {
-        pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)))
-    };
-    bind(&pinning.servers)?;
-    let spawned = command.spawn();
-    bind(&pinning.client)?;
-    let mut child = spawned.map_err(|error| reason(&error))?;
-    let stdout = child.stdout.take().expect("it is piped");
-    let stderr = child.stderr.take().expect("it is piped");
-    let (tell, told) = mpsc::sync_channel(WORDS_MAX);
-    thread::spawn(move || {
-        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-            // The first lines tell most; the others are read only so that it needn't wait.
-            let _ = tell.try_send(Escaped(&line).to_string());
-        }
-    });
-    let address = SocketAddr::from(([0, 0, 0, 0], 0));
-    Ok((Server { address, pid: Some(child.id()), child: Some(child), words: Some(told) }, stdout))
+/// Whether somebody else takes connections there: where nobody does, a socket that happens to be given the same port
+/// connects to itself.
+fn listens(address: SocketAddr, deadline: Instant) -> bool {
+    let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
+    let connected = TcpStream::connect_timeout(&address, left);
+    connected.and_then(|stream| stream.local_addr()).is_ok_and(|own| own != address)
 }
 
-/// Lines of standard error that are kept.
-const WORDS_MAX: usize = 100;
+/// A process of our making, and what it has started. It's ended when this is dropped.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    exit: Exit,
+    /// What it says on standard error.
+    words: Receiver<String>,
+}
 
-impl Server {
-    /// How it has ended, if it has by itself.
-    pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.as_mut()?.try_wait().ok()?
-    }
-
-    /// Ends it if it's ours, in order if it can.
-    pub fn stop(self) {}
-
-    /// Why it doesn't listen: its last word on standard error, or how it has ended.
-    fn why_it_fails(&mut self) -> String {
-        let deadline = Instant::now() + WORDS_TIMEOUT;
-        while self.has_ended().is_none() && Instant::now() < deadline {
-            thread::sleep(LOOK_EVERY);
-        }
-        let status = self.has_ended();
-        let words = self.words.take().and_then(|words| {
-            let first = words.recv_timeout(WORDS_TIMEOUT).ok();
-            words.try_iter().last().or(first)
+impl Process {
+    /// Starts one on the servers' processors, in a group of its own: a terminal's Ctrl-C is for us, who end it.
+    fn spawn(mut command: Command, pinning: &Pinning) -> Result<(Process, ChildStdout), String> {
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        crate::sys::end_with_parent(&mut command);
+        // A process begins on its parent's processors.
+        let bind = |cpus: &Cpus| {
+            pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)))
+        };
+        bind(&pinning.servers)?;
+        let spawned = command.spawn();
+        bind(&pinning.client)?;
+        let mut child = spawned.map_err(|error| reason(&error))?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
+        let (tell, words) = mpsc::sync_channel(WORDS_MAX);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                // The first lines tell most; the others are read only so that it needn't wait.
+                let _ = tell.try_send(Escaped(&line).to_string());
+            }
         });
-        match (status, words) {
-            (_, Some(words)) => format!("it says {words}"),
-            (Some(status), None) => format!("it has ended with {status}"),
-            (None, None) => format!("it does not listen within {START_TIMEOUT:?}"),
-        }
+        let exit = Exit::of(&child);
+        Ok((Process { child, exit, words }, stdout))
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        let pid = Pid::from_child(&child);
-        let deadline = Instant::now() + STOP_TIMEOUT;
-        if !matches!(child.try_wait(), Ok(Some(_))) {
-            let _ = kill_process(pid, Signal::TERM);
-            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
-                thread::sleep(LOOK_EVERY);
+    /// Waits for its end, no longer than until then, and says whether it has come.
+    fn ends_by(&self, deadline: Instant) -> bool {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.exit.has_come_within(left) {
+                return true;
+            }
+            if left.is_zero() {
+                return false;
             }
         }
-        // What it has left behind, or itself: it fails where there is nothing.
-        let _ = kill_process_group(pid, Signal::KILL);
-        let _ = child.wait();
+    }
+
+    /// Its last word on standard error, or how it has ended.
+    fn why_it_does_not_listen(mut self, timeout: Duration) -> String {
+        // One that has closed its standard output is about to end.
+        let has_ended = self.ends_by(Instant::now() + WORDS_TIMEOUT);
+        let status = if has_ended { self.child.wait().ok() } else { None };
+        let first = self.words.recv_timeout(WORDS_TIMEOUT).ok();
+        let words = self.words.try_iter().last().or(first).map(|words| format!("it says {words}"));
+        match status {
+            Some(status) => words.unwrap_or_else(|| format!("it has ended with {status}")),
+            None => {
+                let silence = format!("it does not listen within {}", humantime::format_duration(timeout));
+                [Some(silence), words].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            }
+        }
     }
 }
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.exit.has_come_within(Duration::ZERO) {
+            let _ = kill_process(self.exit.pid, Signal::TERM);
+            self.ends_by(Instant::now() + STOP_TIMEOUT);
+        }
+        // What it has left behind, or itself: it fails where there is nothing.
+        let _ = kill_process_group(self.exit.pid, Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// How long it may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for what it says of itself.
+const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
+/// How often is tried whether it listens.
+const TRY_EVERY: Duration = Duration::from_millis(5);
+/// Lines of standard error that are kept.
+const WORDS_MAX: usize = 100;
+/// Longer than any run: connections that are silent are meant to be there.
+const IDLE_TIMEOUT: &str = "1h";
+/// Connections beside those of the load.
+const SPARE: usize = 64;

@@ -60,6 +60,9 @@ pub struct Bench {
     /// A server that is started by a command, in which {port} stands for the port it is to listen on
     #[arg(long = "command", help_heading = SERVERS, value_name = "NAME=COMMAND")]
     commands: Vec<Named<String>>,
+    /// How long a server that is started may take to listen
+    #[arg(long, help_heading = SERVERS, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    start_timeout: Duration,
     /// Measure servers on other machines, too
     #[arg(long, help_heading = SERVERS)]
     allow_remote: bool,
@@ -207,8 +210,13 @@ impl Bench {
             Failure::new(format!("cannot run on processors {}: {}", pinning.client, reason(&error)))
         })?;
         let interrupted = interrupted()?;
-        let conditions =
-            Conditions { warmup: self.warmup, duration: self.duration, pinning, interrupted: &interrupted };
+        let conditions = Conditions {
+            start_timeout: self.start_timeout,
+            warmup: self.warmup,
+            duration: self.duration,
+            pinning,
+            interrupted: &interrupted,
+        };
         let mut session =
             Session { subjects: &subjects, conditions, results, noted: BTreeSet::new(), bar: self.progress(&subjects) };
         let measured = points.iter().try_for_each(|point| self.measure(point, &mut session));
