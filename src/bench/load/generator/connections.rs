@@ -1,0 +1,162 @@
+//! What happens on the generator's connections: replies, errors, and being opened.
+
+use std::io::ErrorKind;
+use std::mem;
+
+use mio::event::Event;
+
+use super::{Generator, Stage};
+use crate::bench::load::Once;
+use crate::bench::load::link::{Received, Role, Stamp, Trouble};
+
+impl Generator<'_> {
+    /// Serves a connection on which something has happened, and returns the time.
+    pub(super) fn event(&mut self, event: &Event) -> u64 {
+        let key = event.token().0;
+        let has_ended = event.is_read_closed();
+        let link = &mut self.links[key];
+        if !link.is_there() {
+            return self.now();
+        }
+        let was_connected = link.is_connected();
+        match link.establish(self.load.talk) {
+            Ok(true) => {}
+            Ok(false) => return self.now(),
+            Err(error) => return self.trouble(key, &Trouble::Io(error)),
+        }
+        if !was_connected {
+            let opened = link.opened;
+            let took = self.now() - opened;
+            self.tally.connect.record(took);
+        }
+        let link = &mut self.links[key];
+        let received = match (!was_connected || link.has_more_to_send()).then(|| link.send(self.load.talk)) {
+            Some(Err(error)) => Err(Trouble::Io(error)),
+            None | Some(Ok(())) if event.is_readable() || has_ended || event.is_error() => {
+                link.receive(self.load.talk, &mut self.scratch, has_ended)
+            }
+            None | Some(Ok(())) => Ok(Received::default()),
+        };
+        let received = match received {
+            Ok(received) => received,
+            Err(trouble) => return self.trouble(key, &trouble),
+        };
+        let now = self.now();
+        if self.load.talk.once().is_some() {
+            if received.replies > 0 {
+                match self.load.talk.once() {
+                    Some(Once::ServerCloses) => self.links[key].reset(),
+                    Some(Once::ClientCloses) | None => self.links[key].close(),
+                }
+                self.answered(key, 1, now);
+            }
+            return now;
+        }
+        if received.replies > 0 {
+            self.answered(key, received.replies, now);
+        }
+        if received.ended {
+            return self.trouble(key, &Trouble::ClosedEarly);
+        }
+        self.push(key);
+        now
+    }
+
+    /// Sends what may be sent on a connection.
+    pub(super) fn push(&mut self, key: usize) {
+        let link = &mut self.links[key];
+        if link.has_more_to_send()
+            && let Err(error) = link.send(self.load.talk)
+        {
+            self.trouble(key, &Trouble::Io(error));
+        }
+    }
+
+    /// Whole replies have come, the right ones; what comes back to one that drips is checked, and no reply. What they let
+    /// go is begun, and not sent yet where the connection is kept.
+    fn answered(&mut self, key: usize, replies: u64, now: u64) {
+        let mut left = replies;
+        while let Some(stamp) = self.links[key].stamps.pop_front() {
+            // Those that went out together have taken the same time.
+            let mut alike = 1;
+            while alike < left && self.links[key].stamps.front() == Some(&stamp) {
+                self.links[key].stamps.pop_front();
+                alike += 1;
+            }
+            left -= alike;
+            self.in_flight -= alike as usize;
+            self.errors_in_row = 0;
+            match self.stage {
+                Stage::Opening => self.confirmed += 1,
+                Stage::Running | Stage::Stopping if self.links[key].role == Role::Busy => {
+                    self.tally.replies(stamp, alike, now);
+                    for _ in 0..alike {
+                        self.go_on_with(key, now);
+                    }
+                }
+                Stage::Running | Stage::Stopping => {}
+            }
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Opens a connection with a first request.
+    pub(super) fn connect(&mut self, key: usize, stamp: Stamp) {
+        let now = self.now();
+        let link = &mut self.links[key];
+        let mut opened = link.open(self.load.target, self.sources.next(), now);
+        if let Err(error) = &opened
+            && error.kind() == ErrorKind::AddrNotAvailable
+            && self.sources.spread()
+        {
+            opened = link.open(self.load.target, self.sources.next(), now);
+        }
+        self.in_flight += 1;
+        link.begin(stamp, self.load.talk);
+        let opened = opened.and_then(|()| link.establish(self.load.talk));
+        // On loopback it's open by now.
+        if matches!(opened, Ok(true)) {
+            let took = self.now() - now;
+            self.tally.connect.record(took);
+        }
+        let link = &mut self.links[key];
+        let begun = opened.and_then(|_| {
+            link.send(self.load.talk)?;
+            link.watch(self.poll.registry(), self.load.talk)
+        });
+        if let Err(error) = begun {
+            self.trouble(key, &Trouble::Io(error));
+        }
+    }
+
+    /// A connection is of no use any more. Returns the time.
+    fn trouble(&mut self, key: usize, trouble: &Trouble) -> u64 {
+        let link = &mut self.links[key];
+        link.reset();
+        let stamps = mem::take(&mut link.stamps);
+        self.in_flight -= stamps.len();
+        self.errors_in_row += 1;
+        self.tally.trouble(trouble.kind(), stamps.into_iter());
+        if self.load.talk.once().is_some() {
+            self.retries.push(key);
+        } else {
+            self.lost += 1;
+            self.busy_lost += usize::from(self.links[key].role == Role::Busy);
+        }
+        self.now()
+    }
+
+    /// Makes connections again that have failed, where each request has its own.
+    pub(super) fn retry(&mut self) -> bool {
+        if self.retries.is_empty() {
+            return false;
+        }
+        let now = self.now();
+        for key in mem::take(&mut self.retries) {
+            self.go_on_with(key, now);
+        }
+        true
+    }
+}
