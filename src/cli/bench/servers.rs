@@ -1,0 +1,123 @@
+//! Which servers take part in a comparison: models, servers that run already, and those that a command starts.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::bench::server::{Source, Subject};
+use crate::cli::address::Address;
+use crate::cli::{Failure, units};
+use crate::models::Model;
+use crate::protocols::echo::PORT;
+
+/// The servers that are compared.
+#[derive(Debug, Args)]
+pub struct Servers {
+    /// Concurrency models to compare [default: reactor,threads,fork,select,poll, unless other servers are named]
+    #[arg(long = "model", value_name = "MODEL", value_delimiter = ',')]
+    models: Vec<Model>,
+    /// A server that runs already; may be given more than once
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    against: Vec<Named<Address>>,
+    /// Its process, so that its processor time and memory are told; NAME= may be left out if there is only one
+    #[arg(long = "pid", value_name = "NAME=PID")]
+    pids: Vec<String>,
+    /// A server that is started by a command, in which {port} stands for the port it is to listen on
+    #[arg(long = "command", value_name = "NAME=COMMAND")]
+    commands: Vec<Named<String>>,
+    /// How long a server that is started may take to listen
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    pub start_timeout: Duration,
+    /// Measure servers on other machines, too
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+/// Those that serve any number of connections at once.
+const MODELS: [Model; 5] = [Model::Reactor, Model::Threads, Model::Fork, Model::Select, Model::Poll];
+
+impl Servers {
+    /// All of them, each with a name of its own.
+    pub fn subjects(&self) -> Result<Vec<Subject>, Failure> {
+        let others = self.against.len() + self.commands.len();
+        let models = if self.models.is_empty() && others == 0 { &MODELS[..] } else { &self.models };
+        let mut subjects: Vec<Subject> =
+            models.iter().map(|&model| Subject { name: model.name().into(), source: Source::Model(model) }).collect();
+        for Named { name, value } in &self.against {
+            let source = Source::Running { address: self.near(value)?, pid: None };
+            subjects.push(Subject { name: name.clone(), source });
+        }
+        for Named { name, value } in &self.commands {
+            subjects.push(Subject { name: name.clone(), source: Source::Command(value.clone()) });
+        }
+        for pid in &self.pids {
+            self.name_process(pid, &mut subjects)?;
+        }
+        let mut names = BTreeSet::new();
+        match subjects.iter().find(|subject| !names.insert(&subject.name)) {
+            Some(twice) => Err(Failure::of_usage(format!("two servers are called {}", twice.name))),
+            None => Ok(subjects),
+        }
+    }
+
+    /// The address to connect to, which is this machine's unless others are allowed: load on somebody else's server is an
+    /// attack.
+    fn near(&self, address: &Address) -> Result<SocketAddr, Failure> {
+        let address = address.or_port(PORT);
+        let first = address.to_connect_to()?[0];
+        match first.ip().is_loopback() || self.allow_remote {
+            true => Ok(first),
+            false => Err(Failure::of_usage(format!(
+                "{address} is not of this machine; --allow-remote puts load on it all the same"
+            ))),
+        }
+    }
+
+    fn name_process(&self, text: &str, subjects: &mut [Subject]) -> Result<(), Failure> {
+        let (name, number) = match text.split_once('=') {
+            Some((name, number)) => (Some(name), number),
+            None => (None, text),
+        };
+        let process = number
+            .parse::<u32>()
+            .map_err(|_| Failure::of_usage(format!("--pid {text}: '{number}' is not the number of a process")))?;
+        let mut running = subjects.iter_mut().filter_map(|subject| match &mut subject.source {
+            Source::Running { pid, .. } if name.is_none_or(|name| name == subject.name) => Some(pid),
+            Source::Running { .. } | Source::Model(_) | Source::Command(_) => None,
+        });
+        match (running.next(), running.next()) {
+            (Some(pid), None) => {
+                *pid = Some(process);
+                Ok(())
+            }
+            (None, _) => Err(Failure::of_usage(format!("--pid {text} is not about a server of --against"))),
+            (Some(_), Some(_)) => {
+                Err(Failure::of_usage(format!("--pid {text} may be about several servers: NAME=PID")))
+            }
+        }
+    }
+}
+
+/// `NAME=VALUE`.
+#[derive(Clone, Debug)]
+struct Named<T> {
+    name: String,
+    value: T,
+}
+
+impl<T: FromStr<Err: ToString>> FromStr for Named<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None | Some(("", _)) => Err("it has to begin with a name and '='".into()),
+            Some((name, value)) => {
+                let value = value.parse().map_err(|error: T::Err| error.to_string())?;
+                Ok(Named { name: name.into(), value })
+            }
+        }
+    }
+}

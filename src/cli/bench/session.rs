@@ -1,0 +1,111 @@
+//! The measurements, one after the other, and what is told of them meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::told::{found, line, shown};
+use crate::bench::measure::{Conditions, Outcome, measure};
+use crate::bench::plan::turns;
+use crate::bench::results::{Kept, Point, Results, Run};
+use crate::bench::server::Subject;
+use crate::cli::Failure;
+
+/// Why no more is measured.
+pub enum Stop {
+    /// A signal has come.
+    Interrupted,
+    /// A server can't be had, or the generator can't work.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+/// The measurements, as they are made.
+pub struct Session<'a> {
+    /// The servers, in the order of their turns.
+    pub subjects: &'a [Subject],
+    /// What was measured by now.
+    pub results: Results,
+    conditions: Conditions<'a>,
+    /// What is noted already.
+    noted: BTreeSet<String>,
+    bar: ProgressBar,
+}
+
+impl<'a> Session<'a> {
+    /// One in which nothing is measured yet, of about so many measurements.
+    pub fn new(subjects: &'a [Subject], conditions: Conditions<'a>, results: Results, runs: usize) -> Session<'a> {
+        let bar = ProgressBar::with_draw_target(Some(runs as u64), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{pos}/{len} measured, {prefix}{msg}").expect("it is well-formed");
+        bar.set_style(style);
+        Session { subjects, results, conditions, noted: BTreeSet::new(), bar }
+    }
+
+    /// Every subject at `point`, round by round.
+    pub fn rounds(&mut self, point: &Point, rounds: u32) -> Result<(), Stop> {
+        turns(self.subjects.len(), rounds).try_for_each(|turn| self.turn(turn.subject, point, turn.round).map(drop))
+    }
+
+    /// One subject at `point`, once.
+    pub fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, Stop> {
+        if self.conditions.interrupted.load(Ordering::Relaxed) {
+            return Err(Stop::Interrupted);
+        }
+        let subject = &self.subjects[subject];
+        let each = self.conditions.warmup + self.conditions.duration + AROUND_RUN;
+        let left =
+            each * u32::try_from(self.bar.length().unwrap_or_default() - self.bar.position()).unwrap_or(u32::MAX);
+        let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
+        self.bar.set_prefix(format!("{left} left: {} {}", subject.name, shown(point)));
+        self.bar.set_message("");
+        let bar = self.bar.clone();
+        let mut tell =
+            move |replies: u64, seconds: f64| bar.set_message(format!(", {:.0}/s", replies as f64 / seconds));
+        match measure(subject, point, round, &self.conditions, &mut tell) {
+            Ok(Outcome::Measured(run, notes)) => {
+                for note in notes {
+                    if self.noted.insert(note.clone()) {
+                        self.results.notes.push(note);
+                    }
+                }
+                self.say(&line(&run));
+                // A search makes as many as it makes.
+                if self.bar.length() == Some(self.bar.position()) {
+                    self.bar.inc_length(1);
+                }
+                self.bar.inc(1);
+                self.results.runs.push(*run);
+                Ok(self.results.runs.last().expect("it was added just now"))
+            }
+            Ok(Outcome::Interrupted) => Err(Stop::Interrupted),
+            Err(_) if self.conditions.interrupted.load(Ordering::Relaxed) => Err(Stop::Interrupted),
+            Err(why) => Err(Stop::Failed(Failure::new(why))),
+        }
+    }
+
+    /// Takes note of what a search has found.
+    pub fn keep(&mut self, kept: Kept) {
+        self.say(&found(&kept));
+        self.results.kept.push(kept);
+    }
+
+    /// What was measured.
+    pub fn finish(self) -> Results {
+        self.bar.finish_and_clear();
+        self.results
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+}
+
+/// What starting and stopping a server takes, more or less.
+const AROUND_RUN: Duration = Duration::from_millis(150);

@@ -1,0 +1,73 @@
+//! What is said of a measurement while others are made.
+
+use clap::ValueEnum;
+
+use crate::bench::results::{Histogram, Kept, Pace, Point, Run};
+
+/// A point in a few words.
+pub fn shown(point: &Point) -> String {
+    let workload = point.workload.to_possible_value().expect("every workload has a name");
+    let mut words = format!("{} {} connections", workload.get_name(), point.connections);
+    if point.idle > 0 {
+        words += &format!(" beside {} idle", point.idle);
+    }
+    if point.size > 0 {
+        words += &format!(", {} bytes", point.size);
+    }
+    if point.depth > 1 {
+        words += &format!(", {} deep", point.depth);
+    }
+    words
+        + &match point.pace {
+            Pace::Closed => ", closed loop".into(),
+            Pace::Open { rate_per_second, .. } => format!(", {rate_per_second:.0}/s due"),
+        }
+}
+
+/// A run in a line.
+pub fn line(run: &Run) -> String {
+    let micros = |histogram: &Histogram, quantile| histogram.quantile(quantile).unwrap_or_default() as f64 / 1e3;
+    let latency = |quantile| micros(&run.latency, quantile);
+    let mut line = format!(
+        "{} {}, round {}: {:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs, max {:.0} µs",
+        run.subject,
+        shown(&run.point),
+        run.round,
+        run.replies as f64 / run.seconds.max(f64::MIN_POSITIVE),
+        latency(0.5),
+        latency(0.99),
+        latency(0.999),
+        latency(1.0),
+    );
+    if let (Some(server), 1..) = (&run.server, run.replies) {
+        let each = (server.user_seconds + server.system_seconds) * 1e6 / run.replies as f64;
+        line += &format!(", {each:.2} µs of processor time each");
+    }
+    if let Some(service) = &run.service {
+        let (p50, p99) = (micros(service, 0.5), micros(service, 0.99));
+        line += &format!(", since they were sent p50 {p50:.0} µs, p99 {p99:.0} µs");
+    }
+    for (kind, count) in &run.errors {
+        line += &format!(", {count} times {kind}");
+    }
+    if run.unsent > 0 {
+        line += &format!(", {} not sent", run.unsent);
+    }
+    line += &format!("; generator {:.0} % busy", run.generator.busy * 100.0);
+    if let Some(lag) = &run.generator.lag {
+        line += &format!(", {:.0} µs late at p99", micros(lag, 0.99));
+    }
+    if let Some(doubt) = &run.doubt {
+        line += &format!("; IN DOUBT: {doubt}");
+    }
+    line
+}
+
+/// What a search has found, in a line.
+pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept) -> String {
+    let where_to = match rate_per_second {
+        Some(rate) => format!("up to {rate:.0} requests/s"),
+        None => "at no rate that was tried".into(),
+    };
+    format!("{subject} {}, round {round}: keeps {objective} {where_to}", shown(point))
+}
