@@ -6,6 +6,7 @@ pub mod grid;
 pub mod html;
 pub mod markdown;
 pub mod plot;
+pub mod plotted;
 pub mod table;
 pub mod words;
 

@@ -14,3 +14,4 @@ pub use axis::Axis;
 pub use bars::Bars;
 pub use lines::{Dot, Lines, Series};
 pub use strips::{Slice, Stretch, Strips};
+pub use svg::{Drawing, WIDTH};

@@ -4,18 +4,12 @@ use std::fmt::Write;
 
 use super::axis::Axis;
 use super::lines::Dot;
-use super::svg::{COLOURS, NAME_MAX, cut, grid_line, open, text};
+use super::svg::{COLOURS, Drawing, NAME_MAX, cut, grid_line, text};
 use crate::bench::report::html::escaped;
 
 /// Bars, one for each server, of a single value each.
 #[derive(Debug)]
 pub struct Bars {
-    /// What tells it from the page's other plots.
-    pub id: String,
-    /// What it shows.
-    pub title: String,
-    /// The same, for those who don't see it.
-    pub description: String,
     /// What is counted.
     pub x: Axis,
     /// The servers: which style, which name, and its value.
@@ -23,12 +17,12 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// The plot as SVG.
-    pub fn svg(&self) -> String {
+    /// Draws the plot.
+    pub fn draw(&self) -> Drawing {
         let (left, width, top) = (130.0, 400.0, 8.0);
         let bottom = top + BAR_HEIGHT * self.bars.len() as f64;
         let x = |value| left + self.x.place(value) * width;
-        let mut svg = open(&self.id, &self.title, &self.description, bottom + 52.0);
+        let mut svg = String::new();
         for (value, label) in &self.x.ticks {
             grid_line(&mut svg, (x(*value), x(*value)), (top, bottom));
             text(&mut svg, (x(*value), bottom + 18.0), "middle", "tick", label);
@@ -65,8 +59,7 @@ impl Bars {
             text(&mut svg, (label_at + 8.0, middle + 4.0), "start", "value", value);
         }
         let _ = writeln!(svg, r#"<path class="zero" d="M{left:.1} {top:.1}V{bottom:.1}"/>"#);
-        svg.push_str("</svg>\n");
-        svg
+        Drawing { elements: svg, height: bottom + 52.0 }
     }
 }
 

@@ -4,19 +4,13 @@ use std::fmt::Write;
 
 use super::axis::{Axis, PLOT_WIDTH};
 use super::svg::{
-    COLOURS, LEFT, MARK, NAME_MAX, WIDTH, cut, dashes, grid_line, open, shape, text, text_width, upright,
+    COLOURS, Drawing, LEFT, MARK, NAME_MAX, WIDTH, cut, dashes, grid_line, shape, text, text_width, upright,
 };
 use crate::bench::report::html::escaped;
 
 /// Lines, one for each server.
 #[derive(Debug)]
 pub struct Lines {
-    /// What tells it from the page's other plots.
-    pub id: String,
-    /// What it shows.
-    pub title: String,
-    /// The same, for those who don't see it.
-    pub description: String,
     /// To the right.
     pub x: Axis,
     /// Upwards.
@@ -54,15 +48,15 @@ pub struct Dot {
 }
 
 impl Lines {
-    /// The plot as SVG.
-    pub fn svg(&self) -> String {
+    /// Draws the plot.
+    pub fn draw(&self) -> Drawing {
         let (legend, legend_height) = legend(&self.series);
         let top = legend_height + 10.0;
         let height = PLOT_HEIGHT.max(LABEL_HEIGHT * self.series.len() as f64);
         let bottom = top + height;
         let x = |value| LEFT + self.x.place(value) * PLOT_WIDTH;
         let y = |value| bottom - self.y.place(value) * height;
-        let mut svg = open(&self.id, &self.title, &self.description, bottom + 52.0);
+        let mut svg = String::new();
         svg.push_str(&legend);
         for (value, label) in &self.y.ticks {
             grid_line(&mut svg, (LEFT, LEFT + PLOT_WIDTH), (y(*value), y(*value)));
@@ -97,8 +91,7 @@ impl Lines {
             let class = format!("s{} name", series.style % COLOURS);
             text(&mut svg, (from + 4.0, place + 4.0), "start", &class, &cut(&series.name, NAME_MAX));
         }
-        svg.push_str("</svg>\n");
-        svg
+        Drawing { elements: svg, height: bottom + 52.0 }
     }
 }
 

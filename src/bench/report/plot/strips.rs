@@ -4,19 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::axis::{Axis, nice_step};
-use super::svg::{COLOURS, LEFT, WIDTH, cut, grid_line, open, text, text_width, upright};
+use super::svg::{COLOURS, Drawing, LEFT, WIDTH, cut, grid_line, text, text_width, upright};
 use crate::bench::report::html::escaped;
 use crate::bench::report::words::Unit;
 
 /// Latency in the course of time: a strip for each server, with the rounds one after the other.
 #[derive(Debug)]
 pub struct Strips {
-    /// What tells it from the page's other plots.
-    pub id: String,
-    /// What it shows.
-    pub title: String,
-    /// The same, for those who don't see it.
-    pub description: String,
     /// The servers: which style, which name, and its rounds.
     pub strips: Vec<(usize, String, Vec<Stretch>)>,
 }
@@ -34,8 +28,8 @@ pub struct Stretch {
 pub type Slice = (f64, Option<[f64; 3]>);
 
 impl Strips {
-    /// The plot as SVG.
-    pub fn svg(&self) -> String {
+    /// Draws the plot.
+    pub fn draw(&self) -> Drawing {
         let top = 46.0;
         let width = WIDTH - LEFT - 14.0;
         let bottom = top + STRIP_HEIGHT * self.strips.len() as f64;
@@ -50,7 +44,7 @@ impl Strips {
             .flatten()
             .collect();
         let axis = Axis::log("latency", Unit::Seconds, &values);
-        let mut svg = open(&self.id, &self.title, &self.description, bottom + 52.0);
+        let mut svg = String::new();
         self.key(&mut svg);
         let mut begin = 0.0;
         for &(round, seconds) in &rounds {
@@ -88,8 +82,7 @@ impl Strips {
             }
             svg.push_str("</g>\n");
         }
-        svg.push_str("</svg>\n");
-        svg
+        Drawing { elements: svg, height: bottom + 52.0 }
     }
 
     /// Each round, and how long the longest of it was.

@@ -4,15 +4,13 @@ use std::fmt::Write;
 
 use crate::bench::report::html::escaped;
 
-/// The beginning of a plot of this height, with what it says to those who don't see it.
-pub fn open(id: &str, title: &str, description: &str, height: f64) -> String {
-    let id = escaped(id);
-    format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\" id=\"{id}\">\n\
-         <title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-desc\">{}</desc>\n",
-        escaped(title),
-        escaped(description)
-    )
+/// A plot as it's drawn: elements of SVG on a ground that is [`WIDTH`] wide.
+#[derive(Debug)]
+pub struct Drawing {
+    /// The elements.
+    pub elements: String,
+    /// How high the ground is.
+    pub height: f64,
 }
 
 /// Text at a place, of which `anchor` is the `start`, the `middle` or the `end`.
@@ -92,7 +90,7 @@ pub const COLOURS: usize = 8;
 const SHAPES: usize = 7;
 const DASHES: [&str; 5] = ["", "9 4", "2 3.5", "10 4 2 4", "5 3"];
 
-/// The units of all of these are a plot's own: it grows and shrinks with the page.
+/// How wide all plots are. The units of all of these are a plot's own: it grows and shrinks with the page.
 pub const WIDTH: f64 = 640.0;
 /// Where a plot begins, to the right of what its axis says.
 pub const LEFT: f64 = 82.0;

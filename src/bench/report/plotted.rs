@@ -1,0 +1,224 @@
+//! Which plots results have, and what is in them.
+
+use super::super::results::Slice;
+use super::super::stats::Spread;
+use super::super::summary::{Figure, Group, Row};
+use super::grid::{Cell, Grid};
+use super::plot::{Axis, Bars, Dot, Drawing, Lines, Series, Stretch, Strips};
+use super::words::{self, Unit};
+
+/// A plot, with what is said of it.
+#[derive(Debug)]
+pub struct Plotted {
+    /// What tells it from the others of its group: `throughput`, `time-2`.
+    pub id: String,
+    /// What it shows.
+    pub title: String,
+    /// What there is to be seen, for those who don't.
+    pub description: String,
+    /// How to read it.
+    pub caption: &'static str,
+    /// The plot.
+    pub drawing: Drawing,
+    /// The same in numbers.
+    pub grid: Grid,
+}
+
+/// The figures of a group by what its points differ in.
+pub fn over_points(group: &Group<'_>) -> Vec<Plotted> {
+    let plots = [
+        ("throughput", "Throughput", "requests per second", Figure::RequestsPerSecond),
+        ("cpu", "Processor time per request", "server CPU time per request", Figure::CpuPerRequest),
+        ("p99", "Latency, 99th percentile,", "99th percentile of the latency", Figure::LatencyP99),
+        ("memory", "Memory per connection", "memory per connection", Figure::MemoryPerConnection),
+    ];
+    let plots = plots.into_iter();
+    plots.filter_map(|(id, title, y_title, figure)| by_points(id, title, y_title, figure, group)).collect()
+}
+
+/// The latencies at each point of a group.
+pub fn at_points(group: &Group<'_>) -> Vec<Plotted> {
+    let points = group.points().into_iter().zip(1..);
+    let plots = points.flat_map(|(rows, number)| {
+        let at = words::point(group.axis, rows[0].point);
+        [percentiles(format!("percentiles-{number}"), &at, rows), over_time(format!("time-{number}"), &at, rows)]
+    });
+    plots.flatten().collect()
+}
+
+/// A figure by connections, or whatever the points differ in.
+fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group<'_>) -> Option<Plotted> {
+    let dot = |row: &Row<'_>| {
+        let spread = row.spread(figure)?;
+        let at = words::point(group.axis, row.point);
+        Some(Dot {
+            x: group.axis.of(row.point),
+            y: spread.median,
+            range: (spread.count > 1).then_some((spread.min, spread.max)),
+            is_doubtful: row.is_doubtful(),
+            label: format!("{}, {at}: {}", row.name, figure.show(spread.median)),
+        })
+    };
+    let mut series: Vec<Series> = group
+        .subjects()
+        .into_iter()
+        .filter_map(|subject| {
+            let rows: Vec<&Row<'_>> = group.rows.iter().filter(|row| row.subject == subject).collect();
+            let dots: Vec<Dot> = rows.iter().filter_map(|row| dot(row)).collect();
+            let line = dots.iter().map(|dot| (dot.x, dot.y)).collect();
+            (!dots.is_empty()).then(|| Series { style: subject, name: rows[0].name.into(), line, dots })
+        })
+        .collect();
+    let dots = || series.iter().flat_map(|series| &series.dots);
+    let mut xs: Vec<f64> = dots().map(|dot| dot.x).collect();
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let ys: Vec<f64> = dots().flat_map(|dot| dot.range.map_or([dot.y, dot.y], |(low, high)| [low, high])).collect();
+    if xs.is_empty() {
+        return None;
+    }
+    let by = group.axis.title();
+    let mut grid = Grid::new(format!("{title}, median of the rounds"));
+    grid.key("server", false, series.iter().map(|series| series.name.as_str().into()).collect());
+    for &x in &xs {
+        let cells = series.iter().map(|series| {
+            let dot = series.dots.iter().find(|dot| dot.x == x);
+            dot.map(|dot| figure.show(dot.y).into()).unwrap_or_default()
+        });
+        grid.column(&Unit::Count.show_short(x), true, cells.collect());
+    }
+    if xs.len() == 1 {
+        let only = words::point(group.axis, group.rows[0].point);
+        let bars: Vec<(usize, String, Dot)> =
+            series.drain(..).filter_map(|mut series| Some((series.style, series.name, series.dots.pop()?))).collect();
+        let title = format!("{title} at {only}");
+        let description = format!("A bar for each of {}.", words::counted(bars.len() as u64, "server"));
+        let max = ys.iter().copied().fold(0.0, f64::max);
+        let drawing = Bars { x: Axis::linear(y_title, figure.unit(), max), bars }.draw();
+        return Some(Plotted { id: id.into(), title, description, caption: RANGES, drawing, grid });
+    }
+    let title = format!("{title} by {by}");
+    let description = format!("A line for each of {}.", words::counted(series.len() as u64, "server"));
+    let plot =
+        Lines { x: Axis::of_points(by, Unit::Count, &xs), y: Axis::of_values(y_title, figure.unit(), &ys), series };
+    Some(Plotted { id: id.into(), title, description, caption: RANGES, drawing: plot.draw(), grid })
+}
+
+const RANGES: &str = "Medians; thin bars go from the lowest to the highest round. Hollow: in doubt.";
+
+/// The latency by percentile, on HdrHistogram's axis, of all rounds together.
+fn percentiles(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
+    let mut grid = Grid::new(format!("Latency by percentile, {at}"));
+    let mut series = Vec::new();
+    let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); PERCENTILES.len() + 1];
+    for row in rows {
+        let latency = row.latency();
+        let (count, Some(max)) = (latency.count(), latency.max()) else { continue };
+        let seconds = |q: f64| latency.quantile(q).map(|nanoseconds| nanoseconds as f64 / 1e9);
+        // Where the last value of all is.
+        let end = (count as f64).log10().min(PERCENTILES_X_MAX);
+        let place = |q: f64| (1.0 - q).log10().abs();
+        let mut dots = Vec::new();
+        for (column, &(q, name)) in cells.iter_mut().zip(&PERCENTILES) {
+            // Above that, there is nothing but the longest again.
+            let value = seconds(q).filter(|_| place(q) <= end + 1e-9);
+            column.push(value.map(|value| Unit::Seconds.show(value).into()).unwrap_or_default());
+            dots.extend(value.map(|value| Dot {
+                x: place(q),
+                y: value,
+                range: None,
+                is_doubtful: row.is_doubtful(),
+                label: format!("{}, {name}: {}", row.name, Unit::Seconds.show(value)),
+            }));
+        }
+        if let Some(column) = cells.last_mut() {
+            column.push(Unit::Seconds.show(max as f64 / 1e9).into());
+        }
+        let steps = (end / PERCENTILE_STEP) as usize;
+        let places =
+            (0..=steps).map(|step| step as f64 * PERCENTILE_STEP).chain(dots.iter().map(|dot| dot.x)).chain([end]);
+        let mut places: Vec<f64> = places.collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        let line = places.into_iter().filter_map(|x| Some((x, seconds(1.0 - 10f64.powf(-x))?))).collect();
+        series.push(Series { style: row.subject, name: row.name.into(), line, dots });
+    }
+    if series.is_empty() {
+        return None;
+    }
+    grid.key("server", false, series.iter().map(|series| series.name.as_str().into()).collect());
+    for (column, name) in cells.into_iter().zip(PERCENTILES.iter().map(|(_, name)| *name).chain(["longest"])) {
+        grid.column(name, true, column);
+    }
+    let values: Vec<f64> = series.iter().flat_map(|series| &series.line).map(|point| point.1).collect();
+    let x_max = series.iter().flat_map(|series| &series.line).map(|point| point.0).fold(0.0, f64::max);
+    let title = format!("Latency by percentile, {at}");
+    let description = format!("A rising line for each of {}.", words::counted(series.len() as u64, "server"));
+    let plot =
+        Lines { x: Axis::of_percentiles(x_max), y: Axis::log("latency, logarithmic", Unit::Seconds, &values), series };
+    let caption = "All rounds together. Each further nine of the percentile takes as much room. Hollow: in doubt.";
+    Some(Plotted { id, title, description, caption, drawing: plot.draw(), grid })
+}
+
+/// The latency in the course of time, round after round.
+fn over_time(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
+    let mut strips = Vec::new();
+    let mut grid = Grid::new(format!("Latency over time, {at}"));
+    let (mut names, mut typical, mut worst, mut longest, mut gaps) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let runs = row.runs.iter().filter(|run| !run.over_time.is_empty());
+        let stretches: Vec<Stretch> = runs
+            .map(|run| {
+                let values = |slice: &Slice| {
+                    let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+                    (slice.replies > 0).then(|| [slice.p50_ns, slice.p99_ns, slice.max_ns].map(seconds))
+                };
+                Stretch {
+                    round: run.round,
+                    slices: run.over_time.iter().map(|slice| (slice.until, values(slice))).collect(),
+                }
+            })
+            .collect();
+        if !stretches.is_empty() {
+            let slices: Vec<Option<[f64; 3]>> =
+                stretches.iter().flat_map(|stretch| &stretch.slices).map(|slice| slice.1).collect();
+            let spread = Spread::of(slices.iter().flatten().map(|values| values[1]));
+            let show = |value: Option<f64>| value.map(|value| Unit::Seconds.show(value).into()).unwrap_or_default();
+            names.push(row.name.into());
+            typical.push(show(spread.map(|spread| spread.median)));
+            worst.push(show(spread.map(|spread| spread.max)));
+            longest.push(show(slices.iter().flatten().map(|values| values[2]).reduce(f64::max)));
+            gaps.push(slices.iter().filter(|slice| slice.is_none()).count().to_string().into());
+            strips.push((row.subject, row.name.to_owned(), stretches));
+        }
+    }
+    if strips.is_empty() {
+        return None;
+    }
+    grid.key("server", false, names);
+    grid.column("p99, median slice", true, typical);
+    grid.column("p99, worst slice", true, worst);
+    grid.column("longest", true, longest);
+    grid.column("slices without a reply", true, gaps);
+    let title = format!("Latency over time, {at}");
+    let description = format!("A strip for each of {}.", words::counted(strips.len() as u64, "server"));
+    let drawing = Strips { strips }.draw();
+    let caption = "The rounds one after the other, a strip for each server; in slices of time.";
+    Some(Plotted { id, title, description, caption, drawing, grid })
+}
+
+/// Percentiles that are marked and told.
+const PERCENTILES: [(f64, &str); 7] = [
+    (0.0, "0 %"),
+    (0.5, "50 %"),
+    (0.9, "90 %"),
+    (0.99, "99 %"),
+    (0.999, "99.9 %"),
+    (0.9999, "99.99 %"),
+    (0.99999, "99.999 %"),
+];
+
+/// Nines that are plotted at most.
+const PERCENTILES_X_MAX: f64 = 6.0;
+const PERCENTILE_STEP: f64 = 0.05;
