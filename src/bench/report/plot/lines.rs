@@ -60,7 +60,7 @@ impl Lines {
         svg.push_str(&legend);
         for (value, label) in &self.y.ticks {
             grid_line(&mut svg, (LEFT, LEFT + PLOT_WIDTH), (y(*value), y(*value)));
-            text(&mut svg, (LEFT - 8.0, y(*value) + 4.0), "end", "tick", label);
+            text(&mut svg, (LEFT - 10.0, y(*value) + 4.0), "end", "tick", label);
         }
         for (value, label) in &self.x.ticks {
             grid_line(&mut svg, (x(*value), x(*value)), (top, bottom));

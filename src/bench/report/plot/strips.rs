@@ -78,7 +78,7 @@ impl Strips {
             for stretch in stretches {
                 let before = rounds.iter().take_while(|(round, _)| *round != stretch.round);
                 let begin: f64 = before.map(|(_, seconds)| seconds).sum();
-                stretch.draw(&mut svg, &|seconds| x(begin + seconds), &y, strip_top + 14.0);
+                stretch.draw(&mut svg, &|seconds| x(begin + seconds), &y, strip_bottom - 8.0);
             }
             svg.push_str("</g>\n");
         }
@@ -114,7 +114,7 @@ impl Strips {
 }
 
 impl Stretch {
-    fn draw(&self, svg: &mut String, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64, above: f64) {
+    fn draw(&self, svg: &mut String, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64, gap_y: f64) {
         let list = |of: &dyn Fn(&Slice) -> String| self.slices.iter().map(of).collect::<Vec<_>>().join(" ");
         let nth = |index: usize| list(&|slice| slice.1.map_or("-".into(), |values| values[index].to_string()));
         let _ = writeln!(
@@ -138,7 +138,7 @@ impl Stretch {
                 }
                 None => {
                     pieces.push(Vec::new());
-                    text(svg, (x(f64::midpoint(begin, until)), above), "middle", "gap", "×");
+                    text(svg, (x(f64::midpoint(begin, until)), gap_y), "middle", "gap", "×");
                 }
             }
             begin = until;
