@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use multiconn::bench::load::{Finish, Load, Measured, Talk, UNANSWERED};
 use multiconn::bench::recorder::Recorder;
+use multiconn::bench::report;
 use multiconn::bench::results::{self, Pace, Results, Schedule, Workload};
 use multiconn::bench::schedule::Timetable;
 use multiconn::bench::slo::{Objective, search};
@@ -494,7 +495,9 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let args = ["bench", "--model", "reactor,threads", "--connections", "1", "--closed", "--warmup", "10ms"];
-    let more = ["--duration", "300ms", "--rounds", "1000", "--json", path];
+    let folder = tempfile::tempdir().unwrap();
+    let plots = folder.path().join("plots");
+    let more = ["--duration", "300ms", "--rounds", "1000", "--json", path, "--plots", plots.to_str().unwrap()];
     let mut command = multiconn(&[&args[..], &more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
     // One has been measured, and another is under way.
@@ -510,6 +513,7 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     assert!(rest.lines().any(|line| line.starts_with("Ended early, after ")), "{rest}");
     let results = Results::read(file.path()).unwrap();
     assert!(results.ended_early && !results.runs.is_empty());
+    assert_eq!(fs::read_dir(&plots).unwrap().count(), report::plots(&[results]).len());
     for server in servers {
         assert!(!fs::exists(format!("/proc/{server}")).unwrap(), "{server} is there yet");
     }

@@ -1,4 +1,4 @@
-//! Results as people and programs read them: on a terminal, as Markdown, CSV, or a page.
+//! Results as people and programs read them: on a terminal, as Markdown, CSV, a page, or its plots.
 
 pub mod csv;
 pub mod document;
@@ -7,6 +7,7 @@ pub mod html;
 pub mod markdown;
 pub mod plot;
 pub mod plotted;
+pub mod svg;
 pub mod table;
 pub mod words;
 
@@ -15,6 +16,7 @@ use super::results::Results;
 pub use csv::csv;
 pub use html::html;
 pub use markdown::markdown;
+pub use svg::plots;
 pub use table::table;
 
 /// Puts results side by side whose servers have the same names: these get the name of their file in front.

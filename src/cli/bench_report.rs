@@ -1,5 +1,6 @@
 //! `multiconn bench report`: earlier results again, or side by side.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::{Failure, cannot_write, print};
 use crate::bench::json::write_whole;
 use crate::bench::report;
 use crate::bench::results::Results;
+use crate::text::reason;
 
 /// Show earlier results again, or several side by side
 #[derive(Debug, Args)]
@@ -32,6 +34,9 @@ pub struct ReportOptions {
     /// Write a page with plots, which needs nothing but itself
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write each plot of that page as SVG into this folder
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
 }
 
 impl BenchReport {
@@ -49,11 +54,18 @@ impl ReportOptions {
         let render: [fn(&[Results]) -> String; 3] = [report::csv, report::markdown, report::html];
         for (path, render) in [&self.csv, &self.markdown, &self.html].into_iter().zip(render) {
             let Some(path) = path else { continue };
-            write_whole(path, render(all).as_bytes())
-                .map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            write(path, &render(all))?;
         }
-        Ok(())
+        let Some(folder) = &self.plots else { return Ok(()) };
+        fs::create_dir_all(folder).map_err(|error| {
+            Failure::new(format!("cannot make the folder {}: {}", folder.display(), reason(&error)))
+        })?;
+        report::plots(all).iter().try_for_each(|(name, svg)| write(&folder.join(name), svg))
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_whole(path, text.as_bytes()).map_err(|error| cannot_write(&path.display().to_string(), &error))
 }
 
 fn read(path: &Path) -> Result<Results, Failure> {

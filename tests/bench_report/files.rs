@@ -75,8 +75,8 @@ fn what_is_no_result_is_refused_with_its_reason() {
 fn a_report_of_a_file_goes_to_standard_output_and_to_files() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let (csv, markdown, html) = (file("a.csv"), file("a.md"), file("a.html"));
-    let args = ["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown, "--html", &html];
+    let (csv, markdown, html, plots) = (file("a.csv"), file("a.md"), file("a.html"), file("some/plots"));
+    let args = ["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown, "--html", &html, "--plots", &plots];
     let table = text(&printed(multiconn(&args)));
     let results = [Results::read(Path::new(SMALL)).unwrap()];
     let look = report::table::Look { width: 100, has_colours: false };
@@ -84,7 +84,12 @@ fn a_report_of_a_file_goes_to_standard_output_and_to_files() {
     assert_eq!(fs::read_to_string(csv).unwrap(), report::csv(&results));
     assert_eq!(fs::read_to_string(markdown).unwrap(), report::markdown(&results));
     assert_eq!(fs::read_to_string(html).unwrap(), report::html(&results));
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+    let wanted = report::plots(&results);
+    assert_eq!(fs::read_dir(&plots).unwrap().count(), wanted.len());
+    for (name, svg) in wanted {
+        assert_eq!(fs::read_to_string(Path::new(&plots).join(name)).unwrap(), svg);
+    }
 }
 
 #[test]
@@ -117,6 +122,11 @@ fn what_fails_is_told_in_a_line() {
     let nonsense = nonsense.to_str().unwrap();
     let page = dir.path().join("no/such/folder/page.html");
     let page = page.to_str().unwrap();
+    // Something else stands where the first plot would.
+    let plots = dir.path().join("plots");
+    let first = plots.join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[0].0);
+    fs::create_dir_all(&first).unwrap();
+    let (plots, first) = (plots.to_str().unwrap(), first.to_str().unwrap());
     let cases = [
         (vec!["/no/such.json"], "cannot read results from /no/such.json: no such file".to_owned()),
         (
@@ -124,6 +134,8 @@ fn what_fails_is_told_in_a_line() {
             format!("cannot read results from {nonsense}: it is not JSON: expected ident at line 1 column 2"),
         ),
         (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
+        (vec![SMALL, "--plots", plots], format!("cannot write to {first}: is a directory")),
+        (vec![SMALL, "--plots", nonsense], format!("cannot make the folder {nonsense}: file exists")),
     ];
     for (args, reason) in cases {
         let output = run(multiconn(&[&["bench", "report"], &args[..]].concat()));
@@ -139,6 +151,12 @@ fn a_full_disk_is_told_of() {
     let output = run(multiconn(&["bench", "report", SMALL, "--csv", "/dev/full"]));
     assert_eq!(text(&output.stderr), "multiconn: cannot write to /dev/full: no space left on device\n");
     assert_eq!(output.status.code(), Some(1));
+    let dir = tempfile::tempdir().unwrap();
+    let second = dir.path().join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[1].0);
+    std::os::unix::fs::symlink("/dev/full", &second).unwrap();
+    let output = run(multiconn(&["bench", "report", SMALL, "--plots", dir.path().to_str().unwrap()]));
+    let reason = format!("multiconn: cannot write to {}: no space left on device\n", second.display());
+    assert_eq!((text(&output.stderr), output.status.code()), (reason, Some(1)));
     let error = fixtures::empty().write(Path::new("/dev/full")).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
 }
@@ -152,6 +170,19 @@ fn the_example_in_the_docs_is_read_and_shows_every_field() {
     // What it says is all that there is to be said.
     let written: serde_json::Value = serde_json::from_str(example).unwrap();
     assert_eq!(as_json(&results), written);
+}
+
+#[test]
+fn the_docs_name_every_plot() {
+    let names = |results: Results| report::plots(&[results]).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    for name in names(fixtures::measured(1, &[1, 50], 1, false)) {
+        let short = name.replace("-echo-64-bytes-closed-loop.svg", "").replace("-1-connection", "-50-connections");
+        assert!(DOCS.contains(&format!("`{short}`")), "{short}");
+    }
+    for name in names(fixtures::measured(1, &[50], 1, false)) {
+        let short = name.replace("-echo-64-bytes-closed-loop.svg", "");
+        assert!(DOCS.contains(&format!("`{short}`")), "{short}");
+    }
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod files;
 mod fixtures;
 mod honesty;
 mod pages;
+mod plots;

@@ -33,7 +33,7 @@ fn odd() -> Results {
 }
 
 /// Each kind of results that there may be.
-fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
+pub fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
     let mut idle = fixtures::measured(2, &[50], 3, false);
     let mut beside = idle.runs.clone();
     for run in idle.runs.iter_mut().chain(&mut beside) {
@@ -76,7 +76,7 @@ fn parsed(page: &str) -> Document<'_> {
     Document::parse_with_options(page, options).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn with_class<'a>(node: Node<'a, 'a>, class: &str) -> Vec<Node<'a, 'a>> {
+pub fn with_class<'a>(node: Node<'a, 'a>, class: &str) -> Vec<Node<'a, 'a>> {
     let has =
         |node: &Node<'_, '_>| node.attribute("class").is_some_and(|classes| classes.split(' ').any(|c| c == class));
     node.descendants().filter(has).collect()
@@ -380,7 +380,7 @@ fn units_are_those_of_the_figures() {
     assert_eq!(Figure::MemoryPerConnection.unit(), Unit::Bytes);
 }
 
-/// Writes a sample of each page to a folder, to be looked at: `SAMPLES=/tmp cargo test --test bench_report samples`.
+/// Writes a sample of each page, and its plots, to a folder, to be looked at: `SAMPLES=/tmp cargo test --test bench_report samples`.
 #[test]
 fn samples() {
     let Some(folder) = std::env::var_os("SAMPLES").map(std::path::PathBuf::from) else { return };
@@ -388,6 +388,9 @@ fn samples() {
         std::fs::write(folder.join(name).with_extension("html"), report::html(&results)).unwrap();
         std::fs::write(folder.join(name).with_extension("md"), report::markdown(&results)).unwrap();
         std::fs::write(folder.join(name).with_extension("csv"), report::csv(&results)).unwrap();
+        let plots = folder.join(name);
+        std::fs::create_dir_all(&plots).unwrap();
+        report::plots(&results).iter().for_each(|(name, svg)| std::fs::write(plots.join(name), svg).unwrap());
         for (index, results) in results.iter().enumerate() {
             results.write(&folder.join(format!("{name}-{index}.json"))).unwrap();
         }

@@ -6,7 +6,7 @@ use super::super::results::Results;
 use super::super::summary::{Group, Summary};
 use super::document::{DOUBT, Document, Section};
 use super::grid::{Grid, Mark};
-use super::plot::{Drawing, WIDTH};
+use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
 use super::words::plain;
 
@@ -14,8 +14,11 @@ use super::words::plain;
 pub fn html(all: &[Results]) -> String {
     let summary = Summary::of(all);
     let document = Document::of(all, &summary);
-    let mut page =
-        format!("{HEAD}<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n", escaped(&document.title));
+    let mut page = format!(
+        "{HEAD}<title>{}</title>\n<style>{}{STYLE}</style>\n</head>\n<body>\n",
+        escaped(&document.title),
+        plot::STYLE
+    );
     header(&mut page, &document, &summary);
     for (index, (section, group)) in document.sections.iter().zip(&summary.groups).enumerate() {
         part(&mut page, index + 1, section, group);
@@ -131,7 +134,7 @@ fn with_faint_interval(said: &str) -> String {
 }
 
 fn figure(page: &mut String, part: usize, plotted: &Plotted) {
-    let Plotted { id, title, description, caption, drawing: Drawing { elements, height }, grid } = plotted;
+    let Plotted { id, title, description, caption, drawing: Drawing { elements, height }, grid, .. } = plotted;
     let (id, title) = (format!("part-{part}-{id}"), escaped(title));
     let _ = writeln!(
         page,

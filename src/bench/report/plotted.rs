@@ -1,6 +1,6 @@
 //! Which plots results have, and what is in them.
 
-use super::super::results::Slice;
+use super::super::results::{Point, Slice};
 use super::super::stats::Spread;
 use super::super::summary::{Figure, Group, Row};
 use super::grid::{Cell, Grid};
@@ -12,6 +12,8 @@ use super::words::{self, Unit};
 pub struct Plotted {
     /// What tells it from the others of its group: `throughput`, `time-2`.
     pub id: String,
+    /// The same for everybody: what it shows and what was asked for, in letters that any system takes for a file's name.
+    pub name: String,
     /// What it shows.
     pub title: String,
     /// What there is to be seen, for those who don't.
@@ -40,8 +42,7 @@ pub fn over_points(group: &Group<'_>) -> Vec<Plotted> {
 pub fn at_points(group: &Group<'_>) -> Vec<Plotted> {
     let points = group.points().into_iter().zip(1..);
     let plots = points.flat_map(|(rows, number)| {
-        let at = words::point(group.axis, rows[0].point);
-        [percentiles(format!("percentiles-{number}"), &at, rows), over_time(format!("time-{number}"), &at, rows)]
+        [percentiles(format!("percentiles-{number}"), group, rows), over_time(format!("time-{number}"), group, rows)]
     });
     plots.flatten().collect()
 }
@@ -88,27 +89,31 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
         grid.column(&Unit::Count.show_short(x), true, cells.collect());
     }
     if xs.len() == 1 {
-        let only = words::point(group.axis, group.rows[0].point);
+        let only = group.rows.iter().find(|row| group.axis.of(row.point) == xs[0])?.point;
+        let name = name(&format!("{title} at"), group, Some(only));
         let bars: Vec<(usize, String, Dot)> =
             series.drain(..).filter_map(|mut series| Some((series.style, series.name, series.dots.pop()?))).collect();
-        let title = format!("{title} at {only}");
+        let title = format!("{title} at {}", words::point(group.axis, only));
         let description = format!("A bar for each of {}.", words::counted(bars.len() as u64, "server"));
         let max = ys.iter().copied().fold(0.0, f64::max);
         let drawing = Bars { x: Axis::linear(y_title, figure.unit(), max), bars }.draw();
-        return Some(Plotted { id: id.into(), title, description, caption: RANGES, drawing, grid });
+        return Some(Plotted { id: id.into(), name, title, description, caption: RANGES, drawing, grid });
     }
     let title = format!("{title} by {by}");
+    let name = name(&title, group, None);
     let description = format!("A line for each of {}.", words::counted(series.len() as u64, "server"));
     let plot =
         Lines { x: Axis::of_points(by, Unit::Count, &xs), y: Axis::of_values(y_title, figure.unit(), &ys), series };
-    Some(Plotted { id: id.into(), title, description, caption: RANGES, drawing: plot.draw(), grid })
+    Some(Plotted { id: id.into(), name, title, description, caption: RANGES, drawing: plot.draw(), grid })
 }
 
 const RANGES: &str = "Medians; thin bars go from the lowest to the highest round. Hollow: in doubt.";
 
 /// The latency by percentile, on HdrHistogram's axis, of all rounds together.
-fn percentiles(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
-    let mut grid = Grid::new(format!("Latency by percentile, {at}"));
+fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted> {
+    let title = format!("Latency by percentile, {}", words::point(group.axis, rows[0].point));
+    let name = name("Latency by percentile", group, Some(rows[0].point));
+    let mut grid = Grid::new(title.as_str());
     let mut series = Vec::new();
     let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); PERCENTILES.len() + 1];
     for row in rows {
@@ -152,18 +157,19 @@ fn percentiles(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
     }
     let values: Vec<f64> = series.iter().flat_map(|series| &series.line).map(|point| point.1).collect();
     let x_max = series.iter().flat_map(|series| &series.line).map(|point| point.0).fold(0.0, f64::max);
-    let title = format!("Latency by percentile, {at}");
     let description = format!("A rising line for each of {}.", words::counted(series.len() as u64, "server"));
     let plot =
         Lines { x: Axis::of_percentiles(x_max), y: Axis::log("latency, logarithmic", Unit::Seconds, &values), series };
     let caption = "All rounds together. Each further nine of the percentile takes as much room. Hollow: in doubt.";
-    Some(Plotted { id, title, description, caption, drawing: plot.draw(), grid })
+    Some(Plotted { id, name, title, description, caption, drawing: plot.draw(), grid })
 }
 
 /// The latency in the course of time, round after round.
-fn over_time(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
+fn over_time(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted> {
     let mut strips = Vec::new();
-    let mut grid = Grid::new(format!("Latency over time, {at}"));
+    let title = format!("Latency over time, {}", words::point(group.axis, rows[0].point));
+    let name = name("Latency over time", group, Some(rows[0].point));
+    let mut grid = Grid::new(title.as_str());
     let (mut names, mut typical, mut worst, mut longest, mut gaps) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in rows {
@@ -201,11 +207,29 @@ fn over_time(id: String, at: &str, rows: &[Row<'_>]) -> Option<Plotted> {
     grid.column("p99, worst slice", true, worst);
     grid.column("longest", true, longest);
     grid.column("slices without a reply", true, gaps);
-    let title = format!("Latency over time, {at}");
     let description = format!("A strip for each of {}.", words::counted(strips.len() as u64, "server"));
     let drawing = Strips { strips }.draw();
     let caption = "The rounds one after the other, a strip for each server; in slices of time.";
-    Some(Plotted { id, title, description, caption, drawing, grid })
+    Some(Plotted { id, name, title, description, caption, drawing, grid })
+}
+
+/// A plot's name, which says what was asked for and nothing that was measured, such as the rate of an open loop may be.
+fn name(what: &str, group: &Group<'_>, at: Option<&Point>) -> String {
+    let at = at.map(|point| words::asked(group.axis, point)).unwrap_or_default();
+    let words = format!("{what} {at} {}", words::group(group)).to_lowercase().replace("/s ", " per second ");
+    let mut name = String::new();
+    let mut chars = words.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        match c {
+            c if c.is_ascii_alphanumeric() => name.push(c),
+            // Within a number.
+            ' ' if is_digit(name.chars().next_back()) && is_digit(chars.peek().copied()) => {}
+            _ if name.is_empty() || name.ends_with('-') => {}
+            _ => name.push('-'),
+        }
+    }
+    name
 }
 
 /// Percentiles that are marked and told.

@@ -201,16 +201,24 @@ pub fn group(group: &Group<'_>) -> String {
 
 /// In which number a point differs from the others.
 pub fn point(axis: Axis, point: &Point) -> String {
-    let value = axis.of(point);
     let mut text = match axis {
-        Axis::Connections => counted(point.connections.into(), "connection"),
-        Axis::Idle => counted(point.idle.into(), "idle connection"),
-        Axis::Rate => format!("{} requests/s", Unit::PerSecond.show(value)),
+        Axis::Connections | Axis::Idle => asked(axis, point),
+        Axis::Rate => format!("{} requests/s", Unit::PerSecond.show(axis.of(point))),
     };
     if let (Axis::Connections | Axis::Idle, Pace::Open { rate_per_second, .. }) = (axis, point.pace) {
         text.push_str(&format!(", {} requests/s", Unit::PerSecond.show(rate_per_second)));
     }
     text
+}
+
+/// That number alone, to the last digit, as it was asked for.
+pub fn asked(axis: Axis, point: &Point) -> String {
+    let number = axis.of(point).round() as u64;
+    match axis {
+        Axis::Connections => counted(number, "connection"),
+        Axis::Idle => counted(number, "idle connection"),
+        Axis::Rate => format!("{} per second", counted(number, "request")),
+    }
 }
 
 impl Axis {
