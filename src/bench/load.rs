@@ -2,9 +2,10 @@
 //!
 //! It works in two ways. In the **closed loop** each reply lets the next request go, so that a server gets as much as it
 //! takes: what it's able to do. In the **open loop** requests are due at times that were fixed before
-//! ([`Timetable`]), and wait for a connection where none is free: a server that stalls is asked on, and what it makes
-//! people wait is counted from the moment when each of them came. What the generator itself is late by is recorded beside
-//! it, and so is how much of its time is work: a generator that has no time left measures itself.
+//! ([`Timetable`](super::schedule::Timetable)), and wait for a connection where none is free: a server that stalls is
+//! asked on, and what it makes people wait is counted from the moment when each of them came. What the generator itself
+//! is late by is recorded beside it, and so is how much of its time is work: a generator that has no time left measures
+//! itself.
 
 mod generator;
 mod link;

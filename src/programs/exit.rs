@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use crate::sys::{PollFd, poll};
+use crate::sys::PollFd;
 
 /// The end of a process, to be waited for without reaping it.
 #[derive(Debug)]
@@ -49,12 +49,13 @@ impl Exit {
         }
     }
 
-    /// Waits for it, no longer than `timeout`, and says whether it has come. A signal ends the wait, and so does it that
-    /// there is no descriptor and it's time to ask.
+    /// Waits for it, no longer than `timeout`, and says whether it has come. The wait may be shorter: a signal ends it, and
+    /// where there is no descriptor it's asked now and then.
+    #[cfg(any(feature = "cli", test))] // who measures servers
     pub fn has_come_within(&self, timeout: Duration) -> bool {
         let mut fds = [self.watched()];
         // Where that fails nothing is found, and the process is asked later.
-        let _ = poll(&mut fds, Some(self.patience().map_or(timeout, |patience| patience.min(timeout))));
+        let _ = crate::sys::poll(&mut fds, Some(self.patience().map_or(timeout, |patience| patience.min(timeout))));
         self.has_come(fds[0])
     }
 
