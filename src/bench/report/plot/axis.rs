@@ -23,8 +23,9 @@ enum Scale {
         from: f64,
         to: f64,
     },
-    /// As above, of one more than the value, so that there is a place for nothing.
+    /// As above, of `least` more than the value, so that there is a place for nothing.
     LogFromZero {
+        least: f64,
         to: f64,
     },
 }
@@ -35,7 +36,10 @@ impl Scale {
         let (value, from, to) = match self {
             Scale::Linear { from, to } => (value, from, to),
             Scale::Log { from, to } => (value.max(f64::MIN_POSITIVE).ln(), from.ln(), to.ln()),
-            Scale::LogFromZero { to } => (value.ln_1p(), -0.05 * to.ln_1p(), 1.05 * to.ln_1p()),
+            Scale::LogFromZero { least, to } => {
+                let to = (to / least).ln_1p();
+                ((value / least).ln_1p(), -0.05 * to, 1.05 * to)
+            }
         };
         if to > from { ((value - from) / (to - from)).clamp(0.0, 1.0) } else { 0.5 }
     }
@@ -49,11 +53,15 @@ impl Axis {
 
     /// From nothing upwards for values that are of one size, or in steps of multiplication where they are not.
     pub fn of_values(title: &str, unit: Unit, values: &[f64]) -> Axis {
-        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let least = values.iter().copied().filter(|&value| value > 0.0).fold(f64::INFINITY, f64::min);
         let max = values.iter().copied().fold(0.0, f64::max);
-        match min > 0.0 && max / min > LINEAR_MAX {
-            true => Axis::log(&format!("{title}, logarithmic"), unit, values),
-            false => Axis::linear(title, unit, max),
+        if max <= LINEAR_MAX * least {
+            return Axis::linear(title, unit, max);
+        }
+        let title = format!("{title}, logarithmic");
+        match values.iter().all(|&value| value > 0.0) {
+            true => Axis::log(&title, unit, values),
+            false => Axis::log_from_zero(&title, unit, least, max),
         }
     }
 
@@ -85,13 +93,21 @@ impl Axis {
         Axis { title: title.into(), scale: Scale::Log { from, to }, ticks }
     }
 
+    /// The same from nothing on, where some values are nothing and the others go from `least` to `max`.
+    fn log_from_zero(title: &str, unit: Unit, least: f64, max: f64) -> Axis {
+        // Below, they would stand where nothing does.
+        let marks = log_marks(unit, least * 2.0, max);
+        let ticks = [0.0].into_iter().chain(marks).map(|tick| (tick, unit.show_short(tick))).collect();
+        Axis { title: title.into(), scale: Scale::LogFromZero { least, to: max }, ticks }
+    }
+
     /// The values that were measured at, in steps of multiplication, and as many marks as there is room for.
     pub fn of_points(title: &str, unit: Unit, values: &[f64]) -> Axis {
         let (min, max) = (values[0].max(1.0), values[values.len() - 1].max(2.0));
         let reach = (max / min).powf(0.05);
         let scale = match values[0] > 0.0 {
             true => Scale::Log { from: min / reach, to: max * reach },
-            false => Scale::LogFromZero { to: max },
+            false => Scale::LogFromZero { least: 1.0, to: max },
         };
         let mut ticks = Vec::<(f64, String)>::new();
         let mut free_from = f64::NEG_INFINITY;
@@ -180,3 +196,24 @@ pub const PLOT_WIDTH: f64 = 430.0;
 const LINEAR_MAX: f64 = 40.0;
 /// Marks of an axis that goes in steps of multiplication, at most.
 const MARKS_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_very_different_sizes_are_apart_and_so_is_nothing() {
+        let values = [0.0, 200.0, 2000.0, 1_300_000.0];
+        let axis = Axis::of_values("memory", Unit::Bytes, &values);
+        assert_eq!(axis.title, "memory, logarithmic");
+        let places = values.map(|value| axis.place(value));
+        assert!(places.windows(2).all(|pair| pair[1] - pair[0] > 0.05), "{places:?}");
+        assert!(places[0] > 0.0 && places[3] < 1.0, "{places:?}");
+        assert!(axis.ticks.len() > 3 && axis.ticks[0] == (0.0, "0".into()), "{:?}", axis.ticks);
+        assert!(axis.ticks.windows(2).all(|pair| axis.place(pair[1].0) - axis.place(pair[0].0) > 0.06));
+        // Those of one size, or of none, go from nothing evenly.
+        for values in [&[0.0, 100.0, 2000.0][..], &[0.0], &[5.0, 6.0]] {
+            assert_eq!(Axis::of_values("memory", Unit::Bytes, values).title, "memory");
+        }
+    }
+}
