@@ -74,7 +74,7 @@ impl Strips {
             }
             let _ = writeln!(svg, r#"<path class="zero" d="M{LEFT:.1} {strip_bottom:.1}H{:.1}"/>"#, LEFT + width);
             let _ = writeln!(svg, r#"<g class="s{}" data-subject="{}">"#, style % COLOURS, escaped(name));
-            text(&mut svg, (LEFT + 6.0, strip_top + 15.0), "start", "name halo", &cut(name, 40));
+            text(&mut svg, (LEFT + 6.0, strip_top + 15.0), "start", "name", &cut(name, 40));
             for stretch in stretches {
                 let before = rounds.iter().take_while(|(round, _)| *round != stretch.round);
                 let begin: f64 = before.map(|(_, seconds)| seconds).sum();
