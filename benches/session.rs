@@ -12,7 +12,7 @@ use std::time::Instant;
 use criterion::{Criterion, criterion_group, criterion_main};
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::protocols::app::{AppService, Request};
-use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::echo::{Echo, EchoService};
 use multiconn::protocols::fixed::{self, FixedService};
 use multiconn::protocols::multiply::MultiplyService;
 use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionIo, Wakers};
@@ -67,7 +67,7 @@ fn echo(criterion: &mut Criterion) {
     // What goes back is lent, not copied, so its length does not matter here.
     bench_kept(criterion, "session/echo/64 bytes", EchoService::default(), &[b'e'; 64]);
     bench_kept(criterion, "session/echo/16 KiB", EchoService::default(), &[b'e'; 16 << 10]);
-    let prefixed = EchoService { prefix: b"Echo=>"[..].into(), ..EchoService::default() };
+    let prefixed = EchoService::new(Echo { prefix: b"Echo=>"[..].into(), ..Echo::default() });
     bench_kept(criterion, "session/echo/64 bytes, with a prefix", prefixed, &[b'e'; 64]);
 }
 
