@@ -3,7 +3,7 @@
 //!
 //! One client loop drives all of them: a thread with all connections on one `mio::Poll`, each of which asks again as soon
 //! as it's answered (a closed loop). The server is in the same process, in threads of its own, and TCP_NODELAY is set on both
-//! sides. `reactor, spinning` asks a while before it sleeps, as `multiconn serve` does where there are two cores; the
+//! sides. `reactor, spinning` asks a while before it sleeps, as `multiconn serve` does; the
 //! others sleep whenever nothing is ready.
 //!
 //! What Criterion measures is the time on the clock that client and server take together, on one machine: where they share
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn peers(criterion: &mut Criterion) {
     let servers: [(&str, Start); 4] = [
         ("reactor", || reactor(Duration::ZERO)),
-        ("reactor, spinning", || reactor(Duration::from_micros(50))),
+        ("reactor, spinning", || reactor(Duration::from_micros(20))),
         ("tokio, one thread", tokio_server),
         ("std, threads", thread_server),
     ];

@@ -21,7 +21,7 @@ pub struct ModelOptions {
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
     /// Before sleeping, ask for so long whether something has happened, while traffic is that dense; `0` never
-    /// (reactor, poll, select) [default: 50us, or never on one core]
+    /// (reactor, poll, select) [default: 20us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
     /// Most threads; with so many at work, new connections wait (threads) [default: 4096]
@@ -79,10 +79,8 @@ impl ValueEnum for Reap {
     }
 }
 
-/// On one core, who asks keeps the other side from answering.
-fn default_spin() -> Duration {
-    if cores() > 1 { Duration::from_micros(50) } else { Duration::ZERO }
-}
+/// About what it costs to sleep and be woken. Who asks for longer than that before sleeping pays more than it saves.
+const SPIN: Duration = Duration::from_micros(20);
 
 /// A number of workers, or `auto`.
 fn workers(text: &str) -> Result<u32, String> {
@@ -115,7 +113,7 @@ impl ModelOptions {
     pub fn configure(&self, config: &mut Config) -> Result<(), Failure> {
         let number = |number: Option<u32>, default: usize| number.map_or(default, |number| number as usize);
         config.workers = number(self.workers, config.workers);
-        config.spin = self.spin.unwrap_or_else(default_spin);
+        config.spin = self.spin.unwrap_or(SPIN);
         config.threads_max = number(self.max_threads, config.threads_max);
         config.pool_size = number(self.pool_size, config.pool_size);
         config.children_max = number(self.max_children, config.children_max);
