@@ -143,10 +143,6 @@ impl Destination {
             let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
             return Ok((Destination::Special { path, file }, 0));
         }
-        // A link that leads nowhere is something, too.
-        if fs::symlink_metadata(&path).is_ok() && !force {
-            return Err(Failure::new(format!("{} is there already (--force replaces it)", path.display())));
-        }
         Self::open_part(path, force, resume)
     }
 
@@ -154,9 +150,25 @@ impl Destination {
         let name = path.file_name().expect("a local path has a last name");
         let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
         let failed = |error: &io::Error| cannot_write(&part.display().to_string(), error);
+        let refuse_to_replace = || {
+            // A link that leads nowhere is something, too.
+            match fs::symlink_metadata(&path).is_ok() && !force {
+                true => Err(Failure::new(format!("{} is there already (--force replaces it)", path.display()))),
+                false => Ok(()),
+            }
+        };
+        refuse_to_replace()?;
         let Some(mut file) = open_locked(&part).map_err(|error| failed(&error))? else {
             return Err(Failure::new(format!("{} is being received already", path.display())));
         };
+        // Another process may have finished with it between the two calls.
+        if let Err(refused) = refuse_to_replace() {
+            if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                // We have just made it ourselves.
+                let _ = fs::remove_file(&part);
+            }
+            return Err(refused);
+        }
         if !resume {
             file.set_len(0).map_err(|error| failed(&error))?;
         }
