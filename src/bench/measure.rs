@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::load::{Finish, Load, Measured, Moment, Talk, UNANSWERED};
 use super::meet::meet;
 use super::pinning::{self, Pinning};
-use super::results::{GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
+use super::results::{FASTER_BY, GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
 use super::usage::{self, Memory, Sample};
 use crate::text::reason;
@@ -228,8 +228,6 @@ impl Observed {
 
 /// From here on the generator has no time left.
 const BUSY_MAX: f64 = 0.95;
-/// The generator is to be so much faster than what it judges.
-const FASTER_BY: f64 = 1.5;
 /// From here on a server is at the end of its processors.
 const SERVER_BUSY: f64 = 0.95;
 /// The part of its processor that a generator that never sleeps has to get.

@@ -176,6 +176,16 @@ pub struct Run {
     pub doubt: Option<String>,
 }
 
+/// How many times as fast as a server its generator has to be, to be left out of account.
+pub const FASTER_BY: f64 = 1.5;
+
+impl Run {
+    /// Whether the generator had so little time left in a closed loop that it can't be said to be [`FASTER_BY`] times as fast.
+    pub fn is_close(&self) -> bool {
+        self.point.pace == Pace::Closed && self.generator.busy > 1.0 / FASTER_BY
+    }
+}
+
 /// Nanoseconds, as a histogram of high dynamic range.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {

@@ -285,6 +285,11 @@ impl Row<'_> {
         self.runs.iter().filter_map(|run| run.doubt.as_deref()).collect()
     }
 
+    /// Whether the generator was [hardly faster](Run::is_close) in any of its runs.
+    pub fn is_close(&self) -> bool {
+        self.runs.iter().any(|run| run.is_close())
+    }
+
     /// Whether any of its runs is in doubt.
     pub fn is_doubtful(&self) -> bool {
         self.runs.iter().any(|run| run.doubt.is_some())

@@ -108,10 +108,16 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
     let mut user_seconds = ticks(from.user_ticks, to.user_ticks);
     let mut system_seconds = ticks(from.system_ticks, to.system_ticks);
     let names = |sample: &Sample| sample.tasks.keys().copied().collect::<Vec<u32>>();
-    let are_same = [to].into_iter().chain(seen).all(|sample| names(sample) == names(from));
-    if let (true, Some(before), Some(after)) = (are_same, from.run_ns(), to.run_ns()) {
+    let seem_same = [to].into_iter().chain(seen).all(|sample| names(sample) == names(from));
+    let run = match (seem_same, from.run_ns(), to.run_ns()) {
+        (true, Some(before), Some(after)) => Some(after.saturating_sub(before) as f64 / 1e9),
+        _ => None,
+    };
+    // Threads that have come and gone between two looks are in the ticks alone, which are cut off twice for each process.
+    let cut_off = 2.0 * f64::from(from.processes) / ticks_per_second as f64;
+    let are_same = seem_same && run.is_none_or(|run| run + cut_off >= user_seconds + system_seconds);
+    if let (true, Some(run)) = (are_same, run) {
         // Exact in sum, where the ticks are exact in how it divides, or no less so than anything.
-        let run = after.saturating_sub(before) as f64 / 1e9;
         let of_all = (to.user_ticks + to.system_ticks).max(1);
         let user_share = match user_seconds + system_seconds {
             0.0 => to.user_ticks as f64 / of_all as f64,
@@ -285,6 +291,15 @@ mod tests {
         let used = between(&from, &seen, &to, 100);
         assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
         assert_eq!((used.voluntary_switches, used.threads), (None, 2));
+    }
+
+    #[test]
+    fn time_of_threads_that_nobody_has_seen_counts() {
+        // At each look there is the one that accepts, which has a quarter of it.
+        let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 100_000_000, 12)]));
+        let used = between(&from, &[from.clone()], &to, 100);
+        assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
+        assert_eq!((used.voluntary_switches, used.threads), (None, 1));
     }
 
     #[test]

@@ -67,6 +67,9 @@ impl Document {
 /// What stands for a row in doubt.
 pub const DOUBT: &str = "*";
 
+/// What stands for a row of which the generator was hardly faster than the server.
+const CLOSE: &str = "~";
+
 fn title(summary: &Summary<'_>) -> String {
     let names: Vec<&str> = summary.subjects.iter().map(|subject| subject.name.as_str()).collect();
     match names[..] {
@@ -101,6 +104,12 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
         notes.push(format!(
             "Where there are fewer than {ROUNDS_MIN} rounds, no interval can be told, and so no verdict: --rounds {ROUNDS_MIN} \
              or more."
+        ));
+    }
+    if summary.rows().any(|row| row.is_close() && !row.is_doubtful()) {
+        notes.push(format!(
+            "{CLOSE}: the generator was at work for more than two thirds of the time, so it's less than half as fast again as \
+             this server. That one was at the end of its own processors, and so the figures are its own."
         ));
     }
     notes.extend(all.iter().flat_map(|results| results.notes.clone()));
@@ -157,9 +166,10 @@ pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
         value => format!("{value:.1}").into(),
     });
     grid.key(group.axis.title(), true, points.collect());
-    let names = group.rows.iter().map(|row| match row.is_doubtful() {
-        true => Cell { text: format!("{} {DOUBT}", row.name), mark: Mark::Doubt },
-        false => row.name.into(),
+    let names = group.rows.iter().map(|row| match (row.is_doubtful(), row.is_close()) {
+        (true, _) => Cell { text: format!("{} {DOUBT}", row.name), mark: Mark::Doubt },
+        (false, true) => format!("{} {CLOSE}", row.name).into(),
+        (false, false) => row.name.into(),
     });
     grid.key("server", false, names.collect());
     grid
