@@ -297,7 +297,7 @@ mod tests {
     fn time_of_threads_that_nobody_has_seen_counts() {
         // At each look there is the one that accepts, which has a quarter of it.
         let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 100_000_000, 12)]));
-        let used = between(&from, &[from.clone()], &to, 100);
+        let used = between(&from, std::slice::from_ref(&from), &to, 100);
         assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
         assert_eq!((used.voluntary_switches, used.threads), (None, 1));
     }
