@@ -280,9 +280,12 @@ impl Row<'_> {
         errors
     }
 
-    /// Why no verdict is drawn from it, if so.
-    pub fn doubts(&self) -> BTreeSet<&str> {
-        self.runs.iter().filter_map(|run| run.doubt.as_deref()).collect()
+    /// Why no verdict is drawn from it, if so. What differs in its numbers alone is told once.
+    pub fn doubts(&self) -> Vec<&str> {
+        let doubts = self.runs.iter().filter_map(|run| run.doubt.as_deref());
+        let by_words: BTreeMap<String, &str> =
+            doubts.map(|doubt| (doubt.replace(|c: char| c.is_ascii_digit(), ""), doubt)).collect();
+        by_words.into_values().collect()
     }
 
     /// Whether the generator was [hardly faster](Run::is_close) in any of its runs.
