@@ -21,4 +21,5 @@ pub mod server;
 pub mod slo;
 pub mod stats;
 pub mod summary;
+pub mod system_calls;
 pub mod usage;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,6 +94,7 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
 }
 
 static NEVER: AtomicBool = AtomicBool::new(false);
+static UNREAD: AtomicU64 = AtomicU64::new(0);
 
 /// Load on an echo server, which leaves it a processor.
 fn load(target: SocketAddr, talk: &Talk, pace: Pace, duration: Duration) -> Load<'_> {
@@ -109,6 +110,7 @@ fn load(target: SocketAddr, talk: &Talk, pace: Pace, duration: Duration) -> Load
         warmup: Duration::from_millis(100),
         duration,
         spin: false,
+        warmup_replies: &UNREAD,
         interrupted: &NEVER,
     }
 }
@@ -291,9 +293,13 @@ fn a_histogram_says_in_its_file_what_it_said_before() {
 
 /// Runs a bench of no more than a moment, and returns what it has written as JSON.
 fn bench(args: &[&str]) -> Results {
+    bench_warmed_up("50ms", args)
+}
+
+fn bench_warmed_up(warmup: &str, args: &[&str]) -> Results {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let short = ["--duration", "200ms", "--warmup", "50ms", "--rounds", "1", "--json", path];
+    let short = ["--duration", "200ms", "--warmup", warmup, "--rounds", "1", "--json", path];
     let output = run(multiconn(&[&["bench"], args, &short].concat()));
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
@@ -364,6 +370,29 @@ fn every_figure_of_a_short_run_makes_sense() {
                 told(run)
             );
             assert!(server.voluntary_switches.is_some());
+        }
+    }
+}
+
+#[test]
+fn system_calls_are_counted_or_it_is_said_once_why_not() {
+    let args = ["echo", "app-close", "--model", "threads,fork", "--connections", "3", "--closed"];
+    for warmup in ["100ms", "500ms"] {
+        let results = bench_warmed_up(warmup, &args);
+        let notes: Vec<&String> =
+            results.notes.iter().filter(|note| note.starts_with("System calls are left out ")).collect();
+        let is_told = |run: &results::Run| run.server.is_some_and(|server| server.system_calls_per_request.is_some());
+        if warmup == "100ms" && cfg!(target_os = "linux") {
+            assert_eq!(notes, ["System calls are left out where the warm-up takes no more than 100ms."]);
+            assert!(!results.runs.iter().any(is_told));
+        }
+        assert_eq!(notes.is_empty(), results.runs.iter().all(|run| is_told(run) || run.server.is_none()), "{notes:?}");
+        for run in &results.runs {
+            let Some(calls) = run.server.and_then(|server| server.system_calls_per_request) else { continue };
+            // To receive and to send; what the counting's beginning and end leave open is not a tenth. With a connection
+            // for each request it's made, served and closed, and so is what serves it.
+            let range = if run.point.workload == Workload::Echo { 1.8..5.0 } else { 4.0..200.0 };
+            assert!(range.contains(&calls), "{}", told(run));
         }
     }
 }

@@ -15,7 +15,7 @@ mod tally;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use super::results::Pace;
@@ -50,15 +50,24 @@ pub struct Load<'a> {
     /// Whether to look for events without a pause. Where servers have no other processor than this that would take it
     /// from them.
     pub spin: bool,
+    /// Is raised with each reply that comes before the measured time, for who counts something else meanwhile.
+    pub warmup_replies: &'a AtomicU64,
     /// Ends it.
     pub interrupted: &'a AtomicBool,
 }
+
+/// The end of the warm-up, in which nobody looks at the server: what looking costs has passed when it's measured.
+pub const SETTLING: Duration = Duration::from_millis(100);
 
 /// Moments of a run at which somebody may want to look at the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Moment {
     /// All connections are open and nothing is sent.
     Connected,
+    /// There is load, which is not measured yet.
+    Loaded,
+    /// The warm-up is over but for [`SETTLING`]: who counts something in it has to stop.
+    Settling,
     /// The measured time begins.
     Begun,
     /// So many replies have come in so many seconds of it.
@@ -115,6 +124,7 @@ impl Load<'_> {
         }
         watch(Moment::Connected);
         generator.start();
+        watch(Moment::Loaded);
         generator.go_on(watch)?;
         watch(Moment::Closing);
         Ok(generator.finish())

@@ -1,15 +1,18 @@
 //! One measurement: a server started for it, load on it, and what it took meanwhile.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use super::load::{Finish, Load, Measured, Moment, Talk, UNANSWERED};
+use rustix::process::{Resource, getrlimit};
+
+use super::load::{Finish, Load, Measured, Moment, SETTLING, Talk, UNANSWERED};
 use super::meet::meet;
 use super::pinning::{self, Pinning};
 use super::results::{FASTER_BY, GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
+use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Sample};
 use crate::text::reason;
 
@@ -55,16 +58,17 @@ pub fn measure(
     let mut server = subject.start(point.workload, connections, conditions)?;
     let of_subject = |error: String| format!("{}: {error}", subject.name);
     let talk = meet(server.address, point.workload, point.size).map_err(of_subject)?;
-    let load = load(point, round, &talk, &server, conditions);
+    let warmup_replies = AtomicU64::new(0);
+    let load = load(point, round, &talk, &server, &warmup_replies, conditions);
     let refused = |error: std::io::Error| format!("the load generator failed: {}", reason(&error));
     let at_rest = server.pid.and_then(Memory::take);
     let (measured, observed) = thread::scope(|scope| {
         let (say, said) = mpsc::channel();
-        let (pid, servers) = (server.pid, &conditions.pinning.servers);
+        let (pid, servers, warmup_replies) = (server.pid, &conditions.pinning.servers, &warmup_replies);
         let observer = scope.spawn(move || {
             // Away from the generator, which has no time for it; where that is refused it's where it is.
             let _ = pinning::bind(servers);
-            observe(pid, &said, tell)
+            observe(pid, &said, tell, warmup_replies, |pid| system_calls(pid, connections, conditions))
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
@@ -73,6 +77,7 @@ pub fn measure(
             let waits = match moment {
                 Moment::Connected | Moment::Closing => true,
                 Moment::Begun => !is_open(point),
+                Moment::Loaded | Moment::Settling => false,
                 Moment::Underway { .. } | Moment::Halfway | Moment::Over => false,
             };
             // It has ended only if it panicked, and that is told below.
@@ -105,10 +110,29 @@ pub fn measure(
 /// How long the load waits for a look at the server.
 const OBSERVED_WITHIN: Duration = Duration::from_secs(5);
 
+/// Descriptors that aren't connections or those of counters.
+const DESCRIPTORS_SPARE: usize = 64;
+
 /// Of connections that drip and good ones, the former are so many of these.
 const DRIPPING: (usize, usize) = (1, 2);
 
-fn load<'a>(point: &Point, round: u32, talk: &'a Talk, server: &Server, conditions: &'a Conditions<'_>) -> Load<'a> {
+/// Those of the process `pid`, ready to be counted, which must not keep the load from opening its connections.
+fn system_calls(pid: u32, connections: usize, conditions: &Conditions<'_>) -> Result<SystemCalls, String> {
+    if conditions.warmup <= SETTLING {
+        return Err(format!("where the warm-up takes no more than {}", humantime::format_duration(SETTLING)));
+    }
+    let descriptors_max = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit as usize);
+    SystemCalls::of(pid, descriptors_max.saturating_sub(connections + DESCRIPTORS_SPARE))
+}
+
+fn load<'a>(
+    point: &Point,
+    round: u32,
+    talk: &'a Talk,
+    server: &Server,
+    warmup_replies: &'a AtomicU64,
+    conditions: &'a Conditions<'_>,
+) -> Load<'a> {
     let connections = point.connections as usize;
     let dripping = match point.workload {
         Workload::Slow => connections * DRIPPING.0 / DRIPPING.1,
@@ -128,6 +152,7 @@ fn load<'a>(point: &Point, round: u32, talk: &'a Talk, server: &Server, conditio
         warmup: conditions.warmup,
         duration: conditions.duration,
         spin: conditions.pinning.is_apart(),
+        warmup_replies,
         interrupted: conditions.interrupted,
     }
 }
@@ -182,16 +207,32 @@ struct Observed {
     halfway: Option<Sample>,
     over: Option<Sample>,
     closing: Option<Memory>,
+    system_calls: Option<Result<f64, String>>,
 }
 
 type Said = (Moment, Option<mpsc::Sender<()>>);
 
-fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Observed {
+/// Looks at the process `pid`, whose system calls `system_calls` makes ready to be counted.
+fn observe(
+    pid: Option<u32>,
+    said: &Receiver<Said>,
+    tell: &mut Tell<'_>,
+    warmup_replies: &AtomicU64,
+    system_calls: impl Fn(u32) -> Result<SystemCalls, String>,
+) -> Observed {
     let mut observed = Observed::default();
+    let mut calls = None;
     let look = || pid.and_then(Sample::take);
     for (moment, seen) in said {
         match moment {
-            Moment::Connected => observed.connected = pid.and_then(Memory::take),
+            Moment::Connected => {
+                observed.connected = pid.and_then(Memory::take);
+                calls = pid.map(&system_calls);
+            }
+            Moment::Loaded => calls = calls.map(|ready| ready?.begin(warmup_replies)),
+            Moment::Settling => {
+                observed.system_calls = calls.take().map(|counted| counted?.per_reply(warmup_replies));
+            }
             Moment::Begun => observed.begun = look(),
             Moment::Halfway => observed.halfway = look(),
             Moment::Over => observed.over = look(),
@@ -208,7 +249,7 @@ fn observe(pid: Option<u32>, said: &Receiver<Said>, tell: &mut Tell<'_>) -> Obse
 
 impl Observed {
     fn server_use(self, at_rest: &Memory, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
-        let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing } = self else {
+        let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing, system_calls } = self else {
             return None;
         };
         let halfway: Vec<Sample> = halfway.into_iter().collect();
@@ -218,6 +259,12 @@ impl Observed {
                 "Context switches of {name} are left out where its threads or processes come and go, or are too many to be \
                  asked one by one."
             ));
+        }
+        match system_calls {
+            Some(Ok(each)) => used.system_calls_per_request = Some(each),
+            // The same of all servers, so that it's noted once.
+            Some(Err(why)) => notes.push(format!("System calls are left out {why}.")),
+            None => {}
         }
         used.memory_at_rest = Some(at_rest.size);
         used.memory_connected = connected.map(|memory| memory.size);
@@ -313,4 +360,27 @@ fn all_errors(measured: &Measured) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_be_counted_is_left_out_and_said() {
+        let (say, said) = mpsc::channel();
+        for moment in [Moment::Connected, Moment::Loaded, Moment::Settling, Moment::Begun, Moment::Over] {
+            say.send((moment, None)).unwrap();
+        }
+        drop(say);
+        let refuse = |_: u32| -> Result<SystemCalls, String> { Err("since it is refused".into()) };
+        let observed = observe(Some(std::process::id()), &said, &mut |_, _| {}, &AtomicU64::new(0), refuse);
+        let mut notes = Vec::new();
+        let used = observed.server_use(&Memory::default(), "ours", &mut notes).unwrap();
+        assert_eq!(used.system_calls_per_request, None);
+        // Other tests' threads may come and go, which is noted, too.
+        assert!(notes.contains(&"System calls are left out since it is refused.".to_owned()), "{notes:?}");
+        assert!(used.threads > 0, "the other figures are there");
+    }
 }

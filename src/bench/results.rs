@@ -229,8 +229,8 @@ pub struct ServerUse {
     pub voluntary_switches: Option<u64>,
     /// Context switches since others were to run.
     pub involuntary_switches: Option<u64>,
-    /// System calls, where the kernel tells.
-    pub system_calls: Option<u64>,
+    /// System calls for each reply, counted in the warm-up, where the kernel tells.
+    pub system_calls_per_request: Option<f64>,
 }
 
 /// What the load generator took, and how well it kept its schedule.

@@ -363,7 +363,7 @@ impl Figure {
                 let server = run.server.as_ref()?;
                 (server.voluntary_switches? + server.involuntary_switches?) as f64 / run.replies as f64
             }
-            Figure::SystemCallsPerRequest => run.server.as_ref()?.system_calls? as f64 / run.replies as f64,
+            Figure::SystemCallsPerRequest => run.server.as_ref()?.system_calls_per_request?,
             Figure::GeneratorBusy => run.generator.busy,
             Figure::LagP99 => seconds(run.generator.lag.as_ref()?, 0.99)?,
         };

@@ -65,13 +65,18 @@ fn run_ns(text: &str) -> Option<u64> {
 }
 
 fn tasks(pid: u32) -> impl Iterator<Item = (u32, Task)> {
-    numbers_in(&format!("/proc/{pid}/task")).into_iter().filter_map(move |tid| {
+    numbers_of_tasks(pid).into_iter().filter_map(move |tid| {
         let at = |name: &str| read(pid, &format!("task/{tid}/{name}"));
         // One that has ended just now has nothing to tell.
         let status = Status::parse(&at("status")?);
         let run_ns = at("schedstat").and_then(|text| run_ns(&text));
         Some((tid, Task { run_ns, voluntary: Some(status.voluntary), involuntary: Some(status.involuntary) }))
     })
+}
+
+/// The threads of the process `pid` and of all its descendants.
+pub fn threads(pid: u32) -> Vec<u32> {
+    family(pid, &stats()).into_keys().flat_map(numbers_of_tasks).collect()
 }
 
 /// What memory a server has, in bytes.
@@ -140,7 +145,7 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
         processes: all().map(|sample| sample.processes).max().unwrap_or_default(),
         voluntary_switches: switches(|task| task.voluntary),
         involuntary_switches: switches(|task| task.involuntary),
-        system_calls: None,
+        system_calls_per_request: None,
     }
 }
 
@@ -210,6 +215,10 @@ fn read(pid: u32, name: &str) -> Option<String> {
 fn numbers_in(path: &str) -> Vec<u32> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn numbers_of_tasks(pid: u32) -> Vec<u32> {
+    numbers_in(&format!("/proc/{pid}/task"))
 }
 
 /// Every process.
@@ -310,5 +319,6 @@ mod tests {
         let memory = Memory::take(std::process::id()).unwrap();
         assert!(memory.size > 10_000 && memory.peak >= memory.size);
         assert_eq!((Sample::take(u32::MAX), Memory::take(u32::MAX)), (None, None));
+        assert!(threads(std::process::id()).contains(&std::process::id()) && threads(u32::MAX).is_empty());
     }
 }

@@ -275,10 +275,8 @@ impl Bench {
 
 /// What holds for all measurements.
 fn notes(pinning: &Pinning) -> Vec<String> {
-    let mut notes = vec![
-        "System calls are left out: the kernel counts them only for who may trace.".to_owned(),
-        "Of a request that was not answered in time, the latency is as long as was waited for it.".to_owned(),
-    ];
+    let mut notes =
+        vec!["Of a request that was not answered in time, the latency is as long as was waited for it.".to_owned()];
     if !pinning.is_apart() {
         notes.push(
             "The generator shares its processors with the servers, and sleeps between events: that adds to every latency."

@@ -158,7 +158,7 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
             processes: each[1],
             voluntary_switches: Some(replies / 2),
             involuntary_switches: Some(200),
-            system_calls: None,
+            system_calls_per_request: None,
         }),
         generator: GeneratorUse {
             busy: 0.62 + 0.02 * noise.uniform(),

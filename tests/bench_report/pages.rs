@@ -359,7 +359,8 @@ fn one_stays_one_and_names_stay_names() {
 
 #[test]
 fn csv_has_the_figures_of_each_run() {
-    let results = [fixtures::measured(2, &[50], 2, true)];
+    let mut results = [fixtures::measured(2, &[50], 2, true)];
+    results[0].runs[0].server.as_mut().unwrap().system_calls_per_request = Some(2.25);
     let csv = report::csv(&results);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let names = reader.headers().unwrap().clone();
@@ -369,8 +370,23 @@ fn csv_has_the_figures_of_each_run() {
         assert_eq!(number("requests_per_second"), Figure::RequestsPerSecond.of(run).unwrap());
         assert_eq!(number("latency_p999_seconds"), run.latency.quantile(0.999).unwrap() as f64 / 1e9);
         assert_eq!(number("cpu_seconds_per_request"), Figure::CpuPerRequest.of(run).unwrap());
-        assert_eq!(&record[column("system_calls_per_request")], "");
+        let is_first = std::ptr::eq(run, &results[0].runs[0]);
+        assert_eq!(&record[column("system_calls_per_request")], if is_first { "2.25" } else { "" });
         assert_eq!(&record[column("loop")], if run.service.is_some() { "open" } else { "closed" });
+    }
+}
+
+#[test]
+fn system_calls_have_a_column_where_they_were_counted() {
+    const TITLE: &str = "system calls/request";
+    let mut results = [fixtures::measured(2, &[50], 3, false)];
+    assert!(!render(&results, PLAIN).contains(TITLE));
+    for (run, calls) in results[0].runs.iter_mut().zip([2.0, 2.25, 2.125, 2.25, 2.5, 2.25]) {
+        run.server.as_mut().unwrap().system_calls_per_request = Some(calls);
+    }
+    assert_eq!(Figure::SystemCallsPerRequest.of(&results[0].runs[1]), Some(2.25));
+    for shown in [render(&results, PLAIN), report::markdown(&results), report::html(&results)] {
+        assert!(shown.contains(TITLE) && shown.contains("2.12") && shown.contains("2.25"), "{shown}");
     }
 }
 

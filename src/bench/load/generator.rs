@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::link::{Link, Role, Stamp};
 use super::sources::Sources;
 use super::tally::Tally;
-use super::{Finish, Load, Measured, Moment, Once, talk};
+use super::{Finish, Load, Measured, Moment, Once, SETTLING, talk};
 use crate::bench::results::{Pace, Schedule};
 use crate::bench::schedule::Timetable;
 
@@ -180,7 +180,8 @@ impl<'a> Generator<'a> {
 
     /// The loop, until the run is over.
     pub fn go_on(&mut self, watch: &mut dyn FnMut(Moment)) -> io::Result<()> {
-        let mut moments = VecDeque::from([(self.begin, Moment::Begun)]);
+        let settling = self.begin.saturating_sub(SETTLING.as_nanos() as u64);
+        let mut moments = VecDeque::from([(settling, Moment::Settling), (self.begin, Moment::Begun)]);
         let mut next_tell = u64::MAX;
         let mut events = Events::with_capacity(1024);
         let mut before = self.now();

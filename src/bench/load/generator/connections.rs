@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::mem;
+use std::sync::atomic::Ordering;
 
 use mio::event::Event;
 
@@ -90,6 +91,9 @@ impl Generator<'_> {
                 Stage::Opening => self.confirmed += 1,
                 Stage::Running | Stage::Stopping if self.links[key].role == Role::Busy => {
                     self.tally.replies(stamp, alike, now);
+                    if now < self.tally.window().start {
+                        self.load.warmup_replies.fetch_add(alike, Ordering::Relaxed);
+                    }
                     for _ in 0..alike {
                         self.go_on_with(key, now);
                     }

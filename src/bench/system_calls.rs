@@ -1,0 +1,226 @@
+//! How many system calls a server makes for each reply, where the kernel tells: Linux, by perf_event_open(2), for who may
+//! trace.
+//!
+//! While somebody counts, each call of whatever process takes a little longer. So it's begun and ended in the warm-up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::usage;
+use crate::text::reason;
+use kernel::Counter;
+
+/// The system calls of a server, as they're counted. It ends for good when this is dropped, which may take a moment.
+pub struct SystemCalls {
+    counters: Vec<Counter>,
+    /// Replies just before and just after the counting began.
+    begun: (u64, u64),
+}
+
+/// More threads than that are not counted, of which each has a descriptor and takes a moment to begin and to end.
+const THREADS_MAX: usize = 1024;
+
+impl SystemCalls {
+    /// Those of the process `pid`, of all that descend from it, and of all that these will make: not counted yet, but ready
+    /// to be. It takes a descriptor for each thread, of which `descriptors_left` are left.
+    ///
+    /// # Errors
+    /// Why they can't be counted: a few words that begin with "since" or "where".
+    pub fn of(pid: u32, descriptors_left: usize) -> Result<SystemCalls, String> {
+        let threads = usage::threads(pid);
+        let threads_max = THREADS_MAX.min(descriptors_left);
+        if threads.len() > threads_max {
+            return Err(format!("where a server has more than {threads_max} threads"));
+        }
+        let counters = kernel::counters(&threads)?;
+        if counters.is_empty() {
+            return Err("where a server has ended".into());
+        }
+        Ok(SystemCalls { counters, begun: (0, 0) })
+    }
+
+    /// Counts from now on, at which so many `replies` have come.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn begin(mut self, replies: &AtomicU64) -> Result<SystemCalls, String> {
+        let before = replies.load(Ordering::Relaxed);
+        self.counters.iter_mut().try_for_each(Counter::enable).map_err(|error| refused(&error))?;
+        self.begun = (before, replies.load(Ordering::Relaxed));
+        Ok(self)
+    }
+
+    /// Counts no longer, and returns how many there were for each of the `replies` that have come meanwhile.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn per_reply(mut self, replies: &AtomicU64) -> Result<f64, String> {
+        let before = replies.load(Ordering::Relaxed);
+        self.counters.iter_mut().try_for_each(Counter::disable).map_err(|error| refused(&error))?;
+        let ended = (before, replies.load(Ordering::Relaxed));
+        let counts = self.counters.iter_mut().map(Counter::read);
+        let calls = counts.sum::<Result<u64, _>>().map_err(|error| refused(&error))?;
+        for_each(calls, self.begun, ended)
+    }
+}
+
+fn refused(error: &std::io::Error) -> String {
+    format!("since perf_event_open(2) fails: {}", reason(error))
+}
+
+/// So few replies tell nothing.
+const REPLIES_MIN: u64 = 100;
+/// The share of the replies that may come while the counting begins and while it ends: it's not known which of them had
+/// their calls counted.
+const UNSURE_SHARE_MAX: f64 = 0.1;
+
+/// Those for each reply, where the counting began and ended while so many had come, at least and at most.
+fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64)) -> Result<f64, String> {
+    let most = ended.1.saturating_sub(begun.0);
+    if most < REPLIES_MIN {
+        return Err(format!("where fewer than {REPLIES_MIN} replies come while they're counted, in the warm-up"));
+    }
+    let least = ended.0.saturating_sub(begun.1);
+    let unsure = most - least;
+    if unsure as f64 > UNSURE_SHARE_MAX * most as f64 {
+        return Err("where it takes too long to begin and end to count them".into());
+    }
+    Ok(calls as f64 / (most as f64 - unsure as f64 / 2.0))
+}
+
+/// Where the crate for it knows the processor.
+#[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "x86_64")))]
+mod kernel {
+    use std::fs;
+    use std::io::{self, ErrorKind};
+
+    use perf_event::events::Tracepoint;
+    use perf_event::{Builder, ReadFormat};
+    use rustix::io::Errno;
+
+    pub use perf_event::Counter;
+
+    use super::refused;
+    use crate::text::reason;
+
+    /// One for each of `threads` that is there yet, with what it will make. None of them counts yet.
+    pub fn counters(threads: &[u32]) -> Result<Vec<Counter>, String> {
+        let tracepoint = tracepoint()?;
+        let mut counters = Vec::with_capacity(threads.len());
+        for &thread in threads {
+            match counter(tracepoint, thread) {
+                Ok(counter) => counters.push(counter),
+                Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    return Err("since perf_event_open(2) is not permitted".into());
+                }
+                Err(error) => return Err(refused(&error)),
+            }
+        }
+        Ok(counters)
+    }
+
+    fn counter(tracepoint: Tracepoint, thread: u32) -> io::Result<Counter> {
+        // A call is the kernel's own doing by then, and its count is all that is to be read.
+        Builder::new(tracepoint)
+            .observe_pid(thread.cast_signed())
+            .any_cpu()
+            .inherit(true)
+            .include_kernel()
+            .read_format(ReadFormat::empty())
+            .build()
+    }
+
+    /// The place in the kernel that each system call comes by.
+    fn tracepoint() -> Result<Tracepoint, String> {
+        let read = |tracefs: &str| fs::read_to_string(format!("{tracefs}/events/raw_syscalls/sys_enter/id"));
+        // Before there was a place of its own for it, it had one in another's.
+        let text = read(TRACEFS)
+            .or_else(|error| read("/sys/kernel/debug/tracing").map_err(|_| error))
+            .map_err(|error| format!("since tracefs cannot be read at {TRACEFS}: {}", reason(&error)))?;
+        let id = text.trim().parse().map_err(|_| format!("since tracefs at {TRACEFS} has no number for them"))?;
+        Ok(Tracepoint::with_id(id))
+    }
+
+    const TRACEFS: &str = "/sys/kernel/tracing";
+}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "x86_64"))))]
+mod kernel {
+    use std::io;
+
+    /// There is none.
+    pub enum Counter {}
+
+    impl Counter {
+        pub fn enable(&mut self) -> io::Result<()> {
+            match *self {}
+        }
+
+        pub fn disable(&mut self) -> io::Result<()> {
+            match *self {}
+        }
+
+        pub fn read(&mut self) -> io::Result<u64> {
+            match *self {}
+        }
+    }
+
+    pub fn counters(_threads: &[u32]) -> Result<Vec<Counter>, String> {
+        Err("since we cannot have them counted on this system and processor".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn calls_are_divided_by_the_replies_that_came_meanwhile() {
+        assert_eq!(for_each(2000, (0, 0), (1000, 1000)), Ok(2.0));
+        assert_eq!(for_each(2000, (500, 510), (1490, 1520)), Ok(2.0));
+        // Hardly any, or who knows how many.
+        assert!(for_each(2000, (0, 0), (99, 99)).unwrap_err().starts_with("where fewer than 100 replies"));
+        assert!(for_each(0, (7, 7), (7, 7)).unwrap_err().starts_with("where fewer"));
+        assert!(for_each(2000, (0, 0), (880, 1000)).unwrap_err().starts_with("where it takes too long"));
+        assert!(for_each(2000, (0, 900), (100, 1000)).unwrap_err().starts_with("where it takes too long"));
+    }
+
+    #[test]
+    fn too_many_threads_are_refused() {
+        let refused = SystemCalls::of(std::process::id(), 0).map(drop);
+        if cfg!(target_os = "linux") {
+            assert_eq!(refused, Err("where a server has more than 0 threads".into()));
+        }
+    }
+
+    #[test]
+    fn where_it_is_allowed_those_of_all_processes_are_counted_and_of_those_to_come() {
+        const ECHOES: u64 = 1000;
+        for script in ["cat | cat", "read line; cat | cat"] {
+            let mut shell = Command::new("sh");
+            let mut child = shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+            let mut echo = |sent: &[u8]| {
+                stdin.write_all(sent).unwrap();
+                stdout.read_exact(&mut [0]).unwrap();
+            };
+            if script == "cat | cat" {
+                // Both are there now, and otherwise neither.
+                echo(b"x");
+            }
+            let replies = AtomicU64::new(0);
+            let calls = SystemCalls::of(child.id(), THREADS_MAX).map(|calls| calls.begin(&replies).unwrap());
+            echo(if script == "cat | cat" { b"x" } else { b"\nx" });
+            (1..ECHOES).for_each(|_| echo(b"x"));
+            replies.store(ECHOES, Ordering::Relaxed);
+            // To read and to write, each of the two; starting them is spread over a thousand.
+            let each = calls.and_then(|calls| calls.per_reply(&replies));
+            assert!(each.as_ref().map_or(true, |each| (1.9..6.0).contains(each)), "{script}: {each:?}");
+            drop(stdin);
+            child.wait().unwrap();
+        }
+    }
+}
