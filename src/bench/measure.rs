@@ -68,7 +68,7 @@ pub fn measure(
         let observer = scope.spawn(move || {
             // Away from the generator, which has no time for it; where that is refused it's where it is.
             let _ = pinning::bind(servers);
-            observe(pid, &said, tell, warmup_replies, |pid| system_calls(pid, connections, conditions))
+            observe(pid, &said, tell, warmup_replies, |pid| system_calls(pid, point, conditions))
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
@@ -117,12 +117,14 @@ const DESCRIPTORS_SPARE: usize = 64;
 const DRIPPING: (usize, usize) = (1, 2);
 
 /// Those of the process `pid`, ready to be counted, which must not keep the load from opening its connections.
-fn system_calls(pid: u32, connections: usize, conditions: &Conditions<'_>) -> Result<SystemCalls, String> {
+fn system_calls(pid: u32, point: &Point, conditions: &Conditions<'_>) -> Result<SystemCalls, String> {
     if conditions.warmup <= SETTLING {
         return Err(format!("where the warm-up takes no more than {}", humantime::format_duration(SETTLING)));
     }
     let descriptors_max = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit as usize);
-    SystemCalls::of(pid, descriptors_max.saturating_sub(connections + DESCRIPTORS_SPARE))
+    let connections = (point.connections + point.idle) as usize;
+    let in_flight = u64::from(point.connections) * u64::from(point.depth);
+    SystemCalls::of(pid, descriptors_max.saturating_sub(connections + DESCRIPTORS_SPARE), in_flight)
 }
 
 fn load<'a>(

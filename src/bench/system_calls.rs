@@ -14,6 +14,8 @@ pub struct SystemCalls {
     counters: Vec<Counter>,
     /// Replies just before and just after the counting began.
     begun: (u64, u64),
+    /// Fewer tell nothing.
+    replies_min: u64,
 }
 
 /// More threads than that are not counted, of which each has a descriptor and takes a moment to begin and to end.
@@ -21,11 +23,12 @@ const THREADS_MAX: usize = 1024;
 
 impl SystemCalls {
     /// Those of the process `pid`, of all that descend from it, and of all that these will make: not counted yet, but ready
-    /// to be. It takes a descriptor for each thread, of which `descriptors_left` are left.
+    /// to be. It takes a descriptor for each thread, of which `descriptors_left` are left. No more than `in_flight` requests
+    /// will be on their way at once: of those it's not known whether they're counted.
     ///
     /// # Errors
     /// Why they can't be counted: a few words that begin with "since" or "where".
-    pub fn of(pid: u32, descriptors_left: usize) -> Result<SystemCalls, String> {
+    pub fn of(pid: u32, descriptors_left: usize, in_flight: u64) -> Result<SystemCalls, String> {
         let threads = usage::threads(pid);
         let threads_max = THREADS_MAX.min(descriptors_left);
         if threads.len() > threads_max {
@@ -35,7 +38,7 @@ impl SystemCalls {
         if counters.is_empty() {
             return Err("where a server has ended".into());
         }
-        Ok(SystemCalls { counters, begun: (0, 0) })
+        Ok(SystemCalls { counters, begun: (0, 0), replies_min: REPLIES_MIN.max(in_flight * REPLIES_MIN_EACH) })
     }
 
     /// Counts from now on, at which so many `replies` have come.
@@ -59,7 +62,7 @@ impl SystemCalls {
         let ended = (before, replies.load(Ordering::Relaxed));
         let counts = self.counters.iter_mut().map(Counter::read);
         let calls = counts.sum::<Result<u64, _>>().map_err(|error| refused(&error))?;
-        for_each(calls, self.begun, ended)
+        for_each(calls, self.begun, ended, self.replies_min)
     }
 }
 
@@ -67,17 +70,22 @@ fn refused(error: &std::io::Error) -> String {
     format!("since perf_event_open(2) fails: {}", reason(error))
 }
 
-/// So few replies tell nothing.
+/// Fewer replies tell nothing.
 const REPLIES_MIN: u64 = 100;
+/// The same for each request that may be on its way.
+const REPLIES_MIN_EACH: u64 = 10;
 /// The share of the replies that may come while the counting begins and while it ends: it's not known which of them had
 /// their calls counted.
 const UNSURE_SHARE_MAX: f64 = 0.1;
 
 /// Those for each reply, where the counting began and ended while so many had come, at least and at most.
-fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64)) -> Result<f64, String> {
+fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64), replies_min: u64) -> Result<f64, String> {
     let most = ended.1.saturating_sub(begun.0);
-    if most < REPLIES_MIN {
-        return Err(format!("where fewer than {REPLIES_MIN} replies come while they're counted, in the warm-up"));
+    if most < replies_min {
+        return Err(format!(
+            "where fewer than {REPLIES_MIN} replies come while they're counted, in the warm-up, or fewer than \
+             {REPLIES_MIN_EACH} times as many as requests may be on their way"
+        ));
     }
     let least = ended.0.saturating_sub(begun.1);
     let unsure = most - least;
@@ -179,6 +187,7 @@ mod tests {
 
     #[test]
     fn calls_are_divided_by_the_replies_that_came_meanwhile() {
+        let for_each = |calls, begun, ended| for_each(calls, begun, ended, 100);
         assert_eq!(for_each(2000, (0, 0), (1000, 1000)), Ok(2.0));
         assert_eq!(for_each(2000, (500, 510), (1490, 1520)), Ok(2.0));
         // Hardly any, or who knows how many.
@@ -190,7 +199,7 @@ mod tests {
 
     #[test]
     fn too_many_threads_are_refused() {
-        let refused = SystemCalls::of(std::process::id(), 0).map(drop);
+        let refused = SystemCalls::of(std::process::id(), 0, 1).map(drop);
         if cfg!(target_os = "linux") {
             assert_eq!(refused, Err("where a server has more than 0 threads".into()));
         }
@@ -212,7 +221,7 @@ mod tests {
                 echo(b"x");
             }
             let replies = AtomicU64::new(0);
-            let calls = SystemCalls::of(child.id(), THREADS_MAX).map(|calls| calls.begin(&replies).unwrap());
+            let calls = SystemCalls::of(child.id(), THREADS_MAX, 1).map(|calls| calls.begin(&replies).unwrap());
             echo(if script == "cat | cat" { b"x" } else { b"\nx" });
             (1..ECHOES).for_each(|_| echo(b"x"));
             replies.store(ECHOES, Ordering::Relaxed);
