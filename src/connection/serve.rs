@@ -18,7 +18,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut messages_left = MESSAGES_PER_TURN;
         let mut sendable_left = BYTES_PER_TURN;
         let mut room_made = false;
-        let mut is_due = mem::take(&mut self.is_due);
         loop {
             // What is left over goes out first, since the session may wait for the room.
             match self.flush(turn) {
@@ -53,7 +52,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Outcome::Yield;
             }
             let mut received = 0;
-            let mut has_news = goes_on || mem::take(&mut is_due);
+            let mut has_news = mem::take(&mut self.is_due) || goes_on;
             if reads {
                 match self.receive(turn.scratch) {
                     Ok(Received::Nothing) => {}

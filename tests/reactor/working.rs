@@ -262,3 +262,38 @@ fn a_stop_waits_for_work_and_not_for_ever() {
     assert_eq!(peer.received(), b"");
     assert_eq!(server.end_of(&peer), (seconds(6), "server stopped before it was done".into()));
 }
+
+/// Sends much, and while that is on its way is woken by who has the last of it.
+struct Course {
+    waker: Option<Waker>,
+    begun: bool,
+}
+
+impl Session for Course {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        if io.input.is_empty() {
+            return Ok(Progress::NeedInput);
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            io.output.push_repeated(b"0123456", 300_000);
+            let waker = io.wakers.waker();
+            // Done before anybody has looked.
+            waker.wake_by_ref();
+            self.waker = Some(waker);
+            return Ok(Progress::Working);
+        }
+        io.input.take_all();
+        io.output.push(b"!");
+        Ok(Progress::Finished)
+    }
+}
+
+#[test]
+fn who_is_woken_while_much_is_being_sent_is_called() {
+    let mut server = Server::new(|_: &Peer| Course { waker: None, begun: false }, Config::default());
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(1), "a");
+    server.run_until(seconds(30));
+    let received = peer.received();
+    assert_eq!((received.len(), peer.closed().is_some()), (2_100_001, true), "{:?}", peer.closed());
+}
