@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use multiconn::buffer::{Input, Outgoing};
 use multiconn::folder::Folder;
-use multiconn::message::Limits;
+use multiconn::message::{Heading, Limits, write_message};
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{Echo, EchoClient, EchoServer, EchoService, EchoTalker, TUTORIAL_MESSAGES};
 use multiconn::protocols::fixed::{FAREWELL, FixedClient, FixedServer, FixedService, GREETING};
@@ -355,6 +355,20 @@ fn requests_that_are_not_answered_time_out() {
         assert_eq!(pair.elapsed(), Duration::from_secs(7), "seed {seed}");
         assert_eq!(end.to_string(), "timed out: nothing came for 7s, after 0 of 44 bytes", "seed {seed}");
     }
+}
+
+#[test]
+fn each_reply_is_waited_for_anew() {
+    let (timeout, epoch) = (Duration::from_secs(5), Instant::now());
+    let mut client = Side::new(AppClient::new(vec![search("ring"); 2], Limits::default(), timeout));
+    let mut replies = Pipe::default();
+    client.advance(&mut replies, 0, epoch);
+    let mut reply = Vec::new();
+    write_message(&mut reply, Heading::json(true), |content| content.extend_from_slice(b"{\"result\": \"\"}"));
+    replies.bytes.extend(reply);
+    let answered = epoch + Duration::from_secs(4);
+    client.advance(&mut replies, usize::MAX, answered);
+    assert_eq!(client.session.deadline(), Some(answered + timeout));
 }
 
 #[test]

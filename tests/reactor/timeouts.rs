@@ -168,3 +168,16 @@ fn who_reads_slowly_is_not_taken_for_one_who_reads_nothing() {
     assert!((seconds(131)..=seconds(161)).contains(&at), "{at:?}");
     assert_eq!(peer.received().len(), 20_000);
 }
+
+#[test]
+fn who_has_taken_its_reply_has_the_message_s_time_for_the_next() {
+    let mut server = app_server(Config::default());
+    let request = search("ring", true);
+    let (head, rest) = request.split_at(request.len() - 3);
+    let peer = server.client_at(seconds(1));
+    peer.window(100).reads_nothing().send_at(seconds(2), [&request[..], head].concat());
+    // From here on only input is left over, for longer than output may be.
+    peer.read_all_from(seconds(5)).drip_at(seconds(20), seconds(20), rest);
+    server.run_until(seconds(70));
+    assert_eq!(replies(&peer.received()), [RING, RING]);
+}
