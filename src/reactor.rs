@@ -276,7 +276,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         });
         match outcome {
             Outcome::Wait { interest, deadline } => {
-                if let Some(when) = slot.timer_for(deadline, self.now) {
+                if let Some(when) = slot.set_timer(deadline, self.now) {
                     self.timers.set(id, when);
                 }
                 if slot.interest != interest {

@@ -49,6 +49,9 @@ impl LeftOver {
 
     /// Keeps `output`, where there was none, of which the peer has to take some by `write_deadline`.
     pub fn keep_output(&mut self, output: Outgoing, write_deadline: Instant) {
+        if output.is_empty() {
+            return;
+        }
         let kept = self.0.get_or_insert_default();
         kept.output = output;
         kept.write_deadline = Some(write_deadline);

@@ -414,6 +414,8 @@ mod tests {
             r#"{"a" : 1}"#,
             r#"{"a": }"#,
             r#"{"a": "x}"#,
+            r#"{"a": "x\"}"#,
+            r#"{"\u0061": 1}"#,
             r#"{a: 1}"#,
         ] {
             assert_eq!(plain_fields(text, &names), None, "{text}");

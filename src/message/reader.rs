@@ -165,22 +165,22 @@ impl MessageReader {
         error
     }
 
+    fn state(&self) -> Result<&ReadState, &ProtocolError> {
+        self.state.as_deref().map_or(Ok(&ReadState::Idle), Result::as_ref)
+    }
+
     /// The phase it is in; after an error, [`Phase::Closed`].
     pub fn phase(&self) -> Phase {
-        match self.state.as_deref() {
-            None => Phase::Idle,
-            Some(Ok(state)) => state.phase(),
-            Some(Err(_)) => Phase::Closed,
-        }
+        self.state().map_or(Phase::Closed, ReadState::phase)
     }
 
     /// How far the message has come, when `unused` bytes of it are left in the input.
     pub fn position(&self, unused: usize) -> Position {
-        let want = match self.state.as_deref() {
-            None | Some(Ok(ReadState::Idle | ReadState::Protoheader)) => PROTOHEADER_LEN,
-            Some(Ok(ReadState::Jsonheader { len })) => *len,
-            Some(Ok(ReadState::Content { header })) => header.content_len,
-            Some(Ok(ReadState::Closed) | Err(_)) => 0,
+        let want = match self.state() {
+            Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
+            Ok(ReadState::Jsonheader { len }) => *len,
+            Ok(ReadState::Content { header }) => header.content_len,
+            Ok(ReadState::Closed) | Err(_) => 0,
         };
         Position { phase: self.phase(), got: unused, want }
     }

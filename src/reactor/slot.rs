@@ -56,9 +56,9 @@ impl<S, T> Slot<S, T> {
         self.is_runnable = false;
     }
 
-    /// When a timer is to be set so that it's run at its `deadline` though nothing happens, if there is none that goes off
-    /// in time.
-    pub fn timer_for(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+    /// Sets its timer so that it's run at its `deadline` though nothing happens, and returns when that goes off; nothing where
+    /// the one that is set goes off in time.
+    pub fn set_timer(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
         let deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
         if self.timer.is_some_and(|timer| deadline.is_none_or(|deadline| timer <= deadline)) {
             return None;

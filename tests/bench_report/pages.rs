@@ -319,6 +319,27 @@ fn a_doubtful_row_is_marked_and_has_no_verdict() {
 }
 
 #[test]
+fn a_row_whose_generator_was_hardly_faster_is_marked_and_compared() {
+    let mut results = [fixtures::measured(2, &[50], 3, true)];
+    let mark = |text: &str| text.matches("\\~ |").count();
+    results[0].runs.iter_mut().for_each(|run| run.generator.busy = 0.6);
+    assert_eq!(mark(&report::markdown(&results)), 0);
+    // In the open loop it serves what is asked for, and may be busy.
+    results[0].runs.iter_mut().for_each(|run| run.generator.busy = 0.7);
+    let text = report::markdown(&results);
+    assert!(
+        mark(&text) > 0 && text.contains("~: the generator was at work for more than two thirds of the time"),
+        "{text}"
+    );
+    let (closed, open) = text.split_once("open loop").expect("there are both");
+    assert!(mark(closed) > 0 && mark(open) == 0, "{text}");
+    let summary = Summary::of(&results);
+    let group = &summary.groups[0];
+    let verdicts = group.rows.iter().filter_map(|row| group.compare(row, Figure::LatencyP99));
+    assert!(verdicts.map(|comparison| comparison.verdict).any(|verdict| verdict.is_some()));
+}
+
+#[test]
 fn at_a_given_rate_the_throughput_is_no_verdict() {
     let results = [fixtures::measured(2, &[50], 3, true)];
     let summary = Summary::of(&results);

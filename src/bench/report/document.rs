@@ -1,6 +1,6 @@
 //! What a report says, in its order, before it's written for a terminal, as Markdown or as a page.
 
-use super::super::results::{Results, Workload};
+use super::super::results::{FASTER_BY, Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
 use super::grid::{Cell, Grid, Mark};
@@ -108,8 +108,8 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
     }
     if summary.rows().any(|row| row.is_close() && !row.is_doubtful()) {
         notes.push(format!(
-            "{CLOSE}: the generator was at work for more than two thirds of the time, so it's less than half as fast again as \
-             this server. That one was at the end of its own processors, and so the figures are its own."
+            "{CLOSE}: the generator was at work for more than two thirds of the time, and so would be less than {FASTER_BY} times \
+             as fast as this server by itself. The server had no processor time left, and so the figures are its own."
         ));
     }
     notes.extend(all.iter().flat_map(|results| results.notes.clone()));
