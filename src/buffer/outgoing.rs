@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice, Read};
+use std::mem;
 use std::os::unix::fs::FileExt;
 
 use super::{Output, Rest};
@@ -15,9 +16,8 @@ use super::{Output, Rest};
 pub struct Outgoing {
     /// What goes first.
     bytes: Rest,
-    /// What goes after that, the first of it not bytes; never empty.
-    #[expect(clippy::box_collection, reason = "a connection that waits has no more than the room for a pointer")]
-    chunks: Option<Box<VecDeque<Chunk>>>,
+    /// What goes after that, the first of it not bytes.
+    chunks: VecDeque<Chunk>,
 }
 
 #[derive(Debug)]
@@ -43,13 +43,15 @@ impl Outgoing {
 
     /// How many bytes wait, as far as they can be counted.
     pub fn len(&self) -> usize {
-        let chunks = self.chunks.iter().flat_map(|chunks| chunks.iter());
-        chunks.fold(self.bytes.len(), |len, chunk| len.saturating_add(chunk.len()))
+        match self.chunks.is_empty() {
+            true => self.bytes.len(),
+            false => self.chunks.iter().fold(self.bytes.len(), |len, chunk| len.saturating_add(chunk.len())),
+        }
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.chunks.is_none()
+        self.bytes.is_empty() && self.chunks.is_empty()
     }
 
     /// The bytes that go first: all there are, unless something else follows.
@@ -59,16 +61,18 @@ impl Outgoing {
 
     /// Whether something follows the [bytes that go first](Self::head).
     pub(super) fn has_chunks(&self) -> bool {
-        self.chunks.is_some()
+        !self.chunks.is_empty()
     }
 
     /// The last bytes, to append to.
     pub(super) fn end(&mut self) -> &mut Vec<u8> {
-        let Some(chunks) = &mut self.chunks else { return &mut self.bytes.bytes };
-        if !matches!(chunks.back(), Some(Chunk::Bytes(_))) {
-            chunks.push_back(Chunk::Bytes(Vec::new()));
+        if self.chunks.is_empty() {
+            return &mut self.bytes.bytes;
         }
-        match chunks.back_mut() {
+        if !matches!(self.chunks.back(), Some(Chunk::Bytes(_))) {
+            self.chunks.push_back(Chunk::Bytes(Vec::new()));
+        }
+        match self.chunks.back_mut() {
             Some(Chunk::Bytes(bytes)) => bytes,
             Some(Chunk::File(_) | Chunk::Repeat(_)) | None => unreachable!("it was made to be bytes"),
         }
@@ -76,13 +80,13 @@ impl Outgoing {
 
     pub(super) fn push(&mut self, chunk: Chunk) {
         if chunk.len() > 0 {
-            self.chunks.get_or_insert_default().push_back(chunk);
+            self.chunks.push_back(chunk);
         }
     }
 
     pub(super) fn append(&mut self, other: Outgoing) {
         self.end().extend_from_slice(other.head());
-        for chunk in other.chunks.into_iter().flat_map(|chunks| *chunks) {
+        for chunk in other.chunks {
             self.push(chunk);
         }
     }
@@ -92,7 +96,7 @@ impl Outgoing {
         if !self.bytes.is_empty() {
             return Some(Front::Bytes(self.head()));
         }
-        self.chunks.as_ref()?.front().map(|chunk| match chunk {
+        self.chunks.front().map(|chunk| match chunk {
             Chunk::Bytes(bytes) => Front::Bytes(bytes),
             Chunk::File(range) => Front::File(range),
             Chunk::Repeat(repeat) => Front::Repeat(repeat),
@@ -103,7 +107,7 @@ impl Outgoing {
     pub(crate) fn consume(&mut self, len: usize) {
         if !self.bytes.is_empty() {
             self.bytes.consume(len);
-        } else if let Some(chunk) = self.chunks.as_mut().and_then(|chunks| chunks.front_mut()) {
+        } else if let Some(chunk) = self.chunks.front_mut() {
             chunk.consume(len);
         }
         self.bring_forward();
@@ -114,7 +118,7 @@ impl Outgoing {
     pub(crate) fn take_rest(&mut self, lent: &[u8], sent: usize) -> Outgoing {
         let own = self.head();
         let left = [&own[sent.min(own.len())..], &lent[sent.saturating_sub(own.len())..]].concat();
-        let mut rest = Outgoing { bytes: Rest::from(left), chunks: self.chunks.take() };
+        let mut rest = Outgoing { bytes: Rest::from(left), chunks: mem::take(&mut self.chunks) };
         rest.bring_forward();
         self.clear();
         rest
@@ -123,7 +127,9 @@ impl Outgoing {
     /// Drops all of it, and keeps the memory of its bytes, for one that is used over and over.
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.chunks = None;
+        if !self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
     }
 
     /// Drops a chunk that is used up, and puts bytes that come first where they belong.
@@ -131,15 +137,14 @@ impl Outgoing {
         if !self.bytes.is_empty() {
             return;
         }
-        let Some(chunks) = &mut self.chunks else { return };
-        while chunks.front().is_some_and(|chunk| chunk.len() == 0 || matches!(chunk, Chunk::Bytes(_))) {
-            if let Some(Chunk::Bytes(bytes)) = chunks.pop_front() {
+        while self.chunks.front().is_some_and(|chunk| chunk.len() == 0 || matches!(chunk, Chunk::Bytes(_))) {
+            if let Some(Chunk::Bytes(bytes)) = self.chunks.pop_front() {
                 self.bytes = Rest::from(bytes);
                 break;
             }
         }
-        if chunks.is_empty() {
-            self.chunks = None;
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
         }
     }
 }
@@ -317,7 +322,9 @@ mod tests {
             }
             assert!(out == all, "in steps of {step}");
             assert_eq!(outgoing.len(), 0);
-            assert!(outgoing.front().is_none() && outgoing.chunks.is_none() && outgoing.bytes.bytes.capacity() == 0);
+            assert!(
+                outgoing.front().is_none() && outgoing.chunks.capacity() == 0 && outgoing.bytes.bytes.capacity() == 0
+            );
         }
     }
 
