@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::results::Pace;
 use generator::Generator;
 pub use talk::{Once, Talk};
-use tally::Tally;
+pub(super) use tally::Tally;
 pub use tally::UNANSWERED;
 
 /// What is asked of a server, and how.

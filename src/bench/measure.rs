@@ -9,11 +9,11 @@ use rustix::process::{Resource, getrlimit};
 
 use super::load::{Finish, Load, Measured, Moment, SETTLING, Talk, UNANSWERED};
 use super::meet::meet;
-use super::pinning::{self, Pinning};
+use super::pinning::{self, Cpus, Pinning};
 use super::results::{FASTER_BY, GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
-use super::usage::{self, Memory, Sample};
+use super::usage::{self, Memory, Processors, Sample};
 use crate::text::reason;
 
 /// How all measurements are made.
@@ -68,7 +68,7 @@ pub fn measure(
         let observer = scope.spawn(move || {
             // Away from the generator, which has no time for it; where that is refused it's where it is.
             let _ = pinning::bind(servers);
-            observe(pid, &said, tell, warmup_replies, |pid| system_calls(pid, point, conditions))
+            observe(pid, servers, &said, tell, warmup_replies, |pid| system_calls(pid, point, conditions))
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
@@ -94,6 +94,7 @@ pub fn measure(
         return Ok(Outcome::Interrupted);
     }
     let mut notes = Vec::new();
+    let processors = observed.processors_begun.zip(observed.processors_over);
     let use_of_server = at_rest.and_then(|at_rest| observed.server_use(&at_rest, &subject.name, &mut notes));
     if use_of_server.is_none() {
         notes.push(match server.pid {
@@ -102,7 +103,11 @@ pub fn measure(
         });
     }
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
-    let doubt = ended.or_else(|| doubt(&measured, point, use_of_server.as_ref(), conditions));
+    let others = use_of_server.as_ref().zip(processors).map(|(server, processors)| {
+        let own = server.user_seconds + server.system_seconds;
+        usage::share_of_others(&conditions.pinning.servers, processors, own, usage::ticks_per_second())
+    });
+    let doubt = ended.or_else(|| doubt(&measured, point, use_of_server.as_ref(), others, conditions));
     server.stop();
     Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, &talk, use_of_server, doubt)), notes))
 }
@@ -206,17 +211,20 @@ fn is_open(point: &Point) -> bool {
 struct Observed {
     connected: Option<Memory>,
     begun: Option<Sample>,
+    processors_begun: Option<Processors>,
     halfway: Option<Sample>,
     over: Option<Sample>,
+    processors_over: Option<Processors>,
     closing: Option<Memory>,
     system_calls: Option<Result<f64, String>>,
 }
 
 type Said = (Moment, Option<mpsc::Sender<()>>);
 
-/// Looks at the process `pid`, whose system calls `system_calls` makes ready to be counted.
+/// Looks at the process `pid`, whose system calls `system_calls` makes ready to be counted, and at its processors `cpus`.
 fn observe(
     pid: Option<u32>,
+    cpus: &Cpus,
     said: &Receiver<Said>,
     tell: &mut Tell<'_>,
     warmup_replies: &AtomicU64,
@@ -235,9 +243,16 @@ fn observe(
             Moment::Settling => {
                 observed.system_calls = calls.take().map(|counted| counted?.per_reply(warmup_replies));
             }
-            Moment::Begun => observed.begun = look(),
+            // At the processors between the looks at the server, which themselves take time there.
+            Moment::Begun => {
+                observed.begun = look();
+                observed.processors_begun = Processors::take(cpus);
+            }
             Moment::Halfway => observed.halfway = look(),
-            Moment::Over => observed.over = look(),
+            Moment::Over => {
+                observed.processors_over = Processors::take(cpus);
+                observed.over = look();
+            }
             Moment::Underway { replies, seconds } => tell(replies, seconds),
             Moment::Closing => observed.closing = pid.and_then(Memory::take),
         }
@@ -251,7 +266,8 @@ fn observe(
 
 impl Observed {
     fn server_use(self, at_rest: &Memory, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
-        let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing, system_calls } = self else {
+        let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing, system_calls, .. } = self
+        else {
             return None;
         };
         let halfway: Vec<Sample> = halfway.into_iter().collect();
@@ -281,6 +297,8 @@ const BUSY_MAX: f64 = 0.95;
 const SERVER_BUSY: f64 = 0.95;
 /// The part of its processor that a generator that never sleeps has to get.
 const CPU_MIN: f64 = 0.9;
+/// The part of the servers' processors from which on what others had is missing.
+const OTHERS_MAX: f64 = 0.1;
 /// Requests that are late by this and by a part of the latency, too, are too late.
 const LAG_NS_MAX: u64 = 200_000;
 const LAG_SHARE_MAX: f64 = 0.1;
@@ -289,11 +307,12 @@ const REPLIES_MIN: u64 = 100;
 /// More of all that was asked may not go wrong.
 const ERRORS_SHARE_MAX: f64 = 0.01;
 
-/// Why no verdict may be drawn from it, the weightiest reason first.
+/// Why no verdict may be drawn from it, the weightiest reason first. Of the server's processors `others` had that share.
 fn doubt(
     measured: &Measured,
     point: &Point,
     server: Option<&ServerUse>,
+    others: Option<f64>,
     conditions: &Conditions<'_>,
 ) -> Option<String> {
     let tally = &measured.tally;
@@ -316,6 +335,12 @@ fn doubt(
     let got = measured.cpu_seconds / measured.seconds;
     if conditions.pinning.is_apart() && got < CPU_MIN {
         return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
+    }
+    if let Some(others) = others
+        && conditions.pinning.is_apart()
+        && others > OTHERS_MAX
+    {
+        return Some(format!("others used {} of the server's processors", percent(others)));
     }
     let is_exhausted = server.is_some_and(|server| is_exhausted(server, measured.seconds, conditions));
     if measured.busy > BUSY_MAX {
@@ -368,6 +393,7 @@ fn percent(share: f64) -> String {
 #[cfg(target_os = "linux")]
 mod tests {
     use super::*;
+    use crate::bench::load::Tally;
 
     #[test]
     fn what_may_not_be_counted_is_left_out_and_said() {
@@ -377,12 +403,37 @@ mod tests {
         }
         drop(say);
         let refuse = |_: u32| -> Result<SystemCalls, String> { Err("since it is refused".into()) };
-        let observed = observe(Some(std::process::id()), &said, &mut |_, _| {}, &AtomicU64::new(0), refuse);
+        let observed =
+            observe(Some(std::process::id()), &Cpus(vec![0]), &said, &mut |_, _| {}, &AtomicU64::new(0), refuse);
         let mut notes = Vec::new();
         let used = observed.server_use(&Memory::default(), "ours", &mut notes).unwrap();
         assert_eq!(used.system_calls_per_request, None);
         // Other tests' threads may come and go, which is noted, too.
         assert!(notes.contains(&"System calls are left out since it is refused.".to_owned()), "{notes:?}");
         assert!(used.threads > 0, "the other figures are there");
+    }
+
+    #[test]
+    fn a_server_whose_processors_others_use_is_in_doubt() {
+        let idle = AtomicBool::new(false);
+        let doubt = |client: &str, others| {
+            let second = Duration::from_secs(1);
+            let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
+            let conditions =
+                Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
+            let mut tally = Tally::new(Pace::Closed);
+            tally.replies = 1000;
+            let measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };
+            let server = ServerUse { user_seconds: 0.6, threads: 1, ..ServerUse::default() };
+            super::doubt(&measured, &point(), Some(&server), others, &conditions)
+        };
+        assert_eq!(doubt("1", Some(0.341)).as_deref(), Some("others used 34 % of the server's processors"));
+        assert_eq!(doubt("1", Some(0.1)), None);
+        assert_eq!(doubt("1", None), None, "that can't be told");
+        assert_eq!(doubt("0", Some(0.341)), None, "the generator is one of them");
+    }
+
+    fn point() -> Point {
+        Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Instant;
 
+use super::pinning::Cpus;
 use super::results::ServerUse;
 
 /// What a server had taken at one moment.
@@ -148,6 +150,53 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
         system_calls_per_request: None,
     }
 }
+
+/// What processors had been used for at one moment, by whomever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Processors {
+    at: Instant,
+    ticks: u64,
+}
+
+impl Processors {
+    /// Of all of `cpus`; nothing where there are none, or no `/proc`.
+    pub fn take(cpus: &Cpus) -> Option<Processors> {
+        let ticks = busy_ticks(&fs::read_to_string("/proc/stat").ok()?, cpus)?;
+        Some(Processors { at: Instant::now(), ticks })
+    }
+}
+
+/// The share of the processors `cpus` that others than the server had from one moment to another, of which the server used
+/// so many seconds. What may come of the clock's ticks alone is not in it.
+pub fn share_of_others(
+    cpus: &Cpus,
+    (from, to): (Processors, Processors),
+    server_seconds: f64,
+    ticks_per_second: u64,
+) -> f64 {
+    let count = cpus.0.len() as f64;
+    let ticks = to.ticks.saturating_sub(from.ticks) as f64 - TICKS_SPARE * count;
+    let others = ticks / ticks_per_second as f64 - server_seconds;
+    let seconds = to.at.saturating_duration_since(from.at).as_secs_f64();
+    (others / (seconds * count).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
+}
+
+/// The ticks in which each of `cpus` was used, added up, as they are in `/proc/stat`. Those of interrupts are left out: what
+/// is sent to the server comes by them, and they're in its own time.
+fn busy_ticks(text: &str, cpus: &Cpus) -> Option<u64> {
+    let of = |cpu: &u32| {
+        let name = format!("cpu{cpu}");
+        let fields = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '))?;
+        let fields: Vec<u64> = fields.split_whitespace().map_while(|field| field.parse().ok()).collect();
+        // As proc(5) has them: user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
+        let [user, nice, system, _, _, _, _, steal, ..] = fields[..] else { return None };
+        Some(user + nice + system + steal)
+    };
+    if cpus.0.is_empty() { None } else { cpus.0.iter().map(of).sum() }
+}
+
+/// Ticks of each processor that may be one's or another's, since they are whole.
+const TICKS_SPARE: f64 = 2.0;
 
 /// The clock's ticks in a second.
 pub fn ticks_per_second() -> u64 {
@@ -309,6 +358,29 @@ mod tests {
         let used = between(&from, std::slice::from_ref(&from), &to, 100);
         assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
         assert_eq!((used.voluntary_switches, used.threads), (None, 1));
+    }
+
+    #[test]
+    fn processors_are_used_but_for_idling_and_interrupts() {
+        let text = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 100 20 30 4000 500 60 70 8 5 0\ncpu1 1 2 3 4 5 6 7 8 0 0\n\
+                    cpu10 1000 0 0 0 0 0 0 0 0 0\ncpu11 7 7 7\nintr 1 2 3\n";
+        let ticks = |cpus: &str| busy_ticks(text, &cpus.parse().unwrap());
+        assert_eq!((ticks("0"), ticks("1"), ticks("0,10")), (Some(158), Some(14), Some(1158)));
+        assert_eq!(
+            (ticks("2"), ticks("0,2"), ticks("11"), busy_ticks(text, &Cpus(Vec::new()))),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn what_the_server_has_not_used_others_have() {
+        let begun = Instant::now();
+        let processors = |seconds, ticks| Processors { at: begun + std::time::Duration::from_secs(seconds), ticks };
+        let moments = (processors(0, 1000), processors(2, 1304));
+        let share = |cpus: &str, seconds| share_of_others(&cpus.parse().unwrap(), moments, seconds, 100);
+        // 3 s on two processors, and the ticks to spare on each.
+        assert!((share("0-1", 2.0) - 0.25).abs() < 1e-9, "{}", share("0-1", 2.0));
+        assert!((share("0-1", 3.5), share("0-1", 0.0)) == (0.0, 0.75));
     }
 
     #[test]
