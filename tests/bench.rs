@@ -508,6 +508,8 @@ fn what_cannot_be_measured_is_told() {
     assert!(complaint(&["--pid", "1"], 2).contains("--pid 1 is not about a server of --against"));
     assert!(complaint(&["--command", "a=x", "--command", "a=y"], 2).contains("two servers are called a"));
     assert!(complaint(&["--connections", "999999"], 1).contains("limit of open files"));
+    let said = complaint(&["--size", "64,100g"], 2);
+    assert!(said.contains("'100g' for '--size <SIZE>': it must be at most 1g"), "{said}");
 }
 
 #[test]

@@ -48,7 +48,6 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
     };
     let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
     set_up.map_err(failed)?;
-    let value: String = VALUE.chars().cycle().take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
     let talk = match workload {
         Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream => {
             let talk = Talk::echo(size);
@@ -63,6 +62,7 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
         }
         Workload::App | Workload::AppClose => {
             let keep_alive = workload == Workload::App;
+            let value: String = VALUE.chars().cycle().take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
             let mut request = Vec::new();
             Request::Search(value.clone()).write(&mut request, keep_alive);
             stream.write_all(&request).map_err(failed)?;

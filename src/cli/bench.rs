@@ -58,8 +58,8 @@ pub struct Bench {
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     idle: Vec<u32>,
-    /// Bytes of a message, or of the value searched for [default: what fits the protocol]
-    #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = units::size)]
+    /// Bytes of a message, or of the value searched for, at most 1g [default: what fits the protocol]
+    #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     sizes: Vec<usize>,
     /// Requests on their way at once, on each connection
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
@@ -131,6 +131,16 @@ impl ValueEnum for Workload {
             Workload::Stream => PossibleValue::new("stream").help("Echo of as many bytes as go through"),
             Workload::Slow => PossibleValue::new("slow").help("Echo beside as many clients that drip"),
         })
+    }
+}
+
+/// Most bytes of a message: a value is in memory as a whole, and more than once.
+const SIZE_MAX: usize = 1 << 30;
+
+fn size(text: &str) -> Result<usize, String> {
+    match units::size(text)? {
+        size if size > SIZE_MAX => Err("it must be at most 1g".into()),
+        size => Ok(size),
     }
 }
 
