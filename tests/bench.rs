@@ -324,6 +324,8 @@ fn every_figure_of_a_short_run_makes_sense() {
     assert!(results.started.ends_with('Z') && results.command.contains(&"--model".to_owned()));
     let names: Vec<&str> = results.subjects.iter().map(|subject| subject.name.as_str()).collect();
     assert_eq!(names, ["reactor", "fork"]);
+    let how = "multiconn serve app --model reactor; multiconn serve echo --model reactor";
+    assert_eq!(results.subjects[0].how, how, "what can be run");
     assert!(results.machine.cores >= 1 && !results.machine.kernel.is_empty());
     let order: Vec<(&str, Workload, bool)> = results
         .runs

@@ -44,10 +44,16 @@ pub enum Source {
 }
 
 impl Subject {
-    /// As it stands in the results.
-    pub fn described(&self) -> results::Subject {
+    /// As it stands in the results of measuring such workloads.
+    pub fn described(&self, workloads: &[Workload]) -> results::Subject {
         let how = match &self.source {
-            Source::Model(model) => format!("multiconn serve --model {model}"),
+            Source::Model(model) => {
+                let mut protocols: Vec<&str> = workloads.iter().map(|&workload| protocol(workload)).collect();
+                protocols.sort_unstable();
+                protocols.dedup();
+                let each = |protocol| format!("multiconn serve {protocol} --model {model}");
+                protocols.into_iter().map(each).collect::<Vec<_>>().join("; ")
+            }
             Source::Command(command) => command.clone(),
             Source::Running { address, pid: None } => format!("at {address}"),
             Source::Running { address, pid: Some(pid) } => format!("at {address}, process {pid}"),

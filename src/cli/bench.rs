@@ -25,7 +25,6 @@ use crate::bench::pinning::{Cpus, Pinning, bind};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
 use crate::bench::report;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
-use crate::bench::server::Subject;
 use crate::bench::slo::{Objective, search};
 use crate::text::reason;
 use servers::Servers;
@@ -158,7 +157,8 @@ impl Bench {
             return report.run();
         }
         let subjects = self.servers.subjects()?;
-        let points = self.grid().points();
+        let grid = self.grid();
+        let points = grid.points();
         let descriptors = self.room_for(&points)?;
         self.can_be_written()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
@@ -170,7 +170,7 @@ impl Bench {
             machine: machine(&pinning, descriptors),
             ended_early: false,
             notes: notes(&pinning),
-            subjects: subjects.iter().map(Subject::described).collect(),
+            subjects: subjects.iter().map(|subject| subject.described(&grid.workloads)).collect(),
             runs: Vec::new(),
             kept: Vec::new(),
         };
