@@ -552,6 +552,21 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     }
 }
 
+#[test]
+fn where_nothing_is_measured_no_file_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.json");
+    complaint(&["--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    fs::write(&path, "earlier").unwrap();
+    complaint(&["--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
+    // Whether it can be written is known before anything is started.
+    let nowhere = folder.path().join("none").join("new.json");
+    let said = complaint(&["--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
+    assert!(said.contains("new.json: no such file"), "{said}");
+}
+
 /// The processes that `parent` has started, of which there is to be one; none where that can't be told.
 fn wait_for_children(parent: u32) -> Vec<u32> {
     let deadline = Instant::now() + PATIENCE;

@@ -4,7 +4,8 @@ mod servers;
 mod session;
 mod told;
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::slice;
 use std::sync::Arc;
@@ -227,8 +228,13 @@ impl Bench {
     /// Looks whether the results can be written, before it takes minutes to get them. What is there stays there.
     fn can_be_written(&self) -> Result<(), Failure> {
         let Some(path) = &self.json else { return Ok(()) };
-        let opened = File::options().write(true).create(true).truncate(false).open(path);
-        opened.map(drop).map_err(|error| cannot_write(&path.display().to_string(), &error))
+        let tried = match File::options().write(true).create_new(true).open(path) {
+            // Nobody is to find a file in which there is nothing.
+            Ok(_) => fs::remove_file(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
+            Err(error) => Err(error),
+        };
+        tried.map_err(|error| cannot_write(&path.display().to_string(), &error))
     }
 
     /// All that is to be measured at one point.
