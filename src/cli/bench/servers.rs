@@ -27,7 +27,7 @@ pub struct Servers {
     pids: Vec<String>,
     /// A server that is started by a command, in which {port} stands for the port it is to listen on
     #[arg(long = "command", value_name = "NAME=COMMAND")]
-    commands: Vec<Named<String>>,
+    commands: Vec<Named<Start>>,
     /// How long a server that is started may take to listen
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     pub start_timeout: Duration,
@@ -51,7 +51,7 @@ impl Servers {
             subjects.push(Subject { name: name.clone(), source });
         }
         for Named { name, value } in &self.commands {
-            subjects.push(Subject { name: name.clone(), source: Source::Command(value.clone()) });
+            subjects.push(Subject { name: name.clone(), source: Source::Command(value.0.clone()) });
         }
         for pid in &self.pids {
             self.name_process(pid, &mut subjects)?;
@@ -97,6 +97,22 @@ impl Servers {
             (Some(_), Some(_)) => {
                 Err(Failure::of_usage(format!("--pid {text} may be about several servers: NAME=PID")))
             }
+        }
+    }
+}
+
+/// A command that can be told which port to listen on: there is no other way to find the server.
+#[derive(Clone, Debug)]
+struct Start(String);
+
+impl FromStr for Start {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            _ if text.trim().is_empty() => Err("there is no command after '='"),
+            _ if text.contains("{port}") => Ok(Start(text.into())),
+            _ => Err("{port} is missing, which stands for the port that the server is to listen on"),
         }
     }
 }
