@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -126,16 +126,31 @@ fn start_model(
         Model::Reactor | Model::Poll | Model::Select | Model::Sequential | Model::Pool => {}
     }
     let (process, stdout) = Process::spawn(command, &conditions.pinning)?;
+    match first_line(stdout, conditions)
+        .trim_end()
+        .strip_prefix("Listening on ")
+        .and_then(|address| address.parse().ok())
+    {
+        Some(address) => Ok(Server::of(process, address)),
+        None => Err(process.why_it_does_not_listen(conditions.start_timeout)),
+    }
+}
+
+/// What is said first; nothing where that doesn't come in time, or we're interrupted.
+fn first_line(stdout: impl Read + Send + 'static, conditions: &Conditions<'_>) -> String {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut line = String::new();
         let _ = BufReader::new(stdout).take(1000).read_line(&mut line);
         let _ = tell.send(line);
     });
-    let line = told.recv_timeout(conditions.start_timeout).unwrap_or_default();
-    match line.trim_end().strip_prefix("Listening on ").and_then(|address| address.parse().ok()) {
-        Some(address) => Ok(Server::of(process, address)),
-        None => Err(process.why_it_does_not_listen(conditions.start_timeout)),
+    let deadline = Instant::now() + conditions.start_timeout;
+    loop {
+        let is_over = Instant::now() >= deadline || conditions.interrupted.load(Ordering::Relaxed);
+        match told.recv_timeout(TRY_EVERY) {
+            Err(RecvTimeoutError::Timeout) if !is_over => {}
+            said => return said.unwrap_or_default(),
+        }
     }
 }
 
@@ -259,3 +274,27 @@ const WORDS_MAX: usize = 100;
 const IDLE_TIMEOUT: &str = "1h";
 /// Connections beside those of the load.
 const SPARE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_first_is_waited_for_until_an_interrupt() {
+        let interrupted = AtomicBool::new(false);
+        let hour = Duration::from_secs(3600);
+        let pinning = Pinning { servers: Cpus(Vec::new()), client: Cpus(Vec::new()) };
+        let conditions =
+            Conditions { start_timeout: hour, warmup: hour, duration: hour, pinning, interrupted: &interrupted };
+        let (stdout, mut server) = io::pipe().unwrap();
+        server.write_all(b"Listening\nand more").unwrap();
+        assert_eq!(first_line(stdout, &conditions), "Listening\n");
+        let (stdout, server) = io::pipe().unwrap();
+        interrupted.store(true, Ordering::Relaxed);
+        assert_eq!(first_line(stdout, &conditions), "");
+        drop(server);
+    }
+}
