@@ -513,6 +513,8 @@ fn what_cannot_be_measured_is_told() {
     assert!(said.contains("{port} is missing, which stands for the port"), "{said}");
     assert!(complaint(&["--command", "x= "], 2).contains("there is no command after '='"));
     assert!(complaint(&["--connections", "999999"], 1).contains("limit of open files"));
+    let said = complaint(&["--poisson", "--closed"], 2);
+    assert!(said.contains("'--poisson' cannot be used with '--closed'"), "{said}");
     let said = complaint(&["--size", "64,100g"], 2);
     assert!(said.contains("'100g' for '--size <SIZE>': it must be at most 1g"), "{said}");
 }

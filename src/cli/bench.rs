@@ -75,7 +75,7 @@ pub struct Bench {
     #[arg(long, help_heading = LOAD, value_name = "OBJECTIVE", conflicts_with = "rates")]
     slo: Option<Objective>,
     /// Leave out the open loop
-    #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo"])]
+    #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo", "poisson"])]
     closed: bool,
     /// How long each measurement takes
     #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
