@@ -515,6 +515,10 @@ fn what_cannot_be_measured_is_told() {
     assert!(complaint(&["--connections", "999999"], 1).contains("limit of open files"));
     let said = complaint(&["--poisson", "--closed"], 2);
     assert!(said.contains("'--poisson' cannot be used with '--closed'"), "{said}");
+    for wrong in ["x", "0", "1000001", "-1", "1.5", ""] {
+        let said = complaint(&[&format!("--connections=1,{wrong}")], 2);
+        assert!(said.contains("it must be a whole number from 1 to 1000000"), "{said}");
+    }
     let said = complaint(&["--size", "64,100g"], 2);
     assert!(said.contains("'100g' for '--size <SIZE>': it must be at most 1g"), "{said}");
 }

@@ -6,6 +6,7 @@ mod told;
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::slice;
 use std::sync::Arc;
@@ -52,18 +53,18 @@ pub struct Bench {
     servers: Servers,
     /// Connections that are busy
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1,50",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = number(1..=1_000_000))]
     connections: Vec<u32>,
     /// Connections beside them that are silent [default: 0; with `idle` 0,100,1000]
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',',
-          value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+          value_parser = number(0..=1_000_000))]
     idle: Vec<u32>,
     /// Bytes of a message, or of the value searched for, at most 1g [default: what fits the protocol]
     #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     sizes: Vec<usize>,
     /// Requests on their way at once, on each connection
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+          value_parser = number(1..=10_000))]
     depths: Vec<u32>,
     /// Requests a second, whatever the servers make of it, instead of the two loops that are told above
     #[arg(long = "rate", help_heading = LOAD, value_name = "R", value_delimiter = ',', value_parser = rate)]
@@ -85,7 +86,7 @@ pub struct Bench {
     warmup: Duration,
     /// How often each measurement is made
     #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 3,
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
+          value_parser = number(1..=1000))]
     rounds: u32,
     /// Processors for servers, such as 0,2-5 (Linux) [default: all but the generator's]
     #[arg(long, help_heading = MEASURING, value_name = "CPUS")]
@@ -141,6 +142,13 @@ fn size(text: &str) -> Result<usize, String> {
     match units::size(text)? {
         size if size > SIZE_MAX => Err("it must be at most 1g".into()),
         size => Ok(size),
+    }
+}
+
+fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(format!("it must be a whole number from {} to {}", range.start(), range.end())),
     }
 }
 
