@@ -519,6 +519,10 @@ fn what_cannot_be_measured_is_told() {
         let said = complaint(&[&format!("--connections=1,{wrong}")], 2);
         assert!(said.contains("it must be a whole number from 1 to 1000000"), "{said}");
     }
+    if cfg!(target_os = "linux") {
+        let said = complaint(&["--server-cpus", "0,1023"], 2);
+        assert!(said.contains("--server-cpus 0,1023: there is no processor 1023, but 0"), "{said}");
+    }
     let said = complaint(&["--size", "64,100g"], 2);
     assert!(said.contains("'100g' for '--size <SIZE>': it must be at most 1g"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! Which processors run what, on Linux: servers on some, the generator on another.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::str::FromStr;
 
@@ -108,6 +109,12 @@ pub fn bind(cpus: &Cpus) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub fn bind(cpus: &Cpus) -> io::Result<()> {
     if cpus.0.is_empty() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+}
+
+/// The processors that there are; none where that can't be told.
+pub fn online() -> Cpus {
+    let told = fs::read_to_string("/sys/devices/system/cpu/online").ok();
+    told.and_then(|text| text.trim_end().parse().ok()).unwrap_or_else(|| Cpus(allowed()))
 }
 
 /// The processors that we may run on; none where that can't be told.

@@ -23,7 +23,7 @@ use super::{Failure, cannot_write, descriptors, print, units};
 use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
 use crate::bench::measure::Conditions;
-use crate::bench::pinning::{Cpus, Pinning, bind};
+use crate::bench::pinning::{Cpus, Pinning, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
 use crate::bench::report;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
@@ -170,6 +170,7 @@ impl Bench {
         let points = grid.points();
         let descriptors = self.room_for(&points)?;
         self.can_be_written()?;
+        self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
         let results = Results {
             schema: SCHEMA.into(),
@@ -219,6 +220,18 @@ impl Bench {
             sizes: self.sizes.iter().map(|&size| size as u64).collect(),
             depths: self.depths.clone(),
         }
+    }
+
+    /// Looks whether there are the processors that were asked for.
+    fn has_processors(&self) -> Result<(), Failure> {
+        let online = online();
+        let asked = [("--server-cpus", &self.server_cpus), ("--client-cpus", &self.client_cpus)];
+        for (option, cpus) in asked.into_iter().filter_map(|(option, cpus)| Some((option, cpus.as_ref()?))) {
+            if let (false, Some(none)) = (online.0.is_empty(), cpus.0.iter().find(|cpu| !online.0.contains(cpu))) {
+                return Err(Failure::of_usage(format!("{option} {cpus}: there is no processor {none}, but {online}")));
+            }
+        }
+        Ok(())
     }
 
     /// Raises the limit of open files, which has to do for all connections, and returns it.
