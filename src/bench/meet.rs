@@ -53,8 +53,12 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
             let talk = Talk::echo(size);
             let sent = talk.out(0, 0, size.min(ECHO_LEN_MAX)).to_vec();
             stream.write_all(&sent).map_err(failed)?;
-            let mut back = vec![0; sent.len()];
-            stream.read_exact(&mut back).map_err(failed)?;
+            let mut back = Vec::new();
+            (&stream).take(sent.len() as u64).read_to_end(&mut back).map_err(failed)?;
+            if back.len() < sent.len() {
+                let (came, asked) = (back.len(), sent.len());
+                return Err(format!("{address} is no echo server: it has closed after {came} of {asked} bytes"));
+            }
             if back != sent {
                 return Err(format!("{address} is no echo server: {} came back", Escaped(&back)));
             }
