@@ -304,7 +304,7 @@ fn bench_warmed_up(warmup: &str, args: &[&str]) -> Results {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
     let results = Results::read(file.path()).unwrap();
-    assert_eq!(told.lines().filter(|line| line.contains("requests/s, p50")).count(), results.runs.len(), "{told}");
+    assert_eq!(told.lines().filter(|line| line.contains("; generator ")).count(), results.runs.len(), "{told}");
     let table = text(&output.stdout);
     assert!(results.subjects.iter().all(|subject| table.contains(&subject.name)), "{table}");
     results

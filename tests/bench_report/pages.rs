@@ -178,6 +178,7 @@ fn pages_are_well_formed_and_load_nothing() {
 fn every_plot_is_there_with_every_server_and_has_a_name_and_a_table() {
     let results = [fixtures::measured(5, &[1, 50, 1000], 3, true)];
     let page = report::html(&results);
+    assert!(page.contains("Latency, 99th percentile, median of the rounds"));
     let tree = parsed(&page);
     let mut wanted = Vec::new();
     for part in 1..=2 {

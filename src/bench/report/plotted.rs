@@ -79,7 +79,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
         return None;
     }
     let by = group.axis.title();
-    let mut grid = Grid::new(format!("{title}, median of the rounds"));
+    let mut grid = Grid::new(format!("{}, median of the rounds", title.trim_end_matches(',')));
     grid.key("server", false, series.iter().map(|series| series.name.as_str().into()).collect());
     for &x in &xs {
         let cells = series.iter().map(|series| {

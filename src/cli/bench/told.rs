@@ -2,17 +2,18 @@
 
 use clap::ValueEnum;
 
+use crate::bench::report::words::counted;
 use crate::bench::results::{Histogram, Kept, Pace, Point, Run};
 
 /// A point in a few words.
 pub fn shown(point: &Point) -> String {
     let workload = point.workload.to_possible_value().expect("every workload has a name");
-    let mut words = format!("{} {} connections", workload.get_name(), point.connections);
+    let mut words = format!("{} {}", workload.get_name(), counted(point.connections.into(), "connection"));
     if point.idle > 0 {
         words += &format!(" beside {} idle", point.idle);
     }
     if point.size > 0 {
-        words += &format!(", {} bytes", point.size);
+        words += &format!(", {}", counted(point.size, "byte"));
     }
     if point.depth > 1 {
         words += &format!(", {} deep", point.depth);
@@ -28,17 +29,18 @@ pub fn shown(point: &Point) -> String {
 pub fn line(run: &Run) -> String {
     let micros = |histogram: &Histogram, quantile| histogram.quantile(quantile).unwrap_or_default() as f64 / 1e3;
     let latency = |quantile| micros(&run.latency, quantile);
-    let mut line = format!(
-        "{} {}, round {}: {:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs, max {:.0} µs",
-        run.subject,
-        shown(&run.point),
-        run.round,
-        run.replies as f64 / run.seconds.max(f64::MIN_POSITIVE),
-        latency(0.5),
-        latency(0.99),
-        latency(0.999),
-        latency(1.0),
-    );
+    let mut line = format!("{} {}, round {}: ", run.subject, shown(&run.point), run.round);
+    line += &match run.replies {
+        0 => "no replies".into(),
+        replies => format!(
+            "{:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs, max {:.0} µs",
+            replies as f64 / run.seconds.max(f64::MIN_POSITIVE),
+            latency(0.5),
+            latency(0.99),
+            latency(0.999),
+            latency(1.0),
+        ),
+    };
     if let (Some(server), 1..) = (&run.server, run.replies) {
         let each = (server.user_seconds + server.system_seconds) * 1e6 / run.replies as f64;
         line += &format!(", {each:.2} µs of processor time");
@@ -47,7 +49,7 @@ pub fn line(run: &Run) -> String {
         }
         line += " each";
     }
-    if let Some(service) = &run.service {
+    if let (Some(service), 1..) = (&run.service, run.replies) {
         let (p50, p99) = (micros(service, 0.5), micros(service, 0.99));
         line += &format!(", since they were sent p50 {p50:.0} µs, p99 {p99:.0} µs");
     }
@@ -74,4 +76,34 @@ pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept) 
         None => "at no rate that was tried".into(),
     };
     format!("{subject} {}, round {round}: keeps {objective} {where_to}", shown(point))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::results::{GeneratorUse, Workload};
+
+    #[test]
+    fn a_run_without_replies_has_no_figures() {
+        let point = Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let run = Run {
+            subject: "mute".into(),
+            point,
+            round: 1,
+            seconds: 1.0,
+            replies: 0,
+            reply_bytes: 0,
+            errors: [("unanswered".to_owned(), 1)].into(),
+            unsent: 0,
+            latency: Histogram { buckets: vec![(2_000_000_000, 1)] },
+            service: Some(Histogram::default()),
+            connect: None,
+            over_time: Vec::new(),
+            server: None,
+            generator: GeneratorUse::default(),
+            doubt: None,
+        };
+        let said = "mute echo 1 connection, 64 bytes, closed loop, round 1: no replies, 1 times unanswered; generator 0 % busy";
+        assert_eq!(line(&run), said);
+    }
 }
