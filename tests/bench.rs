@@ -461,6 +461,8 @@ fn an_objective_is_looked_for() {
     let [kept] = &results.kept[..] else { panic!("{:?}", results.kept) };
     assert_eq!((kept.subject.as_str(), kept.round, kept.objective.as_str()), ("reactor", 1, "max<1h"));
     assert!(results.runs.len() >= 2 && results.runs[0].point.pace == Pace::Closed);
+    assert!(results.runs.iter().all(|run| run.is_trial == (run.point.pace != Pace::Closed)));
+    assert!(kept.trials(&results.runs).count() == results.runs.len() - 1);
     // Everything is in time, so only what couldn't be sent may have lowered it.
     assert!(kept.rate_per_second.is_none_or(|rate| rate > 0.0));
 }

@@ -180,6 +180,7 @@ fn run(
         subject: subject.name.clone(),
         point: point.clone(),
         round,
+        is_trial: false,
         seconds: measured.seconds,
         replies: tally.replies,
         reply_bytes: tally.replies * talk.reply_len(),

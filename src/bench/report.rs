@@ -5,6 +5,7 @@ pub mod document;
 pub mod grid;
 pub mod html;
 pub mod markdown;
+pub mod objectives;
 pub mod plot;
 pub mod plotted;
 pub mod svg;
@@ -33,6 +34,7 @@ pub fn side_by_side(files: Vec<(String, Results)>) -> Vec<Results> {
         };
         results.subjects.iter_mut().for_each(|subject| rename(&mut subject.name));
         results.runs.iter_mut().for_each(|run| rename(&mut run.subject));
+        results.kept.iter_mut().for_each(|kept| rename(&mut kept.subject));
     }
     all
 }

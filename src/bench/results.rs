@@ -37,7 +37,7 @@ pub struct Results {
 pub struct Kept {
     /// The server's name.
     pub subject: String,
-    /// What it was asked to do, but for the rate.
+    /// What it was asked to do in the closed loop that told how far to look; the trials are the same in the open loop.
     pub point: Point,
     /// Which time round, from 1.
     pub round: u32,
@@ -150,6 +150,9 @@ pub struct Run {
     pub point: Point,
     /// Which time round, from 1.
     pub round: u32,
+    /// Whether it was made to look for a rate, which is its own then: it can't be held against runs of other servers.
+    #[serde(default)]
+    pub is_trial: bool,
     /// How long was measured, after warming up.
     pub seconds: f64,
     /// Replies that were right.

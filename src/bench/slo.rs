@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::results::Run;
+use super::results::{Kept, Point, Run};
+use super::summary::Axis;
 
 /// A part of all requests, and what they may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +52,36 @@ impl Objective {
         let latency = run.latency.quantile(self.quantile);
         let is_in_time = latency.is_some_and(|ns| u128::from(ns) < self.latency.as_nanos());
         is_in_time && run.replies > 0 && run.unsent == 0 && run.errors.is_empty()
+    }
+}
+
+impl Kept {
+    /// The runs of its search, in their order, out of all that were made.
+    pub fn trials<'a>(&self, runs: &'a [Run]) -> impl Iterator<Item = &'a Run> {
+        let is_of_it = |run: &&Run| {
+            let point = Point { pace: self.point.pace, ..run.point.clone() };
+            run.is_trial && run.round == self.round && run.subject == self.subject && point == self.point
+        };
+        runs.iter().filter(is_of_it)
+    }
+
+    /// Why the rate may not be the server's own, if so: the best trial is in doubt, or those that failed next to it are, or,
+    /// if none did, the closed loop above which nothing was tried. Where requests went wrong there, that's the server's, and
+    /// reason enough to fail, whatever the generator did.
+    pub fn doubt<'a>(&self, runs: &'a [Run]) -> Option<&'a str> {
+        let rate = |run: &Run| Axis::Rate.of(&run.point);
+        let kept = self.rate_per_second.unwrap_or(0.0);
+        let without_errors = |run: &'a Run| run.doubt.as_deref().filter(|_| run.errors.is_empty());
+        let best = self.trials(runs).filter(|run| rate(run) == kept).last();
+        let failed = self.trials(runs).map(rate).filter(|&rate| rate > kept).min_by(f64::total_cmp);
+        let limit = match failed {
+            Some(failed) => self.trials(runs).filter(|run| rate(run) == failed).find_map(without_errors),
+            None => {
+                let loops = runs.iter().filter(|run| run.subject == self.subject && run.point == self.point);
+                loops.filter(|run| !run.is_trial).find_map(without_errors)
+            }
+        };
+        best.and_then(|run| run.doubt.as_deref()).or(limit)
     }
 }
 

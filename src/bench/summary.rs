@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::results::{Histogram, Pace, Point, Results, Run, Schedule, ServerUse, Subject, Workload};
 use super::stats::{Difference, Ratio, Spread, differences};
 
-/// One or several [`Results`], in rows.
+/// One or several [`Results`], in rows; but for trials, each of which has a rate of its own.
 #[derive(Debug)]
 pub struct Summary<'a> {
     /// All servers; the others are held against the first.
@@ -123,7 +123,7 @@ impl<'a> Summary<'a> {
         for (source, results) in all.iter().enumerate() {
             let before = subjects.len();
             subjects.extend(&results.subjects);
-            for run in &results.runs {
+            for run in results.runs.iter().filter(|run| !run.is_trial) {
                 let found = results.subjects.iter().position(|subject| subject.name == run.subject);
                 let Some(subject) = found.map(|index| before + index) else { continue };
                 match rows.iter_mut().find(|row| row.subject == subject && *row.point == run.point) {
@@ -167,18 +167,26 @@ fn groups(rows: Vec<Row<'_>>) -> Vec<Group<'_>> {
 /// In which number a point differs from those that it's to be seen beside.
 fn axis(point: &Point, rows: &[Row<'_>]) -> Axis {
     let same_but_rate = |other: &Point| Axis::Rate.joins(point, other) && other.pace != point.pace;
-    match point.workload {
-        Workload::Idle => Axis::Idle,
-        Workload::Echo | Workload::App | Workload::AppClose | Workload::Connect | Workload::Stream | Workload::Slow => {
-            match rows.iter().any(|row| same_but_rate(row.point)) {
-                true => Axis::Rate,
-                false => Axis::Connections,
-            }
-        }
+    match Axis::of_workload(point.workload) {
+        Axis::Connections if rows.iter().any(|row| same_but_rate(row.point)) => Axis::Rate,
+        axis => axis,
     }
 }
 
 impl Axis {
+    /// In which number the points of a workload differ, if it's not the rate.
+    pub fn of_workload(workload: Workload) -> Axis {
+        match workload {
+            Workload::Idle => Axis::Idle,
+            Workload::Echo
+            | Workload::App
+            | Workload::AppClose
+            | Workload::Connect
+            | Workload::Stream
+            | Workload::Slow => Axis::Connections,
+        }
+    }
+
     /// The number of a point.
     pub fn of(self, point: &Point) -> f64 {
         match (self, point.pace) {
@@ -280,12 +288,9 @@ impl Row<'_> {
         errors
     }
 
-    /// Why no verdict is drawn from it, if so. What differs in its numbers alone is told once.
+    /// Why no verdict is drawn from it, if so.
     pub fn doubts(&self) -> Vec<&str> {
-        let doubts = self.runs.iter().filter_map(|run| run.doubt.as_deref());
-        let by_words: BTreeMap<String, &str> =
-            doubts.map(|doubt| (doubt.replace(|c: char| c.is_ascii_digit(), ""), doubt)).collect();
-        by_words.into_values().collect()
+        told_once(self.runs.iter().filter_map(|run| run.doubt.as_deref()))
     }
 
     /// Whether the generator was [hardly faster](Run::is_close) in any of its runs.
@@ -297,6 +302,13 @@ impl Row<'_> {
     pub fn is_doubtful(&self) -> bool {
         self.runs.iter().any(|run| run.doubt.is_some())
     }
+}
+
+/// Doubts of several runs, of which those that differ in their numbers alone are one.
+pub fn told_once<'a>(doubts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let by_words: BTreeMap<String, &str> =
+        doubts.map(|doubt| (doubt.replace(|c: char| c.is_ascii_digit(), ""), doubt)).collect();
+    by_words.into_values().collect()
 }
 
 impl Figure {

@@ -31,7 +31,6 @@ use crate::bench::slo::{Objective, search};
 use crate::text::reason;
 use servers::Servers;
 use session::{Session, Stop};
-use told::found;
 
 /// Put the same load on several servers, in turn, and compare what they make of it
 ///
@@ -282,7 +281,7 @@ impl Bench {
             let Some(highest) = throughput(&session.results.runs, name, point) else { continue };
             let name = name.clone();
             let rate_per_second = search::<Stop>(highest, |rate| {
-                let run = session.turn(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
+                let run = session.trial(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
                 Ok(objective.is_kept(run))
             })?;
             let (point, objective) = (point.clone(), objective.to_string());
@@ -305,8 +304,7 @@ impl Bench {
         }
         let all = slice::from_ref(results);
         self.reports.write(all)?;
-        let kept: String = results.kept.iter().map(|kept| format!("{}\n", found(kept))).collect();
-        print((report::table(all) + &kept).as_bytes())
+        print(report::table(all).as_bytes())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use multiconn::bench::json::SCHEMA;
 use multiconn::bench::results::{
-    GeneratorUse, Histogram, Machine, Pace, Point, Results, Run, Schedule, ServerUse, Slice, Subject, Workload,
+    GeneratorUse, Histogram, Kept, Machine, Pace, Point, Results, Run, Schedule, ServerUse, Slice, Subject, Workload,
 };
 
 /// Random numbers (SplitMix64).
@@ -139,6 +139,7 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
         subject: name.into(),
         point,
         round,
+        is_trial: false,
         seconds,
         replies,
         reply_bytes: replies * 64,
@@ -169,12 +170,40 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
     }
 }
 
+/// Of two models, with the searches for the highest rate that keeps an objective: in each round, the one that was found,
+/// and the one next to it, which failed twice.
+pub fn searched() -> Results {
+    let mut results = measured(2, &[1, 50], 3, false);
+    let mut noise = Noise(9);
+    for connections in [1, 50] {
+        for round in 1..=3 {
+            for (model, rate) in [(0, 20_000.0), (1, 10_000.0)] {
+                let rate = rate + 1000.5 * f64::from(round) + f64::from(connections);
+                for rate in [1.02 * rate, 1.02 * rate, rate] {
+                    let pace = Pace::Open { rate_per_second: rate, schedule: Schedule::Even };
+                    let trial = run(model, point(connections, pace), round, &mut noise);
+                    results.runs.push(Run { is_trial: true, ..trial });
+                }
+                results.kept.push(Kept {
+                    subject: MODELS[model].0.into(),
+                    point: point(connections, Pace::Closed),
+                    round,
+                    objective: "p99<5ms".into(),
+                    rate_per_second: Some(rate),
+                });
+            }
+        }
+    }
+    results
+}
+
 /// One in which nothing has happened, in one second.
 pub fn empty_run() -> Run {
     Run {
         subject: "reactor".into(),
         point: point(1, Pace::Closed),
         round: 1,
+        is_trial: false,
         seconds: 1.0,
         replies: 0,
         reply_bytes: 0,

@@ -5,5 +5,6 @@ mod common;
 mod files;
 mod fixtures;
 mod honesty;
+mod objectives;
 mod pages;
 mod plots;

@@ -67,6 +67,7 @@ pub fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
         ("rates", vec![rates]),
         ("several", report::side_by_side(vec![named("before"), named("after")])),
         ("hostile", vec![fixtures::hostile()]),
+        ("objective", vec![fixtures::searched()]),
     ]
 }
 

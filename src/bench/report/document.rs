@@ -4,7 +4,7 @@ use super::super::results::{FASTER_BY, Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
 use super::grid::{Cell, Grid, Mark};
-use super::words;
+use super::{objectives, words};
 
 /// A report in words and tables.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Document {
     pub title: String,
     /// What a reader must know of all of it.
     pub notes: Vec<String>,
-    /// One for each group of points.
+    /// One for each group of points, and then one for each objective that was looked for at such a group.
     pub sections: Vec<Section>,
     /// Where, when and how it was measured.
     pub sources: Vec<Source>,
@@ -58,7 +58,12 @@ impl Document {
         Document {
             title: title(summary),
             notes: notes(all, summary),
-            sections: summary.groups.iter().map(|group| section(group, summary)).collect(),
+            sections: summary
+                .groups
+                .iter()
+                .map(|group| section(group, summary))
+                .chain(objectives::sections(all))
+                .collect(),
             sources: all.iter().map(source).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! A report as one page that needs nothing but itself: no script, no font, no network. It is well-formed XML too.
 
 use std::fmt::Write;
+use std::iter;
 
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
@@ -20,7 +21,9 @@ pub fn html(all: &[Results]) -> String {
         plot::STYLE
     );
     header(&mut page, &document, &summary);
-    for (index, (section, group)) in document.sections.iter().zip(&summary.groups).enumerate() {
+    // Behind those of groups there are those of objectives, which have no plots.
+    let groups = summary.groups.iter().map(Some).chain(iter::repeat(None));
+    for (index, (section, group)) in document.sections.iter().zip(groups).enumerate() {
         part(&mut page, index + 1, section, group);
     }
     sources(&mut page, &document);
@@ -86,7 +89,7 @@ fn list(page: &mut String, class: &str, items: &[String]) {
     page.push_str("</ul>\n");
 }
 
-fn part(page: &mut String, number: usize, section: &Section, group: &Group<'_>) {
+fn part(page: &mut String, number: usize, section: &Section, group: Option<&Group<'_>>) {
     let _ = writeln!(page, "<section id=\"part-{number}\">\n<h2>{}</h2>", escaped(&capital(&section.title)));
     if !section.verdicts.is_empty() {
         page.push_str("<h3>What the comparison says</h3>\n<div class=\"verdicts\">\n");
@@ -110,15 +113,17 @@ fn part(page: &mut String, number: usize, section: &Section, group: &Group<'_>) 
         let _ = writeln!(page, "<h3>Doubts and errors ({DOUBT})</h3>");
         list(page, "doubts", &section.doubts);
     }
-    page.push_str("<div class=\"plots\">\n");
-    for plotted in plotted::over_points(group) {
-        figure(page, number, &plotted);
+    if let Some(group) = group {
+        page.push_str("<div class=\"plots\">\n");
+        for plotted in plotted::over_points(group) {
+            figure(page, number, &plotted);
+        }
+        page.push_str("</div>\n<div class=\"plots\">\n");
+        for plotted in plotted::at_points(group) {
+            figure(page, number, &plotted);
+        }
+        page.push_str("</div>\n<h3>All figures</h3>\n");
     }
-    page.push_str("</div>\n<div class=\"plots\">\n");
-    for plotted in plotted::at_points(group) {
-        figure(page, number, &plotted);
-    }
-    page.push_str("</div>\n<h3>All figures</h3>\n");
     for grid in &section.grids {
         table(page, grid);
     }

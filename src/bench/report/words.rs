@@ -178,25 +178,31 @@ pub fn range(figure: Figure, spread: Spread) -> String {
 /// What was asked for at all points of a group.
 pub fn group(group: &Group<'_>) -> String {
     let point = group.rows[0].point;
+    format!("{}, {}", work(group.axis, point), pace(point.pace))
+}
+
+/// The same, however requests are timed.
+pub fn work(axis: Axis, point: &Point) -> String {
     let mut parts = vec![workload(point.workload).to_owned(), counted(point.size, "byte")];
     if point.depth > 1 {
         parts.push(format!("{} deep", point.depth));
     }
-    if group.axis != Axis::Connections {
+    if axis != Axis::Connections {
         parts.push(counted(point.connections.into(), "busy connection"));
     }
-    if group.axis != Axis::Idle && point.idle > 0 {
+    if axis != Axis::Idle && point.idle > 0 {
         parts.push(counted(point.idle.into(), "idle connection"));
     }
-    parts.push(
-        match point.pace {
-            Pace::Closed => "closed loop",
-            Pace::Open { schedule: Schedule::Even, .. } => "open loop, even",
-            Pace::Open { schedule: Schedule::Poisson, .. } => "open loop, Poisson",
-        }
-        .into(),
-    );
     parts.join(", ")
+}
+
+/// How requests are timed, whatever their rate.
+pub fn pace(pace: Pace) -> &'static str {
+    match pace {
+        Pace::Closed => "closed loop",
+        Pace::Open { schedule: Schedule::Even, .. } => "open loop, even",
+        Pace::Open { schedule: Schedule::Poisson, .. } => "open loop, Poisson",
+    }
 }
 
 /// In which number a point differs from the others.

@@ -53,8 +53,15 @@ impl<'a> Session<'a> {
         turns(self.subjects.len(), rounds).try_for_each(|turn| self.turn(turn.subject, point, turn.round).map(drop))
     }
 
+    /// One subject at `point`, the rate of which is tried.
+    pub fn trial(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, Stop> {
+        let run = self.turn(subject, point, round)?;
+        run.is_trial = true;
+        Ok(run)
+    }
+
     /// One subject at `point`, once.
-    pub fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, Stop> {
+    fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&mut Run, Stop> {
         if self.conditions.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
@@ -82,7 +89,7 @@ impl<'a> Session<'a> {
                 }
                 self.bar.inc(1);
                 self.results.runs.push(*run);
-                Ok(self.results.runs.last().expect("it was added just now"))
+                Ok(self.results.runs.last_mut().expect("it was added just now"))
             }
             Ok(Outcome::Interrupted) => Err(Stop::Interrupted),
             Err(_) if self.conditions.interrupted.load(Ordering::Relaxed) => Err(Stop::Interrupted),
@@ -92,7 +99,7 @@ impl<'a> Session<'a> {
 
     /// Takes note of what a search has found.
     pub fn keep(&mut self, kept: Kept) {
-        self.say(&found(&kept));
+        self.say(&found(&kept, kept.doubt(&self.results.runs)));
         self.results.kept.push(kept);
     }
 

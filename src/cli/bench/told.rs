@@ -7,6 +7,15 @@ use crate::bench::results::{Histogram, Kept, Pace, Point, Run};
 
 /// A point in a few words.
 pub fn shown(point: &Point) -> String {
+    let pace = match point.pace {
+        Pace::Closed => "closed loop".into(),
+        Pace::Open { rate_per_second, .. } => format!("{rate_per_second:.0}/s due"),
+    };
+    format!("{}, {pace}", work(point))
+}
+
+/// The same, however requests are timed.
+fn work(point: &Point) -> String {
     let workload = point.workload.to_possible_value().expect("every workload has a name");
     let mut words = format!("{} {}", workload.get_name(), counted(point.connections.into(), "connection"));
     if point.idle > 0 {
@@ -19,10 +28,6 @@ pub fn shown(point: &Point) -> String {
         words += &format!(", {} deep", point.depth);
     }
     words
-        + &match point.pace {
-            Pace::Closed => ", closed loop".into(),
-            Pace::Open { rate_per_second, .. } => format!(", {rate_per_second:.0}/s due"),
-        }
 }
 
 /// A run in a line.
@@ -69,19 +74,36 @@ pub fn line(run: &Run) -> String {
     line
 }
 
-/// What a search has found, in a line.
-pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept) -> String {
+/// What a search has found, in a line, and why that is in doubt, if so.
+pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept, doubt: Option<&str>) -> String {
     let where_to = match rate_per_second {
         Some(rate) => format!("up to {rate:.0} requests/s"),
         None => "at no rate that was tried".into(),
     };
-    format!("{subject} {}, round {round}: keeps {objective} {where_to}", shown(point))
+    let doubt = doubt.map(|doubt| format!("; IN DOUBT: {doubt}")).unwrap_or_default();
+    format!("{subject} {}, open loop, round {round}: keeps {objective} {where_to}{doubt}", work(point))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bench::results::{GeneratorUse, Workload};
+
+    #[test]
+    fn what_a_search_has_found_is_of_the_open_loop_and_says_its_doubt() {
+        let point =
+            Point { workload: Workload::Echo, connections: 50, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let kept = Kept {
+            subject: "reactor".into(),
+            point,
+            round: 2,
+            objective: "p99<5ms".into(),
+            rate_per_second: Some(5723.3),
+        };
+        let line = "reactor echo 50 connections, 64 bytes, open loop, round 2: keeps p99<5ms up to 5723 requests/s";
+        assert_eq!(found(&kept, None), line);
+        assert_eq!(found(&kept, Some("only 12 replies came")), format!("{line}; IN DOUBT: only 12 replies came"));
+    }
 
     #[test]
     fn a_run_without_replies_has_no_figures() {
@@ -101,6 +123,7 @@ mod tests {
             over_time: Vec::new(),
             server: None,
             generator: GeneratorUse::default(),
+            is_trial: false,
             doubt: None,
         };
         let said = "mute echo 1 connection, 64 bytes, closed loop, round 1: no replies, 1 times unanswered; generator 0 % busy";
