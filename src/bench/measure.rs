@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use super::load::{Finish, Load, Measured, Moment, SETTLING, Talk, UNANSWERED};
 use super::meet::meet;
 use super::pinning::{self, Cpus, Pinning};
-use super::results::{FASTER_BY, GeneratorUse, Histogram, Pace, Point, Run, ServerUse, Workload};
+use super::results::{FASTER_BY, GeneratorUse, Histogram, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
@@ -76,9 +76,8 @@ pub fn measure(
             // measured: who looks may not get a processor for long from a server that has thousands of threads at work.
             let waits = match moment {
                 Moment::Connected | Moment::Closing => true,
-                Moment::Begun => !is_open(point),
-                Moment::Loaded | Moment::Settling => false,
-                Moment::Underway { .. } | Moment::Halfway | Moment::Over => false,
+                Moment::Begun => !point.pace.is_open(),
+                Moment::Loaded | Moment::Settling | Moment::Underway { .. } | Moment::Halfway | Moment::Over => false,
             };
             // It has ended only if it panicked, and that is told below.
             let _ = say.send((moment, waits.then(|| seen.clone())));
@@ -104,8 +103,7 @@ pub fn measure(
     }
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
     let others = use_of_server.as_ref().zip(processors).map(|(server, processors)| {
-        let own = server.user_seconds + server.system_seconds;
-        usage::share_of_others(&conditions.pinning.servers, processors, own, usage::ticks_per_second())
+        usage::share_of_others(&conditions.pinning.servers, processors, server.cpu_seconds(), usage::ticks_per_second())
     });
     let doubt = ended.or_else(|| doubt(&measured, point, use_of_server.as_ref(), others, conditions));
     server.stop();
@@ -175,7 +173,7 @@ fn run(
 ) -> Run {
     let tally = &measured.tally;
     let histogram = Histogram::from;
-    let is_open = is_open(point);
+    let is_open = point.pace.is_open();
     Run {
         subject: subject.name.clone(),
         point: point.clone(),
@@ -197,13 +195,6 @@ fn run(
             lag: is_open.then(|| histogram(&tally.lag)),
         },
         doubt,
-    }
-}
-
-fn is_open(point: &Point) -> bool {
-    match point.pace {
-        Pace::Open { .. } => true,
-        Pace::Closed => false,
     }
 }
 
@@ -354,7 +345,7 @@ fn doubt(
             ),
         });
     }
-    if is_open(point) {
+    if point.pace.is_open() {
         let (lag, latency) = (tally.lag.quantile(0.99), tally.latency.quantile(0.99));
         if lag > LAG_NS_MAX && lag as f64 > LAG_SHARE_MAX * latency as f64 {
             return Some(format!("the generator was late: by {} µs at the 99th percentile", lag / 1000));
@@ -377,7 +368,7 @@ fn doubt(
 fn is_exhausted(server: &ServerUse, seconds: f64, conditions: &Conditions<'_>) -> bool {
     let cpus = conditions.pinning.servers.0.len().max(1) as f64;
     let at_once = f64::from(server.threads.max(1)).min(cpus);
-    server.user_seconds + server.system_seconds >= SERVER_BUSY * seconds * at_once
+    server.cpu_seconds() >= SERVER_BUSY * seconds * at_once
 }
 
 fn all_errors(measured: &Measured) -> String {
@@ -395,6 +386,7 @@ fn percent(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::bench::load::Tally;
+    use crate::bench::results::Pace;
 
     #[test]
     fn what_may_not_be_counted_is_left_out_and_said() {

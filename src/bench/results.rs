@@ -131,6 +131,16 @@ pub enum Pace {
     },
 }
 
+impl Pace {
+    /// Whether requests are due whatever the server does.
+    pub fn is_open(self) -> bool {
+        match self {
+            Pace::Open { .. } => true,
+            Pace::Closed => false,
+        }
+    }
+}
+
 /// How requests are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -185,7 +195,7 @@ pub const FASTER_BY: f64 = 1.5;
 impl Run {
     /// Whether the generator had so little time left in a closed loop that it can't be said to be [`FASTER_BY`] times as fast.
     pub fn is_close(&self) -> bool {
-        self.point.pace == Pace::Closed && self.generator.busy > 1.0 / FASTER_BY
+        !self.point.pace.is_open() && self.generator.busy > 1.0 / FASTER_BY
     }
 }
 
@@ -234,6 +244,13 @@ pub struct ServerUse {
     pub involuntary_switches: Option<u64>,
     /// System calls for each reply, counted in the warm-up, where the kernel tells.
     pub system_calls_per_request: Option<f64>,
+}
+
+impl ServerUse {
+    /// Processor time in all.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.user_seconds + self.system_seconds
+    }
 }
 
 /// What the load generator took, and how well it kept its schedule.

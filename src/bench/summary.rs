@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::results::{Histogram, Pace, Point, Results, Run, Schedule, ServerUse, Subject, Workload};
+use super::results::{Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
 use super::stats::{Difference, Ratio, Spread, differences};
 
 /// One or several [`Results`], in rows; but for trials, each of which has a rate of its own.
@@ -362,10 +362,10 @@ impl Figure {
             Figure::ConnectP99 => seconds(run.connect.as_ref()?, 0.99)?,
             Figure::Errors => run.errors.values().sum::<u64>() as f64,
             Figure::Unsent => run.unsent as f64,
-            Figure::CpuPerRequest => cpu_seconds(run.server.as_ref()?) / run.replies as f64,
+            Figure::CpuPerRequest => run.server.as_ref()?.cpu_seconds() / run.replies as f64,
             Figure::UserPerRequest => run.server.as_ref()?.user_seconds / run.replies as f64,
             Figure::SystemPerRequest => run.server.as_ref()?.system_seconds / run.replies as f64,
-            Figure::CpuPerGigabyte => cpu_seconds(run.server.as_ref()?) / (run.reply_bytes as f64 / 1e9),
+            Figure::CpuPerGigabyte => run.server.as_ref()?.cpu_seconds() / (run.reply_bytes as f64 / 1e9),
             Figure::MemoryAtRest => run.server.as_ref()?.memory_at_rest? as f64,
             Figure::MemoryPerConnection => memory_per_connection(run)?,
             Figure::MemoryPeak => run.server.as_ref()?.memory_peak? as f64,
@@ -390,16 +390,12 @@ impl Figure {
 
     /// Whether it depends on the server: at a given rate, the replies don't.
     fn compares_at(self, point: &Point) -> bool {
-        point.pace == Pace::Closed || !matches!(self, Figure::RequestsPerSecond | Figure::BytesPerSecond)
+        !point.pace.is_open() || !matches!(self, Figure::RequestsPerSecond | Figure::BytesPerSecond)
     }
 }
 
 fn seconds(histogram: &Histogram, q: f64) -> Option<f64> {
     histogram.quantile(q).map(|nanoseconds| nanoseconds as f64 / 1e9)
-}
-
-fn cpu_seconds(server: &ServerUse) -> f64 {
-    server.user_seconds + server.system_seconds
 }
 
 /// Memory may have shrunk in the meantime; that's none then.

@@ -72,6 +72,11 @@ impl Document {
 /// What stands for a row in doubt.
 pub const DOUBT: &str = "*";
 
+/// The name of a server whose row is in doubt.
+pub fn doubtful(name: &str) -> Cell {
+    Cell { text: format!("{name} {DOUBT}"), mark: Mark::Doubt }
+}
+
 /// What stands for a row of which the generator was hardly faster than the server.
 const CLOSE: &str = "~";
 
@@ -172,7 +177,7 @@ pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
     });
     grid.key(group.axis.title(), true, points.collect());
     let names = group.rows.iter().map(|row| match (row.is_doubtful(), row.is_close()) {
-        (true, _) => Cell { text: format!("{} {DOUBT}", row.name), mark: Mark::Doubt },
+        (true, _) => doubtful(row.name),
         (false, true) => format!("{} {CLOSE}", row.name).into(),
         (false, false) => row.name.into(),
     });

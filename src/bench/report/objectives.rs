@@ -3,8 +3,8 @@
 use super::super::results::{Kept, Point, Results};
 use super::super::stats::Spread;
 use super::super::summary::{Axis, Figure, told_once};
-use super::document::{DOUBT, Section};
-use super::grid::{Cell, Grid, Mark};
+use super::document::{Section, doubtful};
+use super::grid::{Cell, Grid};
 use super::words;
 
 /// A section for each objective and what was asked for with it, in the order in which they were looked for.
@@ -87,7 +87,7 @@ impl Row<'_> {
     fn server(&self) -> Cell {
         match self.doubts.is_empty() {
             true => self.name.into(),
-            false => Cell { text: format!("{} {DOUBT}", self.name), mark: Mark::Doubt },
+            false => doubtful(self.name),
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn line(run: &Run) -> String {
         ),
     };
     if let (Some(server), 1..) = (&run.server, run.replies) {
-        let each = (server.user_seconds + server.system_seconds) * 1e6 / run.replies as f64;
+        let each = server.cpu_seconds() * 1e6 / run.replies as f64;
         line += &format!(", {each:.2} µs of processor time");
         if let Some(calls) = server.system_calls_per_request {
             line += &format!(" and {calls:.2} system calls");
