@@ -170,8 +170,7 @@ impl Server {
 /// This crate's.
 fn reactor(spin: Duration) -> Server {
     let selector = MioSelector::new().expect("a selector");
-    let mut reactor = Reactor::new(selector, EchoService::default(), Config::default());
-    reactor.set_spin(spin);
+    let mut reactor = Reactor::new(selector, EchoService::default(), Config { spin, ..Config::default() });
     let addr = reactor.listen("127.0.0.1:0").expect("a free port")[0];
     let handle = reactor.handle();
     let thread = thread::spawn(move || reactor.run().expect("the selector works"));

@@ -169,9 +169,9 @@ struct Counted<T> {
 
 impl<T: Session> Session for Counted<T> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        let before = io.input.used();
+        let before = io.input().used();
         let result = self.session.advance(io, now);
-        self.used.set(self.used.get() + io.input.used() - before);
+        self.used.set(self.used.get() + io.input().used() - before);
         result
     }
 
@@ -181,10 +181,6 @@ impl<T: Session> Session for Counted<T> {
 
     fn is_idle(&self) -> bool {
         self.session.is_idle()
-    }
-
-    fn wants_input(&self) -> bool {
-        self.session.wants_input()
     }
 }
 

@@ -10,45 +10,34 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use multiconn::buffer::{Input, Outgoing};
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::protocols::echo::{Echo, EchoService};
 use multiconn::protocols::fixed::{self, FixedService};
 use multiconn::protocols::multiply::MultiplyService;
-use multiconn::session::{LocalName, Peer, Progress, Service, Session, SessionIo, Wakers};
+use multiconn::session::testing::Harness;
+use multiconn::session::{Progress, Service, Session};
 
 /// A call with `bytes`, of which nothing may be left.
-fn call(session: &mut impl Session, peer: &Peer, bytes: &[u8], out: &mut Outgoing, now: Instant) -> Progress {
-    out.clear();
-    let mut io = SessionIo {
-        input: Input::new(black_box(bytes)),
-        output: out.output(64 << 10),
-        input_ended: false,
-        hung_up: false,
-        messages_left: u32::MAX,
-        peer,
-        wakers: Wakers::default(),
-        local: LocalName::default(),
-    };
-    let progress = session.advance(&mut io, now).expect("a good request");
-    debug_assert!(io.input.is_empty() && !io.output.is_empty());
+fn call(session: &mut Harness<impl Session>, bytes: &[u8], now: Instant) -> Progress {
+    session.output.clear();
+    session.feed(black_box(bytes));
+    let progress = session.call(now).expect("a good request");
+    debug_assert!(session.unused().is_empty() && !session.output.is_empty());
     progress
 }
 
 /// Calls a session with `message` over and over.
 fn bench_kept(criterion: &mut Criterion, name: &str, mut service: impl Service, message: &[u8]) {
     let (peer, now) = (common::peer(), Instant::now());
-    let mut session = service.accept(&peer);
-    let mut out = Outgoing::default();
-    criterion.bench_function(name, |bench| bench.iter(|| call(&mut session, &peer, message, &mut out, now)));
+    let mut session = Harness::new(service.accept(&peer));
+    criterion.bench_function(name, |bench| bench.iter(|| call(&mut session, message, now)));
 }
 
 /// Makes a session for each `message`.
 fn bench_single(criterion: &mut Criterion, name: &str, mut service: impl Service, message: &[u8]) {
     let (peer, now) = (common::peer(), Instant::now());
-    let mut out = Outgoing::default();
     criterion.bench_function(name, |bench| {
-        bench.iter(|| call(&mut service.accept(&peer), &peer, message, &mut out, now));
+        bench.iter(|| call(&mut Harness::new(service.accept(&peer)), message, now));
     });
 }
 

@@ -31,11 +31,13 @@ struct Patient {
 
 impl Session for Patient {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        if io.input_ended {
+        // So that each is closed at once, whatever its peer may still send.
+        io.ignore_input();
+        if io.input_ended() {
             return Ok(Progress::Finished);
         }
-        if io.input.take_all().is_empty() && self.deadline.is_some_and(|deadline| now >= deadline) {
-            return Err(SessionError::Idle(TIMEOUT));
+        if io.input().take_all().is_empty() && self.deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(SessionError::timed_out("nothing came"));
         }
         self.deadline = self.timeout.map(|timeout| now + timeout);
         Ok(Progress::NeedInput)
@@ -43,11 +45,6 @@ impl Session for Patient {
 
     fn deadline(&self) -> Option<Instant> {
         self.deadline
-    }
-
-    /// So that each is closed at once, whatever its peer may still send.
-    fn wants_input(&self) -> bool {
-        false
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod outgoing;
 mod output;
+mod tail;
 
 pub use outgoing::Outgoing;
 pub(crate) use outgoing::{FileRange, Front, Repeat};
 pub use output::Output;
+pub use tail::Tail;
 
 /// Bytes received and not used yet: a slice and a cursor.
 #[derive(Debug)]

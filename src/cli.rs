@@ -47,6 +47,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::{self, Conversation};
 use crate::message::ProtocolError;
+use crate::protocols::app::AppError;
 use crate::session::{End, Session, SessionError};
 use crate::text::{printable, reason};
 use address::Address;
@@ -207,7 +208,7 @@ impl Failure {
     /// What has failed may be on our side: its session has found that we can't go on.
     fn ours<T>(conversation: &Conversation<T>) -> Option<&Failure> {
         match &conversation.end {
-            End::Failed(SessionError::Other(error)) => error.downcast_ref(),
+            End::Failed(error) => error.downcast_ref(),
             _ => None,
         }
     }
@@ -221,11 +222,19 @@ impl Failure {
         Failure::new(match &conversation.end {
             End::ConnectFailed(error) => cannot_connect(address, addr, &reason(error), error.kind()),
             end @ End::ConnectTimedOut(_) => cannot_connect(address, addr, &end.to_string(), io::ErrorKind::TimedOut),
-            End::Failed(SessionError::Protocol(error)) if !matches!(error, ProtocolError::ContentTooLong { .. }) => {
+            End::Failed(error) if is_malformed(error) => {
                 format!("the conversation with {addr} failed: malformed reply: {error}")
             }
             end => format!("the conversation with {addr} failed: {end}"),
         })
+    }
+}
+
+/// Whether a reply is no message at all, rather than one that is too long for us.
+fn is_malformed(error: &SessionError) -> bool {
+    match error.downcast_ref() {
+        Some(AppError::Protocol(error)) => !matches!(error, ProtocolError::ContentTooLong { .. }),
+        Some(_) | None => false,
     }
 }
 

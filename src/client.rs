@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::reactor::{Config, Reactor};
+use crate::connection;
+use crate::reactor::Reactor;
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Service, Session};
 
@@ -27,22 +28,25 @@ pub struct Conversation<T> {
 ///
 /// # Errors
 /// Where the event loop can't be set up or fails. What happens to a connection is in its conversation.
-///
-/// # Panics
-/// Where `addresses` is empty.
 pub fn converse<T: Session>(
     addresses: &[SocketAddr],
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
 ) -> io::Result<Vec<Conversation<T>>> {
-    let config = Config { connect_timeout: timeout, write_timeout: timeout, ..Config::default() };
+    let config = connection::Config {
+        connect_timeout: timeout,
+        write_timeout: timeout,
+        // A client's session knows best what it has asked for.
+        input_len_max: usize::MAX,
+        ..connection::Config::default()
+    };
     let mut reactor = Reactor::new(MioSelector::new()?, Ended(Vec::new()), config);
     for session in sessions {
         reactor.connect(addresses, session);
     }
     reactor.run()?;
     let Ended(mut conversations) = reactor.into_service();
-    conversations.sort_by_key(|conversation| conversation.peer.number);
+    conversations.sort_by_key(|conversation| conversation.peer.number());
     Ok(conversations)
 }
 

@@ -1,10 +1,12 @@
 //! One connection: a stream, a session, and what is known of both.
 //!
-//! What happens between them is in `serve.rs`, how bytes move in `transfer.rs`, and the way to the close in `close.rs`.
-//! Nothing in here waits: a [run](Connection::run) goes as far as it can, and says what it would have to wait for. Who
-//! waits, and for how many connections at once, is what concurrency models differ in.
+//! What happens between them is in `serve.rs`, what it asks of the system in `interest.rs`, how bytes move in
+//! `transfer.rs`, and the way to the close in `close.rs`. The stages it goes through are those of
+//! [`exchange`](crate::exchange). Nothing in here waits: a [run](Connection::run) goes as far as it can, and says what it
+//! would have to wait for. Which thread waits, and for how many connections at once, is what concurrency models differ in.
 
 mod close;
+mod interest;
 mod left_over;
 mod serve;
 mod transfer;
@@ -15,8 +17,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::buffer::Outgoing;
+use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
-use crate::session::{End, Peer, Progress, Session, Wakers};
+use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
+use close::{Draining, Lingering};
 use left_over::LeftOver;
 
 /// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
@@ -30,8 +34,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// `Duration::MAX` does not.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.
-    pub connections_max: usize,
+    /// How long a session may be [idle](Session::is_idle) with no output waiting: nothing comes, and nothing is sent.
+    pub idle_timeout: Duration,
     /// How long a peer may take none of the output that waits for it.
     pub write_timeout: Duration,
     /// How long, after a stop, what has begun may take to finish.
@@ -40,8 +44,11 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// Most bytes dropped in that time.
     pub linger_len_max: usize,
-    /// Bytes of waiting output from which on no further input is read or used: back-pressure.
+    /// Bytes of waiting output from which on no further input is read or used: back-pressure. 0 counts as 1.
     pub output_high_water: usize,
+    /// Most bytes of input that a session may leave unused, such as the beginning of a message. A protocol's own limit on
+    /// messages, which it can explain to its peer, is to be below this one.
+    pub input_len_max: usize,
     /// How long to wait for a connection of our own to open, for each address tried.
     pub connect_timeout: Duration,
 }
@@ -49,36 +56,64 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            connections_max: 1000,
+            idle_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             linger_timeout: Duration::from_secs(2),
             linger_len_max: 16 << 20,
             output_high_water: 64 << 10,
+            input_len_max: 16 << 20,
             connect_timeout: Duration::from_secs(10),
         }
     }
 }
 
-/// A connection. While it waits and nothing is left over, it owns no heap memory; and since nearly all do that nearly all
-/// the time, what is rare is behind a pointer.
+/// A connection. While it waits and nothing is left over, it owns no heap memory. Most connections are idle, so rarely
+/// used state is boxed.
 #[derive(Debug)]
 pub(crate) struct Connection<S, T> {
     pub stream: S,
     pub session: T,
     pub peer: Peer,
+    state: State,
     /// What the system has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
-    readiness: Readiness,
-    state: ConnectionState,
+    readable: bool,
+    writable: bool,
+    input_end: InputEnd,
+    output_end: OutputEnd,
     /// Why the session stopped last time.
     progress: Progress,
-    /// The peer's FIN has been read.
-    input_ended: bool,
-    /// The peer's FIN is known of, and the session has been told, be it read or not.
-    hung_up: bool,
     /// The session is to be called though nothing has come: its deadline has passed, or it was woken.
     is_due: bool,
+    /// The session knows that the server stops.
+    knows_stop: bool,
+    /// The session will never use any input.
+    ignores_input: bool,
+    /// When it has been idle for too long, if it's idle.
+    idle_until: Option<Instant>,
     left_over: LeftOver,
+}
+
+/// What is known of the peer's FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum InputEnd {
+    /// Nothing.
+    Open,
+    /// The system has reported it, or that the connection is broken.
+    Reported,
+    /// The session has been told, though unread bytes may come before it.
+    Told,
+    /// It has been read.
+    Read,
+}
+
+/// What has become of our own FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OutputEnd {
+    Open,
+    /// It's to be sent after the output.
+    Wanted,
+    Sent,
 }
 
 /// Buffers that every connection uses while it runs, so that one that waits needs none.
@@ -97,21 +132,34 @@ impl Default for Scratch {
 /// Bytes read at once.
 const READ_LEN: usize = 64 << 10;
 
+/// The stage of a connection, and what belongs to it.
 #[derive(Debug)]
-pub(crate) enum ConnectionState {
+pub(crate) enum State {
     /// Being opened by us.
     Connecting(Box<Connecting>),
-    /// Served.
-    Open,
+    /// Its session waits for a request.
+    Receiving,
+    /// Its session has read a request, and the reply is on its way.
+    Responding,
     /// The session is done; what it left in the output is being sent.
-    Draining {
-        end: Box<End>,
-        /// Whether input may still be on its way, at which a close would answer with a reset, and with that destroy
-        /// what the peer has not read yet.
-        linger: bool,
-    },
+    Draining(Box<Draining>),
     /// Our side has ended; input is dropped until the peer ends its own.
     Lingering(Box<Lingering>),
+    /// Over; or in the middle of a step, which takes the state, and leaves this one if it panics.
+    Closed,
+}
+
+impl State {
+    fn stage(&self) -> Stage {
+        match self {
+            State::Connecting(_) => Stage::Connecting,
+            State::Receiving => Stage::Receiving,
+            State::Responding => Stage::Responding,
+            State::Draining(_) => Stage::Draining,
+            State::Lingering(_) => Stage::Lingering,
+            State::Closed => Stage::Closed,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -121,58 +169,57 @@ pub(crate) struct Connecting {
     pub others: VecDeque<SocketAddr>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Lingering {
-    end: End,
-    until: Instant,
-    /// Bytes that may be dropped yet.
-    left: usize,
-}
-
 /// What a run of a connection came to.
 pub(crate) enum Outcome {
     /// It has nothing to do before one of these.
     Wait { interest: Interest, deadline: Option<Instant> },
     /// It has had its turn, and has more to do.
     Yield,
-    /// It could not be opened.
-    NotConnected(End),
+    /// It could not be opened. There may be other addresses to try.
+    NotConnected { end: End, others: VecDeque<SocketAddr> },
     /// It is over.
     Close(End),
 }
 
 impl<S, T> Connection<S, T> {
-    pub fn new(stream: S, session: T, peer: Peer, state: ConnectionState) -> Self {
-        let is_open = !matches!(state, ConnectionState::Connecting(_));
+    pub fn new(stream: S, session: T, peer: Peer, state: State) -> Self {
+        let is_open = !matches!(state, State::Connecting(_));
         Connection {
             stream,
             session,
             peer,
+            state,
             // A fresh socket has room, and often the first bytes have come along with the connection: trying saves the
             // registration, and with it two system calls, where they are all there is.
-            readiness: Readiness { readable: is_open, writable: is_open, read_closed: false },
-            state,
+            readable: is_open,
+            writable: is_open,
+            input_end: InputEnd::Open,
+            output_end: OutputEnd::Open,
+            // It is called once at the beginning.
             progress: Progress::Yield,
-            input_ended: false,
-            hung_up: false,
             is_due: false,
+            knows_stop: false,
+            ignores_input: false,
+            idle_until: None,
             left_over: LeftOver::default(),
         }
     }
 
     /// What the log calls it.
     pub fn name(&self) -> String {
-        match self.peer.number {
-            Some(_) => self.peer.to_string(),
-            None => format!("connection to {}", self.peer),
+        match self.peer.role {
+            Role::Opened(_) => self.peer.to_string(),
+            Role::Accepted => format!("connection to {}", self.peer),
         }
     }
 
     /// Takes note of what the system tells.
     pub fn ready(&mut self, readiness: Readiness) {
-        self.readiness.readable |= readiness.readable;
-        self.readiness.writable |= readiness.writable;
-        self.readiness.read_closed |= readiness.read_closed;
+        self.readable |= readiness.readable;
+        self.writable |= readiness.writable;
+        if readiness.read_closed {
+            self.input_end = self.input_end.max(InputEnd::Reported);
+        }
     }
 
     /// Takes note that its deadline has passed, or that its session was woken.
@@ -180,27 +227,28 @@ impl<S, T> Connection<S, T> {
         self.is_due = true;
     }
 
-    /// Makes it one that is told `words`, and closed.
-    pub fn refuse(&mut self, words: Outgoing, write_deadline: Instant) {
-        self.state = ConnectionState::Draining { end: Box::new(End::Refused), linger: true };
-        self.left_over.keep_output(words, write_deadline);
+    /// The stage that `event` leads to from `stage`, which is where the connection goes on: the table decides.
+    #[inline]
+    fn leads(&self, stage: Stage, event: Event) -> Stage {
+        let to = stage.on(event);
+        log::trace!("{}: {stage} --[ {event} ]--> {to}", self.peer);
+        to
     }
 
-    /// How it ends when it's cut off now.
-    pub fn take_end(&mut self) -> End {
-        match mem::replace(&mut self.state, ConnectionState::Open) {
-            ConnectionState::Connecting(_) | ConnectionState::Open => End::Cut,
-            ConnectionState::Draining { end, .. } if !self.left_over.has_output() => *end,
-            ConnectionState::Draining { .. } => End::Cut,
-            ConnectionState::Lingering(lingering) => lingering.end,
+    /// Lets `event` happen to a connection that is served.
+    #[inline]
+    fn pass(&mut self, event: Event) -> Stage {
+        let from = self.state.stage();
+        if crate::exchange::next(from, event).is_none() {
+            return from;
         }
-    }
-
-    pub fn take_other_addresses(&mut self) -> VecDeque<SocketAddr> {
-        match &mut self.state {
-            ConnectionState::Connecting(connecting) => mem::take(&mut connecting.others),
-            ConnectionState::Open | ConnectionState::Draining { .. } | ConnectionState::Lingering(_) => VecDeque::new(),
+        let to = self.leads(from, event);
+        match to {
+            Stage::Receiving => self.state = State::Receiving,
+            Stage::Responding => self.state = State::Responding,
+            Stage::Connecting | Stage::Draining | Stage::Lingering | Stage::Closed => {}
         }
+        to
     }
 }
 
@@ -221,51 +269,65 @@ pub(crate) struct Turn<'a> {
     /// Whether what has begun is to be finished, and nothing else begun.
     pub stopping: bool,
     /// Where the session gets what wakes it.
-    pub wakers: Wakers<'a>,
+    pub make_waker: MakeWaker<'a>,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// Goes on until it has to wait, has had its share, or is over.
+    /// Goes on until it has to wait, has had its share, or is over: the tutorial's `process_events`.
+    #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        match &self.state {
-            ConnectionState::Connecting(connecting) => self.finish_connecting(connecting.until, turn),
-            ConnectionState::Open => self.serve(turn),
-            ConnectionState::Draining { .. } => self.drain(turn),
-            ConnectionState::Lingering(_) => self.linger(turn),
+        if matches!(self.state, State::Receiving | State::Responding) {
+            return self.serve(turn);
+        }
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Connecting(connecting) => self.finish_connecting(connecting, turn),
+            State::Receiving | State::Responding => self.serve(turn),
+            State::Draining(draining) => self.drain(draining, turn),
+            State::Lingering(lingering) => self.linger(lingering, turn),
+            State::Closed => Outcome::Close(End::Panicked),
         }
     }
 
-    fn finish_connecting(&mut self, until: Instant, turn: &mut Turn<'_>) -> Outcome {
-        if mem::take(&mut self.readiness.writable) {
+    fn finish_connecting(&mut self, connecting: Box<Connecting>, turn: &mut Turn<'_>) -> Outcome {
+        if mem::take(&mut self.writable) {
             match self.stream.connected() {
                 Ok(true) => {
-                    self.state = ConnectionState::Open;
-                    self.readiness.writable = true;
+                    self.leads(Stage::Connecting, Event::Connected);
+                    self.state = State::Receiving;
+                    self.writable = true;
                     return self.serve(turn);
                 }
                 Ok(false) => {}
-                Err(error) => return Outcome::NotConnected(End::ConnectFailed(error)),
+                Err(error) => {
+                    self.leads(Stage::Connecting, Event::PeerGone);
+                    return Outcome::NotConnected { end: End::ConnectFailed(error), others: connecting.others };
+                }
             }
         }
-        if turn.now >= until {
-            return Outcome::NotConnected(End::ConnectTimedOut(turn.config.connect_timeout));
+        if turn.now >= connecting.until {
+            self.leads(Stage::Connecting, Event::DeadlinePassed);
+            let end = End::ConnectTimedOut(turn.config.connect_timeout);
+            return Outcome::NotConnected { end, others: connecting.others };
         }
         if turn.stopping {
+            self.leads(Stage::Connecting, Event::Stopped);
             return Outcome::Close(End::Stopped);
         }
+        self.state = State::Connecting(connecting);
         Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() }
     }
 
     /// When to run it though nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            ConnectionState::Connecting(connecting) => Some(connecting.until),
-            ConnectionState::Open => {
-                let deadlines = [self.session_deadline(), self.left_over.write_deadline()];
+            State::Connecting(connecting) => Some(connecting.until),
+            State::Receiving | State::Responding => {
+                let deadlines = [self.session_deadline(), self.left_over.write_deadline(), self.idle_until];
                 deadlines.into_iter().flatten().min()
             }
-            ConnectionState::Draining { .. } => self.left_over.write_deadline(),
-            ConnectionState::Lingering(lingering) => Some(lingering.until),
+            State::Draining(_) => self.left_over.write_deadline(),
+            State::Lingering(lingering) => Some(lingering.until),
+            State::Closed => None,
         }
     }
 

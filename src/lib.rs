@@ -36,12 +36,12 @@
 //!
 //! impl Session for Shout {
 //!     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-//!         if !io.output.has_room() {
+//!         if !io.output().has_room() {
 //!             return Ok(Progress::NeedRoom); // until the peer has read some of what it was sent
 //!         }
-//!         let capitals = io.input.take_all().to_ascii_uppercase();
-//!         io.output.push(&capitals);
-//!         Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+//!         let capitals = io.input().take_all().to_ascii_uppercase();
+//!         io.output().push(&capitals);
+//!         Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
 //!     }
 //! }
 //!
@@ -81,11 +81,14 @@ pub mod buffer;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
-mod connection;
+pub mod connection;
+pub mod exchange;
 pub mod folder;
+pub mod machine;
 pub mod message;
 #[cfg(feature = "models")]
 pub mod models;
+mod panics;
 #[cfg(feature = "models")]
 pub mod programs;
 pub mod protocols;

@@ -11,6 +11,7 @@ pub mod table;
 
 use std::fmt;
 
+use crate::buffer::Tail;
 pub use encoding::Encoding;
 pub(crate) use header::content_type;
 pub use header::{ByteOrder, ContentEncoding, ContentType, Jsonheader};
@@ -153,16 +154,18 @@ impl Heading {
 ///
 /// # Panics
 /// Where the names in `heading` make a header of more than 65,535 bytes.
-pub fn write_message(out: &mut Vec<u8>, heading: Heading, write_content: impl FnOnce(&mut Vec<u8>)) {
+#[doc(alias = "_create_message")]
+pub fn write_message<'a>(out: impl Into<Tail<'a>>, heading: Heading, write_content: impl FnOnce(&mut Tail<'a>)) {
     // The header needs the content's length, so the content is written first, and then the two change places.
-    let start = out.len();
+    let mut out = out.into();
     out.reserve(HEAD_LEN_TYPICAL);
-    write_content(out);
-    let content_len = out.len() - start;
+    write_content(&mut out);
+    let content_len = out.len();
     out.extend_from_slice(&[0; PROTOHEADER_LEN]);
-    header::write_jsonheader(out, heading, content_len);
-    let head_len = out.len() - start - content_len;
+    header::write_jsonheader(&mut out, heading, content_len);
+    let head_len = out.len() - content_len;
     let header_len = u16::try_from(head_len - PROTOHEADER_LEN).expect("a header of our own is short");
-    out[start + content_len..][..PROTOHEADER_LEN].copy_from_slice(&header_len.to_be_bytes());
-    out[start..].rotate_right(head_len);
+    let message = out.as_mut_slice();
+    message[content_len..][..PROTOHEADER_LEN].copy_from_slice(&header_len.to_be_bytes());
+    message.rotate_right(head_len);
 }

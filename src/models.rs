@@ -58,7 +58,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::connection;
-use crate::reactor::Handle;
+use crate::panics;
+use crate::reactor::{Config as ReactorConfig, Handle};
 use crate::selector;
 use crate::session::Service;
 use crate::text::reason;
@@ -139,10 +140,12 @@ pub struct Config {
     pub backlog: i32,
     /// The congestion control of its connections, where the system has several: reno, cubic, bbr. Otherwise its default.
     pub congestion_control: Option<String>,
-    /// How long a reactor asks before it sleeps, where that pays: see [`Reactor::set_spin`](crate::reactor::Reactor::set_spin).
+    /// Most connections at once under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
+    /// [`reactor::Config`](ReactorConfig::connections_max).
+    pub connections_max: usize,
+    /// How long these ask before they sleep; see [`reactor::Config`](ReactorConfig::spin).
     pub spin: Duration,
-    /// Limits and timeouts of each connection. `connections_max` is for the models with a reactor; the others have limits
-    /// of their own.
+    /// Limits and timeouts of each connection.
     pub connection: connection::Config,
     /// Threads with a reactor each, which share the connections: of [`Model::Reactor`], [`Model::Poll`] and
     /// [`Model::Select`].
@@ -164,6 +167,7 @@ impl Default for Config {
             names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
             backlog: 1024,
             congestion_control: None,
+            connections_max: ReactorConfig::default().connections_max,
             spin: Duration::ZERO,
             connection: connection::Config::default(),
             workers: 1,
@@ -172,6 +176,14 @@ impl Default for Config {
             children_max: 1024,
             reap: Reap::Signal,
         }
+    }
+}
+
+impl Config {
+    /// That of each reactor.
+    fn of_reactor(&self) -> ReactorConfig {
+        let Config { connections_max, spin, ref connection, .. } = *self;
+        ReactorConfig { connections_max, spin, connection: connection.clone() }
     }
 }
 
@@ -232,6 +244,9 @@ where
     if model == Model::Fork && service.shares_state() {
         return Err(ServeError::SharesState);
     }
+    if !model.is_reactor() && service.opens_connections() {
+        return Err(ServeError::OpensConnections);
+    }
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
     let congestion_control = config.congestion_control.as_deref();
@@ -264,6 +279,7 @@ fn with_desk<'a>(
     listening: Vec<Listening>,
     prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
 ) -> io::Result<(Handle, Run<'a>)> {
+    panics::prepare();
     let sockets = listening.into_iter().flat_map(|listening| listening.sockets);
     let listeners = sockets.map(selector::listener).collect::<io::Result<Vec<_>>>()?;
     let desk = Desk { listeners, orders: Orders::new()? };
@@ -278,6 +294,7 @@ fn no_thread(error: &io::Error) -> io::Error {
 
 /// Why a server can't be had.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ServeError {
     /// An address can't be listened on.
     Listen {
@@ -288,6 +305,9 @@ pub enum ServeError {
     },
     /// The service [shares state](Service::shares_state) between connections, and [`Model::Fork`] has no way to.
     SharesState,
+    /// The service [opens connections](Service::opens_connections), and this model has no way to run them beside those it
+    /// accepts.
+    OpensConnections,
     /// The system refuses something else that is needed.
     SetUp(io::Error),
 }
@@ -312,6 +332,9 @@ impl fmt::Display for ServeError {
                 "cannot serve this protocol with a process for each connection: its connections share state, and what one \
                  process changes no other would see"
             ),
+            Self::OpensConnections => {
+                write!(f, "cannot serve this protocol without a reactor: it opens connections of its own")
+            }
             Self::SetUp(error) => write!(f, "cannot set up the server: {}", reason(error)),
         }
     }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::buffer::Tail;
 use crate::protocols::command::{News, Program, Runner, Running, StartError};
 use crate::sys::{PollFd, poll};
 use exit::Exit;
@@ -116,7 +117,7 @@ struct State {
 }
 
 impl Running for Process {
-    fn read(&mut self, output: &mut Vec<u8>, len_max: usize) -> Poll<io::Result<News>> {
+    fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>> {
         let mut state = self.shared.lock();
         if !state.output.is_empty() {
             let len = state.output.len().min(len_max);
@@ -323,7 +324,7 @@ mod tests {
     fn read_to_end(running: &mut dyn Running, woken: &mpsc::Receiver<()>) -> (Vec<u8>, io::Result<ExitStatus>) {
         let mut output = Vec::new();
         loop {
-            match running.read(&mut output, 1000) {
+            match running.read(&mut Tail::from(&mut output), 1000) {
                 Poll::Ready(Ok(News::Output(len))) => assert!((1..=1000).contains(&len)),
                 Poll::Ready(Ok(News::Ended(status))) => return (output, Ok(status)),
                 Poll::Ready(Err(error)) => return (output, Err(error)),

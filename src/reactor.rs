@@ -13,30 +13,56 @@ mod handle;
 mod id;
 mod inbox;
 mod slot;
+mod slots;
 mod spin;
 mod timers;
 
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slab::Slab;
-
-pub use crate::connection::Config;
-use crate::connection::{Connecting, Connection, ConnectionState, Outcome, Scratch, Turn, log_stop};
-use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
-use crate::session::{End, Peer, Service, Wakers};
+use crate::connection::{self, Connecting, Connection, Outcome, Scratch, State, Turn, log_stop};
+use crate::panics::{self, Caught};
+use crate::selector::{self, Event, Interest, Readiness, Selector, Stream, TcpListener};
+use crate::session::{Connect, End, Peer, Role, Service};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 pub use handle::Handle;
-use id::{ConnectionId, Source};
+use id::{ConnectionId, Watched};
 use inbox::Inbox;
-use slot::{Alarm, Slot};
+use slot::Alarm;
+use slots::Slots;
 use spin::{Answer, Spin};
 use timers::Timers;
+
+/// Limits of a reactor, and those of its connections.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.
+    pub connections_max: usize,
+    /// How long to ask the selector over and over before sleeping, while events come as soon as this: a sleep costs more
+    /// than a small request. Zero is never.
+    pub spin: Duration,
+    /// Limits and timeouts of each connection.
+    pub connection: connection::Config,
+}
+
+impl Default for Config {
+    /// A thousand connections, and no spinning.
+    fn default() -> Self {
+        Config { connections_max: 1000, spin: Duration::ZERO, connection: connection::Config::default() }
+    }
+}
+
+/// The limits of connections alone.
+impl From<connection::Config> for Config {
+    fn from(connection: connection::Config) -> Self {
+        Config { connection, ..Config::default() }
+    }
+}
 
 /// The event loop of one service.
 #[derive(Debug)]
@@ -46,17 +72,19 @@ pub struct Reactor<S: Selector, V: Service> {
     spin: Spin,
     service: V,
     config: Config,
-    slots: Slab<Slot<S::Stream, V::Session>>,
-    /// Generation of the connection made last: a slot that is used again has a new id.
-    generation: u32,
+    slots: Slots<S::Stream, V::Session>,
     /// Connections we have opened ourselves.
     opened: u32,
     accepting: Accepting<S::Listener>,
     /// A connection that was one too many when it was accepted. It's refused in the next turn, unless that turn's events
     /// free a place: so who closes one connection and opens another finds the place that was left.
     one_too_many: Option<(S::Stream, SocketAddr)>,
+    /// Whether the service has connections to open.
+    opens_connections: bool,
     /// Connections that have something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
+    /// The connection that would be concerned if session or service panicked now.
+    concerned: Concerned<S::Stream>,
     timers: Timers,
     handle: Handle,
     inbox: Arc<Inbox>,
@@ -67,23 +95,35 @@ pub struct Reactor<S: Selector, V: Service> {
     now: Instant,
 }
 
+/// The connection that session or service is being called for.
+#[derive(Debug)]
+enum Concerned<S> {
+    Nobody,
+    /// It has just been accepted, and has no session yet.
+    Newcomer(S, Peer),
+    Connection(ConnectionId),
+}
+
 impl<S: Selector, V: Service> Reactor<S, V> {
     /// A reactor that has nothing to do yet.
-    pub fn new(selector: S, service: V, config: Config) -> Self {
+    pub fn new(selector: S, service: V, config: impl Into<Config>) -> Self {
+        panics::prepare();
+        let config = config.into();
         Reactor {
             handle: Handle::new(selector.waker()),
             inbox: Inbox::new(selector.waker()),
             now: selector.now(),
             selector,
-            spin: Spin::new(Duration::ZERO),
+            spin: Spin::new(config.spin),
+            opens_connections: service.opens_connections(),
             service,
             config,
-            slots: Slab::new(),
-            generation: 0,
+            slots: Slots::default(),
             opened: 0,
             accepting: Accepting::default(),
             one_too_many: None,
             runnable: VecDeque::new(),
+            concerned: Concerned::Nobody,
             timers: Timers::default(),
             stopping: None,
             scratch: Scratch::default(),
@@ -106,12 +146,6 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.service
     }
 
-    /// Before it sleeps, it asks for so long whether anything has happened, as long as that pays: while events come as soon
-    /// as this. Zero, which is the default, is never.
-    pub fn set_spin(&mut self, time: Duration) {
-        self.spin = Spin::new(time);
-    }
-
     /// Makes [`Config::connections_max`] a limit for this reactor and `other` together: before this one serves any.
     pub fn share_limit(&mut self, other: &Self) {
         self.accepting.count_with(&other.accepting);
@@ -127,17 +161,20 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Opens a connection to the first of `addresses` that lets it, and runs `session` on it. Returns its number, from 1.
     ///
-    /// Every failure, also one at once, is told by [`Service::ended`].
-    ///
-    /// # Panics
-    /// Where `addresses` is empty.
+    /// Every failure, also one at once, such as that there are no addresses, is reported by [`Service::ended`].
     pub fn connect(&mut self, addresses: &[SocketAddr], session: V::Session) -> u32 {
         // Since the last turn, or before the first, much time may have passed, such as for looking up the addresses.
         self.now = self.selector.now();
         self.opened += 1;
         let mut others = VecDeque::from(addresses.to_vec());
-        let addr = others.pop_front().expect("there is an address to connect to");
-        self.open(Peer { addr, number: Some(self.opened) }, others, session);
+        match others.pop_front() {
+            Some(addr) => self.open(Peer::opened(addr, self.opened), others, session),
+            None => {
+                let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
+                self.service.ended(session, &peer, End::ConnectFailed(error));
+            }
+        }
         self.opened
     }
 
@@ -165,14 +202,49 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.selector.select(&mut self.events, timeout)?;
             Ok(Answer { now: self.selector.now(), has_events: !self.events.is_empty() })
         })?;
+        if let Err(caught) = panics::catch(|| self.work()) {
+            self.recover(caught);
+        }
+        Ok(true)
+    }
+
+    /// Does what there is to do. A panic ends the turn: what is left of it is still queued, and comes in the next.
+    fn work(&mut self) {
         self.dispatch();
         self.call_the_woken();
         self.obey();
-        // First those that are here: who comes after one that has closed is to find its place free.
+        // First those that are here: a connection that comes after another has closed is to find its place free.
         self.run_the_runnable();
         self.accept();
         self.expire_timers();
-        Ok(true)
+        self.open_what_is_wanted();
+    }
+
+    /// Ends the connection that `caught` concerns, with a reset: half a reply must not look whole. Others are not touched.
+    fn recover(&mut self, caught: Caught) {
+        let mut caught = Some(caught);
+        while let Some(panic) = caught {
+            // What a call leaves in there is another connection's next.
+            self.scratch = Scratch::default();
+            caught = panics::catch(|| match mem::replace(&mut self.concerned, Concerned::Nobody) {
+                Concerned::Nobody => log::error!("The service panicked: {panic}"),
+                Concerned::Newcomer(mut stream, peer) => {
+                    log::error!("The service panicked when it accepted {peer}: {panic}");
+                    stream.reset_on_close();
+                    drop(stream);
+                    self.accepting.connection_closed(&mut self.selector, false, self.now);
+                }
+                Concerned::Connection(id) => {
+                    let Some(slot) = self.slots.get_mut(id) else {
+                        return log::error!("The service panicked when a connection had ended: {panic}");
+                    };
+                    log::error!("The session of {} panicked: {panic}", slot.connection.name());
+                    slot.connection.stream.reset_on_close();
+                    self.close(id, End::Panicked);
+                }
+            })
+            .err();
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -190,10 +262,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn dispatch(&mut self) {
         for event in self.events.drain(..) {
-            match Source::of(event.token) {
-                Source::Listener(index) => self.accepting.set_ready(index),
-                Source::Connection(id) => {
-                    let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+            match Watched::of(event.token) {
+                Watched::Listener(index) => self.accepting.set_ready(index),
+                Watched::Connection(id) => {
+                    let Some(slot) = self.slots.get_mut(id) else { continue };
                     slot.connection.ready(event.readiness);
                     slot.enqueue(id, &mut self.runnable);
                 }
@@ -204,7 +276,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Lets those run whose sessions were woken.
     fn call_the_woken(&mut self) {
         for id in self.inbox.take() {
-            let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+            let Some(slot) = self.slots.get_mut(id) else { continue };
             slot.connection.due();
             slot.enqueue(id, &mut self.runnable);
         }
@@ -219,25 +291,25 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.stop();
         }
         if self.stopping.is_some_and(|until| self.now >= until) {
-            let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
-            for key in keys {
-                let end = self.slots[key].connection.take_end();
-                self.close(key, end);
+            for id in self.slots.ids() {
+                let Some(slot) = self.slots.get_mut(id) else { continue };
+                let end = slot.connection.cut();
+                self.close(id, end);
             }
         }
     }
 
     /// Accepts no more, and closes what has nothing begun; what has is closed when it's finished.
     fn stop(&mut self) {
-        let timeout = self.config.drain_timeout;
+        let timeout = self.config.connection.drain_timeout;
         log_stop(self.slots.len(), timeout);
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
-        for (key, slot) in &mut self.slots {
+        for (id, slot) in self.slots.iter_mut() {
             // What a peer has sent before the stop counts as begun, even if it has not been read yet.
             slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
-            slot.enqueue(slot.id(key), &mut self.runnable);
+            slot.enqueue(id, &mut self.runnable);
         }
     }
 
@@ -251,7 +323,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            let Some(slot) = id.get_mut(&mut self.slots) else { continue };
+            self.concerned = Concerned::Connection(id);
+            let Some(slot) = self.slots.get_mut(id) else { continue };
             match slot.timer_went_off(when, self.now) {
                 Alarm::Due => self.run_connection(id),
                 Alarm::Early { later } => self.timers.set(id, later),
@@ -260,19 +333,31 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
         if self.timers.is_mostly_stale(self.slots.len()) {
             let slots = &mut self.slots;
-            self.timers.retain(|id, when| id.get_mut(slots).is_some_and(|slot| slot.has_timer_at(when)));
+            self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
+        }
+        self.concerned = Concerned::Nobody;
+    }
+
+    /// Opens the connections that the service wants.
+    fn open_what_is_wanted(&mut self) {
+        if !self.opens_connections || self.stopping.is_some() {
+            return;
+        }
+        while let Some(Connect { addresses, session }) = self.service.next_connect() {
+            self.connect(&addresses, session);
         }
     }
 
     fn run_connection(&mut self, id: ConnectionId) {
-        let Some(slot) = id.get_mut(&mut self.slots) else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
         slot.dequeued();
+        self.concerned = Concerned::Connection(id);
         let outcome = slot.connection.run(&mut Turn {
             scratch: &mut self.scratch,
-            config: &self.config,
+            config: &self.config.connection,
             now: self.now,
             stopping: self.stopping.is_some(),
-            wakers: Wakers::new(&|| self.inbox.waker(id)),
+            make_waker: &|| self.inbox.waker(id),
         });
         match outcome {
             Outcome::Wait { interest, deadline } => {
@@ -284,14 +369,15 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
             }
             Outcome::Yield => slot.enqueue(id, &mut self.runnable),
-            Outcome::NotConnected(end) => self.try_next_address(id.key(), end),
-            Outcome::Close(end) => self.close(id.key(), end),
+            Outcome::NotConnected { end, others } => self.try_next_address(id, others, end),
+            Outcome::Close(end) => self.close(id, end),
         }
     }
 
-    /// The one place where what we ask the system for is changed.
+    /// Asks the system for what is `wanted`: the one place where that is changed.
+    #[doc(alias = "_set_selector_events_mask")]
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
-        let slot = &mut self.slots[id.key()];
+        let Some(slot) = self.slots.get_mut(id) else { return };
         let before = mem::replace(&mut slot.interest, wanted);
         log::trace!("Interest in {}: {before} -> {wanted}", slot.connection.peer);
         let (stream, token) = (&mut slot.connection.stream, id.token());
@@ -303,9 +389,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.selector.reregister(stream, token, wanted)
         };
         if let Err(error) = result {
-            // One that was refused because it can't be watched has been told by now; all it misses is the time to read that.
+            // A peer that was refused because it can't be watched has been told by now; all it misses is the time to read that.
             let end = if slot.is_refused { End::Refused } else { End::Broken(error) };
-            self.close(id.key(), end);
+            self.close(id, end);
         }
     }
 
@@ -315,8 +401,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             log::info!("Starting {peer} to {}", peer.addr);
             match self.selector.connect(peer.addr) {
                 Ok(stream) => {
-                    let until = self.now + self.config.connect_timeout;
-                    let state = ConnectionState::Connecting(Box::new(Connecting { until, others }));
+                    let until = self.now + self.config.connection.connect_timeout;
+                    let state = State::Connecting(Box::new(Connecting { until, others }));
                     return self.insert(Connection::new(stream, session, peer, state), false);
                 }
                 Err(error) => {
@@ -330,11 +416,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    fn try_next_address(&mut self, key: usize, end: End) {
-        let mut others = self.slots[key].connection.take_other_addresses();
-        let Some(addr) = others.pop_front() else { return self.close(key, end) };
-        let slot = self.slots.remove(key);
-        let (token, connection) = (slot.id(key).token(), slot.connection);
+    fn try_next_address(&mut self, id: ConnectionId, mut others: VecDeque<SocketAddr>, end: End) {
+        let Some(addr) = others.pop_front() else { return self.close(id, end) };
+        let Some(slot) = self.slots.remove(id) else { return };
+        let (token, connection) = (id.token(), slot.connection);
         log::info!("Cannot connect to {}: {end}", connection.peer.addr);
         let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
         self.selector.close(connection.stream, token);
@@ -343,17 +428,17 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Gives a connection a slot and an id, and runs it: a request has often come along with its connection.
     fn insert(&mut self, connection: Connection<S::Stream, V::Session>, is_refused: bool) {
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
-        let key = self.slots.insert(Slot::new(connection, self.generation, is_refused));
-        self.run_connection(ConnectionId::new(key, self.generation));
+        let id = self.slots.insert(connection, is_refused);
+        self.run_connection(id);
     }
 
-    fn close(&mut self, key: usize, end: End) {
-        let slot = self.slots.remove(key);
-        let (token, connection) = (slot.id(key).token(), slot.connection);
+    /// Closes a connection. All that concerns other connections is done before the service is called.
+    fn close(&mut self, id: ConnectionId, end: End) {
+        let Some(slot) = self.slots.remove(id) else { return };
+        let (token, connection) = (id.token(), slot.connection);
         log::info!("Closing {}: {end}", connection.name());
         self.selector.close(connection.stream, token);
-        if connection.peer.number.is_none() {
+        if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, slot.is_refused, self.now);
         }
         self.service.ended(connection.session, &connection.peer, end);

@@ -127,6 +127,9 @@ pub trait Stream: Read + Write {
     /// Where the connection is broken already.
     fn end_output(&mut self) -> io::Result<()>;
 
+    /// Makes its close a reset, which tells the peer that what it has read is not all there was to be.
+    fn reset_on_close(&mut self) {}
+
     /// Sends up to `len` bytes of `file`, from `offset` on, and returns how many: 0 at the end of the file. Where the system
     /// has a way to do that without reading them into this process, that is taken. Less than `len` does not mean that the
     /// connection is filled.

@@ -4,28 +4,38 @@
 //! It knows no socket, no clock and no thread, so the same session runs under every concurrency model, and a test of it
 //! needs no network. A [`Service`] makes the sessions of one server or client and holds what they share.
 
-use std::error::Error;
+mod ending;
+mod io;
+mod service;
+pub mod testing;
+
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::buffer::{Input, Output};
-use crate::message::{Phase, Position, ProtocolError};
+use crate::buffer::Output;
+pub use ending::{End, ErrorKind, SessionError};
+pub use io::SessionIo;
+#[cfg(test)]
+pub(crate) use io::no_waker;
+pub(crate) use io::{MakeWaker, no_local_addr};
+pub use service::{Connect, Service};
 
 /// One connection's protocol.
 pub trait Session {
-    /// Runs as far as `io` allows. Calling it with nothing new is a no-op.
+    /// Runs as far as `io` allows: the tutorial's `process_events`. Calling it with nothing new is a no-op.
     ///
     /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
-    /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::wakers), and once at the beginning.
-    /// What it leaves in the input is there again next time, with what has come since. One that waits for what can't
-    /// come, such as input after the end of it, and has no deadline, is closed as if it had finished.
+    /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::waker), when the server
+    /// [stops](SessionIo::is_stopping) while it is not at work, and once at the beginning. What it leaves in the input is there again next time,
+    /// with what has come since. A session that waits for what can't come, such as input after the end of it, and has no
+    /// deadline, is closed as if it had finished.
     ///
     /// # Errors
     /// Whatever ends the connection other than in order. The error reply, if there is to be one, is in the output
     /// already: it is sent, and arrives even where more input is on its way; then the connection is closed.
+    #[doc(alias = "process_events")]
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError>;
 
     /// When [`advance`](Session::advance) must run even if no byte arrives.
@@ -33,16 +43,11 @@ pub trait Session {
         None
     }
 
-    /// Whether nothing has begun, so that the connection can be closed without cutting anything off. Asked when the
-    /// server stops, after all that has come is used.
+    /// Whether nothing has begun, so that the connection can be closed without cutting anything off.
+    ///
+    /// The connection asks when the server stops, after all that has come is used; and while its session is idle, with no
+    /// output waiting, it is under the [idle timeout](crate::connection::Config::idle_timeout).
     fn is_idle(&self) -> bool {
-        true
-    }
-
-    /// Whether it has any use for what comes, now or later. For one that has none, neither unread bytes nor being at
-    /// [work](Progress::Working) count as something begun, so a stop closes its connection; and every close is at once,
-    /// though with bytes unread that is a reset, which destroys what the peer has not read yet.
-    fn wants_input(&self) -> bool {
         true
     }
 
@@ -50,100 +55,29 @@ pub trait Session {
     fn refuse(&mut self, _output: &mut Output<'_>, _why: &str) {}
 }
 
-/// What a session works on, for one call.
-#[derive(Debug)]
-pub struct SessionIo<'a> {
-    /// What has come and is not used yet.
-    pub input: Input<'a>,
-    /// Where replies go.
-    pub output: Output<'a>,
-    /// The peer's FIN: an input, not an error. No more bytes will follow those in `input`.
-    pub input_ended: bool,
-    /// The peer has ended its sending side, though not all that it has sent before need be in `input` yet: what a session
-    /// learns that is [working](Progress::Working), and doesn't read. It may still wait for its reply.
-    pub hung_up: bool,
-    /// How many more messages this call may begin, so that one fast peer starves nobody.
-    pub messages_left: u32,
-    /// Who is on the other side, for the log.
-    pub peer: &'a Peer,
-    /// For a session that has something done elsewhere.
-    pub wakers: Wakers<'a>,
-    /// What our side is called, for the few that want to know.
-    pub local: LocalName<'a>,
-}
-
-/// The address of our side of a connection. The system is asked for it only by a session that wants it.
-#[derive(Clone, Copy)]
-pub struct LocalName<'a>(&'a dyn Fn() -> io::Result<SocketAddr>);
-
-impl<'a> LocalName<'a> {
-    /// The name that `ask` finds out.
-    pub fn new(ask: &'a dyn Fn() -> io::Result<SocketAddr>) -> Self {
-        LocalName(ask)
+/// Lets one service have sessions of several types.
+impl<T: Session + ?Sized> Session for Box<T> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        (**self).advance(io, now)
     }
 
-    /// The address.
-    ///
-    /// # Errors
-    /// Where the system can't tell.
-    pub fn addr(self) -> io::Result<SocketAddr> {
-        (self.0)()
-    }
-}
-
-/// That of a connection which has none.
-impl Default for LocalName<'_> {
-    fn default() -> Self {
-        LocalName(&|| Err(io::ErrorKind::AddrNotAvailable.into()))
-    }
-}
-
-impl fmt::Debug for LocalName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LocalName")
-    }
-}
-
-/// Makes what a session is woken by.
-#[derive(Clone, Copy)]
-pub struct Wakers<'a>(&'a dyn Fn() -> Waker);
-
-impl<'a> Wakers<'a> {
-    /// Wakers that `make` makes.
-    pub fn new(make: &'a dyn Fn() -> Waker) -> Self {
-        Wakers(make)
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
     }
 
-    /// Something that makes the loop call this session again, from any thread. Once the session has ended, it does
-    /// nothing.
-    pub fn waker(self) -> Waker {
-        (self.0)()
+    fn is_idle(&self) -> bool {
+        (**self).is_idle()
     }
-}
 
-/// Wakers that wake nothing.
-impl Default for Wakers<'_> {
-    fn default() -> Self {
-        Wakers(&|| Waker::noop().clone())
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        (**self).refuse(output, why);
     }
-}
-
-impl fmt::Debug for Wakers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wakers")
-    }
-}
-
-/// Bytes that a session gets from elsewhere than its peer, such as standard input.
-pub trait Source {
-    /// The next piece, or `None` at the end. Where there is none yet, the session is woken once there is.
-    ///
-    /// # Errors
-    /// Why there are no more: what ends the session.
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError>;
 }
 
 /// Why a session has stopped for now.
+///
+/// Whatever a session returns, it is called again without any news only while its output is below the high-water mark, and
+/// read for only as far as the connection's limits go: a peer that sends and never reads can't make it grow without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It has used what it can of the input and waits for more. It is read once the output has room.
@@ -151,14 +85,17 @@ pub enum Progress {
     /// It could go on but for the output, which has to be sent first. It is called when some of that has gone and less than
     /// the high-water mark is left. Nothing is read meanwhile: back-pressure.
     NeedRoom,
-    /// It waits for more input or more room, whichever comes first. For a client that has to read replies while it sends:
-    /// input is read even when the output is full.
+    /// It waits for more input or more room, whichever comes first.
+    ///
+    /// On a connection that we have opened, input is read even when the output is full, since a client has to read replies
+    /// while it sends; unless a call made then adds to the output, which makes it [`NeedRoom`](Self::NeedRoom). On one that
+    /// was accepted, input is read once the output has room.
     NeedEither,
     /// It is at work on what it has, or has that done elsewhere, and is called at its deadline or when it is
-    /// [woken](SessionIo::wakers), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile; a
+    /// [woken](SessionIo::waker), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile; a
     /// stop waits for it. A connection that breaks is closed at once.
     Working,
-    /// It has had its share of messages and wants to go on when it is its turn again.
+    /// It has had its share of messages and wants to go on when it is its turn again, and the output has room.
     Yield,
     /// It is done: the output is sent, and the connection closed. A connection that we have opened is closed at once, with
     /// what the system has not taken of the output unsent; so a client's session is finished when it has all its answers.
@@ -170,145 +107,55 @@ pub enum Progress {
 pub struct Peer {
     /// Its address.
     pub addr: SocketAddr,
-    /// The number of the connection, from 1, where it is we who have opened it.
-    pub number: Option<u32>,
+    /// Our part in the connection.
+    pub role: Role,
+}
+
+/// Which side has opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The peer: we have accepted it, and serve.
+    Accepted,
+    /// We have: it's the client's connection of this number, from 1.
+    Opened(u32),
+}
+
+impl Peer {
+    /// A peer whose connection we have accepted.
+    pub const fn accepted(addr: SocketAddr) -> Peer {
+        Peer { addr, role: Role::Accepted }
+    }
+
+    /// A peer to which we have opened our connection `number`, from 1.
+    pub const fn opened(addr: SocketAddr, number: u32) -> Peer {
+        Peer { addr, role: Role::Opened(number) }
+    }
+
+    /// The number of the connection, where we have opened it.
+    pub const fn number(&self) -> Option<u32> {
+        match self.role {
+            Role::Accepted => None,
+            Role::Opened(number) => Some(number),
+        }
+    }
 }
 
 /// As the tutorial's programs call it: servers by address, clients by number.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number {
-            Some(number) => write!(f, "connection {number}"),
-            None => self.addr.fmt(f),
+        match self.role {
+            Role::Opened(number) => write!(f, "connection {number}"),
+            Role::Accepted => self.addr.fmt(f),
         }
     }
 }
 
-/// What ended a session other than in order.
-#[derive(Debug)]
-pub enum SessionError {
-    /// The peer has broken the protocol.
-    Protocol(ProtocolError),
-    /// The peer has closed in the middle of a message.
-    PeerClosedMidMessage(Position),
-    /// Nothing was begun for this long.
-    Idle(Duration),
-    /// A message did not come in time.
-    TooSlow {
-        /// How far it came.
-        position: Position,
-        /// How long was waited for it.
-        timeout: Duration,
-    },
-    /// Anything else.
-    Other(Box<dyn Error + Send + Sync>),
-}
-
-impl SessionError {
-    /// An error of the protocol's own, or just words that say what is wrong.
-    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Other(error.into())
-    }
-
-    /// Whether the peer is to be told: not if it has gone, nor if it has asked for nothing.
-    pub fn deserves_reply(&self) -> bool {
-        match self {
-            Self::Protocol(_) | Self::TooSlow { .. } | Self::Other(_) => true,
-            Self::PeerClosedMidMessage(_) | Self::Idle(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Protocol(error) => error.fmt(f),
-            Self::PeerClosedMidMessage(Position { phase: Phase::Idle, .. }) => {
-                write!(f, "peer closed before it sent a message")
-            }
-            Self::PeerClosedMidMessage(position) => write!(f, "peer closed in mid-message, {position}"),
-            Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
-            Self::TooSlow { position: Position { phase: Phase::Idle, .. }, timeout } => {
-                write!(f, "timed out: nothing came for {timeout:?}")
-            }
-            Self::TooSlow { position, timeout } => write!(f, "timed out after {timeout:?}, {position}"),
-            Self::Other(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for SessionError {}
-
-impl From<ProtocolError> for SessionError {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-/// Makes the sessions of one server or client, and holds what they share.
-pub trait Service {
-    /// The protocol.
-    type Session: Session;
-
-    /// A session for a connection just accepted.
-    fn accept(&mut self, peer: &Peer) -> Self::Session;
-
-    /// Takes back a session whose connection is closed, or never came about.
-    fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: End) {}
-
-    /// Reads again what it reads from files.
-    fn reload(&mut self) {}
-
-    /// Whether what happens on one connection can be seen on another. Such a service can't be served by processes that
-    /// share nothing.
-    fn shares_state(&self) -> bool {
-        false
-    }
-}
-
-/// A function that makes sessions is a service.
-impl<T: Session, F: FnMut(&Peer) -> T> Service for F {
-    type Session = T;
-
-    fn accept(&mut self, peer: &Peer) -> T {
-        self(peer)
-    }
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub enum End {
-    /// The session was [finished](Progress::Finished).
-    Finished,
-    /// The session ended with an error.
-    Failed(SessionError),
-    /// It could not be opened.
-    ConnectFailed(io::Error),
-    /// It was not opened in time.
-    ConnectTimedOut(Duration),
-    /// The system reported an error, such as a reset.
-    Broken(io::Error),
-    /// The peer read nothing for this long, with output waiting.
-    WriteTimedOut(Duration),
-    /// The server was at its limit of connections, or its selector at that of what it can watch.
-    Refused,
-    /// The server stopped while nothing was begun.
-    Stopped,
-    /// The server stopped, and what had begun was not finished in time.
-    Cut,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Finished => write!(f, "finished"),
-            Self::Failed(error) => error.fmt(f),
-            Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
-            Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
-            Self::WriteTimedOut(timeout) => write!(f, "peer read nothing for {timeout:?}"),
-            Self::Refused => write!(f, "over the limit of connections"),
-            Self::Stopped => write!(f, "server is stopping"),
-            Self::Cut => write!(f, "server stopped before it was done"),
-        }
-    }
+/// Bytes that a session gets from elsewhere than its peer, such as standard input.
+pub trait Source {
+    /// The next piece, or `None` at the end. Where there is none yet, a [waker](SessionIo::waker) that `make_waker` makes is
+    /// woken once there is.
+    ///
+    /// # Errors
+    /// Why there are no more: what ends the session.
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError>;
 }

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use multiconn::connection;
 use multiconn::protocols::accumulate::{AccumulateClient, AccumulateServer, AccumulateService, SharedString};
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
-use multiconn::session::{End, Peer, Service, Session, SessionError, Source, Wakers};
+use multiconn::session::{End, Peer, Service, Session, SessionError, Source};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -59,7 +60,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(service: AccumulateService, config: Config) -> Server {
+    fn new(service: AccumulateService, config: impl Into<Config>) -> Server {
         let net = SimNet::new(1);
         let (string, ends) = (service.string(), Ends::default());
         let recorder = Recorder { service, net: net.clone(), ends: Rc::clone(&ends) };
@@ -124,7 +125,7 @@ fn however_the_bytes_are_split_the_string_is_the_same() {
 
 #[test]
 fn what_would_go_over_the_limit_ends_one_connection_and_changes_nothing() {
-    let mut server = Server::new(AccumulateService::new(10, seconds(60)), Config::default());
+    let mut server = Server::new(AccumulateService::new(10), Config::default());
     let (steady, greedy) = (server.client_at(seconds(1)), server.client_at(seconds(1)));
     steady.send_at(seconds(2), "12345").send_at(seconds(4), "67890").send_at(seconds(5), "1");
     greedy.send_at(seconds(3), "abcdef");
@@ -139,7 +140,7 @@ fn what_would_go_over_the_limit_ends_one_connection_and_changes_nothing() {
 
 #[test]
 fn the_silent_are_closed_and_the_deaf_are_not_read_from() {
-    let config = Config { output_high_water: 100_000, ..Config::default() };
+    let config = connection::Config { output_high_water: 100_000, ..connection::Config::default() };
     let mut server = Server::new(AccumulateService::default(), config);
     let silent = server.client_at(seconds(1));
     silent.send_at(seconds(30), vec![b'x'; 50_000]);
@@ -206,11 +207,11 @@ struct Typed {
 }
 
 impl Source for Script {
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         let mut typed = self.0.borrow_mut();
         let piece = typed.pieces.pop_front();
         if piece.is_none() && !typed.has_ended {
-            typed.waker = Some(wakers.waker());
+            typed.waker = Some(make_waker());
             return Ok(Poll::Pending);
         }
         Ok(Poll::Ready(piece))

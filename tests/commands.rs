@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use multiconn::buffer::{Input, Outgoing, Output};
+use multiconn::buffer::Tail;
+use multiconn::connection;
 use multiconn::protocols::command::{
     CommandClient, CommandService, Limits, News, Program, Runner, Running, StartError,
 };
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
-use multiconn::session::{LocalName, Peer, Progress, Session, SessionIo, Wakers};
+use multiconn::session::testing::Harness;
+use multiconn::session::{Progress, Session};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -67,7 +69,7 @@ impl Runner for Stage {
 }
 
 impl Running for Actor {
-    fn read(&mut self, output: &mut Vec<u8>, len_max: usize) -> Poll<io::Result<News>> {
+    fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>> {
         let act = &mut self.0.0.lock().unwrap()[self.1];
         assert!(len_max > 0);
         if act.floods {
@@ -136,7 +138,7 @@ impl Server {
         Server::with(Limits::default(), Config::default())
     }
 
-    fn with(limits: Limits, config: Config) -> Server {
+    fn with(limits: Limits, config: impl Into<Config>) -> Server {
         let (net, stage) = (SimNet::new(1), Stage::default());
         let programs =
             ["w", "ps", "full"].map(|name| Program { name: name.into(), path: "/nowhere".into(), args: Vec::new() });
@@ -393,7 +395,7 @@ fn a_program_that_puts_out_too_much_is_ended_and_the_client_told() {
 
 #[test]
 fn a_slow_reader_makes_the_program_wait() {
-    let config = Config { output_high_water: 1000, ..Config::default() };
+    let config = connection::Config { output_high_water: 1000, ..connection::Config::default() };
     let mut server = Server::with(Limits::default(), config);
     let peer = server.client_at(seconds(1));
     peer.reads_nothing().window(500).send_at(seconds(1), "w\n");
@@ -414,7 +416,8 @@ fn a_slow_reader_makes_the_program_wait() {
 #[test]
 fn one_that_floods_leaves_others_their_turn() {
     let limits = Limits { output_len_max: 1 << 30, run_time_max: seconds(2), ..Limits::default() };
-    let mut server = Server::with(limits, Config { output_high_water: 1 << 30, ..Config::default() });
+    let mut server =
+        Server::with(limits, connection::Config { output_high_water: 1 << 30, ..connection::Config::default() });
     server.net.set_turn_time(millis(10));
     let flooded = server.client_at(seconds(1));
     flooded.send_at(seconds(1), "w\n");
@@ -518,20 +521,12 @@ impl Write for Written {
 }
 
 /// One call of a client with these bytes.
-fn call<W: Write>(client: &mut CommandClient<W>, bytes: &[u8], ends: bool, now: Instant) -> (String, Vec<u8>) {
-    let peer = Peer { addr: server_addr(), number: Some(1) };
-    let mut queue = Outgoing::default();
-    let mut io = SessionIo {
-        input: Input::new(bytes),
-        output: Output::new(&mut queue, 1000),
-        input_ended: ends,
-        hung_up: ends,
-        messages_left: 1,
-        peer: &peer,
-        local: LocalName::default(),
-        wakers: Wakers::default(),
-    };
-    let result = match client.advance(&mut io, now) {
+fn call<W: Write>(client: &mut Harness<CommandClient<W>>, bytes: &[u8], ends: bool, now: Instant) -> (String, Vec<u8>) {
+    client.feed(bytes);
+    if ends {
+        client.end_input();
+    }
+    let result = match client.call(now) {
         Ok(Progress::Finished) => "finished".into(),
         Ok(progress) => {
             assert_eq!(progress, Progress::NeedInput);
@@ -539,8 +534,7 @@ fn call<W: Write>(client: &mut CommandClient<W>, bytes: &[u8], ends: bool, now: 
         }
         Err(error) => error.to_string(),
     };
-    let sent = io.output.queue().clone();
-    (result, sent)
+    (result, client.take_output())
 }
 
 #[test]
@@ -572,7 +566,7 @@ fn the_servers_own_words_are_told_from_output() {
         for first in 0..=sent.len() {
             for second in first..=sent.len() {
                 let written = Written::default();
-                let mut client = CommandClient::new("w".into(), written.clone(), seconds(60));
+                let mut client = Harness::new(CommandClient::new("w".into(), written.clone(), seconds(60)));
                 assert_eq!(call(&mut client, b"", false, now), (String::new(), b"w\n".to_vec()));
                 for piece in [&sent[..first], &sent[first..second]] {
                     assert_eq!(call(&mut client, piece.as_bytes(), false, now), (String::new(), vec![]));
@@ -582,7 +576,7 @@ fn the_servers_own_words_are_told_from_output() {
                     assert_eq!(*written.0.lock().unwrap(), &sent.as_bytes()[..second]);
                 }
                 assert_eq!(call(&mut client, &sent.as_bytes()[second..], true, now).0, "finished");
-                let said = client.into_notice().unwrap().map(|words| String::from_utf8(words).unwrap());
+                let said = client.session.into_notice().unwrap().map(|words| String::from_utf8(words).unwrap());
                 assert_eq!(said.as_deref(), notice, "{sent:?}");
                 assert_eq!(*written.0.lock().unwrap(), printed.as_bytes(), "{sent:?}");
             }
@@ -593,14 +587,14 @@ fn the_servers_own_words_are_told_from_output() {
 #[test]
 fn a_server_may_be_silent_only_so_long() {
     let written = Written::default();
-    let mut client = CommandClient::new("w".into(), written.clone(), seconds(60));
+    let mut client = Harness::new(CommandClient::new("w".into(), written.clone(), seconds(60)));
     let now = Instant::now();
     call(&mut client, b"", false, now);
-    assert_eq!(client.deadline(), Some(now + seconds(60)));
+    assert_eq!(client.session.deadline(), Some(now + seconds(60)));
     assert_eq!(call(&mut client, b"x", false, now + seconds(59)).0, "");
-    assert_eq!(client.deadline(), Some(now + seconds(119)));
+    assert_eq!(client.session.deadline(), Some(now + seconds(119)));
     assert_eq!(call(&mut client, b"", false, now + seconds(119)).0, "timed out: nothing came for 60s");
-    assert_eq!(client.into_notice().unwrap(), None);
+    assert_eq!(client.session.into_notice().unwrap(), None);
     assert_eq!(*written.0.lock().unwrap(), b"x");
 }
 
@@ -616,9 +610,9 @@ fn output_that_cannot_be_written_ends_the_client() {
             Ok(())
         }
     }
-    let mut client = CommandClient::new("w".into(), Closed, seconds(60));
+    let mut client = Harness::new(CommandClient::new("w".into(), Closed, seconds(60)));
     let now = Instant::now();
     assert_eq!(call(&mut client, b"", false, now).0, "");
     assert_eq!(call(&mut client, b"x", false, now).0, "the output cannot be written");
-    assert_eq!(client.into_notice().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(client.session.into_notice().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }

@@ -6,13 +6,9 @@ mod memory;
 use std::time::Duration;
 
 use memory::{Outcome, PEER, Wire, describe, error_message, json_message, message, plain_message, read, serve, ways};
-use multiconn::buffer::Input;
-use multiconn::message::table::Event;
-use multiconn::message::{
-    ByteOrder, ContentEncoding, ContentType, Encoding, Limits, MessageReader, Phase, Position, ProtocolError,
-};
-use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
-use multiconn::session::{Service, SessionError};
+use multiconn::message::{ByteOrder, ContentEncoding, ContentType, Encoding, Limits, Phase, Position, ProtocolError};
+use multiconn::protocols::app::{AppClient, AppError, AppServer, AppService, Reply, Request, Timeouts};
+use multiconn::session::{ErrorKind, Service};
 
 fn server(limits: Limits) -> AppServer {
     AppService::new(limits, Timeouts::default()).accept(&PEER)
@@ -236,7 +232,7 @@ fn requests_run_together_are_answered_in_order() {
     for len in [requests.len(), 1, 7, 64, 1000, 4096] {
         for (high_water, messages_per_call) in [(64 << 10, 256), (1, 256), (64 << 10, 1), (200, 3)] {
             let mut wire = Wire::new(default_server());
-            (wire.high_water, wire.messages_per_call) = (high_water, messages_per_call);
+            (wire.harness.high_water, wire.harness.messages_per_call) = (high_water, messages_per_call);
             requests.chunks(len).for_each(|piece| wire.feed(piece));
             let (outcome, _) = wire.outcome();
             assert!(outcome.sent == replies, "pieces of {len}, {messages_per_call} messages, room {high_water}");
@@ -493,9 +489,11 @@ fn assert_error(bytes: &[u8], pieces: &[&[u8]], before: &[u8], why: &str) {
     assert!(wire.end().is_none(), "{why}: too early, {}", describe(pieces));
     wire.feed(pieces[last]);
     let shown = bytes.escape_ascii();
-    let SessionError::Protocol(error) = wire.error() else { panic!("{shown}: {:?}", wire.error()) };
-    assert_eq!(error.to_string(), why, "{shown}");
-    assert!(wire.error().deserves_reply());
+    let error = wire.error();
+    let ended = error.downcast_ref().unwrap_or_else(|| panic!("{shown}: {error:?}"));
+    assert!(matches!(ended, AppError::Protocol(_)), "{shown}: {error:?}");
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Violation, why.to_owned()), "{shown}");
+    assert!(ended.deserves_reply());
     let sent = wire.take_sent();
     let wanted = [before, &error_message(why)].concat();
     assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(&wanted), "{shown}, {}", describe(pieces));
@@ -540,23 +538,9 @@ fn errors_of_the_reader_are_sticky() {
             let after = [goldens(true).swap_remove(0).request, b"\0".to_vec()];
             let reading = read(Limits::default(), pieces.into_iter().chain(after.iter().map(Vec::as_slice)));
             assert_eq!(reading.error.map(|error| error.to_string()), Some(why.clone()));
-            assert_eq!(reading.position.phase, Phase::Closed);
+            assert_eq!(reading.position.phase, Phase::Failed);
             assert_eq!(reading.unused, after.concat().len());
         }
-    }
-}
-
-#[test]
-fn a_closed_reader_reads_nothing() {
-    for event in [Event::LastMessage, Event::Violation, Event::InputEnded, Event::DeadlinePassed] {
-        let mut reader = MessageReader::default();
-        reader.close(event);
-        let request = goldens(false).swap_remove(0).request;
-        let mut input = Input::new(&request);
-        assert_eq!(reader.read(&mut input, &Limits::default()), Ok(None));
-        assert_eq!((input.used(), reader.phase()), (0, Phase::Closed));
-        reader.close(event);
-        assert_eq!(reader.phase(), Phase::Closed);
     }
 }
 
@@ -690,9 +674,10 @@ fn the_end_of_the_input_is_judged_by_where_it_comes() {
                 pieces.into_iter().for_each(|piece| wire.feed(piece));
                 assert!(wire.end().is_none());
                 wire.end_input();
-                let SessionError::PeerClosedMidMessage(found) = wire.error() else { panic!("{:?}", wire.error()) };
-                assert_eq!(*found, position, "cut at {cut}");
-                assert!(!wire.error().deserves_reply());
+                let ended: &AppError = wire.error().downcast_ref().unwrap_or_else(|| panic!("{:?}", wire.error()));
+                assert_eq!(*ended, AppError::PeerClosedMidMessage(position), "cut at {cut}");
+                assert_eq!(wire.error().kind(), ErrorKind::InputEnded);
+                assert!(!ended.deserves_reply());
                 assert_eq!(wire.take_sent(), replies, "one who has gone is told nothing");
             }
         }
@@ -721,8 +706,8 @@ fn how_far_a_message_came_is_told_in_words() {
 fn a_peer_that_ends_its_side_at_once_still_gets_its_replies() {
     let kept = goldens(true).swap_remove(0);
     let mut wire = Wire::new(default_server());
-    wire.messages_per_call = 2;
-    wire.high_water = 1;
+    wire.harness.messages_per_call = 2;
+    wire.harness.high_water = 1;
     // The end is known before the first call of the session that sees the requests.
     let stream = kept.request.repeat(5);
     wire.feed(&stream[..1]);

@@ -15,7 +15,7 @@ mod alone {
     use std::panic;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc::{self, Receiver, Sender};
-    use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::task::Waker;
     use std::thread::{self, JoinHandle};
     use std::time::Instant;
@@ -425,98 +425,64 @@ mod alone {
 
     impl Session for Fragile {
         fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-            let bytes = io.input.take_all();
+            let bytes = io.input().take_all();
             assert!(bytes != b"panic", "{ON_PURPOSE}");
-            io.output.push(bytes);
-            Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+            io.output().push(bytes);
+            Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
         }
     }
 
-    /// Who panics on purpose has nothing to say.
-    fn silence_panics() {
-        static SILENCED: Once = Once::new();
-        SILENCED.call_once(|| {
-            let usual = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                let payload = info.payload();
-                let words = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(|s| &**s));
-                if words != Some(ON_PURPOSE) {
-                    usual(info);
-                }
-            }));
+    /// The kinds, and pools that have fewer workers than connections.
+    fn kinds_and_pools() -> Vec<Kind> {
+        let pools = [1, 3].map(|pool_size| {
+            let config = Config { pool_size, ..Config::default() };
+            Kind { name: format!("a pool of {pool_size}"), model: Model::Pool, config, at_once: pool_size }
         });
+        kinds().into_iter().chain(pools).collect()
     }
 
     #[test]
-    fn a_panic_ends_its_own_connection_only() {
+    fn a_panic_ends_its_own_connection_only_and_with_a_reset() {
         let alone = Alone::new();
-        silence_panics();
-        for (model, pool_size, others) in
-            [(Model::Sequential, 1, 0), (Model::Threads, 1, 3), (Model::Pool, 1, 0), (Model::Pool, 3, 2)]
-        {
-            let name = format!("{model} of {pool_size}");
-            let config = Config { pool_size, ..Config::default() };
-            let running = Running::start(&Kind { name: name.clone(), model, config, at_once: 0 }, |_: &Peer| Fragile);
-            let mut others: Vec<TcpStream> = (0..others).map(|_| running.connect()).collect();
+        for kind in kinds_and_pools() {
+            let name = &kind.name;
+            let running = Running::start(&kind, |_: &Peer| Fragile);
+            let mut others: Vec<TcpStream> = (1..kind.at_once.min(4)).map(|_| running.connect()).collect();
             // More than there are workers.
             for _ in 0..5 {
                 others.iter_mut().for_each(|other| echo(other, "before"));
                 let mut fragile = running.connect();
                 echo(&mut fragile, "hello");
                 say(&mut fragile, "panic");
-                hear_the_end_or_reset(&mut fragile);
+                assert_eq!(fragile.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset, "{name}");
                 others.iter_mut().for_each(|other| echo(other, "after"));
                 echo_and_end(running.addresses[0]);
             }
             drop(others);
-            running.stop(&name);
-            alone.nothing_is_left(&name);
+            running.stop(name);
+            alone.nothing_is_left(name);
         }
     }
 
     #[test]
-    fn a_worker_that_panics_ends_the_others() {
+    fn a_service_that_panics_ends_that_connection_only_and_with_a_reset() {
         let alone = Alone::new();
-        silence_panics();
-        for model in [Model::Reactor, Model::Poll, Model::Select] {
-            for _ in 0..20 {
-                let name = model.to_string();
-                let config = Config { workers: 3, ..Config::default() };
-                let kind = Kind { name: name.clone(), model, config, at_once: 1000 };
-                let running = Running::start(&kind, |_: &Peer| Fragile);
-                let mut fragile = running.connect();
-                say(&mut fragile, "panic");
-                hear_the_end_or_reset(&mut fragile);
-                let result = running.result.recv_timeout(PATIENCE);
-                let error = result.unwrap_or_else(|error| panic!("{name}: it goes on without: {error}")).unwrap_err();
-                assert_eq!(error.to_string(), "a worker panicked: on purpose", "{name}");
-                running.thread.join().expect("no panic");
-                drop((running.handle, fragile));
-                alone.nothing_is_left(&name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_service_that_panics_ends_that_connection_only() {
-        let alone = Alone::new();
-        silence_panics();
-        for model in [Model::Sequential, Model::Threads, Model::Pool] {
-            let name = model.to_string();
-            let config = Config { pool_size: 1, ..Config::default() };
+        for kind in kinds_and_pools() {
+            let name = &kind.name;
             let mut count = 0;
             let service = move |_: &Peer| {
                 count += 1;
                 assert!(count % 2 == 0, "{ON_PURPOSE}");
                 Fragile
             };
-            let running = Running::start(&Kind { name: name.clone(), model, config, at_once: 0 }, service);
+            let running = Running::start(&kind, service);
             for _ in 0..3 {
-                hear_the_end_or_reset(&mut running.connect());
+                let mut refused = running.connect();
+                assert_eq!(refused.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset, "{name}");
                 echo_and_end(running.addresses[0]);
             }
-            running.stop(&name);
-            alone.nothing_is_left(&name);
+            running.stop(name);
+            alone.nothing_is_left(name);
         }
     }
 
@@ -550,17 +516,17 @@ mod alone {
                     return Ok(Progress::Working);
                 }
                 self.done = None;
-                io.output.push(b"done");
+                io.output().push(b"done");
             }
-            let bytes = io.input.take_all();
+            let bytes = io.input().take_all();
             if bytes == b"work" {
                 let done = Arc::new(AtomicBool::new(false));
                 self.done = Some(Arc::clone(&done));
-                self.orders.send(Order { waker: io.wakers.waker(), done }).expect("the test waits for it");
+                self.orders.send(Order { waker: io.waker(), done }).expect("the test waits for it");
                 return Ok(Progress::Working);
             }
-            io.output.push(bytes);
-            Ok(if io.input_ended { Progress::Finished } else { Progress::NeedInput })
+            io.output().push(bytes);
+            Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
         }
     }
 

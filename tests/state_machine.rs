@@ -1,15 +1,17 @@
-//! The table of transitions, the reader that it describes, and the page that shows it, held together.
+//! The two tables of transitions, of a message and of a connection, the code that they describe, and the page that shows
+//! them, held together.
 //!
-//! With `UPDATE_DOCS=1` in the environment, the page's generated parts are written anew; the snapshot is insta's, to be
+//! With `UPDATE_DOCS=1` in the environment, the page's generated parts are written anew; the snapshots are insta's, to be
 //! taken anew with `INSTA_UPDATE=always`.
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
-use std::panic;
 use std::path::Path;
 
 use multiconn::buffer::Input;
-use multiconn::message::table::{Event, TRANSITIONS, mermaid, next, plain_text};
+use multiconn::exchange::{self, Stage};
+use multiconn::message::table::{self, Event, TRANSITIONS};
 use multiconn::message::{Limits, MessageReader, Phase};
 
 const HEADER: &str =
@@ -25,9 +27,10 @@ fn reader_in(phase: Phase) -> MessageReader {
         Phase::Protoheader => unused.push(head[0]),
         Phase::Jsonheader => unused.extend_from_slice(&head[..2]),
         Phase::Content => unused.extend_from_slice(&head),
-        Phase::Closed => reader.close(Event::InputEnded),
+        Phase::Failed => unused.extend_from_slice(&[0, 0]),
     }
-    assert_eq!(reader.read(&mut Input::new(&unused), &Limits::default()), Ok(None));
+    let result = reader.read(&mut Input::new(&unused), &Limits::default());
+    assert_eq!(result.is_err(), phase == Phase::Failed);
     assert_eq!(reader.phase(), phase);
     reader
 }
@@ -43,62 +46,38 @@ fn bytes_for(phase: Phase, event: Event) -> Option<Vec<u8>> {
         (Phase::Jsonheader, Event::Violation) => HEADER.replace("2}", "two").into(),
         (Phase::Content, Event::ContentRead) => b"{}".into(),
         (
-            Phase::Idle | Phase::Protoheader | Phase::Jsonheader | Phase::Content | Phase::Closed,
-            Event::FirstByte
-            | Event::ProtoheaderRead
-            | Event::JsonheaderRead
-            | Event::ContentRead
-            | Event::LastMessage
-            | Event::Violation
-            | Event::InputEnded
-            | Event::DeadlinePassed,
+            Phase::Idle | Phase::Protoheader | Phase::Jsonheader | Phase::Content | Phase::Failed,
+            Event::FirstByte | Event::ProtoheaderRead | Event::JsonheaderRead | Event::ContentRead | Event::Violation,
         ) => return None,
     })
 }
 
-/// The phase that `event` takes a real reader to from `phase`; `None` where it can't be brought about.
+/// The phase that `event` takes a real reader to from `phase`; `None` where no bytes bring it about.
 fn provoke(phase: Phase, event: Event) -> Option<Phase> {
+    let bytes = bytes_for(phase, event)?;
     let mut reader = reader_in(phase);
-    if let Some(bytes) = bytes_for(phase, event) {
-        let result = reader.read(&mut Input::new(&bytes), &Limits::default());
-        assert_eq!(result.is_err(), event == Event::Violation, "{result:?}");
-        assert_eq!(result.is_ok_and(|message| message.is_some()), event == Event::ContentRead);
-        return Some(reader.phase());
-    }
-    match event {
-        // Only bytes can bring these about, and there are none that do.
-        Event::FirstByte | Event::ProtoheaderRead | Event::JsonheaderRead | Event::ContentRead => None,
-        Event::LastMessage | Event::Violation | Event::InputEnded | Event::DeadlinePassed => {
-            if phase == Phase::Closed {
-                reader.close(event);
-                assert_eq!(reader.phase(), Phase::Closed);
-                return None;
-            }
-            // A step that is no row is a mistake of the session's, which the reader reports where it checks itself.
-            if !cfg!(debug_assertions) && next(phase, event).is_none() {
-                return None;
-            }
-            panic::catch_unwind(move || {
-                reader.close(event);
-                reader.phase()
-            })
-            .ok()
-        }
-    }
+    let result = reader.read(&mut Input::new(&bytes), &Limits::default());
+    assert_eq!(result.is_err(), event == Event::Violation, "{result:?}");
+    assert_eq!(result.is_ok_and(|message| message.is_some()), event == Event::ContentRead);
+    Some(reader.phase())
 }
 
 #[test]
 fn the_reader_and_the_table_agree_on_every_phase_and_event() {
     for phase in Phase::ALL {
         for event in Event::ALL {
-            assert_eq!(provoke(phase, event), next(phase, event), "{phase:?} on {event:?}: the reader, the table");
+            assert_eq!(
+                provoke(phase, event),
+                table::next(phase, event),
+                "{phase:?} on {event:?}: the reader, the table"
+            );
         }
     }
-    let pairs = Phase::ALL.iter().flat_map(|&phase| Event::ALL.map(|event| next(phase, event)));
+    let pairs = Phase::ALL.iter().flat_map(|&phase| Event::ALL.map(|event| table::next(phase, event)));
     assert_eq!(pairs.flatten().count(), TRANSITIONS.len());
 }
 
-/// Bytes of no event of their own: a reader in each phase waits, and says so.
+/// Bytes of no event of their own: a reader in each phase waits, or repeats its error, and uses none of them.
 #[test]
 fn what_is_not_enough_changes_nothing() {
     for phase in Phase::ALL {
@@ -106,27 +85,40 @@ fn what_is_not_enough_changes_nothing() {
         let some: &[u8] = match phase {
             Phase::Idle => b"",
             Phase::Protoheader | Phase::Jsonheader | Phase::Content => b"{",
-            Phase::Closed => b"any",
+            Phase::Failed => b"any",
         };
         let mut input = Input::new(some);
-        assert_eq!(reader.read(&mut input, &Limits::default()), Ok(None));
+        let result = reader.read(&mut input, &Limits::default());
+        assert_eq!(result.is_err(), phase == Phase::Failed);
+        assert!(!result.is_ok_and(|message| message.is_some()));
         assert_eq!((reader.phase(), input.used()), (phase, 0));
     }
 }
 
-#[test]
-fn every_phase_and_event() {
+/// Every state × every event, as a grid; the last column of `notes`, if any, says more about a state.
+fn grid<S: Copy + Display, E: Copy + Display>(states: &[S], events: &[E], next: impl Fn(S, E) -> Option<S>) -> String {
     let mut lines = format!("{:17}", "");
-    lines.extend(Phase::ALL.map(|phase| format!("{:<13}", phase.to_string())));
-    for event in Event::ALL {
+    lines.extend(states.iter().map(|state| format!("{:<13}", state.to_string())));
+    for &event in events {
         lines += &format!("\n{:<17}", event.to_string());
-        for phase in Phase::ALL {
-            let cell = provoke(phase, event).map_or("–".to_owned(), |to| to.to_string());
+        for &state in states {
+            let cell = next(state, event).map_or("–".to_owned(), |to| to.to_string());
             lines += &format!("{cell:<13}");
         }
     }
-    let trimmed: Vec<&str> = lines.lines().map(str::trim_end).collect();
-    insta::assert_snapshot!(trimmed.join("\n"));
+    lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_phase_and_event() {
+    insta::assert_snapshot!(grid(&Phase::ALL, &Event::ALL, provoke));
+}
+
+#[test]
+fn every_stage_and_event() {
+    let interest = Stage::ALL.map(|stage| format!("{stage}: {}", stage.interest()));
+    let grid = grid(&Stage::ALL, &exchange::Event::ALL, exchange::next);
+    insta::assert_snapshot!(format!("{}\n\n{grid}", interest.join("\n")));
 }
 
 /// A part of the page between its marks.
@@ -149,13 +141,15 @@ impl Generated {
 }
 
 #[test]
-fn the_page_shows_the_table() {
+fn the_page_shows_the_tables() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/state-machine.md");
     let page = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let page = page.replace("\r\n", "\n");
     let parts = [
-        Generated { name: "diagram", language: "mermaid", text: mermaid() },
-        Generated { name: "table", language: "text", text: plain_text() },
+        Generated { name: "diagram of a message", language: "mermaid", text: table::mermaid() },
+        Generated { name: "table of a message", language: "text", text: table::plain_text() },
+        Generated { name: "diagram of a connection", language: "mermaid", text: exchange::mermaid() },
+        Generated { name: "table of a connection", language: "text", text: exchange::plain_text() },
     ];
     let wanted = parts.iter().fold(page.clone(), |page, part| part.put_into(&page));
     if env::var_os("UPDATE_DOCS").is_some() {
@@ -163,7 +157,7 @@ fn the_page_shows_the_table() {
     } else {
         assert!(
             page == wanted,
-            "docs/state-machine.md no longer shows the table. To write it anew:\n\n    \
+            "docs/state-machine.md no longer shows the tables. To write it anew:\n\n    \
             UPDATE_DOCS=1 cargo test --test state_machine\n"
         );
     }

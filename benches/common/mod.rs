@@ -19,7 +19,7 @@ pub fn criterion() -> Criterion {
 
 /// Who is on the other side where there is none.
 pub fn peer() -> Peer {
-    Peer { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), number: None }
+    Peer::accepted(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
 }
 
 /// The message of `request`.

@@ -16,19 +16,19 @@ impl Session for Shout {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
         loop {
             // A peer that does not read its replies gets no more of them made.
-            if !io.output.has_room() {
+            if !io.output().has_room() {
                 return Ok(Progress::NeedRoom);
             }
-            let Some(line) = io.input.take_until(b'\n') else {
+            let Some(line) = io.input().take_until(b'\n') else {
                 // Half a line stays where it is until the rest has come.
-                return match io.input.len() {
-                    _ if io.input_ended => Ok(Progress::Finished),
+                return match io.input().len() {
+                    _ if io.input_ended() => Ok(Progress::Finished),
                     0..1000 => Ok(Progress::NeedInput),
                     _ => Err(SessionError::other("a line is too long")),
                 };
             };
-            io.output.push(&line.to_ascii_uppercase());
-            io.output.push(b"\n");
+            io.output().push(&line.to_ascii_uppercase());
+            io.output().push(b"\n");
             if line.eq_ignore_ascii_case(b"bye") {
                 return Ok(Progress::Finished);
             }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 
+use super::Tail;
 use super::outgoing::{Chunk, FileRange, Outgoing, Repeat};
 
 /// Where a session puts what it sends.
@@ -39,17 +40,25 @@ impl<'a> Output<'a> {
     }
 
     /// Appends a copy of `bytes`.
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        self.queue().extend_from_slice(bytes);
+        self.tail().extend_from_slice(bytes);
     }
 
-    /// The end of the queue itself, to append to. What stands in it already is not to be touched.
-    pub fn queue(&mut self) -> &mut Vec<u8> {
-        // What was lent comes before what is appended now.
+    /// The end of the output, to be written to in several steps.
+    #[inline]
+    pub fn tail(&mut self) -> Tail<'_> {
+        self.keep_lent();
+        Tail::from(self.queue.end())
+    }
+
+    /// Moves what was lent into the queue: it comes before what is appended now, and must not outlast the input.
+    #[inline]
+    pub(crate) fn keep_lent(&mut self) {
         let lent = std::mem::take(&mut self.lent);
-        let queue = self.queue.end();
-        queue.extend_from_slice(lent);
-        queue
+        if !lent.is_empty() {
+            self.queue.end().extend_from_slice(lent);
+        }
     }
 
     /// Appends `bytes` of the input without copying them, if they can be sent from where they are.
@@ -74,12 +83,12 @@ impl<'a> Output<'a> {
 
     /// Appends all that is in `other`.
     pub fn append(&mut self, other: Outgoing) {
-        self.queue();
+        self.keep_lent();
         self.queue.append(other);
     }
 
     fn push_chunk(&mut self, chunk: Chunk) {
-        self.queue();
+        self.keep_lent();
         self.queue.push(chunk);
     }
 

@@ -1,7 +1,7 @@
 //! `multiconn call accumulate`: letters for the string that all clients write to.
 
 use std::io::{self, IsTerminal, Write};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,7 +10,7 @@ use super::address::Address;
 use super::stdin::{Bytewise, Stdin};
 use super::{Failure, converse, print_line, units};
 use crate::protocols::accumulate::{AccumulateClient, PORT};
-use crate::session::{End, SessionError, Source, Wakers};
+use crate::session::{End, SessionError, Source};
 
 /// Send standard input to an accumulate server, piece by piece, and print what it answers
 #[derive(Debug, Args)]
@@ -56,8 +56,16 @@ impl CallAccumulate {
             End::Finished => Ok(()),
             End::ConnectFailed(_) | End::ConnectTimedOut(_) => Err(failure),
             // What is wrong on our side says nothing of the conversation.
-            End::Failed(SessionError::Other(error)) if error.is::<Failure>() => Err(failure),
-            End::Failed(_) | End::Broken(_) | End::WriteTimedOut(_) | End::Refused | End::Stopped | End::Cut => {
+            End::Failed(error) if error.downcast_ref::<Failure>().is_some() => Err(failure),
+            End::Failed(_)
+            | End::Idle(_)
+            | End::InputOverLimit(_)
+            | End::Broken(_)
+            | End::WriteTimedOut(_)
+            | End::Refused
+            | End::Stopped
+            | End::Cut
+            | End::Panicked => {
                 Err(Failure::new(format!("{failure}; bytes sent: {sent}, of which {answered} were answered")))
             }
         }
@@ -78,12 +86,12 @@ impl Prompt {
 }
 
 impl Source for Prompt {
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         if !self.is_shown {
             say("enter a letter: ");
             self.is_shown = true;
         }
-        Ok(self.lines.next(wakers)?.map(|line| {
+        Ok(self.lines.next(make_waker)?.map(|line| {
             let line = line?;
             let Some(text) = line.strip_suffix(b"\n") else { return Some(line).filter(|line| !line.is_empty()) };
             self.is_shown = false;

@@ -12,7 +12,7 @@ use super::download::Download;
 use super::{Failure, cannot_write, converse, units};
 use crate::client::Conversation;
 use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
-use crate::session::{End, SessionError};
+use crate::session::End;
 
 /// Get a file from a file server
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ impl CallGetFile {
 fn failure(address: &Address, conversation: &Conversation<GetFileClient<Download>>) -> Option<Failure> {
     let error = match &conversation.end {
         End::Finished => return None,
-        End::Failed(SessionError::Other(error)) => error.downcast_ref::<GetFileError>(),
+        End::Failed(error) => error.downcast_ref::<GetFileError>(),
         _ => None,
     };
     Some(match error {

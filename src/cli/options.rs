@@ -7,8 +7,8 @@ use clap::Args;
 use super::address::Address;
 use super::model::ModelOptions;
 use super::{Failure, descriptors, units};
+use crate::connection;
 use crate::models::{Config, Model, Work};
-use crate::reactor;
 
 /// Where to listen, and how much to let peers ask for.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub struct ServerOptions {
     max_connections: Option<u32>,
     /// How long a peer may be connected with nothing begun
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
-    pub idle_timeout: Duration,
+    idle_timeout: Duration,
     /// How long a peer may take none of what is sent to it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
@@ -47,6 +47,9 @@ pub struct ServerOptions {
     /// The congestion control of its connections, such as reno or cubic [default: the system's]
     #[arg(long, value_name = "NAME")]
     congestion: Option<String>,
+    /// The protocol's longest message.
+    #[arg(skip)]
+    pub message_len_max: usize,
     #[command(flatten)]
     model: ModelOptions,
 }
@@ -72,21 +75,25 @@ impl ServerOptions {
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
         self.model.configure(&mut config)?;
-        config.connection.connections_max = self.connections_max(descriptors_each)?;
+        config.connections_max = self.connections_max(descriptors_each)?;
         for address in &self.addresses {
             config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);
         }
         Ok(config)
     }
 
-    fn limits(&self) -> reactor::Config {
-        reactor::Config {
+    fn limits(&self) -> connection::Config {
+        let default = connection::Config::default();
+        connection::Config {
+            idle_timeout: self.idle_timeout,
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
             linger_timeout: self.linger_timeout,
             linger_len_max: self.max_linger,
             output_high_water: self.output_high_water,
-            ..reactor::Config::default()
+            // A whole message may have to be kept.
+            input_len_max: default.input_len_max.max(self.message_len_max.saturating_add(64 << 10)),
+            ..default
         }
     }
 

@@ -73,6 +73,7 @@ fn serve<V: Service<Session: Send> + Send>(
 ) -> Result<(), Failure> {
     let server = models::serve(model, service, config).map_err(|error| match error {
         ServeError::SharesState => Failure::of_usage(format!("{error} (any other --model will do)")),
+        ServeError::OpensConnections => Failure::of_usage(format!("{error} (choose --model reactor, poll or select)")),
         ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
     })?;
     prepare(server.handle());

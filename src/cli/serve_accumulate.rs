@@ -27,7 +27,7 @@ pub struct ServeAccumulate {
 
 impl ServeAccumulate {
     pub fn run(self) -> Result<(), Failure> {
-        let mut service = AccumulateService::new(self.max_string, self.server.idle_timeout);
+        let mut service = AccumulateService::new(self.max_string);
         let string = service.string();
         // The server is made of the service, so its handle is known only after it.
         let handle = Arc::new(OnceLock::new());

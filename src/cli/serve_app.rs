@@ -39,7 +39,8 @@ pub struct ServeApp {
 }
 
 impl ServeApp {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(mut self) -> Result<(), Failure> {
+        self.server.message_len_max = self.max_header.max(self.max_content);
         serve::run(&self.server, PORT, self.service()?)
     }
 
@@ -49,8 +50,7 @@ impl ServeApp {
             content_len_max: self.max_content,
             depth_max: usize::from(self.max_depth),
         };
-        let timeouts =
-            Timeouts { idle: self.server.idle_timeout, header: self.header_timeout, content: self.content_timeout };
+        let timeouts = Timeouts { header: self.header_timeout, content: self.content_timeout };
         match &self.dictionary {
             None => Ok(AppService::new(limits, timeouts)),
             Some(path) => AppService::with_dictionary(limits, timeouts, path.clone())

@@ -49,11 +49,7 @@ impl ServeCommand {
                 return Err(Failure::of_usage(format!("--allow has '{}' more than once", program.name)));
             }
         }
-        let limits = Limits {
-            idle_timeout: self.server.idle_timeout,
-            run_time_max: self.time_limit,
-            output_len_max: self.output_limit,
-        };
+        let limits = Limits { run_time_max: self.time_limit, output_len_max: self.output_limit };
         let service = CommandService::new(programs, Processes::new(programs_max), limits);
         serve::run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
     }

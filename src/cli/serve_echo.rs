@@ -38,7 +38,6 @@ impl ServeEcho {
             LazyLock::force(&ZONE);
         }
         let echo = Echo {
-            idle_timeout: self.server.idle_timeout,
             prefix: self.prefix.into_bytes().into(),
             stamp: self.stamp.then_some(local_time),
             delay: self.delay.unwrap_or_default(),

@@ -16,6 +16,6 @@ pub struct ServeFixed {
 
 impl ServeFixed {
     pub fn run(self) -> Result<(), Failure> {
-        serve::run(&self.server, PORT, FixedService { timeout: self.server.idle_timeout })
+        serve::run(&self.server, PORT, FixedService::default())
     }
 }

@@ -38,7 +38,7 @@ impl ServeGetFile {
         let folder = Folder::open(&self.root, self.hidden).map_err(|error| {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
-        let service = GetFileService::new(folder, self.server.idle_timeout, self.request_timeout);
+        let service = GetFileService::new(folder, self.request_timeout);
         serve::run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
     }
 }

@@ -33,13 +33,9 @@ pub struct ServeMultiply {
 }
 
 impl ServeMultiply {
-    pub fn run(self) -> Result<(), Failure> {
-        let limits = LineLimits {
-            len_max: self.max_string,
-            idle_timeout: self.server.idle_timeout,
-            timeout: self.request_timeout,
-            pause: Some(PAUSE),
-        };
+    pub fn run(mut self) -> Result<(), Failure> {
+        self.server.message_len_max = self.max_string;
+        let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
         serve::run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
     }

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use super::Failure;
-use crate::session::{SessionError, Source, Wakers};
+use crate::session::{SessionError, Source};
 use crate::text::reason;
 
 /// Bytes in a piece, at most: few enough to travel in one segment.
@@ -61,7 +61,7 @@ impl Stdin {
 }
 
 impl Source for Stdin {
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         let reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.start().map_err(|error| failed(&reason(&error)))?,
@@ -69,7 +69,7 @@ impl Source for Stdin {
         let reading = self.reading.insert(reading);
         let mut piece = reading.pieces.try_recv();
         if piece == Err(TryRecvError::Empty) {
-            *reading.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(wakers.waker());
+            *reading.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(make_waker());
             // What has come before that woke nobody.
             piece = reading.pieces.try_recv();
         }
@@ -148,13 +148,13 @@ impl<S> Bytewise<S> {
 }
 
 impl<S: Source> Source for Bytewise<S> {
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         loop {
             if let Some(&byte) = self.left.get(self.used) {
                 self.used += 1;
                 return Ok(Poll::Ready(Some(vec![byte])));
             }
-            match self.source.next(wakers)? {
+            match self.source.next(make_waker)? {
                 Poll::Ready(Some(piece)) => (self.left, self.used) = (piece, 0),
                 other @ (Poll::Ready(None) | Poll::Pending) => return Ok(other),
             }

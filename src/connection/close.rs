@@ -1,80 +1,135 @@
 //! The way to the close: the rest of the output, our FIN, and what is still on its way to us.
 
+use std::mem;
+use std::time::Instant;
+
 use super::transfer::Received;
-use super::{BYTES_PER_TURN, Connection, ConnectionState, Lingering, Outcome, Turn};
+use super::{BYTES_PER_TURN, Connection, InputEnd, Outcome, State, Turn};
+use crate::buffer::Outgoing;
+use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
-use crate::session::{End, Session};
+use crate::session::{End, Role, Session};
+
+#[derive(Debug)]
+pub(crate) struct Draining {
+    end: End,
+    /// Whether input may still be on its way, at which a close would answer with a reset, and with that destroy what the
+    /// peer has not read yet.
+    linger: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    end: End,
+    pub until: Instant,
+    /// Bytes that may be dropped yet.
+    left: usize,
+}
+
+impl<S, T> Connection<S, T> {
+    /// Makes it a connection that is told `words`, and closed.
+    pub fn refuse(&mut self, words: Outgoing, write_deadline: Instant) {
+        self.state = State::Draining(Box::new(Draining { end: End::Refused, linger: true }));
+        self.left_over.keep_output(words, write_deadline);
+    }
+
+    /// How it ends when it's cut off now.
+    pub fn cut(&mut self) -> End {
+        self.leads(self.state.stage(), Event::Cut);
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Draining(draining) if !self.left_over.has_output() => draining.end,
+            State::Lingering(lingering) => lingering.end,
+            State::Connecting(_) | State::Receiving | State::Responding | State::Draining(_) | State::Closed => {
+                End::Cut
+            }
+        }
+    }
+}
 
 impl<S: Stream, T: Session> Connection<S, T> {
     /// The session is done: from here on there is only the rest of its output, and then the close.
-    pub(super) fn finish(&mut self, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
-        // A client has nothing that the other side waits for.
-        if self.peer.number.is_some() || !(self.left_over.has_output() || linger) {
-            return Outcome::Close(end);
+    pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
+        let event = match self.peer.role {
+            Role::Accepted => event,
+            Role::Opened(_) => Event::Done,
+        };
+        match self.pass(event) {
+            Stage::Draining if self.left_over.has_output() || linger => {
+                self.drain(Box::new(Draining { end, linger }), turn)
+            }
+            Stage::Draining => self.close(Stage::Draining, Event::OutputSent, end),
+            Stage::Connecting | Stage::Receiving | Stage::Responding | Stage::Lingering | Stage::Closed => {
+                Outcome::Close(end)
+            }
         }
-        self.state = ConnectionState::Draining { end: Box::new(end), linger };
-        self.drain(turn)
     }
 
-    pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> Outcome {
+    /// The last transition.
+    pub(super) fn close(&mut self, from: Stage, event: Event, end: End) -> Outcome {
+        self.leads(from, event);
+        Outcome::Close(end)
+    }
+
+    /// Whether a close waits for what the peer may still send.
+    pub(super) fn lingers(&self) -> bool {
+        self.input_end != InputEnd::Read && !self.ignores_input
+    }
+
+    pub(super) fn drain(&mut self, draining: Box<Draining>, turn: &mut Turn<'_>) -> Outcome {
+        let here = Stage::Draining;
         self.left_over.drop_input();
-        let ConnectionState::Draining { linger, .. } = self.state else { unreachable!("it is draining") };
         if let Err(error) = self.flush(turn) {
-            return Outcome::Close(End::Broken(error));
-        }
-        if self.can_send() {
-            return Outcome::Yield;
+            return self.close(here, Event::PeerGone, End::Broken(error));
         }
         if self.left_over.has_output() {
-            if self.write_is_overdue(turn) {
-                return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
+            if !self.can_send() && self.write_is_overdue(turn) {
+                return self.close(here, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout));
             }
-            return Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() };
+            self.state = State::Draining(draining);
+            return match self.can_send() {
+                true => Outcome::Yield,
+                false => Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() },
+            };
         }
-        let end = self.take_end();
-        if !linger || self.stream.end_output().is_err() {
-            return Outcome::Close(end);
+        let Draining { end, linger } = *draining;
+        if !linger {
+            return self.close(here, Event::OutputSent, end);
         }
+        if self.stream.end_output().is_err() {
+            return self.close(here, Event::PeerGone, end);
+        }
+        self.leads(here, Event::OurEndSent);
         let until = turn.now + turn.config.linger_timeout;
         let left = turn.config.linger_len_max;
-        self.state = ConnectionState::Lingering(Box::new(Lingering { end, until, left }));
-        self.linger(turn)
+        self.linger(Box::new(Lingering { end, until, left }), turn)
     }
 
-    pub(super) fn linger(&mut self, turn: &mut Turn<'_>) -> Outcome {
+    pub(super) fn linger(&mut self, mut lingering: Box<Lingering>, turn: &mut Turn<'_>) -> Outcome {
         let mut bytes_left = BYTES_PER_TURN;
-        loop {
-            let until = self.lingering().until;
-            if turn.now >= until {
-                return Outcome::Close(self.take_end());
+        let event = loop {
+            if turn.now >= lingering.until {
+                break Event::DeadlinePassed;
             }
             if bytes_left == 0 {
+                self.state = State::Lingering(lingering);
                 return Outcome::Yield;
             }
             match self.receive(turn.scratch) {
                 Ok(Received::Nothing) => {
+                    self.state = State::Lingering(lingering);
                     return Outcome::Wait { interest: Interest::READ, deadline: self.deadline() };
                 }
                 Ok(Received::Bytes(len)) => {
                     bytes_left = bytes_left.saturating_sub(len);
-                    if !self.may_drop(len) {
-                        return Outcome::Close(self.take_end());
+                    lingering.left = lingering.left.saturating_sub(len);
+                    if lingering.left == 0 {
+                        break Event::Violation;
                     }
                 }
-                Ok(Received::End) | Err(_) => return Outcome::Close(self.take_end()),
+                Ok(Received::End) => break Event::InputEnded,
+                Err(_) => break Event::PeerGone,
             }
-        }
-    }
-
-    /// Counts `len` bytes as dropped, and tells whether there may be more.
-    fn may_drop(&mut self, len: usize) -> bool {
-        let Lingering { left, .. } = self.lingering();
-        *left = left.saturating_sub(len);
-        *left > 0
-    }
-
-    fn lingering(&mut self) -> &mut Lingering {
-        let ConnectionState::Lingering(lingering) = &mut self.state else { unreachable!("it is lingering") };
-        lingering
+        };
+        self.close(Stage::Lingering, event, lingering.end)
     }
 }

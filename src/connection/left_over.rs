@@ -26,6 +26,11 @@ impl LeftOver {
         self.0.as_ref().is_some_and(|kept| !kept.output.is_empty())
     }
 
+    /// How many bytes of input there are.
+    pub fn input_len(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.input.len())
+    }
+
     /// How many bytes of output there are, as far as they can be counted.
     pub fn output_len(&self) -> usize {
         self.0.as_ref().map_or(0, |kept| kept.output.len())

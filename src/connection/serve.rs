@@ -3,130 +3,173 @@
 use std::io;
 use std::mem;
 
-use super::transfer::{Advanced, Received};
-use super::{BYTES_PER_TURN, Connection, Outcome, Turn};
+use super::interest::Needs;
+use super::transfer::Received;
+use super::{BYTES_PER_TURN, Connection, InputEnd, Outcome, Turn};
+use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
-use crate::session::{End, Progress, Session};
+use crate::session::{End, Progress, Session, SessionError};
 
 /// Most messages that a session may begin before it's another's turn.
 const MESSAGES_PER_TURN: u32 = 256;
 
+/// What a connection may still take of its turn.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Bytes to read.
+    pub readable: usize,
+    /// Bytes to send with more to come.
+    pub sendable: usize,
+    /// Messages that the session may begin.
+    pub messages: u32,
+}
+
+impl Budget {
+    pub fn new() -> Self {
+        Budget { readable: BYTES_PER_TURN, sendable: BYTES_PER_TURN, messages: MESSAGES_PER_TURN }
+    }
+}
+
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Lets the session work on what there is, and the stream take what the session makes of it.
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let mut bytes_left = BYTES_PER_TURN;
-        let mut messages_left = MESSAGES_PER_TURN;
-        let mut sendable_left = BYTES_PER_TURN;
-        let mut room_made = false;
+        self.serve_unless_broken(turn).unwrap_or_else(|error| {
+            let stage = self.state.stage();
+            self.close(stage, Event::PeerGone, End::Broken(error))
+        })
+    }
+
+    fn serve_unless_broken(&mut self, turn: &mut Turn<'_>) -> io::Result<Outcome> {
+        let mut budget = Budget::new();
         loop {
             // What is left over goes out first, since the session may wait for the room.
-            match self.flush(turn) {
-                Ok(sent) => {
-                    room_made |= sent > 0;
-                    sendable_left = sendable_left.saturating_sub(sent);
-                }
-                Err(error) => return Outcome::Close(End::Broken(error)),
-            }
+            let sent = self.flush(turn)?;
+            self.has_sent(sent, &mut budget, turn);
             if self.can_send() {
-                return Outcome::Yield;
+                return Ok(Outcome::Yield);
             }
             if self.write_is_overdue(turn) {
-                return Outcome::Close(End::WriteTimedOut(turn.config.write_timeout));
+                let stage = self.state.stage();
+                return Ok(self.close(stage, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout)));
             }
-            let is_full = self.is_full(turn);
-            let (reads, goes_on) = match self.progress {
-                Progress::NeedInput => (!is_full, false),
-                Progress::NeedRoom => (false, room_made && !is_full),
-                Progress::NeedEither => (true, room_made && !is_full),
-                Progress::Working => match self.has_just_hung_up() {
-                    Ok(hung_up) => (false, hung_up),
-                    Err(error) => return Outcome::Close(End::Broken(error)),
-                },
-                Progress::Yield | Progress::Finished => (false, true),
+            self.end_output_if_due()?;
+
+            let needs = self.needs(turn);
+            let goes_on = match self.progress {
+                Progress::Yield => !needs.is_full,
+                Progress::Working => self.has_just_hung_up()?,
+                Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Finished => false,
             };
-            if reads && bytes_left == 0 || goes_on && sendable_left == 0 {
-                if goes_on {
-                    // It is yet to be told of the room.
-                    self.progress = Progress::Yield;
-                }
-                return Outcome::Yield;
+            if needs.reads() && budget.readable == 0 || goes_on && budget.sendable == 0 {
+                return Ok(Outcome::Yield);
             }
-            let mut received = 0;
-            let mut has_news = mem::take(&mut self.is_due) || goes_on;
-            if reads {
-                match self.receive(turn.scratch) {
-                    Ok(Received::Nothing) => {}
-                    Ok(Received::Bytes(len)) => {
-                        received = len;
-                        bytes_left = bytes_left.saturating_sub(len);
-                        has_news = true;
-                    }
-                    Ok(Received::End) => has_news = true,
-                    Err(error) => return Outcome::Close(End::Broken(error)),
-                }
-            }
-            if !has_news {
-                return self.wait(turn);
-            }
-            let Advanced { result, sent } = match self.advance(received, &mut messages_left, turn) {
-                Ok(advanced) => advanced,
-                Err(error) => return Outcome::Close(End::Broken(error)),
+            let received = if needs.reads() { self.receive(turn.scratch)? } else { Received::Nothing };
+            let stops = turn.stopping && !self.knows_stop && self.progress != Progress::Working;
+            let is_due = mem::take(&mut self.is_due);
+            let len = match received {
+                Received::Nothing if !(goes_on || is_due || stops) => return Ok(self.wait(turn)),
+                Received::Nothing | Received::End => 0,
+                Received::Bytes(len) => len,
             };
-            sendable_left = sendable_left.saturating_sub(sent);
-            room_made = sent > 0;
-            match result {
-                Ok(Progress::Finished) => {
-                    // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What
-                    // comes while output waits is not looked at, so then there may be something.
-                    let may_have_more =
-                        self.readiness.readable || self.left_over.has_input() || self.left_over.has_output();
-                    let linger = may_have_more && self.lingers();
-                    return self.finish(End::Finished, linger, turn);
-                }
-                Ok(progress) => {
-                    self.progress = progress;
-                    if progress == Progress::Yield {
-                        return Outcome::Yield;
-                    }
-                    // How nearly every run ends: all that came is used, and all that was made of it is sent.
-                    if progress == Progress::NeedInput && !self.readiness.readable && !self.left_over.has_output() {
-                        return self.wait(turn);
-                    }
-                }
-                Err(error) => {
-                    let linger = self.lingers();
-                    return self.finish(End::Failed(error), linger, turn);
-                }
+            budget.readable = budget.readable.saturating_sub(len);
+            self.knows_stop = turn.stopping;
+            let output_before = self.left_over.output_len();
+            let called = self.call_session(len, &mut budget, turn)?;
+            if called.made_output || called.result.as_ref().is_ok_and(|&progress| progress == Progress::Working) {
+                self.pass(Event::RequestRead);
             }
+            match called.result {
+                Ok(Progress::Finished) => return Ok(self.finish_in_order(turn)),
+                Ok(progress) => self.progress = progress,
+                Err(error) => return Ok(self.fail(error, turn)),
+            }
+            if self.left_over.input_len() > turn.config.input_len_max {
+                let end = End::InputOverLimit(turn.config.input_len_max);
+                return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
+            }
+            if needs.is_full && self.progress == Progress::NeedEither && self.left_over.output_len() > output_before {
+                // Reading on would let the output grow without bound.
+                self.progress = Progress::NeedRoom;
+            }
+            // How nearly every run ends: all that came is used, and all that was made of it is sent.
+            if self.progress == Progress::NeedInput && !self.readable && !self.left_over.has_output() {
+                return Ok(self.wait(turn));
+            }
+            if self.progress == Progress::Yield {
+                return Ok(Outcome::Yield);
+            }
+            if self.is_full(turn) {
+                self.pass(Event::OutputFull);
+            }
+            self.has_sent(called.sent, &mut budget, turn);
         }
     }
 
-    fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        // What was not read, since the output was full, has come all the same.
-        let is_held_back = self.readiness.readable && !self.input_ended;
-        let is_working = self.progress == Progress::Working;
-        let has_work = (is_working || is_held_back) && self.session.wants_input();
-        let has_begun = has_work || !self.session.is_idle() || self.left_over.has_input();
-        if turn.stopping && !has_begun {
-            return self.finish(End::Stopped, self.lingers(), turn);
+    /// Takes note that `sent` bytes have gone. A session that waits for room may go on where that has made any.
+    fn has_sent(&mut self, sent: usize, budget: &mut Budget, turn: &Turn<'_>) {
+        if sent == 0 {
+            return;
         }
-        let is_full = self.is_full(turn);
-        let readable = match self.progress {
-            Progress::NeedInput => !is_full,
-            Progress::NeedEither => true,
-            Progress::Working | Progress::NeedRoom | Progress::Yield | Progress::Finished => false,
-        };
-        let interest = Interest {
-            readable: readable && !self.input_ended,
-            writable: self.left_over.has_output(),
-            hangup: is_working && !self.hung_up,
-        };
-        let deadline = self.deadline();
+        budget.sendable = budget.sendable.saturating_sub(sent);
+        self.idle_until = None;
+        if matches!(self.progress, Progress::NeedRoom | Progress::NeedEither) && !self.is_full(turn) {
+            self.progress = Progress::Yield;
+        }
+    }
+
+    fn finish_in_order(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What comes while
+        // output waits is not looked at, so then there may be something.
+        let may_have_more = self.readable || self.left_over.has_input() || self.left_over.has_output();
+        let linger = may_have_more && self.lingers();
+        let event = if self.input_end == InputEnd::Read { Event::InputEnded } else { Event::LastReply };
+        self.finish(event, End::Finished, linger, turn)
+    }
+
+    fn fail(&mut self, error: SessionError, turn: &mut Turn<'_>) -> Outcome {
+        self.finish(error.kind().event(), End::Failed(error), self.lingers(), turn)
+    }
+
+    fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let needs = self.needs(turn);
+        let is_working = self.progress == Progress::Working;
+        let is_idle = self.session.is_idle();
+        if turn.stopping {
+            // What was not read, since the output was full, has come all the same.
+            let is_held_back = self.readable && self.input_end != InputEnd::Read;
+            let has_work = (is_working || is_held_back) && !self.ignores_input;
+            if is_idle && !has_work && !self.left_over.has_input() {
+                return self.finish(Event::Stopped, End::Stopped, self.lingers(), turn);
+            }
+        }
+        if needs.reads() {
+            self.pass(Event::OutputSent);
+        }
+        if is_idle && needs.reads() && !needs.has_output {
+            let timeout = turn.config.idle_timeout;
+            if turn.now >= *self.idle_until.get_or_insert_with(|| turn.now + timeout) {
+                return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn);
+            }
+        } else {
+            self.idle_until = None;
+        }
+        let (interest, deadline) = (needs.interest(), self.deadline());
         if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
-            return self.finish(End::Finished, self.lingers(), turn);
+            return self.finish(Event::InputEnded, End::Finished, self.lingers(), turn);
         }
         Outcome::Wait { interest, deadline }
+    }
+
+    /// What the session and its peer need now.
+    fn needs(&self, turn: &Turn<'_>) -> Needs {
+        Needs {
+            progress: self.progress,
+            role: self.peer.role,
+            is_full: self.is_full(turn),
+            has_output: self.left_over.has_output(),
+            input_end: self.input_end,
+        }
     }
 
     /// Whether a peer that nothing is read from has hung up, and the session is to be told.
@@ -134,24 +177,19 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// # Errors
     /// What has broken the connection, where it was that.
     fn has_just_hung_up(&mut self) -> io::Result<bool> {
-        if self.hung_up || !self.readiness.read_closed {
+        if self.input_end != InputEnd::Reported {
             return Ok(false);
         }
         if !self.stream.connected()? {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         log::trace!("{} has ended its sending side", self.peer);
-        self.hung_up = true;
+        self.input_end = InputEnd::Told;
         Ok(true)
-    }
-
-    /// Whether a close waits for what the peer may still send.
-    fn lingers(&self) -> bool {
-        !self.input_ended && self.session.wants_input()
     }
 
     /// Whether no more output may be made before some has gone.
     fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.left_over.output_len() >= turn.config.output_high_water
+        self.left_over.output_len() >= turn.config.output_high_water.max(1)
     }
 }

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
-use super::{BYTES_PER_TURN, Connection, Scratch, Turn};
-use crate::buffer::{FileRange, Front, Input, Repeat};
-use crate::selector::{Readiness, Stream};
-use crate::session::{LocalName, Progress, Session, SessionError, SessionIo};
+use super::serve::Budget;
+use super::{BYTES_PER_TURN, Connection, InputEnd, OutputEnd, Scratch, Turn};
+use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
+use crate::selector::Stream;
+use crate::session::{Progress, Session, SessionError, SessionIo};
 
 /// What one read brought.
 pub(super) enum Received {
@@ -16,8 +17,10 @@ pub(super) enum Received {
 }
 
 /// What one call of the session came to.
-pub(super) struct Advanced {
+pub(super) struct Called {
     pub result: Result<Progress, SessionError>,
+    /// Whether it has put anything into its output.
+    pub made_output: bool,
     /// Bytes that were sent at once.
     pub sent: usize,
 }
@@ -25,20 +28,23 @@ pub(super) struct Advanced {
 impl<S: Stream, T: Session> Connection<S, T> {
     /// One call of the session, with `received` bytes that have just come; what it has to send is sent at once, as far
     /// as the stream takes it.
-    pub(super) fn advance(
+    pub(super) fn call_session(
         &mut self,
         received: usize,
-        messages_left: &mut u32,
+        budget: &mut Budget,
         turn: &mut Turn<'_>,
-    ) -> io::Result<Advanced> {
+    ) -> io::Result<Called> {
         let scratch = &mut *turn.scratch;
         let fresh = &scratch.input[..received];
         let appended = self.left_over.has_input();
         if appended {
             self.left_over.keep_input(fresh);
         }
-        // With nothing left over from before, the session writes to the buffer that all connections share.
+        // With nothing left over from before, the session writes to the buffer that all connections share; after our FIN, to
+        // one that goes nowhere.
         let shares = !self.left_over.has_output();
+        let has_ended = self.output_end != OutputEnd::Open;
+        let mut nowhere = None;
         let (input, queue) = match self.left_over.kept() {
             Some(kept) => (
                 if appended { kept.input.as_slice() } else { fresh },
@@ -46,31 +52,40 @@ impl<S: Stream, T: Session> Connection<S, T> {
             ),
             None => (fresh, &mut scratch.output),
         };
+        let queue = if has_ended { nowhere.insert(Outgoing::default()) } else { queue };
+        let len_before = queue.len();
         // It is asked for its name, and then written to, while the session's view of it all is still in use.
         let stream = RefCell::new(&mut self.stream);
-        let local = || stream.borrow().local_addr();
+        let local_addr = || stream.borrow().local_addr();
         let mut io = SessionIo {
             input: Input::new(input),
-            output: queue.output(turn.config.output_high_water),
-            input_ended: self.input_ended,
-            hung_up: self.hung_up,
-            messages_left: *messages_left,
+            output: queue.output(turn.config.output_high_water.max(1)),
+            input_ended: self.input_end == InputEnd::Read,
+            hung_up: self.input_end >= InputEnd::Told,
+            is_stopping: turn.stopping,
+            messages_left: budget.messages,
+            ends_output: false,
+            ignores_input: self.ignores_input,
             peer: &self.peer,
-            wakers: turn.wakers,
-            local: LocalName::new(&local),
+            make_waker: turn.make_waker,
+            local_addr: &local_addr,
         };
         let result = self.session.advance(&mut io, turn.now);
-        *messages_left = io.messages_left;
-        let used = io.input.used();
+        budget.messages = io.messages_left;
+        self.ignores_input = io.ignores_input;
+        let (used, ends_output) = (io.input.used(), io.ends_output);
+        let made_output = !has_ended && io.output.len() > len_before;
 
         let mut sent = Ok(0);
-        if shares {
+        if has_ended {
+            log::trace!("Dropped {} bytes to {}: our sending side has ended", io.output.len(), self.peer);
+        } else if shares {
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();
             // Write before asking for writability: most replies fit into the socket's buffer, and that saves two system
             // calls.
-            if len > 0 && self.readiness.writable {
-                sent = write(*stream.borrow_mut(), &mut self.readiness, queue, lent);
+            if len > 0 && self.writable {
+                sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
             }
             let left = match sent {
                 Ok(sent) if sent < io.output.len() => Some(io.output.take_rest(sent)),
@@ -82,7 +97,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
         } else {
             // What was lent is about to go.
-            io.output.queue();
+            io.output.keep_lent();
         }
 
         if !appended {
@@ -91,49 +106,70 @@ impl<S: Stream, T: Session> Connection<S, T> {
             kept.input.consume(used);
             self.left_over.tidy();
         }
-        sent.map(|sent| Advanced { result, sent })
+        if received > 0 || made_output {
+            self.idle_until = None;
+        }
+        if ends_output && self.output_end == OutputEnd::Open {
+            self.output_end = OutputEnd::Wanted;
+        }
+        sent.map(|sent| Called { result, made_output, sent })
     }
 
-    /// Reads once, if there may be something to read.
+    /// Sends our FIN, where the session has asked for it and all of its output is sent.
+    ///
+    /// # Errors
+    /// Where the connection is broken.
+    pub(super) fn end_output_if_due(&mut self) -> io::Result<()> {
+        if self.output_end == OutputEnd::Wanted && !self.left_over.has_output() {
+            self.stream.end_output()?;
+            self.output_end = OutputEnd::Sent;
+            log::trace!("Ended our sending side to {}", self.peer);
+        }
+        Ok(())
+    }
+
+    /// Reads once, if there may be something to read: the tutorial's `_read`.
+    #[doc(alias = "_read")]
     pub(super) fn receive(&mut self, scratch: &mut Scratch) -> io::Result<Received> {
-        if !self.readiness.readable || self.input_ended {
+        if !self.readable || self.input_end == InputEnd::Read {
             return Ok(Received::Nothing);
         }
         // The edge stands until the stream has answered to it.
         match until_answered(|| self.stream.read(&mut scratch.input))? {
             Some(0) => {
-                self.input_ended = true;
-                self.hung_up = true;
+                self.input_end = InputEnd::Read;
                 log::trace!("{} has ended its sending side", self.peer);
                 Ok(Received::End)
             }
             Some(len) => {
                 log::trace!("Read {len} bytes from {}", self.peer);
                 // A short read has emptied the socket: what comes later is another edge, unless the end is there too.
-                self.readiness.readable = len == scratch.input.len() || self.readiness.read_closed;
+                self.readable = len == scratch.input.len() || self.input_end != InputEnd::Open;
                 Ok(Received::Bytes(len))
             }
             None => {
-                self.readiness.readable = false;
+                self.readable = false;
                 Ok(Received::Nothing)
             }
         }
     }
 
-    /// Sends what is left over, as far as the stream takes it and a turn goes, and returns how much that was.
+    /// Sends what is left over, as far as the stream takes it and a turn goes, and returns how much that was: the tutorial's
+    /// `_write`.
+    #[doc(alias = "_write")]
     pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
         // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the
         // peer has taken nothing by the deadline, or just little, is found out by writing.
-        self.readiness.writable |= self.write_is_overdue(turn);
+        self.writable |= self.write_is_overdue(turn);
         let Some(kept) = self.left_over.kept() else { return Ok(0) };
-        let (stream, readiness) = (&mut self.stream, &mut self.readiness);
+        let (stream, writable) = (&mut self.stream, &mut self.writable);
         let mut sent = 0;
-        while readiness.writable && sent < BYTES_PER_TURN {
+        while *writable && sent < BYTES_PER_TURN {
             let len_max = BYTES_PER_TURN - sent;
             let len = match kept.output.front() {
-                Some(Front::Bytes(bytes)) => write(stream, readiness, bytes, &[])?,
-                Some(Front::File(range)) => send_file(stream, readiness, range, len_max)?,
-                Some(Front::Repeat(repeat)) => write_repeated(stream, readiness, repeat, len_max)?,
+                Some(Front::Bytes(bytes)) => write(stream, writable, bytes, &[])?,
+                Some(Front::File(range)) => send_file(stream, writable, range, len_max)?,
+                Some(Front::Repeat(repeat)) => write_repeated(stream, writable, repeat, len_max)?,
                 None => break,
             };
             kept.output.consume(len);
@@ -148,7 +184,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Whether there is output, and the stream takes it.
     pub(super) fn can_send(&self) -> bool {
-        self.readiness.writable && self.left_over.has_output()
+        self.writable && self.left_over.has_output()
     }
 
     pub(super) fn write_is_overdue(&self, turn: &Turn<'_>) -> bool {
@@ -157,40 +193,35 @@ impl<S: Stream, T: Session> Connection<S, T> {
 }
 
 /// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was.
-fn write<S: Stream>(stream: &mut S, readiness: &mut Readiness, first: &[u8], second: &[u8]) -> io::Result<usize> {
+fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &[u8]) -> io::Result<usize> {
     let sent = until_answered(|| match (first, second) {
         (_, []) => stream.write(first),
         ([], _) => stream.write(second),
         _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
     })?;
-    Ok(taken(sent, first.len() + second.len(), readiness))
+    Ok(taken(sent, first.len() + second.len(), writable))
 }
 
 /// The same with bytes that are repeated, up to `len_max` of them.
 fn write_repeated<S: Stream>(
     stream: &mut S,
-    readiness: &mut Readiness,
+    writable: &mut bool,
     repeat: &Repeat,
     len_max: usize,
 ) -> io::Result<usize> {
     let (slices, len) = repeat.slices(len_max);
     let sent = until_answered(|| stream.write_vectored(&slices))?;
-    Ok(taken(sent, len, readiness))
+    Ok(taken(sent, len, writable))
 }
 
 /// Sends bytes of a file, up to `len_max` of them, and returns how many it were.
-fn send_file<S: Stream>(
-    stream: &mut S,
-    readiness: &mut Readiness,
-    range: &FileRange,
-    len_max: usize,
-) -> io::Result<usize> {
+fn send_file<S: Stream>(stream: &mut S, writable: &mut bool, range: &FileRange, len_max: usize) -> io::Result<usize> {
     let len = range.len().min(len_max);
     match until_answered(|| stream.send_file(range.file(), range.offset(), len))? {
         Some(0) => Err(FileRange::cut_short()),
         Some(sent) => Ok(sent),
         None => {
-            readiness.writable = false;
+            *writable = false;
             Ok(0)
         }
     }
@@ -209,9 +240,9 @@ fn until_answered(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Opt
 }
 
 /// How much of `len` bytes was `sent`. A short write has filled the socket: room is another edge.
-fn taken(sent: Option<usize>, len: usize, readiness: &mut Readiness) -> usize {
+fn taken(sent: Option<usize>, len: usize, writable: &mut bool) -> usize {
     let sent = sent.unwrap_or(0);
-    readiness.writable = sent == len;
+    *writable = sent == len;
     sent
 }
 
@@ -221,9 +252,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::buffer::Outgoing;
-    use crate::connection::{Config, ConnectionState};
-    use crate::session::{Peer, Wakers};
+    use crate::connection::{Config, State};
+    use crate::session::{Peer, no_waker};
 
     /// A stream of which each call is interrupted at first.
     struct Interrupted {
@@ -272,23 +302,23 @@ mod tests {
 
     impl Session for Mirror {
         fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-            let bytes = io.input.take_all();
-            io.output.push(bytes);
+            let bytes = io.input().take_all();
+            io.output().push(bytes);
             Ok(Progress::NeedInput)
         }
     }
 
     #[test]
     fn a_call_that_is_interrupted_is_made_again() {
-        let peer = Peer { addr: ([127, 0, 0, 1], 1).into(), number: None };
+        let peer = Peer::accepted(([127, 0, 0, 1], 1).into());
         let stream = Interrupted { calls: 0, written: Vec::new() };
-        let mut connection = Connection::new(stream, Mirror, peer, ConnectionState::Open);
+        let mut connection = Connection::new(stream, Mirror, peer, State::Receiving);
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
         assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
         let config = &Config::default();
-        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, wakers: Wakers::default() };
-        assert_eq!(connection.advance(5, &mut 1, turn).unwrap().sent, 5);
+        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, make_waker: &no_waker };
+        assert_eq!(connection.call_session(5, &mut Budget::new(), turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");
-        assert!(connection.readiness.writable, "there is room still");
+        assert!(connection.writable, "there is room still");
     }
 }

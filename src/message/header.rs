@@ -1,6 +1,7 @@
 //! The JSON header: reading one, writing one.
 
 use super::{Encoding, Field, Heading, Limits, ProtocolError, fields, json};
+use crate::buffer::Tail;
 
 /// The order of the bytes in a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,7 +239,7 @@ fn cut(word: &str) -> String {
 }
 
 /// Appends a JSON header: the keys in the tutorial's order, with its spaces.
-pub(super) fn write_jsonheader(out: &mut Vec<u8>, heading: Heading, content_len: usize) {
+pub(super) fn write_jsonheader(out: &mut Tail<'_>, heading: Heading, content_len: usize) {
     out.extend_from_slice(b"{\"byteorder\": \"");
     out.extend_from_slice(ByteOrder::NATIVE.name().as_bytes());
     out.extend_from_slice(b"\", \"content-type\": \"");
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn what_we_write_is_known_by_heart() {
         let mut written = Vec::new();
-        write_jsonheader(&mut written, Heading::json(true), 43);
+        write_jsonheader(&mut Tail::from(&mut written), Heading::json(true), 43);
         let header = by_heart(&written, &Limits::default()).expect("it is the tutorial's spelling");
         assert_eq!((header.content_len, header.keep_alive, header.byteorder), (43, true, ByteOrder::NATIVE));
     }

@@ -7,6 +7,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::buffer::Tail;
+
 /// Why a text is not the JSON object it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonError {
@@ -318,7 +320,7 @@ impl<'t> Visitor<'t> for AnyField {
 }
 
 /// Appends `text` as a JSON string, characters beyond ASCII as themselves.
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
+pub fn write_string(out: &mut Tail<'_>, text: &str) {
     let needs_escapes = text.bytes().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\' | 0..0x20));
     if !needs_escapes {
         out.push(b'"');

@@ -58,7 +58,14 @@ enum ReadState {
     Protoheader,
     Jsonheader { len: usize },
     Content { header: Jsonheader },
-    Closed,
+}
+
+/// The step of one row of the table. What is no row does not compile.
+macro_rules! step {
+    ($from:ident --[ $event:ident ]--> $to:ident $({ $data:ident })?) => {{
+        const { assert!(matches!(table::next(Phase::$from, Event::$event), Some(Phase::$to)), "no row of the table") };
+        Step::Next(Event::$event, ReadState::$to $({ $data })?)
+    }};
 }
 
 /// What one step came to.
@@ -78,7 +85,6 @@ impl ReadState {
             Self::Protoheader => Phase::Protoheader,
             Self::Jsonheader { .. } => Phase::Jsonheader,
             Self::Content { .. } => Phase::Content,
-            Self::Closed => Phase::Closed,
         }
     }
 
@@ -88,28 +94,27 @@ impl ReadState {
         Ok(match self {
             Self::Idle => match input.is_empty() {
                 true => Step::NeedInput(self),
-                false => Step::Next(Event::FirstByte, Self::Protoheader),
+                false => step!(Idle --[ FirstByte ]--> Protoheader),
             },
             Self::Protoheader => match input.take(PROTOHEADER_LEN) {
                 None => Step::NeedInput(self),
                 Some(bytes) => {
                     let len = usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
                     check_header_len(len, limits)?;
-                    Step::Next(Event::ProtoheaderRead, Self::Jsonheader { len })
+                    step!(Protoheader --[ ProtoheaderRead ]--> Jsonheader { len })
                 }
             },
             Self::Jsonheader { len } => match input.take(len) {
                 None => Step::NeedInput(self),
                 Some(bytes) => {
                     let header = Jsonheader::parse(bytes, limits)?;
-                    Step::Next(Event::JsonheaderRead, Self::Content { header })
+                    step!(Jsonheader --[ JsonheaderRead ]--> Content { header })
                 }
             },
             Self::Content { header } => match input.take(header.content_len) {
                 None => Step::NeedInput(Self::Content { header }),
                 Some(content) => Step::Complete(Message { header, content }),
             },
-            Self::Closed => Step::NeedInput(self),
         })
     }
 }
@@ -153,7 +158,7 @@ impl MessageReader {
                     return Ok(None);
                 }
                 Err(error) => {
-                    note(phase, Event::Violation, Phase::Closed);
+                    note(phase, Event::Violation, Phase::Failed);
                     return Err(self.fail(error));
                 }
             }
@@ -169,9 +174,9 @@ impl MessageReader {
         self.state.as_deref().map_or(Ok(&ReadState::Idle), Result::as_ref)
     }
 
-    /// The phase it is in; after an error, [`Phase::Closed`].
+    /// The phase it is in; after an error, [`Phase::Failed`].
     pub fn phase(&self) -> Phase {
-        self.state().map_or(Phase::Closed, ReadState::phase)
+        self.state().map_or(Phase::Failed, ReadState::phase)
     }
 
     /// How far the message has come, when `unused` bytes of it are left in the input.
@@ -180,25 +185,14 @@ impl MessageReader {
             Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
             Ok(ReadState::Jsonheader { len }) => *len,
             Ok(ReadState::Content { header }) => header.content_len,
-            Ok(ReadState::Closed) | Err(_) => 0,
+            Err(_) => 0,
         };
         Position { phase: self.phase(), got: unused, want }
-    }
-
-    /// Takes note that no more will be read, for a reason that the reader can't see by itself: [`Event::LastMessage`],
-    /// [`Event::Violation`] in what a content means, [`Event::InputEnded`] or [`Event::DeadlinePassed`].
-    pub fn close(&mut self, event: Event) {
-        let phase = self.phase();
-        if phase != Phase::Closed {
-            note(phase, event, Phase::Closed);
-            self.state = Some(Box::new(Ok(ReadState::Closed)));
-        }
     }
 }
 
 /// Every transition passes here.
 #[inline]
 fn note(from: Phase, event: Event, to: Phase) {
-    debug_assert_eq!(table::next(from, event), Some(to), "{from:?} on {event:?} is no row of the table");
     log::trace!("Message: {from} --[ {event} ]--> {to}");
 }

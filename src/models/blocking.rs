@@ -5,19 +5,17 @@
 //! What goes on between two waits is the same [`Connection`] as in the reactor, with the same limits, timeouts and
 //! manners.
 
-use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::orders::wait;
-use crate::connection::{Config, Connection, ConnectionState, Outcome, Scratch, TICK, Turn};
-use crate::selector::{self, Interest, Readiness, TcpStream, WakeFd};
-use crate::session::{End, Peer, Service, Session, Wakers};
+use crate::connection::{Config, Connection, Outcome, Scratch, State, TICK, Turn};
+use crate::panics;
+use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
+use crate::session::{End, Peer, Service, Session};
 use crate::sys::PollFd;
 
 /// Bytes of stack for a thread that serves connections, of which the system provides those that are used. Sessions need a
@@ -50,7 +48,7 @@ pub(super) enum Word {
 
 /// Serves one connection from its first byte to its close.
 ///
-/// A panic in its session ends this connection and nothing else.
+/// A panic in its session ends this connection and nothing else, with a reset: half a reply must not look whole.
 pub(super) fn serve<V: Service>(
     service: &mut V,
     caller: Caller,
@@ -58,27 +56,32 @@ pub(super) fn serve<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
-    let peer = Peer { addr: caller.addr, number: None };
+    let Caller { mut stream, addr } = caller;
+    let peer = Peer::accepted(addr);
     log::info!("Accepted connection from {peer}");
-    let served = panic::catch_unwind(AssertUnwindSafe(|| {
-        let session = service.accept(&peer);
-        let mut connection = Connection::new(caller.stream, session, peer, ConnectionState::Open);
-        let end = run_to_the_end(&mut connection, config, scratch, interrupt);
-        log::info!("Closing {}: {end}", connection.name());
-        drop(connection.stream);
-        service.ended(connection.session, &peer, end);
-    }));
-    if let Err(panic) = served {
-        log::error!("Closing connection to {peer}: its session panicked: {}", message(&*panic));
-        // There is no telling in what state it was left.
-        *scratch = Scratch::default();
+    let session = match panics::catch(|| service.accept(&peer)) {
+        Ok(session) => session,
+        Err(panic) => {
+            log::error!("The service panicked when it accepted {peer}: {panic}");
+            return stream.reset_on_close();
+        }
+    };
+    let mut connection = Connection::new(stream, session, peer, State::Receiving);
+    let end = match panics::catch(|| run_to_the_end(&mut connection, config, scratch, interrupt)) {
+        Ok(end) => end,
+        Err(panic) => {
+            log::error!("The session of {} panicked: {panic}", connection.name());
+            connection.stream.reset_on_close();
+            // What it has left in there is another connection's next.
+            *scratch = Scratch::default();
+            End::Panicked
+        }
+    };
+    log::info!("Closing {}: {end}", connection.name());
+    drop(connection.stream);
+    if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
+        log::error!("The service panicked when a connection had ended: {panic}");
     }
-}
-
-/// What a panic has to say.
-pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }
 
 fn run_to_the_end<T: Session>(
@@ -96,7 +99,7 @@ fn run_to_the_end<T: Session>(
             config,
             now,
             stopping: stopping.is_some(),
-            wakers: Wakers::new(&|| session_waker.waker()),
+            make_waker: &|| session_waker.waker(),
         });
         let (interest, deadline, timeout) = match outcome {
             Outcome::Wait { interest, deadline } => {
@@ -106,7 +109,7 @@ fn run_to_the_end<T: Session>(
             }
             // Nobody else waits for a turn; but something may have been said meanwhile.
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
-            Outcome::NotConnected(end) | Outcome::Close(end) => return end,
+            Outcome::NotConnected { end, .. } | Outcome::Close(end) => return end,
         };
         if let Some(error) = session_waker.failure.take() {
             return End::Broken(error);
@@ -131,11 +134,11 @@ fn run_to_the_end<T: Session>(
                 // What the peer has sent before counts as begun, even if it has not been read yet.
                 connection.ready(Readiness { readable: true, ..Readiness::default() });
             }
-            Some(Word::Cut) => return connection.take_end(),
+            Some(Word::Cut) => return connection.cut(),
             Some(Word::Stop) | None => {}
         }
         if stopping.is_some_and(|until| now >= until) {
-            return connection.take_end();
+            return connection.cut();
         }
     }
 }
@@ -155,7 +158,7 @@ impl SessionWaker {
         }
         match WakeFd::new() {
             Ok((waker, wake_fd)) => {
-                let (waker, _) = self.pair.get_or_init(|| (Waker::from(Arc::new(Call(waker))), wake_fd));
+                let (waker, _) = self.pair.get_or_init(|| (Waker::from(waker), wake_fd));
                 waker.clone()
             }
             Err(error) => {
@@ -171,17 +174,5 @@ impl SessionWaker {
 
     fn take(&self, found: PollFd) -> bool {
         found.is_readable() && self.pair.get().is_some_and(|(_, wake_fd)| wake_fd.take())
-    }
-}
-
-struct Call(selector::Waker);
-
-impl Wake for Call {
-    fn wake(self: Arc<Self>) {
-        self.0.wake();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.wake();
     }
 }

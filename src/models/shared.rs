@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::session::{End, Peer, Service};
+use crate::session::{Connect, End, Peer, Service};
 
 /// A service that is locked while a connection begins or ends; the sessions in between need no lock of it.
 #[derive(Debug)]
@@ -42,5 +42,13 @@ impl<V: Service> Service for Shared<V> {
 
     fn shares_state(&self) -> bool {
         self.lock().shares_state()
+    }
+
+    fn opens_connections(&self) -> bool {
+        self.lock().opens_connections()
+    }
+
+    fn next_connect(&mut self) -> Option<Connect<V::Session>> {
+        self.lock().next_connect()
     }
 }

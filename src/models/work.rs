@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{cores, no_thread};
-use crate::buffer::{Input, Outgoing, Output};
-use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::buffer::{Outgoing, Output};
+use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
 /// What a handler does for each request, before the reply goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +53,18 @@ impl<V: Service> Busy<V> {
     }
 }
 
+impl<V: Service> Busy<V> {
+    fn session(&self, session: V::Session, work: Option<Work>) -> BusySession<V::Session> {
+        BusySession { session, work, computers: self.computers.clone(), job: None }
+    }
+}
+
 impl<V: Service> Service for Busy<V> {
     type Session = BusySession<V::Session>;
 
     fn accept(&mut self, peer: &Peer) -> Self::Session {
-        BusySession {
-            session: self.service.accept(peer),
-            work: self.work,
-            computers: self.computers.clone(),
-            job: None,
-            worked: Duration::ZERO,
-        }
+        let session = self.service.accept(peer);
+        self.session(session, Some(self.work))
     }
 
     fn ended(&mut self, session: Self::Session, peer: &Peer, end: End) {
@@ -78,23 +79,30 @@ impl<V: Service> Service for Busy<V> {
         // The threads that compute are not in a forked child.
         self.computers.is_some() || self.service.shares_state()
     }
+
+    fn opens_connections(&self) -> bool {
+        self.service.opens_connections()
+    }
+
+    /// What is opened makes requests, and gets none.
+    fn next_connect(&mut self) -> Option<Connect<Self::Session>> {
+        let Connect { addresses, session } = self.service.next_connect()?;
+        Some(Connect { addresses, session: self.session(session, None) })
+    }
 }
 
 /// A session that has work to do for each request.
 #[derive(Debug)]
 pub struct BusySession<T> {
     session: T,
-    work: Work,
+    work: Option<Work>,
     computers: Option<Arc<Computers>>,
     job: Option<Job>,
-    /// How long it has worked until now, which is not the peer's time.
-    worked: Duration,
 }
 
 /// Work for one request.
 #[derive(Debug)]
 struct Job {
-    began: Instant,
     awaited: Awaited,
     /// The reply, which goes out when it's done.
     reply: Outgoing,
@@ -106,57 +114,60 @@ struct Job {
 enum Awaited {
     Time(Instant),
     Result(Arc<Computation>),
+    /// It's done, in this thread.
+    Turn,
 }
 
 impl<T: Session> Session for BusySession<T> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        let Some(work) = self.work else { return self.session.advance(io, now) };
         if let Some(job) = self.job.take() {
             if !job.is_done(now) {
                 self.job = Some(job);
                 return Ok(Progress::Working);
             }
-            self.worked += now.saturating_duration_since(job.began);
-            io.output.append(job.reply);
+            io.output().append(job.reply);
             return Ok(job.progress);
         }
-        if !io.output.has_room() {
+        if !io.output().has_room() {
             return Ok(Progress::NeedRoom);
         }
-        let (progress, reply) = self.handle(io, now)?;
+        let (progress, mut reply) = self.handle(io, now)?;
         if reply.is_empty() {
             return Ok(progress);
         }
-        let awaited = match self.work {
+        let awaited = match work {
             Work::Wait(time) => Awaited::Time(now + time),
             Work::Compute(time) => {
                 compute(time, || true);
-                self.worked += time;
-                io.output.append(reply);
-                return Ok(progress);
+                io.output().append(mem::take(&mut reply));
+                // Time has passed that was not the peer's: what it has for the next request begins in the next turn.
+                Awaited::Turn
             }
             Work::Offload(time) => {
                 let computers = self.computers.as_ref().expect("they are there where work is offloaded");
-                Awaited::Result(computers.submit(time, io.wakers.waker()))
+                Awaited::Result(computers.submit(time, io.waker()))
             }
         };
-        self.job = Some(Job { began: now, awaited, reply, progress });
-        Ok(Progress::Working)
+        let progress_now = match awaited {
+            Awaited::Turn if progress == Progress::Finished => return Ok(progress),
+            Awaited::Turn => Progress::Yield,
+            Awaited::Time(_) | Awaited::Result(_) => Progress::Working,
+        };
+        self.job = Some(Job { awaited, reply, progress });
+        Ok(progress_now)
     }
 
     fn deadline(&self) -> Option<Instant> {
         match &self.job {
             Some(Job { awaited: Awaited::Time(until), .. }) => Some(*until),
-            Some(Job { awaited: Awaited::Result(_), .. }) => None,
-            None => self.session.deadline().map(|deadline| deadline + self.worked),
+            Some(Job { awaited: Awaited::Result(_) | Awaited::Turn, .. }) => None,
+            None => self.session.deadline(),
         }
     }
 
     fn is_idle(&self) -> bool {
         self.job.is_none() && self.session.is_idle()
-    }
-
-    fn wants_input(&self) -> bool {
-        self.session.wants_input()
     }
 
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
@@ -169,26 +180,10 @@ impl<T: Session> BusySession<T> {
     /// take no work.
     fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Outgoing), SessionError> {
         let mut reply = Outgoing::default();
-        let messages = io.messages_left.min(1);
-        let mut inner = SessionIo {
-            input: Input::new(io.input.remaining()),
-            output: reply.output(usize::MAX),
-            input_ended: io.input_ended,
-            hung_up: io.hung_up,
-            messages_left: messages,
-            peer: io.peer,
-            wakers: io.wakers,
-            local: io.local,
-        };
-        let result = self.session.advance(&mut inner, now.checked_sub(self.worked).unwrap_or(now));
-        inner.output.queue();
-        let (used, begun) = (inner.input.used(), messages - inner.messages_left);
-        io.input.take(used);
-        io.messages_left -= begun;
-        match result {
+        match io.divert(&mut reply, 1, |io| self.session.advance(io, now)) {
             Ok(progress) => Ok((progress, reply)),
             Err(error) => {
-                io.output.append(reply);
+                io.output().append(reply);
                 Err(error)
             }
         }
@@ -200,6 +195,7 @@ impl Job {
         match &self.awaited {
             Awaited::Time(until) => now >= *until,
             Awaited::Result(computation) => computation.done.load(Ordering::Acquire),
+            Awaited::Turn => true,
         }
     }
 }

@@ -4,13 +4,14 @@
 //! port, so they share nothing but the service, which they lock while a connection begins or ends.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::listen::Listening;
 use super::orders::Orders;
 use super::shared::Shared;
-use super::{Config, Run, blocking, no_thread};
+use super::{Config, Run, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{self, Selector, TcpListener, Waker};
 use crate::session::Service;
@@ -28,8 +29,7 @@ where
 {
     let workers = config.workers;
     if workers <= 1 {
-        let mut reactor = Reactor::new(new_selector()?, service, config.connection);
-        reactor.set_spin(config.spin);
+        let mut reactor = Reactor::new(new_selector()?, service, config.of_reactor());
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
             reactor.add_listener(selector::listener(socket)?)?;
         }
@@ -38,8 +38,7 @@ where
     let service = Shared::new(service);
     let mut reactors: Vec<Reactor<S, Shared<V>>> = Vec::new();
     for _ in 0..workers {
-        let mut reactor = Reactor::new(new_selector()?, service.clone(), config.connection.clone());
-        reactor.set_spin(config.spin);
+        let mut reactor = Reactor::new(new_selector()?, service.clone(), config.of_reactor());
         if let Some(first) = reactors.first() {
             reactor.share_limit(first);
         }
@@ -90,9 +89,8 @@ where
         }
         handles.iter().for_each(Handle::stop);
         for worker in workers {
-            let ended = worker.join().unwrap_or_else(|panic| {
-                Err(io::Error::other(format!("a worker panicked: {}", blocking::message(&*panic))))
-            });
+            // A session's panic is its own, so this is ours.
+            let ended = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
             result = result.and(ended);
         }
         result

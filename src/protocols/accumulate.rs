@@ -17,7 +17,6 @@ pub const PORT: u16 = 2000;
 
 /// Makes the server's sessions, and holds the string that they share.
 pub struct AccumulateService {
-    idle_timeout: Duration,
     string_len_max: usize,
     board: Arc<Mutex<Board>>,
     until: Option<Until>,
@@ -40,16 +39,16 @@ struct Until {
 }
 
 impl Default for AccumulateService {
-    /// An idle timeout of a minute, and a string of at most 64 KiB.
+    /// A string of at most 64 KiB.
     fn default() -> Self {
-        AccumulateService::new(64 << 10, Duration::from_secs(60))
+        AccumulateService::new(64 << 10)
     }
 }
 
 impl AccumulateService {
-    /// Appends to a string of at most `string_len_max` bytes, and lets a peer be silent for `idle_timeout`.
-    pub fn new(string_len_max: usize, idle_timeout: Duration) -> Self {
-        AccumulateService { idle_timeout, string_len_max, board: Arc::default(), until: None }
+    /// Appends to a string of at most `string_len_max` bytes.
+    pub fn new(string_len_max: usize) -> Self {
+        AccumulateService { string_len_max, board: Arc::default(), until: None }
     }
 
     /// Has `tell` called when so many `clients` have come and all have gone, those included that have come besides.
@@ -75,13 +74,7 @@ impl Service for AccumulateService {
     type Session = AccumulateServer;
 
     fn accept(&mut self, _peer: &Peer) -> AccumulateServer {
-        AccumulateServer {
-            board: Arc::clone(&self.board),
-            string_len_max: self.string_len_max,
-            idle_timeout: self.idle_timeout,
-            has_come: false,
-            deadline: None,
-        }
+        AccumulateServer { board: Arc::clone(&self.board), string_len_max: self.string_len_max, has_come: false }
     }
 
     fn ended(&mut self, session: AccumulateServer, _peer: &Peer, _end: End) {
@@ -127,10 +120,8 @@ fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
 pub struct AccumulateServer {
     board: Arc<Mutex<Board>>,
     string_len_max: usize,
-    idle_timeout: Duration,
     /// Whether it counts as a client, as one that is refused does not.
     has_come: bool,
-    deadline: Option<Instant>,
 }
 
 /// What would take the string over its limit. Nothing of it is appended.
@@ -177,34 +168,18 @@ impl AccumulateServer {
 }
 
 impl Session for AccumulateServer {
-    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
         self.come();
-        if !io.output.has_room() {
-            // A byte costs a whole string, so who doesn't take those is not read from. It can't be silent either: its time
-            // begins when there is room.
-            self.deadline = None;
+        if !io.output().has_room() {
+            // A byte costs a whole string, so a peer that doesn't take those is not read from.
             return Ok(Progress::NeedRoom);
         }
-        let bytes = io.input.take_all();
+        let bytes = io.input().take_all();
         if !bytes.is_empty() {
-            log::debug!("Appending {} from {}", Escaped(bytes), io.peer);
-            self.append(bytes, &mut io.output).map_err(SessionError::other)?;
+            log::debug!("Appending {} from {}", Escaped(bytes), io.peer());
+            self.append(bytes, io.output()).map_err(SessionError::other)?;
         }
-        if io.input_ended {
-            return Ok(Progress::Finished);
-        }
-        // A peer that has not taken its answer yet is the write timeout's to judge.
-        let is_silent = bytes.is_empty() && io.output.is_empty();
-        match self.deadline.filter(|_| is_silent) {
-            Some(deadline) if now >= deadline => return Err(SessionError::Idle(self.idle_timeout)),
-            Some(_) => {}
-            None => self.deadline = Some(now + self.idle_timeout),
-        }
-        Ok(Progress::NeedInput)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
     }
 }
 
@@ -357,8 +332,8 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I,
     fn send(&mut self, piece: &[u8], io: &mut SessionIo<'_>, now: Instant) {
         // There is nothing to answer in an empty one.
         let Some(&last) = piece.last() else { return };
-        log::debug!("Sending {} to {}", Escaped(piece), io.peer);
-        io.output.push(piece);
+        log::debug!("Sending {} to {}", Escaped(piece), io.peer());
+        io.output().push(piece);
         self.sent += piece.len() as u64;
         self.known += piece.len();
         self.state = Waiting::Reply { len: piece.len(), last };
@@ -368,26 +343,26 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I,
 
 impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> Session for AccumulateClient<I, F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        let bytes = io.input.take_all();
+        let bytes = io.input().take_all();
         if !bytes.is_empty() {
-            log::debug!("Received {} from {}", Escaped(bytes), io.peer);
+            log::debug!("Received {} from {}", Escaped(bytes), io.peer());
             self.receive(bytes, now).map_err(SessionError::other)?;
         }
         let is_overdue = self.deadline.is_some_and(|deadline| now >= deadline);
-        if self.has_reply(is_overdue || io.input_ended) {
+        if self.has_reply(is_overdue || io.input_ended()) {
             self.show_reply()?;
         } else if is_overdue {
             return Err(SessionError::other(AccumulateError::Stalled(self.timeout)));
         }
         while matches!(self.state, Waiting::Piece) && self.reply.is_empty() {
-            match self.input.next(io.wakers)? {
+            match self.input.next(&|| io.waker())? {
                 Poll::Ready(None) => return Ok(Progress::Finished),
-                Poll::Ready(Some(_)) | Poll::Pending if io.input_ended => break,
+                Poll::Ready(Some(_)) | Poll::Pending if io.input_ended() => break,
                 Poll::Ready(Some(piece)) => self.send(&piece, io, now),
                 Poll::Pending => break,
             }
         }
-        if io.input_ended {
+        if io.input_ended() {
             return Err(SessionError::other(AccumulateError::Closed));
         }
         // While a long piece goes out, replies to its first part may come, and the server may wait for us to read them.

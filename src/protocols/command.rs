@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::task::{Poll, Waker};
 
+use crate::buffer::Tail;
 use crate::text::{Escaped, reason};
 pub use client::CommandClient;
 pub use server::{CommandServer, CommandService, Limits};
@@ -54,7 +55,7 @@ pub trait Running: fmt::Debug + Send {
     ///
     /// # Errors
     /// Where it can't be run, or not be read from.
-    fn read(&mut self, output: &mut Vec<u8>, len_max: usize) -> Poll<io::Result<News>>;
+    fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>>;
 }
 
 /// What there is to be read of a program.

@@ -66,9 +66,9 @@ pub struct GetFileService {
 }
 
 impl GetFileService {
-    /// Serves what is in `folder`. A peer may be silent for `idle_timeout`, and its request take `request_timeout`.
-    pub fn new(folder: Folder, idle_timeout: Duration, request_timeout: Duration) -> Self {
-        let limits = LineLimits { len_max: REQUEST_LEN_MAX, idle_timeout, timeout: request_timeout, pause: None };
+    /// Serves what is in `folder`. A request may take `request_timeout` from its first byte on.
+    pub fn new(folder: Folder, request_timeout: Duration) -> Self {
+        let limits = LineLimits { len_max: REQUEST_LEN_MAX, timeout: request_timeout, pause: None };
         GetFileService { folder: Arc::new(folder), limits }
     }
 }
@@ -94,7 +94,7 @@ impl Session for GetFileServer {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(Progress::NeedInput),
             Err(error) => {
-                if io.input.remaining().starts_with(b"\0") {
+                if io.input().remaining().starts_with(b"\0") {
                     write_error(&mut io.output, &error);
                 }
                 return Err(error);
@@ -125,11 +125,11 @@ impl GetFileServer {
         let Request { path, with_status, offset } = *request;
         let (file, len) = self.folder.file(path).map_err(RequestError::Folder)?;
         let left = len.checked_sub(offset).ok_or(RequestError::BeyondTheEnd { offset, len })?;
-        log::info!("Sending {} to {}: {left} of {len} bytes", Escaped(path), io.peer);
+        log::info!("Sending {} to {}: {left} of {len} bytes", Escaped(path), io.peer());
         if with_status {
-            io.output.push(format!("OK {len}\n").as_bytes());
+            io.output().push(format!("OK {len}\n").as_bytes());
         }
-        io.output.push_file(file, offset, left);
+        io.output().push_file(file, offset, left);
         Ok(())
     }
 }

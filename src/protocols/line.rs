@@ -15,8 +15,6 @@ use crate::session::{SessionError, SessionIo};
 pub struct LineLimits {
     /// Most bytes, without the newline.
     pub len_max: usize,
-    /// How long nothing at all may come.
-    pub idle_timeout: Duration,
     /// How long a line may take, from its first byte on.
     pub timeout: Duration,
     /// A pause that ends a line as a newline does, for protocols that know it.
@@ -50,14 +48,14 @@ impl LineReader {
     /// # Errors
     /// Where it's too long, or takes too long.
     pub fn read<'a>(&mut self, io: &mut SessionIo<'a>, now: Instant) -> Result<Option<&'a [u8]>, SessionError> {
-        let bytes = io.input.remaining();
-        let LineLimits { len_max, idle_timeout, timeout, pause } = self.limits;
+        let bytes = io.input().remaining();
+        let LineLimits { len_max, timeout, pause } = self.limits;
         let newline = bytes[self.scanned..].iter().position(|&byte| byte == b'\n').map(|at| self.scanned + at);
         if newline.unwrap_or(bytes.len()) > len_max {
-            return Err(SessionError::other(LineError::TooLong { len_max }));
+            return Err(SessionError::violation(LineError::TooLong { len_max }));
         }
         if newline.is_some() {
-            return Ok(io.input.take_until(b'\n'));
+            return Ok(io.input().take_until(b'\n'));
         }
         if bytes.len() > self.scanned {
             self.scanned = bytes.len();
@@ -65,18 +63,13 @@ impl LineReader {
             self.began.get_or_insert(now);
         }
         let pause_ends = pause.and_then(|pause| Some(self.paused_since? + pause));
-        if io.input_ended || pause_ends.is_some_and(|end| now >= end) {
-            return Ok(Some(io.input.take_all()));
+        if io.input_ended() || pause_ends.is_some_and(|end| now >= end) {
+            return Ok(Some(io.input().take_all()));
         }
-        let Some(began) = self.began else {
-            return match *self.deadline.get_or_insert(now + idle_timeout) {
-                deadline if now >= deadline => Err(SessionError::Idle(idle_timeout)),
-                _ => Ok(None),
-            };
-        };
+        let Some(began) = self.began else { return Ok(None) };
         let last = began + timeout;
         if now >= last {
-            return Err(SessionError::other(LineError::TooSlow { len: bytes.len(), timeout }));
+            return Err(SessionError::timed_out(LineError::TooSlow { len: bytes.len(), timeout }));
         }
         self.deadline = Some(pause_ends.map_or(last, |end| end.min(last)));
         Ok(None)

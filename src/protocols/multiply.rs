@@ -31,14 +31,9 @@ pub struct MultiplyService {
 }
 
 impl Default for MultiplyService {
-    /// At most a million bytes, in half a minute, 10,000 times; an idle timeout of a minute.
+    /// At most a million bytes, in half a minute, 10,000 times.
     fn default() -> Self {
-        let limits = LineLimits {
-            len_max: 1_000_000,
-            idle_timeout: Duration::from_secs(60),
-            timeout: Duration::from_secs(30),
-            pause: Some(PAUSE),
-        };
+        let limits = LineLimits { len_max: 1_000_000, timeout: Duration::from_secs(30), pause: Some(PAUSE) };
         MultiplyService { limits, times: 10_000, keyboard: None }
     }
 }
@@ -80,12 +75,12 @@ impl Session for MultiplyServer {
         match &mut self.state {
             State::Reading(line) => {
                 let Some(string) = line.read(io, now)? else { return Ok(Progress::NeedInput) };
-                log::debug!("Read {} from {}", Escaped(string), io.peer);
+                log::debug!("Read {} from {}", Escaped(string), io.peer());
                 let Some(keyboard) = &self.keyboard else {
                     return Ok(send(io, string, self.times));
                 };
-                log::info!("Press Enter to send {} bytes {} times to {}", string.len(), self.times, io.peer);
-                let wait = keyboard.wait(io.wakers.waker());
+                log::info!("Press Enter to send {} bytes {} times to {}", string.len(), self.times, io.peer());
+                let wait = keyboard.wait(io.waker());
                 self.state = State::Waiting { string: string.to_vec(), wait };
                 self.advance(io, now)
             }
@@ -113,7 +108,7 @@ impl Session for MultiplyServer {
 }
 
 fn send(io: &mut SessionIo<'_>, string: &[u8], times: u64) -> Progress {
-    log::debug!("Sending {} bytes {times} times to {}", string.len(), io.peer);
-    io.output.push_repeated(string, times);
+    log::debug!("Sending {} bytes {times} times to {}", string.len(), io.peer());
+    io.output().push_repeated(string, times);
     Progress::Finished
 }

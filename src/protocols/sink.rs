@@ -72,23 +72,20 @@ pub struct SinkServer {
 
 impl Session for SinkServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        if io.hung_up {
-            log::info!("{} has hung up", io.peer);
+        io.ignore_input();
+        if io.hung_up() {
+            log::info!("{} has hung up", io.peer());
             return Ok(Progress::Finished);
         }
         if now >= *self.until.get_or_insert(now + self.hold_timeout) {
             return Err(SessionError::other(format!("held for {:?}", self.hold_timeout)));
         }
-        self.look(io.peer, now);
+        self.look(io.peer(), now);
         Ok(Progress::Working)
     }
 
     fn deadline(&self) -> Option<Instant> {
         [self.until, self.next_look].into_iter().flatten().min()
-    }
-
-    fn wants_input(&self) -> bool {
-        false
     }
 }
 

@@ -1,15 +1,16 @@
 //! Accepting connections, and waiting when the system, or the limit, lets in no more.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::Reactor;
-use super::id::Source;
+use super::id::Watched;
+use super::{Concerned, Reactor};
 use crate::buffer::Outgoing;
-use crate::connection::{Connection, ConnectionState};
+use crate::connection::{Connection, State};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service, Session};
 
@@ -48,7 +49,7 @@ impl<L> Default for Accepting<L> {
 
 impl<L> Accepting<L> {
     pub fn add<S: Selector<Listener = L>>(&mut self, selector: &mut S, mut listener: L) -> io::Result<()> {
-        selector.watch_listener(&mut listener, Source::listener_token(self.listeners.len()))?;
+        selector.watch_listener(&mut listener, Watched::listener_token(self.listeners.len()))?;
         self.listeners.push(Listening { listener, ready: true });
         Ok(())
     }
@@ -109,7 +110,7 @@ impl<L> Accepting<L> {
         if self.paused.is_none() {
             for (index, listening) in self.listeners.iter_mut().enumerate() {
                 // One that can't be taken out is not harmful: its events are only remembered.
-                let _ = selector.unwatch_listener(&mut listening.listener, Source::listener_token(index));
+                let _ = selector.unwatch_listener(&mut listening.listener, Watched::listener_token(index));
             }
         }
         self.paused = until;
@@ -119,7 +120,7 @@ impl<L> Accepting<L> {
         self.paused = None;
         for (index, listening) in self.listeners.iter_mut().enumerate() {
             listening.ready = true;
-            if let Err(error) = selector.watch_listener(&mut listening.listener, Source::listener_token(index)) {
+            if let Err(error) = selector.watch_listener(&mut listening.listener, Watched::listener_token(index)) {
                 log::warn!("Cannot watch a listener: {}; trying again", crate::text::reason(&error));
                 return self.pause(selector, Some(now + RETRY_AFTER));
             }
@@ -204,10 +205,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.accepting.leave_place();
             return self.refuse(stream, addr, &why, &why);
         }
-        let peer = Peer { addr, number: None };
+        let peer = Peer::accepted(addr);
         log::info!("Accepted connection from {peer}");
-        let session = self.service.accept(&peer);
-        self.insert(Connection::new(stream, session, peer, ConnectionState::Open), false);
+        let Some((stream, session)) = self.welcome(stream, peer) else { return };
+        self.insert(Connection::new(stream, session, peer, State::Receiving), false);
     }
 
     fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
@@ -217,15 +218,25 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Lets the session tell the peer why, in its own words, and then closes.
     fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
-        let peer = Peer { addr, number: None };
+        let peer = Peer::accepted(addr);
         log::warn!("Refused connection from {peer}: {logged}");
         self.accepting.refused += 1;
-        let mut session = self.service.accept(&peer);
+        let Some((stream, mut session)) = self.welcome(stream, peer) else { return };
         let mut words = Outgoing::default();
         let why = format!("the server is full, {told}; try again later");
-        session.refuse(&mut words.output(self.config.output_high_water), &why);
-        let mut connection = Connection::new(stream, session, peer, ConnectionState::Open);
-        connection.refuse(words, self.now + self.config.write_timeout);
+        session.refuse(&mut words.output(self.config.connection.output_high_water), &why);
+        let mut connection = Connection::new(stream, session, peer, State::Receiving);
+        connection.refuse(words, self.now + self.config.connection.write_timeout);
         self.insert(connection, true);
+    }
+
+    /// Gets a session for a connection; if the service panics meanwhile, the connection is not lost.
+    fn welcome(&mut self, stream: S::Stream, peer: Peer) -> Option<(S::Stream, V::Session)> {
+        self.concerned = Concerned::Newcomer(stream, peer);
+        let session = self.service.accept(&peer);
+        match mem::replace(&mut self.concerned, Concerned::Nobody) {
+            Concerned::Newcomer(stream, _) => Some((stream, session)),
+            Concerned::Nobody | Concerned::Connection(_) => None,
+        }
     }
 }

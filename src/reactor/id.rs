@@ -1,8 +1,5 @@
 //! Names for what a selector watches.
 
-use slab::Slab;
-
-use super::slot::Slot;
 use crate::selector::Token;
 
 /// Slab key and generation of a connection. A slot that is used again has a new generation, so an event or a timer for
@@ -26,30 +23,28 @@ impl ConnectionId {
         self.key as usize
     }
 
-    pub fn token(self) -> Token {
-        Token((self.generation as usize) << 32 | self.key as usize)
+    pub fn generation(self) -> u32 {
+        self.generation
     }
 
-    /// The slot of this id, if its connection is still there.
-    #[inline]
-    pub fn get_mut<S, T>(self, slots: &mut Slab<Slot<S, T>>) -> Option<&mut Slot<S, T>> {
-        slots.get_mut(self.key()).filter(|slot| slot.generation == self.generation)
+    pub fn token(self) -> Token {
+        Token((self.generation as usize) << 32 | self.key as usize)
     }
 }
 
 /// What a token stands for.
-pub(super) enum Source {
+pub(super) enum Watched {
     Listener(usize),
     Connection(ConnectionId),
 }
 
-impl Source {
+impl Watched {
     #[inline]
-    pub fn of(token: Token) -> Source {
+    pub fn of(token: Token) -> Watched {
         let (generation, key) = ((token.0 >> 32) as u32, token.0 as u32);
         match generation {
-            0 => Source::Listener(key as usize),
-            _ => Source::Connection(ConnectionId { key, generation }),
+            0 => Watched::Listener(key as usize),
+            _ => Watched::Connection(ConnectionId { key, generation }),
         }
     }
 

@@ -41,10 +41,6 @@ impl<S, T> Slot<S, T> {
         Slot { connection, generation, is_refused, interest, is_runnable: false, timer: None }
     }
 
-    pub fn id(&self, key: usize) -> ConnectionId {
-        ConnectionId::new(key, self.generation)
-    }
-
     pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut VecDeque<ConnectionId>) {
         if !mem::replace(&mut self.is_runnable, true) {
             runnable.push_back(id);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 pub use mio::net::{TcpListener, TcpStream};
 
@@ -46,6 +47,11 @@ impl Stream for TcpStream {
 
     fn end_output(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close(&mut self) {
+        // Where it fails, the connection is broken already.
+        let _ = rustix::net::sockopt::set_socket_linger(&*self, Some(Duration::ZERO));
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -4,25 +4,46 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::task::{self, Wake};
 
 /// Makes a selector's `select` return. Clones wake the same selector.
 #[derive(Clone, Debug)]
 pub struct Waker {
-    sender: Arc<UnixStream>,
+    sender: Arc<Sender>,
 }
+
+#[derive(Debug)]
+struct Sender(UnixStream);
 
 impl Waker {
     /// Makes the present `select` return, or else the next one.
     pub fn wake(&self) {
+        self.sender.wake_by_ref();
+    }
+}
+
+impl Wake for Sender {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         // If the pair is full, enough wake-ups are on their way; there is no other error while the receiver lives.
-        let _ = (&*self.sender).write(&[1]);
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
+/// The same as the standard library has it.
+impl From<Waker> for task::Waker {
+    fn from(waker: Waker) -> Self {
+        task::Waker::from(waker.sender)
     }
 }
 
 /// A byte written here wakes the selector: what a signal handler can do.
 impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.sender.as_fd()
+        self.sender.0.as_fd()
     }
 }
 
@@ -41,7 +62,7 @@ impl WakeFd {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         receiver.set_nonblocking(true)?;
-        Ok((Waker { sender: Arc::new(sender) }, WakeFd { receiver }))
+        Ok((Waker { sender: Arc::new(Sender(sender)) }, WakeFd { receiver }))
     }
 
     /// Takes all wake-ups that have come, and tells whether there were any.

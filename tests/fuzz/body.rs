@@ -51,7 +51,7 @@ fn all_the_same(ways: &[Vec<&[u8]>], limits: Limits) {
     }
     for (high_water, messages_per_call) in [(1, 256), (300, 2), (64 << 10, 1)] {
         let mut wire = Wire::new(server(limits));
-        (wire.high_water, wire.messages_per_call) = (high_water, messages_per_call);
+        (wire.harness.high_water, wire.harness.messages_per_call) = (high_water, messages_per_call);
         whole.iter().for_each(|piece| wire.feed(piece));
         assert_eq!(wire.outcome().0, open, "room {high_water}, {messages_per_call} messages a call, {limits:?}");
     }

@@ -3,28 +3,21 @@
 #![allow(dead_code, reason = "each of the test files that share this uses its part of it")]
 
 use std::fmt;
-use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use multiconn::buffer::{Input, Outgoing};
+use multiconn::buffer::Input;
 use multiconn::message::{Jsonheader, Limits, Message, MessageReader, ProtocolError};
-use multiconn::session::{LocalName, Peer, Progress, Session, SessionError, SessionIo, Wakers};
-
-/// The other side of every connection here.
-pub const PEER: Peer = Peer { addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000), number: None };
+use multiconn::session::testing::Harness;
+pub use multiconn::session::testing::PEER;
+use multiconn::session::{Progress, Session, SessionError};
 
 /// One connection: keeps what the session leaves unused, takes what it sends, and calls it as often as it asks for.
 #[derive(Debug)]
 pub struct Wire<S> {
-    session: S,
-    unused: Vec<u8>,
+    pub harness: Harness<S>,
     sent: Vec<u8>,
-    input_ended: bool,
     end: Option<Result<(), SessionError>>,
     now: Instant,
-    pub high_water: usize,
-    pub messages_per_call: u32,
 }
 
 /// What a connection came to. Equal for the same bytes, however they were split.
@@ -44,16 +37,7 @@ impl fmt::Debug for Outcome {
 
 impl<S: Session> Wire<S> {
     pub fn new(session: S) -> Self {
-        let mut wire = Wire {
-            session,
-            unused: Vec::new(),
-            sent: Vec::new(),
-            input_ended: false,
-            end: None,
-            now: Instant::now(),
-            high_water: 64 << 10,
-            messages_per_call: 256,
-        };
+        let mut wire = Wire { harness: Harness::new(session), sent: Vec::new(), end: None, now: Instant::now() };
         wire.go_on();
         wire
     }
@@ -61,14 +45,14 @@ impl<S: Session> Wire<S> {
     /// `bytes` have come.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.end.is_none() && !bytes.is_empty() {
-            self.unused.extend_from_slice(bytes);
+            self.harness.feed(bytes);
             self.go_on();
         }
     }
 
     /// The peer has ended its sending side.
     pub fn end_input(&mut self) {
-        self.input_ended = true;
+        self.harness.end_input();
         if self.end.is_none() {
             self.go_on();
         }
@@ -77,7 +61,7 @@ impl<S: Session> Wire<S> {
     /// Time passes, and the session is called if its deadline has.
     pub fn pass(&mut self, time: Duration) {
         self.now += time;
-        if self.end.is_none() && self.session.deadline().is_some_and(|deadline| self.now >= deadline) {
+        if self.end.is_none() && self.harness.session.deadline().is_some_and(|deadline| self.now >= deadline) {
             self.go_on();
         }
     }
@@ -100,16 +84,16 @@ impl<S: Session> Wire<S> {
     }
 
     pub fn unused(&self) -> &[u8] {
-        &self.unused
+        self.harness.unused()
     }
 
     pub fn session(&self) -> &S {
-        &self.session
+        &self.harness.session
     }
 
     pub fn outcome(self) -> (Outcome, S) {
         let end = self.end.map(|end| end.map_err(|error| error.to_string()));
-        (Outcome { sent: self.sent, end }, self.session)
+        (Outcome { sent: self.sent, end }, self.harness.session)
     }
 
     fn go_on(&mut self) {
@@ -135,24 +119,12 @@ impl<S: Session> Wire<S> {
 
     /// One call: what it returns, how many bytes it used, how many it sent.
     fn call(&mut self) -> (Result<Progress, SessionError>, usize, usize) {
-        let mut queue = Outgoing::default();
-        let mut io = SessionIo {
-            input: Input::new(&self.unused),
-            output: queue.output(self.high_water),
-            input_ended: self.input_ended,
-            hung_up: self.input_ended,
-            messages_left: self.messages_per_call,
-            peer: &PEER,
-            wakers: Wakers::default(),
-            local: LocalName::default(),
-        };
-        let result = self.session.advance(&mut io, self.now);
-        io.output.queue(); // What was lent joins the queue.
-        let used = io.input.used();
-        self.unused.drain(..used);
-        let sent = queue.len();
-        queue.read_to_end(&mut self.sent).expect("it is in memory");
-        (result, used, sent)
+        let before = self.harness.unused().len();
+        let result = self.harness.call(self.now);
+        let used = before - self.harness.unused().len();
+        let sent = self.harness.take_output();
+        self.sent.extend_from_slice(&sent);
+        (result, used, sent.len())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use multiconn::connection;
 use multiconn::models::{Busy, Work};
-use multiconn::protocols::app::{AppService, Timeouts};
+use multiconn::protocols::app::AppService;
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::Config;
 use multiconn::session::Service;
@@ -13,8 +14,12 @@ use crate::support::{MORPHEUS, RING, Server, millis, replies, search, seconds};
 const WORK: Duration = Duration::from_secs(3);
 
 fn waits<V: Service>(service: V) -> Server<Busy<V>> {
+    waits_with(service, connection::Config::default())
+}
+
+fn waits_with<V: Service>(service: V, config: connection::Config) -> Server<Busy<V>> {
     let service = Busy::new(service, Work::Wait(WORK)).expect("it takes no threads");
-    let server = Server::new(service, Config::default());
+    let server = Server::new(service, config);
     server.net.set_turn_time(Duration::ZERO);
     server
 }
@@ -59,8 +64,8 @@ fn an_echo_is_late_by_the_work_and_loses_nothing() {
 
 #[test]
 fn work_is_not_the_peers_time() {
-    let timeouts = Timeouts { idle: seconds(2), ..Timeouts::default() };
-    let mut server = waits(AppService::new(Default::default(), timeouts));
+    let config = connection::Config { idle_timeout: seconds(2), ..connection::Config::default() };
+    let mut server = waits_with(AppService::default(), config);
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(1), search("morpheus", true)).send_at(millis(5500), search("ring", true));
     let silent = server.client_at(seconds(1));

@@ -25,7 +25,7 @@ fn file_server(content: &[u8]) -> (TempDir, Server<GetFileService>) {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("file"), content).unwrap();
     let folder = Folder::open(dir.path(), false).unwrap();
-    let service = GetFileService::new(folder, seconds(60), seconds(10));
+    let service = GetFileService::new(folder, seconds(10));
     (dir, Server::new(service, Config::default()))
 }
 
@@ -34,17 +34,17 @@ struct Mixed(Option<File>);
 
 impl Session for Mixed {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        if io.input.is_empty() {
+        if io.input().is_empty() {
             return Ok(Progress::NeedInput);
         }
-        let asked = io.input.take_all();
-        io.output.push(b"first ");
-        io.output.lend(asked);
+        let asked = io.input().take_all();
+        io.output().push(b"first ");
+        io.output().lend(asked);
         if let Some(file) = self.0.take() {
-            io.output.push_file(file, 7, 99_990);
+            io.output().push_file(file, 7, 99_990);
         }
-        io.output.push_repeated(b"0123456", 20_000);
-        io.output.push(b" last");
+        io.output().push_repeated(b"0123456", 20_000);
+        io.output().push(b" last");
         Ok(Progress::Finished)
     }
 }
@@ -86,7 +86,7 @@ fn what_is_huge_starves_nobody() {
     // It takes no room on the disk.
     File::create(dir.path().join("huge")).unwrap().set_len(64 << 20).unwrap();
     let folder = Folder::open(dir.path(), false).unwrap();
-    let mut files = Server::new(GetFileService::new(folder, seconds(60), seconds(10)), Config::default());
+    let mut files = Server::new(GetFileService::new(folder, seconds(10)), Config::default());
     let mut copies = Server::new(MultiplyService { times: 64 << 20, ..MultiplyService::default() }, Config::default());
     check_share(&mut files, b"huge\n", b"small\n");
     check_share(&mut copies, b"x\n", b"\n");

@@ -42,7 +42,7 @@ fn echo(peer: SimPeer) {
 
 /// Number, time and text of each end.
 fn ends<T>(log: &RefCell<Log<T>>) -> Vec<(u32, Duration, String)> {
-    log.borrow().ends.iter().map(|it| (it.peer.number.unwrap(), it.at, it.end.to_string())).collect()
+    log.borrow().ends.iter().map(|it| (it.peer.number().unwrap(), it.at, it.end.to_string())).collect()
 }
 
 #[test]
@@ -231,12 +231,12 @@ struct Sender {
 
 impl Session for Sender {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        while io.output.has_room() {
+        while io.output().has_room() {
             if self.chunks_left == 0 {
-                return Ok(if io.output.is_empty() { Progress::Finished } else { Progress::NeedEither });
+                return Ok(if io.output().is_empty() { Progress::Finished } else { Progress::NeedEither });
             }
             self.chunks_left -= 1;
-            io.output.push(&[b'x'; 100_000]);
+            io.output().push(&[b'x'; 100_000]);
         }
         Ok(Progress::NeedEither)
     }

@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
+use multiconn::connection;
 use multiconn::protocols::echo::{Echo, EchoService};
-use multiconn::reactor::Config;
 
 use crate::support::{Server, millis, seconds};
 
 const DELAY: Duration = Duration::from_secs(5);
 
-fn late_echo(config: Config) -> Server<EchoService> {
-    let echo = Echo {
-        prefix: b"Echo=>".as_slice().into(),
-        stamp: Some(|| "NOON".into()),
-        delay: DELAY,
-        idle_timeout: seconds(2),
-    };
+fn late_echo(config: connection::Config) -> Server<EchoService> {
+    let echo = Echo { prefix: b"Echo=>".as_slice().into(), stamp: Some(|| "NOON".into()), delay: DELAY };
+    let config = connection::Config { idle_timeout: seconds(2), ..config };
     let server = Server::new(EchoService::new(echo), config);
     server.net.set_turn_time(Duration::ZERO);
     server
@@ -23,7 +19,7 @@ fn late_echo(config: Config) -> Server<EchoService> {
 
 #[test]
 fn eight_at_once_are_answered_as_soon_as_one() {
-    let mut server = late_echo(Config::default());
+    let mut server = late_echo(connection::Config::default());
     let peers: Vec<_> = (1..=8)
         .map(|n| {
             let peer = server.client_at(millis(1000 + n));
@@ -41,7 +37,7 @@ fn eight_at_once_are_answered_as_soon_as_one() {
 
 #[test]
 fn chunks_of_one_connection_are_answered_one_after_the_other() {
-    let mut server = late_echo(Config::default());
+    let mut server = late_echo(connection::Config::default());
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(1), "one").send_at(seconds(2), "two, ").send_at(seconds(3), "three").end_at(seconds(4));
     let looker = peer.clone();
@@ -55,7 +51,7 @@ fn chunks_of_one_connection_are_answered_one_after_the_other() {
 
 #[test]
 fn the_delay_is_not_the_peers_time() {
-    let mut server = late_echo(Config::default());
+    let mut server = late_echo(connection::Config::default());
     let peer = server.client_at(seconds(1));
     // Its echo comes at 7 s, and two seconds later it has been idle for as long as it may.
     peer.send_at(seconds(2), "one");
@@ -66,7 +62,7 @@ fn the_delay_is_not_the_peers_time() {
 
 #[test]
 fn a_stop_lets_a_late_echo_finish() {
-    let mut server = late_echo(Config::default());
+    let mut server = late_echo(connection::Config::default());
     let (peer, silent, late) =
         (server.client_at(seconds(1)), server.client_at(millis(2500)), server.client_at(seconds(1)));
     peer.send_at(seconds(1), "one");
@@ -79,7 +75,7 @@ fn a_stop_lets_a_late_echo_finish() {
     assert_eq!(late.received(), b"Echo=>one at NOONEcho=>two at NOON");
     assert_eq!(server.end_of(&late), (seconds(11), "server is stopping".into()));
 
-    let mut server = late_echo(Config { drain_timeout: seconds(1), ..Config::default() });
+    let mut server = late_echo(connection::Config { drain_timeout: seconds(1), ..connection::Config::default() });
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(1), "one");
     server.run_until(seconds(3));
@@ -89,7 +85,7 @@ fn a_stop_lets_a_late_echo_finish() {
 
 #[test]
 fn who_is_gone_before_its_echo_harms_nobody() {
-    let mut server = late_echo(Config::default());
+    let mut server = late_echo(connection::Config::default());
     let (reset, closed, stays) =
         (server.client_at(seconds(1)), server.client_at(seconds(1)), server.client_at(seconds(1)));
     reset.send_at(seconds(1), "one").reset_at(seconds(2));
@@ -103,7 +99,7 @@ fn who_is_gone_before_its_echo_harms_nobody() {
 
 #[test]
 fn a_reader_that_is_slow_gets_every_late_chunk_once() {
-    let mut server = late_echo(Config { output_high_water: 1, ..Config::default() });
+    let mut server = late_echo(connection::Config { output_high_water: 1, ..connection::Config::default() });
     let peer = server.client_at(seconds(1));
     peer.window(4).reads_nothing().send_at(seconds(1), "one").send_at(seconds(7), "two").end_at(seconds(7));
     peer.read_all_from(seconds(20)).read_at(seconds(20), usize::MAX);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use multiconn::protocols::echo::{Echo, EchoService};
+use multiconn::connection;
 use multiconn::reactor::Config;
 use multiconn::selector::sim::{Counts, SimNet, SimPeer};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
@@ -90,8 +90,8 @@ struct Endless;
 
 impl Session for Endless {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        while io.output.has_room() {
-            io.output.push(&[b'x'; 10_000]);
+        while io.output().has_room() {
+            io.output().push(&[b'x'; 10_000]);
         }
         Ok(Progress::NeedRoom)
     }
@@ -99,7 +99,10 @@ impl Session for Endless {
 
 #[test]
 fn a_reader_that_is_never_full_starves_nobody() {
-    let mut server = Server::new(|_: &Peer| Endless, Config { drain_timeout: millis(10), ..Config::default() });
+    let mut server = Server::new(
+        |_: &Peer| Endless,
+        connection::Config { drain_timeout: millis(10), ..connection::Config::default() },
+    );
     server.net.set_turn_time(millis(10));
     let greedy = server.client_at(seconds(1));
     greedy.window(64 << 20);
@@ -116,8 +119,7 @@ fn a_reader_that_is_never_full_starves_nobody() {
 #[test]
 fn a_timer_gives_no_second_share() {
     // Its idle timer, set before the flood, goes off in the middle of it.
-    let service = EchoService::new(Echo { idle_timeout: millis(500), ..Echo::default() });
-    let mut server = Server::new(service, Config::default());
+    let mut server = echo_server(connection::Config { idle_timeout: millis(500), ..connection::Config::default() });
     server.net.set_turn_time(millis(1));
     let flood = server.client_at(seconds(1));
     flood.window(1 << 20).flood_at(millis(1250), "flood").reset_at(seconds(3));

@@ -16,7 +16,7 @@ struct Stepper {
 
 impl Session for Stepper {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        io.output.push(b".");
+        io.output().push(b".");
         self.steps_left -= 1;
         Ok(if self.steps_left == 0 { Progress::Finished } else { Progress::Yield })
     }
@@ -43,12 +43,12 @@ impl Session for Flusher {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
         self.calls.set(self.calls.get() + 1);
         assert!(self.calls.get() < 1000, "it is called over and over, with nothing new");
-        if io.output.is_empty() {
+        if io.output().is_empty() {
             if self.parts_left == 0 {
                 return Ok(Progress::Finished);
             }
             self.parts_left -= 1;
-            io.output.push(&[b'x'; 100]);
+            io.output().push(&[b'x'; 100]);
         }
         Ok(Progress::NeedRoom)
     }
@@ -79,8 +79,8 @@ struct Heedless;
 
 impl Session for Heedless {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        let bytes = io.input.take_all();
-        io.output.push(bytes);
+        let bytes = io.input().take_all();
+        io.output().push(bytes);
         Ok(Progress::NeedInput)
     }
 }

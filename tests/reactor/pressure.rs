@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use multiconn::connection;
 use multiconn::protocols::app::AppService;
 use multiconn::reactor::Config;
 use multiconn::selector::Interest;
@@ -34,7 +35,7 @@ fn taken_at(peer: &SimPeer, time: Duration) -> Rc<Cell<usize>> {
 
 #[test]
 fn echo_of_a_peer_that_does_not_read_is_bounded() {
-    let config = Config { output_high_water: 100_000, ..Config::default() };
+    let config = connection::Config { output_high_water: 100_000, ..connection::Config::default() };
     let mut server = echo_server(config);
     let peer = server.client_at(seconds(1));
     let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
@@ -94,7 +95,7 @@ fn an_error_reply_arrives_with_unread_input_behind_it() {
 
 #[test]
 fn lingering_is_bounded_in_bytes() {
-    let config = Config { linger_len_max: 1 << 20, ..Config::default() };
+    let config = connection::Config { linger_len_max: 1 << 20, ..connection::Config::default() };
     let mut server = app_server(config);
     let peer = server.client_at(seconds(1));
     peer.keeps_open().send_at(seconds(2), [0, 0]).flood_at(seconds(2), "flood");
@@ -107,7 +108,7 @@ fn lingering_is_bounded_in_bytes() {
 
 #[test]
 fn lingering_is_bounded_in_time_however_much_comes() {
-    let mut server = app_server(Config { linger_len_max: usize::MAX, ..Config::default() });
+    let mut server = app_server(connection::Config { linger_len_max: usize::MAX, ..connection::Config::default() });
     server.net.set_turn_time(millis(10));
     let peer = server.client_at(seconds(1));
     peer.keeps_open().send_at(seconds(2), [0, 0]).flood_at(seconds(2), "flood");

@@ -79,20 +79,20 @@ pub struct Server<V: Service> {
     pub log: Rc<RefCell<Log<V::Session>>>,
 }
 
-pub fn echo_server(config: Config) -> Server<EchoService> {
+pub fn echo_server(config: impl Into<Config>) -> Server<EchoService> {
     Server::new(EchoService::default(), config)
 }
 
-pub fn app_server(config: Config) -> Server<AppService> {
+pub fn app_server(config: impl Into<Config>) -> Server<AppService> {
     Server::new(AppService::new(Limits::default(), Timeouts::default()), config)
 }
 
 impl<V: Service> Server<V> {
-    pub fn new(service: V, config: Config) -> Self {
+    pub fn new(service: V, config: impl Into<Config>) -> Self {
         Self::on(&SimNet::new(1), service, config)
     }
 
-    pub fn on(net: &SimNet, service: V, config: Config) -> Self {
+    pub fn on(net: &SimNet, service: V, config: impl Into<Config>) -> Self {
         let recorder = Recorder::new(service, net);
         let log = recorder.log();
         let mut reactor = Reactor::new(net.selector(), recorder, config);

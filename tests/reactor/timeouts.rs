@@ -1,10 +1,18 @@
 //! Every wait has a deadline, and it is kept to the instant.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use multiconn::protocols::app::{AppService, Timeouts};
-use multiconn::protocols::echo::{Echo, EchoService};
+use multiconn::connection;
+use multiconn::folder::Folder;
+use multiconn::protocols::accumulate::AccumulateService;
+use multiconn::protocols::app::AppService;
+use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::fixed::FixedService;
+use multiconn::protocols::getfile::GetFileService;
+use multiconn::protocols::multiply::MultiplyService;
 use multiconn::reactor::Config;
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
 
@@ -73,6 +81,55 @@ fn the_idle_are_closed_without_a_reply() {
     assert_eq!((served.received(), served.end_seen()), (b"hello".to_vec(), Some(seconds(90))));
 }
 
+/// How `service` ends a connection that is open from second 1 and says nothing.
+fn silence_with(service: impl Service) -> (Duration, String) {
+    let mut server = Server::new(service, Config::default());
+    let silent = server.client_at(seconds(1));
+    server.run_until(seconds(200));
+    assert_eq!((silent.received(), silent.end_seen()), (vec![], Some(seconds(61))));
+    server.end_of(&silent)
+}
+
+#[test]
+fn the_silent_are_idle_whatever_the_protocol() {
+    let folder = Folder::open(Path::new(env!("CARGO_MANIFEST_DIR")), false).unwrap();
+    for ended in [
+        silence_with(AppService::default()),
+        silence_with(EchoService::default()),
+        silence_with(FixedService::default()),
+        silence_with(MultiplyService::default()),
+        silence_with(AccumulateService::default()),
+        silence_with(GetFileService::new(folder, seconds(10))),
+        // A session that knows nothing of timeouts.
+        silence_with(|_: &Peer| Shout),
+    ] {
+        assert_eq!(ended, (seconds(61), "idle for 60s".into()));
+    }
+}
+
+struct Shout;
+
+impl Session for Shout {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        while let Some(line) = io.input().take_until(b'\n') {
+            io.output().push(&line.to_ascii_uppercase());
+            io.output().push(b"\n");
+        }
+        Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
+    }
+}
+
+#[test]
+fn what_comes_and_what_is_sent_begins_the_idle_time_anew() {
+    let mut server = Server::new(|_: &Peer| Shout, Config::default());
+    let peer = server.client_at(seconds(1));
+    // Half a line is something that comes.
+    peer.send_at(seconds(50), "a\nb").send_at(seconds(100), "c").send_at(seconds(150), "\n");
+    server.run_until(seconds(300));
+    assert_eq!(peer.received(), b"A\nBC\n");
+    assert_eq!(server.end_of(&peer), (seconds(210), "idle for 60s".into()));
+}
+
 #[test]
 fn a_peer_that_takes_no_reply_is_cut() {
     let request = search("morpheus", true);
@@ -91,7 +148,7 @@ fn a_peer_that_takes_no_reply_is_cut() {
     assert_eq!(server.end_of(&slow), (seconds(90), "peer read nothing for 30s".into()));
     assert_eq!(server.end_of(&draining), (seconds(32), "peer read nothing for 30s".into()));
 
-    let mut echo = echo_server(Config { write_timeout: seconds(5), ..Config::default() });
+    let mut echo = echo_server(connection::Config { write_timeout: seconds(5), ..connection::Config::default() });
     let never = echo.client_at(seconds(1));
     never.window(100).reads_nothing().send_at(seconds(2), [0; 101]);
     echo.run_until(seconds(200));
@@ -120,8 +177,8 @@ fn lingering_ends_with_the_peer_or_in_time() {
 
 #[test]
 fn who_takes_up_reading_again_is_not_idle() {
-    let idle_timeout = seconds(5);
-    let mut echo = Server::new(EchoService::new(Echo { idle_timeout, ..Echo::default() }), Config::default());
+    let config = connection::Config { idle_timeout: seconds(5), ..connection::Config::default() };
+    let mut echo = echo_server(config.clone());
     // More than the window and the high-water mark: it has to wait for room.
     let peer = echo.client_at(seconds(1));
     peer.window(200 << 10).reads_nothing().send_at(seconds(2), vec![1; 300 << 10]);
@@ -130,8 +187,7 @@ fn who_takes_up_reading_again_is_not_idle() {
     assert_eq!(peer.received().len(), (300 << 10) + 4);
     assert_eq!(echo.end_of(&peer), (seconds(26), "idle for 5s".into()));
 
-    let timeouts = Timeouts { idle: idle_timeout, ..Timeouts::default() };
-    let mut app = Server::new(AppService::new(Default::default(), timeouts), Config::default());
+    let mut app = app_server(config);
     let peer = app.client_at(seconds(1));
     peer.window(200 << 10).reads_nothing().send_at(seconds(2), search("morpheus", true).repeat(2000));
     peer.read_all_from(seconds(20)).read_at(seconds(20), usize::MAX).send_at(seconds(21), search("ring", true));

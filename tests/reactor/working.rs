@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use multiconn::connection;
 use multiconn::reactor::Config;
 use multiconn::selector::Interest;
 use multiconn::selector::sim::SimPeer;
@@ -41,28 +42,28 @@ impl Session for Kitchen {
                 Some(orders) => orders.borrow().done,
                 None => ready_at.is_some_and(|time| now >= time),
             };
-            if !done && io.hung_up && self.minds {
+            if !done && io.hung_up() && self.minds {
                 return Err(SessionError::other("nobody waits for it"));
             }
             if !done {
                 let Some(orders) = &self.orders else {
-                    assert!(io.hung_up, "a deadline is not early");
+                    assert!(io.hung_up(), "a deadline is not early");
                     return Ok(Progress::Working);
                 };
                 let mut orders = orders.borrow_mut();
-                let is_news = io.hung_up && !std::mem::replace(&mut self.knows, true);
+                let is_news = io.hung_up() && !std::mem::replace(&mut self.knows, true);
                 let count = if is_news { &mut orders.hang_ups } else { &mut orders.calls_while_working };
                 *count += 1;
                 return Ok(Progress::Working);
             }
             self.order = None;
-            io.output.push(&[byte.to_ascii_uppercase()]);
+            io.output().push(&[byte.to_ascii_uppercase()]);
         }
-        match io.input.take(1) {
+        match io.input().take(1) {
             Some(byte) => {
                 let time = match &self.orders {
                     Some(orders) => {
-                        orders.borrow_mut().waiting.push(io.wakers.waker());
+                        orders.borrow_mut().waiting.push(io.waker());
                         None
                     }
                     None => Some(now + COOKING_TIME),
@@ -70,7 +71,7 @@ impl Session for Kitchen {
                 self.order = Some((byte[0], time));
                 Ok(Progress::Working)
             }
-            None if io.input_ended => Ok(Progress::Finished),
+            None if io.input_ended() => Ok(Progress::Finished),
             None => Ok(Progress::NeedInput),
         }
     }
@@ -80,7 +81,7 @@ impl Session for Kitchen {
     }
 }
 
-fn by_time(config: Config) -> Server<impl FnMut(&Peer) -> Kitchen> {
+fn by_time(config: impl Into<Config>) -> Server<impl FnMut(&Peer) -> Kitchen> {
     Server::new(|_: &Peer| Kitchen { orders: None, order: None, minds: false, knows: false }, config)
 }
 
@@ -255,7 +256,7 @@ fn a_stop_waits_for_work_and_not_for_ever() {
     assert_eq!(peer.received(), b"A");
     assert_eq!(server.end_of(&peer), (seconds(7), "server is stopping".into()));
 
-    let mut server = by_time(Config { drain_timeout: seconds(1), ..Config::default() });
+    let mut server = by_time(connection::Config { drain_timeout: seconds(1), ..connection::Config::default() });
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(4), "a");
     server.run_until(seconds(5));
@@ -271,19 +272,19 @@ struct Course {
 
 impl Session for Course {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        if io.input.is_empty() {
+        if io.input().is_empty() {
             return Ok(Progress::NeedInput);
         }
         if !std::mem::replace(&mut self.begun, true) {
-            io.output.push_repeated(b"0123456", 300_000);
-            let waker = io.wakers.waker();
+            io.output().push_repeated(b"0123456", 300_000);
+            let waker = io.waker();
             // Done before anybody has looked.
             waker.wake_by_ref();
             self.waker = Some(waker);
             return Ok(Progress::Working);
         }
-        io.input.take_all();
-        io.output.push(b"!");
+        io.input().take_all();
+        io.output().push(b"!");
         Ok(Progress::Finished)
     }
 }

@@ -12,7 +12,7 @@ use super::super::stdin::Stdin;
 use super::super::{Failure, print_line};
 use crate::client;
 use crate::protocols::echo::EchoTalker;
-use crate::session::{Peer, SessionError, Source, Wakers};
+use crate::session::{Peer, SessionError, Source};
 
 /// What is said on each connection, and how long to wait for what comes back.
 pub struct Talk {
@@ -63,11 +63,11 @@ enum Lines {
 }
 
 impl Source for Lines {
-    fn next(&mut self, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         match self {
             Lines::Given(lines) => Ok(Poll::Ready(lines.next())),
             Lines::Typed { typed, said } => {
-                let line = typed.borrow_mut().line(*said, wakers)?;
+                let line = typed.borrow_mut().line(*said, make_waker)?;
                 *said += usize::from(line.is_ready());
                 Ok(line)
             }
@@ -91,14 +91,14 @@ impl Default for Typed {
 
 impl Typed {
     /// A line without its newline, by its number from 0. Those that are empty don't count.
-    fn line(&mut self, number: usize, wakers: Wakers<'_>) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+    fn line(&mut self, number: usize, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         if let Some(line) = self.lines.get(number) {
             return Ok(Poll::Ready(Some(line.clone())));
         }
-        self.bell.add(wakers.waker());
+        self.bell.add(make_waker());
         let bell = Waker::from(Arc::clone(&self.bell));
         loop {
-            match self.input.next(Wakers::new(&|| bell.clone()))? {
+            match self.input.next(&|| bell.clone())? {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(None) => {
                     bell.wake();

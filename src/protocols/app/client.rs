@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{Patience, Timeouts};
-use crate::message::table::Event;
+use super::{AppError, Patience};
+use crate::buffer::Tail;
 use crate::message::{
     ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
     write_string,
@@ -41,7 +41,8 @@ impl Request {
     }
 
     /// Appends the request as a message: the tutorial's `queue_request`.
-    pub fn write(&self, out: &mut Vec<u8>, keep_alive: bool) {
+    #[doc(alias = "queue_request")]
+    pub fn write<'a>(&self, out: impl Into<Tail<'a>>, keep_alive: bool) {
         match self {
             Self::Search(value) => write_request(out, keep_alive, "search", value),
             Self::Json { action, value } => write_request(out, keep_alive, action, value),
@@ -56,7 +57,7 @@ impl Request {
     }
 }
 
-fn write_request(out: &mut Vec<u8>, keep_alive: bool, action: &str, value: &str) {
+fn write_request<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, action: &str, value: &str) {
     write_message(out, Heading::json(keep_alive), |content| {
         content.extend_from_slice(b"{\"action\": ");
         write_string(content, action);
@@ -119,6 +120,7 @@ impl std::error::Error for ReplyError {}
 
 impl Reply {
     /// What a message says: the tutorial's `process_response`.
+    #[doc(alias = "process_response")]
     ///
     /// # Errors
     /// Where it can't be used.
@@ -158,7 +160,7 @@ pub struct AppClient {
     replies: Vec<Reply>,
     reader: MessageReader,
     limits: Limits,
-    timeouts: Timeouts,
+    timeout: Duration,
     patience: Patience,
 }
 
@@ -172,7 +174,7 @@ impl AppClient {
             replies: Vec::new(),
             reader: MessageReader::default(),
             limits,
-            timeouts: Timeouts { idle: timeout, header: timeout, content: timeout },
+            timeout,
             patience: Patience::default(),
         }
     }
@@ -183,12 +185,13 @@ impl AppClient {
     }
 
     fn send(&mut self, io: &mut SessionIo<'_>) {
-        while io.output.has_room() && self.sent < self.requests.len() {
-            let start = io.output.queue().len();
+        let peer = io.peer();
+        while io.output().has_room() && self.sent < self.requests.len() {
             // The last request leaves it to the server to close, as the tutorial's only one does.
             let keep_alive = self.sent + 1 < self.requests.len();
-            self.requests[self.sent].write(io.output.queue(), keep_alive);
-            log::debug!("Sending {} to {}", Escaped(&io.output.queue()[start..]), io.peer);
+            let mut request = io.output().tail();
+            self.requests[self.sent].write(&mut request, keep_alive);
+            log::debug!("Sending {} to {peer}", Escaped(request.as_slice()));
             self.sent += 1;
             self.patience.restart();
         }
@@ -200,38 +203,32 @@ impl Session for AppClient {
         if self.requests.is_empty() {
             return Ok(Progress::Finished);
         }
-        if io.output.len() < self.unsent {
+        if io.output().len() < self.unsent {
             self.patience.restart();
         }
         self.send(io);
-        self.unsent = io.output.len();
-        while let Some(message) = self.reader.read(&mut io.input, &self.limits)? {
-            log::debug!("Received response {} from {}", Escaped(message.content), io.peer);
-            let reply = Reply::from_message(&message, self.limits.depth_max)
-                .inspect_err(|_| self.reader.close(Event::Violation))
-                .map_err(SessionError::other)?;
+        self.unsent = io.output().len();
+        while let Some(message) = self.reader.read(io.input(), &self.limits).map_err(AppError::from)? {
+            log::debug!("Received response {} from {}", Escaped(message.content), io.peer());
+            let reply = Reply::from_message(&message, self.limits.depth_max).map_err(SessionError::violation)?;
             self.replies.push(reply);
             self.patience.restart();
             if self.replies.len() == self.requests.len() {
-                self.reader.close(Event::LastMessage);
                 return Ok(Progress::Finished);
             }
         }
-        let position = self.reader.position(io.input.len());
-        if io.input_ended {
-            self.reader.close(Event::InputEnded);
+        let position = self.reader.position(io.input().len());
+        if io.input_ended() {
             let (got, want) = (self.replies.len(), self.requests.len());
             return Err(match position.phase {
-                Phase::Idle if got > 0 => SessionError::other(ReplyError::NotKept { got, want }),
-                _ => SessionError::PeerClosedMidMessage(position),
+                Phase::Idle if got > 0 => SessionError::input_ended(ReplyError::NotKept { got, want }),
+                _ => AppError::PeerClosedMidMessage(position).into(),
             });
         }
-        self.patience.observe(position, &self.timeouts, now);
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
-            self.reader.close(Event::DeadlinePassed);
-            return Err(SessionError::TooSlow { position, timeout: Patience::timeout(position, &self.timeouts) });
+        match self.patience.observe(position, Some(self.timeout), now) {
+            Some(timeout) => Err(AppError::TooSlow { position, timeout }.into()),
+            None => Ok(Progress::NeedEither),
         }
-        Ok(Progress::NeedEither)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serializer;
 
+use crate::buffer::Tail;
 use crate::message::{Heading, write_message, write_string};
 
 /// Appends `{"result": <text>}` as a message.
-pub(super) fn write_result(out: &mut Vec<u8>, keep_alive: bool, write_text: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn write_result<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, write_text: impl FnOnce(&mut Tail<'a>)) {
     write_message(out, Heading::json(keep_alive), |content| {
         content.extend_from_slice(b"{\"result\": ");
         write_text(content);
@@ -16,12 +17,12 @@ pub(super) fn write_result(out: &mut Vec<u8>, keep_alive: bool, write_text: impl
 }
 
 /// Appends `text` as a JSON string, without allocating for it.
-pub(super) fn write_formatted(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+pub(super) fn write_formatted(out: &mut Tail<'_>, text: fmt::Arguments<'_>) {
     serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
 }
 
 /// Appends the error reply that says `why`.
-pub(super) fn write_error(out: &mut Vec<u8>, why: impl fmt::Display) {
+pub(super) fn write_error(out: Tail<'_>, why: impl fmt::Display) {
     write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
 }
 

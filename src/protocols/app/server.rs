@@ -5,9 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::reply::{write_error, write_formatted, write_result};
-use super::{Awaited, Dictionary, DictionaryError, Patience, Timeouts};
-use crate::buffer::Output;
-use crate::message::table::Event;
+use super::{AppError, Dictionary, DictionaryError, Patience, Timeouts};
+use crate::buffer::{Output, Tail};
 use crate::message::{
     ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
     write_message,
@@ -90,13 +89,12 @@ pub struct AppServer {
 
 impl Session for AppServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        let result = self.serve(io, now);
-        if let Err(error) = &result
-            && error.deserves_reply()
-        {
-            write_error(io.output.queue(), error);
-        }
-        result
+        self.answer_requests(io, now).map_err(|error| {
+            if error.deserves_reply() {
+                write_error(io.output().tail(), &error);
+            }
+            error.into()
+        })
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -108,85 +106,57 @@ impl Session for AppServer {
     }
 
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        write_error(output.queue(), why);
+        write_error(output.tail(), why);
     }
 }
 
 impl AppServer {
-    fn serve(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+    fn answer_requests(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, AppError> {
         let progress = loop {
-            if !io.output.has_room() {
+            if !io.output().has_room() {
                 break Progress::NeedRoom;
             }
-            if io.messages_left == 0 {
+            if !io.begin_message() {
                 break Progress::Yield;
             }
-            let Some(message) = self.reader.read(&mut io.input, &self.shared.limits)? else {
+            let Some(message) = self.reader.read(io.input(), &self.shared.limits)? else {
                 break Progress::NeedInput;
             };
-            io.messages_left -= 1;
             self.patience.restart();
             log::debug!(
                 "Received request {} ({}) from {}",
                 Escaped(message.content),
                 message.header.content_type.name().escape_debug(),
-                io.peer
+                io.peer()
             );
-            let reply_at = io.output.queue().len();
-            if let Err(error) = self.answer(&message, io.output.queue()) {
-                self.reader.close(Event::Violation);
-                return Err(error.into());
-            }
-            log::debug!("Sending {} to {}", Escaped(&io.output.queue()[reply_at..]), io.peer);
+            let peer = io.peer();
+            let mut reply = io.output().tail();
+            self.create_response(&message, &mut reply)?;
+            log::debug!("Sending {} to {peer}", Escaped(reply.as_slice()));
             if !message.header.keep_alive {
-                self.reader.close(Event::LastMessage);
                 return Ok(Progress::Finished);
             }
         };
-        self.see_to_the_end_and_the_time(progress, io, now)
-    }
-
-    /// What follows when all that can be answered now is.
-    fn see_to_the_end_and_the_time(
-        &mut self,
-        progress: Progress,
-        io: &SessionIo<'_>,
-        now: Instant,
-    ) -> Result<Progress, SessionError> {
         if progress != Progress::NeedInput {
             // There may be a whole message in the input, so it is not the peer that is waited for.
             self.patience.restart();
             return Ok(progress);
         }
-        let position = self.reader.position(io.input.len());
-        if io.input_ended {
-            self.reader.close(Event::InputEnded);
+        let position = self.reader.position(io.input().len());
+        if io.input_ended() {
             return match position.phase {
                 Phase::Idle => Ok(Progress::Finished),
-                _ => Err(SessionError::PeerClosedMidMessage(position)),
+                _ => Err(AppError::PeerClosedMidMessage(position)),
             };
         }
-        if position.phase == Phase::Idle && !io.output.is_empty() {
-            // A peer that has not taken its reply yet is the write timeout's to judge.
-            self.patience.restart();
-        }
-        let timeouts = &self.shared.timeouts;
-        self.patience.observe(position, timeouts, now);
-        match self.patience.waiting {
-            Some((awaited, deadline)) if now >= deadline => {
-                self.reader.close(Event::DeadlinePassed);
-                let timeout = Patience::timeout(position, timeouts);
-                Err(match awaited {
-                    Awaited::Message => SessionError::Idle(timeout),
-                    Awaited::Header | Awaited::Content { .. } => SessionError::TooSlow { position, timeout },
-                })
-            }
-            _ => Ok(progress),
+        match self.patience.observe(position, self.shared.timeouts.of(position.phase), now) {
+            Some(timeout) => Err(AppError::TooSlow { position, timeout }),
+            None => Ok(progress),
         }
     }
 
-    /// The tutorial's `create_response`.
-    fn answer(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+    /// Writes the reply to a request: the tutorial's `create_response`.
+    fn create_response(&self, message: &Message<'_>, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
         let keep_alive = message.header.keep_alive;
         match &message.header.content_type {
             ContentType::Json => self.answer_json(message, keep_alive, out),
@@ -202,8 +172,9 @@ impl AppServer {
         }
     }
 
-    /// The tutorial's `_create_response_json_content`.
-    fn answer_json(&self, message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+    /// Writes the reply to a JSON request: the tutorial's `_create_response_json_content`.
+    #[doc(alias = "_create_response_json_content")]
+    fn answer_json(&self, message: &Message<'_>, keep_alive: bool, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
         let named = message.header.content_encoding.of_text();
         let encoding = named.map_err(|name| ProtocolError::EncodingUnknown(name.to_owned()))?;
         let text = encoding.decode(message.content).ok_or(ProtocolError::ContentNotText(encoding.name()))?;
@@ -231,7 +202,7 @@ impl AppServer {
 }
 
 /// Answers `binary/i32` with the sum of its integers. 64 bits are enough for any that fit into a message.
-fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
     let (integers, rest) = message.content.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(ProtocolError::IntegersCut { len: message.content.len() });

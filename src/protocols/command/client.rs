@@ -112,15 +112,15 @@ impl<W: Write> CommandClient<W> {
 impl<W: Write> Session for CommandClient<W> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if !mem::replace(&mut self.is_sent, true) {
-            io.output.push(self.name.as_bytes());
-            io.output.push(b"\n");
+            io.output().push(self.name.as_bytes());
+            io.output().push(b"\n");
         }
-        let bytes = io.input.take_all();
+        let bytes = io.input().take_all();
         if let Err(error) = self.pass_on(bytes) {
             self.failed = Some(error);
             return Err(SessionError::other("the output cannot be written"));
         }
-        if io.input_ended {
+        if io.input_ended() {
             return Ok(Progress::Finished);
         }
         match self.deadline {

@@ -6,13 +6,15 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::{CommandError, NAME_LEN_MAX, News, Program, Runner, Running, StartError};
-use crate::buffer::Output;
+use crate::buffer::{Output, Tail};
 use crate::protocols::line::{LineLimits, LineReader, PAUSE};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
 /// Bytes of the longest line, without its newline: a name and a carriage return.
 const LINE_LEN_MAX: usize = NAME_LEN_MAX + 1;
+/// How long a name may take. It is so short, with a pause as its end, that it can't take long.
+const NAME_TIMEOUT: Duration = Duration::from_secs(10);
 /// An end of the client's sending side within so long after its name belongs to the request: the client waits for the
 /// answer. One that comes later means that the client has closed.
 const HALF_CLOSE_TIME: Duration = Duration::from_millis(100);
@@ -22,8 +24,6 @@ const BYTES_PER_CALL: usize = 256 << 10;
 /// What a program may cost, and how long a name may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a peer may be connected without naming anything.
-    pub idle_timeout: Duration,
     /// How long a program may run.
     pub run_time_max: Duration,
     /// Most bytes a program may put out.
@@ -31,9 +31,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A minute without a name; half a minute and a mebibyte for each program.
+    /// Half a minute and a mebibyte for each program.
     fn default() -> Self {
-        Limits { idle_timeout: Duration::from_secs(60), run_time_max: Duration::from_secs(30), output_len_max: 1 << 20 }
+        Limits { run_time_max: Duration::from_secs(30), output_len_max: 1 << 20 }
     }
 }
 
@@ -62,9 +62,7 @@ impl Service for CommandService {
     type Session = CommandServer;
 
     fn accept(&mut self, _peer: &Peer) -> CommandServer {
-        let idle_timeout = self.shared.limits.idle_timeout;
-        // So short a line, with a pause as its end, can't take long.
-        let limits = LineLimits { len_max: LINE_LEN_MAX, idle_timeout, timeout: idle_timeout, pause: Some(PAUSE) };
+        let limits = LineLimits { len_max: LINE_LEN_MAX, timeout: NAME_TIMEOUT, pause: Some(PAUSE) };
         CommandServer { state: State::Reading(LineReader::new(limits)), shared: Arc::clone(&self.shared) }
     }
 }
@@ -111,21 +109,21 @@ impl Session for CommandServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if let State::Reading(line) = &mut self.state {
             let name = match line.read(io, now) {
-                Ok(Some([])) if io.input.used() == 0 => return Ok(Progress::Finished),
+                Ok(Some([])) if io.input().used() == 0 => return Ok(Progress::Finished),
                 Ok(Some(line)) => Name { bytes: line.strip_suffix(b"\r").unwrap_or(line), is_cut: false },
                 Ok(None) => return Ok(Progress::NeedInput),
-                Err(_) if io.input.len() > LINE_LEN_MAX => {
-                    Name { bytes: &io.input.remaining()[..NAME_LEN_MAX], is_cut: true }
+                Err(_) if io.input().len() > LINE_LEN_MAX => {
+                    Name { bytes: &io.input().remaining()[..NAME_LEN_MAX], is_cut: true }
                 }
                 Err(error) => return Err(error),
             };
             match self.start(&name, io, now) {
                 Ok(run) => self.state = State::Running(run),
-                Err(error) => return Err(self.fail(error, &mut io.output)),
+                Err(error) => return Err(self.fail(error, io.output())),
             }
         }
         // What a client sends after the name has no meaning.
-        io.input.take_all();
+        io.input().take_all();
         let State::Running(run) = &mut self.state else { return Ok(Progress::Finished) };
         match run.advance(&self.shared, io, now) {
             Ok(Some(progress)) => Ok(progress),
@@ -133,7 +131,7 @@ impl Session for CommandServer {
                 self.state = State::Done;
                 Ok(Progress::Finished)
             }
-            Err(error) => Err(self.fail(error, &mut io.output)),
+            Err(error) => Err(self.fail(error, io.output())),
         }
     }
 
@@ -168,8 +166,8 @@ impl CommandServer {
             let (name, is_cut, names) = (name.bytes.to_vec(), name.is_cut, names.join(", "));
             return Err(CommandError::NotAllowed { name, is_cut, names });
         };
-        log::info!("Running {} for {}", Escaped(name.bytes), io.peer);
-        let running = self.shared.runner.start(&programs[index], io.wakers.waker()).map_err(|error| match error {
+        log::info!("Running {} for {}", Escaped(name.bytes), io.peer());
+        let running = self.shared.runner.start(&programs[index], io.waker()).map_err(|error| match error {
             StartError::TooMany => CommandError::TooMany,
             StartError::Refused(error) => CommandError::CannotRun { name: programs[index].name.clone(), error },
         })?;
@@ -206,34 +204,34 @@ impl Run {
         now: Instant,
     ) -> Result<Option<Progress>, CommandError> {
         let name = || shared.programs[self.index].name.clone();
-        if io.input_ended && !self.is_half_closed {
+        if io.input_ended() && !self.is_half_closed {
             if now > self.began + HALF_CLOSE_TIME {
                 return Err(CommandError::PeerClosed { name: name() });
             }
             self.is_half_closed = true;
         }
         let mut passed = 0;
-        while io.output.has_room() && passed < BYTES_PER_CALL {
+        while io.output().has_room() && passed < BYTES_PER_CALL {
             let mut too_much = Vec::new();
             let left = shared.limits.output_len_max - self.len;
-            let (output, len_max) = match left {
+            let (mut output, len_max) = match left {
                 // Whether the limit is passed shows only by one more byte.
-                0 => (&mut too_much, 1),
-                _ => (io.output.queue(), left.min(BYTES_PER_CALL - passed)),
+                0 => (Tail::from(&mut too_much), 1),
+                _ => (io.output().tail(), left.min(BYTES_PER_CALL - passed)),
             };
-            match self.running.read(output, len_max) {
+            match self.running.read(&mut output, len_max) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(News::Output(_))) if left == 0 => {
                     let after = format!("{} bytes of output", self.len);
                     return Err(CommandError::Ended { name: name(), after });
                 }
                 Poll::Ready(Ok(News::Output(len))) => {
-                    self.at_line_start = output.last() == Some(&b'\n');
+                    self.at_line_start = output.as_slice().last() == Some(&b'\n');
                     self.len += len;
                     passed += len;
                 }
                 Poll::Ready(Ok(News::Ended(status))) => {
-                    log_end(&name(), status, self.len, io.peer);
+                    log_end(&name(), status, self.len, io.peer());
                     return Ok(None);
                 }
                 Poll::Ready(Err(error)) => return Err(CommandError::CannotRun { name: name(), error }),

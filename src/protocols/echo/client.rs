@@ -85,10 +85,10 @@ impl EchoClient {
 
     fn send(&mut self, io: &mut SessionIo<'_>) -> bool {
         let mut sent = false;
-        while io.output.has_room() && self.next < self.messages.len() {
+        while io.output().has_room() && self.next < self.messages.len() {
             let message = &self.messages[self.next];
-            log::debug!("Sending {} to {}", Escaped(message), io.peer);
-            io.output.push(message);
+            log::debug!("Sending {} to {}", Escaped(message), io.peer());
+            io.output().push(message);
             self.next += 1;
             sent = true;
         }
@@ -119,9 +119,9 @@ impl EchoClient {
 
 impl Session for EchoClient {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        let bytes = io.input.take_all();
+        let bytes = io.input().take_all();
         if !bytes.is_empty() {
-            log::debug!("Received {} from {}", Escaped(bytes), io.peer);
+            log::debug!("Received {} from {}", Escaped(bytes), io.peer());
             self.check(bytes).map_err(SessionError::other)?;
         }
         let sent = self.send(io);
@@ -129,7 +129,7 @@ impl Session for EchoClient {
         if got == want {
             return Ok(Progress::Finished);
         }
-        if io.input_ended {
+        if io.input_ended() {
             return Err(SessionError::other(EchoError::Cut { got, want }));
         }
         match self.deadline {

@@ -43,8 +43,8 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> EchoTalker<I
 
     /// Takes what has come into the reply, and hands it over when it's complete.
     fn take(&mut self, io: &mut SessionIo<'_>) -> Result<(), SessionError> {
-        let bytes = io.input.take_all();
-        log::debug!("Received {} from {}", Escaped(bytes), io.peer);
+        let bytes = io.input().take_all();
+        log::debug!("Received {} from {}", Escaped(bytes), io.peer());
         if bytes.len() > self.reply_len_max - self.reply.len() {
             return Err(SessionError::other(TalkError::TooLong { len_max: self.reply_len_max }));
         }
@@ -60,7 +60,7 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> EchoTalker<I
         }
         self.line = None;
         self.deadline = None;
-        (self.show)(&std::mem::take(&mut self.reply), io.peer)
+        (self.show)(&std::mem::take(&mut self.reply), io.peer())
     }
 
     /// How much of the line is back, and how much there is to come.
@@ -71,26 +71,26 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> EchoTalker<I
 
 impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> Session for EchoTalker<I, F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        let has_bytes = !io.input.is_empty();
+        let has_bytes = !io.input().is_empty();
         if has_bytes {
             self.take(io)?;
         }
         if self.line.is_none() {
-            match self.lines.next(io.wakers)? {
+            match self.lines.next(&|| io.waker())? {
                 Poll::Ready(None) => return Ok(Progress::Finished),
                 // There may be nothing to wait for but a line; where the server closes meanwhile, that's noticed.
-                Poll::Pending if io.input_ended => return Err(SessionError::other(TalkError::Closed)),
+                Poll::Pending if io.input_ended() => return Err(SessionError::other(TalkError::Closed)),
                 Poll::Pending => return Ok(Progress::NeedInput),
                 Poll::Ready(Some(bytes)) => {
-                    log::debug!("Sending {} to {}", Escaped(&bytes), io.peer);
-                    io.output.push(&bytes);
+                    log::debug!("Sending {} to {}", Escaped(&bytes), io.peer());
+                    io.output().push(&bytes);
                     self.line = Some(Line { bytes, back: 0 });
                     self.deadline = Some(now + self.timeout);
                 }
             }
         }
         let (got, want) = self.position();
-        if io.input_ended {
+        if io.input_ended() {
             return Err(SessionError::other(TalkError::Cut { got, want }));
         }
         if has_bytes {

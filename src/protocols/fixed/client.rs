@@ -35,13 +35,13 @@ impl Session for FixedClient {
         let deadline = match self.deadline {
             Some(deadline) => deadline,
             None => {
-                self.local = io.local.addr().ok();
-                io.output.push(GREETING);
+                self.local = io.local_addr().ok();
+                io.output().push(GREETING);
                 *self.deadline.insert(now + self.timeout)
             }
         };
         // Only when the server has closed is it known that nothing more comes.
-        let reply = io.input.remaining();
+        let reply = io.input().remaining();
         let got = reply.len();
         if let Some(reply) = reply.first_chunk()
             && reply != FAREWELL
@@ -52,8 +52,8 @@ impl Session for FixedClient {
             return Err(SessionError::other(FixedError::TooLong));
         }
         match got == LEN {
-            true if io.input_ended => Ok(Progress::Finished),
-            false if io.input_ended => Err(SessionError::other(Incomplete::Closed { got })),
+            true if io.input_ended() => Ok(Progress::Finished),
+            false if io.input_ended() => Err(SessionError::other(Incomplete::Closed { got })),
             _ if now < deadline => Ok(Progress::NeedInput),
             true => Err(SessionError::other(FixedError::NotClosed(self.timeout))),
             false => Err(SessionError::other(Incomplete::TooSlow { got, timeout: self.timeout })),

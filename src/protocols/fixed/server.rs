@@ -9,7 +9,7 @@ use crate::text::{Escaped, reason};
 /// Makes the server's sessions.
 #[derive(Clone, Debug)]
 pub struct FixedService {
-    /// How long a peer may take, from the beginning until its message is whole.
+    /// How long a message may take, from its first byte on.
     pub timeout: Duration,
 }
 
@@ -38,24 +38,30 @@ pub struct FixedServer {
 
 impl Session for FixedServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        if let Some(message) = io.input.take(LEN) {
-            let local = io.local.addr().map_or_else(|error| reason(&error), |addr| addr.to_string());
-            log::info!("Message from {} to {local}: {}", io.peer, Escaped(message));
-            io.output.push(FAREWELL);
+        if let Some(message) = io.input().take(LEN) {
+            let local = io.local_addr().map_or_else(|error| reason(&error), |addr| addr.to_string());
+            log::info!("Message from {} to {local}: {}", io.peer(), Escaped(message));
+            io.output().push(FAREWELL);
             return Ok(Progress::Finished);
         }
-        let got = io.input.len();
-        if io.input_ended {
-            return Err(SessionError::other(Incomplete::Closed { got }));
+        let got = io.input().len();
+        if io.input_ended() {
+            return Err(SessionError::input_ended(Incomplete::Closed { got }));
+        }
+        if got == 0 {
+            return Ok(Progress::NeedInput);
         }
         match *self.deadline.get_or_insert(now + self.timeout) {
             deadline if now < deadline => Ok(Progress::NeedInput),
-            _ if got == 0 => Err(SessionError::Idle(self.timeout)),
-            _ => Err(SessionError::other(Incomplete::TooSlow { got, timeout: self.timeout })),
+            _ => Err(SessionError::timed_out(Incomplete::TooSlow { got, timeout: self.timeout })),
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    fn is_idle(&self) -> bool {
+        self.deadline.is_none()
     }
 }

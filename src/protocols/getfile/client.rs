@@ -78,12 +78,12 @@ impl<S: Store> GetFileClient<S> {
     }
 
     fn read_status(&mut self, io: &mut SessionIo<'_>, offset: u64) -> Result<bool, GetFileError> {
-        let came = io.input.remaining();
+        let came = io.input().remaining();
         let not_a_status = |line| Err(GetFileError::NotAStatus(Escaped(line).to_string()));
-        let line = match io.input.take_until(b'\n') {
+        let line = match io.input().take_until(b'\n') {
             // However it's split, it's held to the same length.
             Some(line) if line.len() <= STATUS_LEN_MAX => line,
-            None if came.len() <= STATUS_LEN_MAX && !io.input_ended => return Ok(false),
+            None if came.len() <= STATUS_LEN_MAX && !io.input_ended() => return Ok(false),
             None if came.is_empty() => return Err(GetFileError::NoStatus),
             Some(_) | None => return not_a_status(&came[..came.len().min(STATUS_LEN_MAX)]),
         };
@@ -119,13 +119,13 @@ impl<S: Store> GetFileClient<S> {
         {
             return Ok(false);
         }
-        self.keep(io.input.take_all())?;
+        self.keep(io.input().take_all())?;
         match self.state {
             State::Rest { left: 0, .. } => Ok(true),
-            State::Rest { got, left } if io.input_ended => Err(GetFileError::Cut { got, want: got + left }),
+            State::Rest { got, left } if io.input_ended() => Err(GetFileError::Cut { got, want: got + left }),
             // An old server says nothing where it has nothing to say.
-            State::Plain { got: 0 } if io.input_ended => Err(GetFileError::Nothing),
-            State::Plain { .. } => Ok(io.input_ended),
+            State::Plain { got: 0 } if io.input_ended() => Err(GetFileError::Nothing),
+            State::Plain { .. } => Ok(io.input_ended()),
             State::Rest { .. } | State::Status { .. } => Ok(false),
         }
     }
@@ -134,16 +134,16 @@ impl<S: Store> GetFileClient<S> {
 impl<S: Store> Session for GetFileClient<S> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if let Some(request) = self.request.take() {
-            io.output.push(&request);
+            io.output().push(&request);
             self.deadline = Some(now + self.timeout);
         }
-        if io.input.len() > self.begun {
+        if io.input().len() > self.begun {
             self.deadline = Some(now + self.timeout);
         }
         if self.receive(io).map_err(SessionError::other)? {
             return Ok(Progress::Finished);
         }
-        self.begun = io.input.len();
+        self.begun = io.input().len();
         match self.deadline {
             Some(deadline) if now >= deadline => {
                 let (got, timeout) = (self.received(), self.timeout);

@@ -99,18 +99,18 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if !self.is_sent {
             // Neither a newline nor the end of our side: the classic server takes what its one `recv` brings.
-            io.output.push(&self.string);
+            io.output().push(&self.string);
             self.is_sent = true;
             self.deadline = Some(now + self.timeout);
         }
-        let bytes = io.input.take_all();
+        let bytes = io.input().take_all();
         if !bytes.is_empty() {
             if self.take(bytes).map_err(SessionError::other)?.is_break() {
                 return Ok(Progress::Finished);
             }
             self.deadline = Some(now + self.timeout);
         }
-        if io.input_ended {
+        if io.input_ended() {
             return match (self.summary.len, self.offset()) {
                 (0, _) => Err(SessionError::other(MultiplyError::Nothing)),
                 (_, 0) => Ok(Progress::Finished),

@@ -50,6 +50,8 @@ pub(super) struct Link {
     is_blocked: bool,
     /// Our FIN is sent.
     output_ended: bool,
+    /// We close with a reset.
+    pub resets_on_close: bool,
 
     pub reads_all: bool,
     pub keeps_open: bool,
@@ -91,6 +93,7 @@ impl Link {
             room_reported: 1,
             is_blocked: false,
             output_ended: false,
+            resets_on_close: false,
             reads_all: true,
             keeps_open: false,
             answers: None,
@@ -312,7 +315,7 @@ impl Link {
             return;
         }
         // A close with input unread is a reset: RFC 1122, 4.2.2.13.
-        if self.input.is_empty() && self.flood.is_none() {
+        if self.input.is_empty() && self.flood.is_none() && !self.resets_on_close {
             self.output_ended = true;
         } else {
             self.reset_peer(now);

@@ -40,6 +40,10 @@ impl Stream for SimStream {
         self.net.world().with_link(self.id, |link, _| link.end_output())
     }
 
+    fn reset_on_close(&mut self) {
+        self.net.world().with_link(self.id, |link, _| link.resets_on_close = true);
+    }
+
     fn connected(&mut self) -> io::Result<bool> {
         self.net.world().link(self.id).connected()
     }

@@ -1,0 +1,112 @@
+//! What a served connection asks of the system: the tutorial's `_set_selector_events_mask`, as a function.
+
+use super::InputEnd;
+use crate::selector::Interest;
+use crate::session::{Progress, Role};
+
+/// What decides about interest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needs {
+    /// Why the session stopped.
+    pub progress: Progress,
+    pub role: Role,
+    /// Whether the output is at its high-water mark.
+    pub is_full: bool,
+    /// Whether any output is left.
+    pub has_output: bool,
+    pub input_end: InputEnd,
+}
+
+impl Needs {
+    /// Whether input is read. This is the only place that knows.
+    pub fn reads(&self) -> bool {
+        self.input_end != InputEnd::Read
+            && match self.progress {
+                Progress::NeedInput => !self.is_full,
+                // A client and its server could both wait for the other to read.
+                Progress::NeedEither => !self.is_full || matches!(self.role, Role::Opened(_)),
+                Progress::NeedRoom | Progress::Working | Progress::Yield | Progress::Finished => false,
+            }
+    }
+
+    /// What to be told of.
+    ///
+    /// | the session | output | peer's FIN | interest |
+    /// |---|---|---|---|
+    /// | needs input, or either | none | not read | `r` |
+    /// | needs input, or either | some, below the high-water mark | not read | `rw` |
+    /// | needs input | full | any | `w` |
+    /// | needs either, on a connection that we have opened | full | not read | `rw` |
+    /// | needs either, on one that was accepted | full | any | `w` |
+    /// | needs input, or either | some | read | `w` |
+    /// | needs room, or yields | some | any | `w` |
+    /// | is working | none | not known of | `h` |
+    /// | is working | some | not known of | `wh` |
+    /// | is working | some | known of | `w` |
+    /// | anything else | none | any | none |
+    #[doc(alias = "_set_selector_events_mask")]
+    pub fn interest(&self) -> Interest {
+        Interest {
+            readable: self.reads(),
+            writable: self.has_output,
+            // A session that reads learns of a hang-up by reading.
+            hangup: self.progress == Progress::Working && self.input_end < InputEnd::Told,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: [InputEnd; 4] = [InputEnd::Open, InputEnd::Reported, InputEnd::Told, InputEnd::Read];
+    const NOT_READ: [InputEnd; 3] = [InputEnd::Open, InputEnd::Reported, InputEnd::Told];
+    const NOT_KNOWN: [InputEnd; 2] = [InputEnd::Open, InputEnd::Reported];
+    const KNOWN: [InputEnd; 2] = [InputEnd::Told, InputEnd::Read];
+    const READ: [InputEnd; 1] = [InputEnd::Read];
+    const BOTH: [Role; 2] = [Role::Accepted, Role::Opened(1)];
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Left {
+        None,
+        Some,
+        Full,
+    }
+
+    /// The rows of the table: sessions, roles, outputs, ends of input, and the interest.
+    type Row<'a> = (&'a [Progress], &'a [Role], &'a [Left], &'a [InputEnd], &'a str);
+
+    #[test]
+    fn every_row_of_the_table() {
+        use Progress::{Finished, NeedEither, NeedInput, NeedRoom, Working, Yield};
+        let rows: [Row<'_>; 11] = [
+            (&[NeedInput, NeedEither], &BOTH, &[Left::None], &NOT_READ, "r"),
+            (&[NeedInput, NeedEither], &BOTH, &[Left::Some], &NOT_READ, "rw"),
+            (&[NeedInput], &BOTH, &[Left::Full], &ANY, "w"),
+            (&[NeedEither], &BOTH[1..], &[Left::Full], &NOT_READ, "rw"),
+            (&[NeedEither], &BOTH[..1], &[Left::Full], &ANY, "w"),
+            (&[NeedInput, NeedEither], &BOTH, &[Left::Some, Left::Full], &READ, "w"),
+            (&[NeedRoom, Yield, Finished], &BOTH, &[Left::Some, Left::Full], &ANY, "w"),
+            (&[Working], &BOTH, &[Left::None], &NOT_KNOWN, "h"),
+            (&[Working], &BOTH, &[Left::Some, Left::Full], &NOT_KNOWN, "wh"),
+            (&[Working], &BOTH, &[Left::Some, Left::Full], &KNOWN, "w"),
+            (&[NeedInput, NeedEither, NeedRoom, Working, Yield, Finished], &BOTH, &[Left::None], &ANY, "none"),
+        ];
+        for progress in [NeedInput, NeedEither, NeedRoom, Working, Yield, Finished] {
+            for role in BOTH {
+                for left in [Left::None, Left::Some, Left::Full] {
+                    for input_end in ANY {
+                        let (is_full, has_output) = (left == Left::Full, left != Left::None);
+                        let needs = Needs { progress, role, is_full, has_output, input_end };
+                        let row = rows.iter().find(|(sessions, roles, lefts, ends, _)| {
+                            let fits = sessions.contains(&progress) && roles.contains(&role);
+                            fits && lefts.contains(&left) && ends.contains(&input_end)
+                        });
+                        let (.., expected) = row.unwrap_or_else(|| panic!("no row for {needs:?}"));
+                        assert_eq!(needs.interest().to_string(), *expected, "{needs:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The state machine of a connection: from the first request to the close, and what is asked of the system meanwhile.
+//!
+//! The tutorial's `Message` goes protoheader → JSON header → content → response, and toggles between read and write
+//! interest as it goes. [`message`](crate::message) is the first three; this is the fourth, and what surrounds it. A
+//! connection receives until a request is read, responds until the reply is sent or at least stands in an output with
+//! room, and receives again. When the session is done, it drains, lingers where the peer may still be sending, and is
+//! closed.
+//!
+//! A session takes part by what it returns: its [`Progress`](crate::session::Progress) or its
+//! [error](crate::session::ErrorKind) is one of the [`Event`]s. The connection does the rest, whatever the protocol.
+
+use std::fmt;
+
+use Event::{
+    Connected, Cut, DeadlinePassed, Done, InputEnded, LastReply, OurEndSent, OutputFull, OutputSent, OutputStalled,
+    PeerGone, RequestRead, Stopped, Violation,
+};
+use Stage::{Closed, Connecting, Draining, Lingering, Receiving, Responding};
+
+use crate::machine::{self, transitions};
+
+/// Where in its life a connection is. The data that goes with it is in the connection's own state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// We are opening it.
+    Connecting,
+    /// The session waits for a request, or for the rest of one.
+    Receiving,
+    /// A request is read, and its reply is being made, or waits for the peer to take what was sent before.
+    Responding,
+    /// The session is done; what is left of its output is being sent.
+    Draining,
+    /// Our side has ended; what still comes is dropped until the peer ends its own.
+    Lingering,
+    /// It is over. This stage is final.
+    Closed,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Stage; 6] = [Connecting, Receiving, Responding, Draining, Lingering, Closed];
+
+    /// The stage that `event` leads to. An event that has no row changes nothing.
+    #[inline]
+    #[must_use]
+    pub const fn on(self, event: Event) -> Stage {
+        match next(self, event) {
+            Some(stage) => stage,
+            None => self,
+        }
+    }
+
+    /// What is asked of the system in this stage: the tutorial's `_set_selector_events_mask`, as a column of the table.
+    /// `Connection::interest` decides among those that have more than one.
+    pub const fn interest(self) -> &'static str {
+        match self {
+            Connecting | Draining => "w",
+            Receiving => "r, or rw while output is left",
+            Responding => "w, or h while the session is at work",
+            Lingering => "r",
+            Closed => "none",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Connecting => "connecting",
+            Receiving => "receiving",
+            Responding => "responding",
+            Draining => "draining",
+            Lingering => "lingering",
+            Closed => "closed",
+        })
+    }
+}
+
+/// What can happen to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The connection that we open is open.
+    Connected,
+    /// The session has used what it needs for a reply, and makes it or works on it.
+    RequestRead,
+    /// All of the output is sent, or what is left is below the high-water mark.
+    OutputSent,
+    /// The high-water mark is reached.
+    OutputFull,
+    /// The session is finished, and the peer could still send.
+    LastReply,
+    /// What has come breaks a rule.
+    Violation,
+    /// The peer has ended its sending side, and all it sent is used, or is cut off.
+    InputEnded,
+    /// What was waited for did not come in time.
+    DeadlinePassed,
+    /// The server stops, and nothing has begun.
+    Stopped,
+    /// The session of a connection that we opened is finished or has failed: nobody waits for the rest of its output.
+    Done,
+    /// The peer has taken none of the output within the write timeout.
+    OutputStalled,
+    /// Our FIN is sent while input may still be on its way.
+    OurEndSent,
+    /// The connection is broken.
+    PeerGone,
+    /// The drain timeout has passed, or the session has panicked.
+    Cut,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Event; 14] = [
+        Connected,
+        RequestRead,
+        OutputFull,
+        OutputSent,
+        LastReply,
+        Violation,
+        InputEnded,
+        DeadlinePassed,
+        Stopped,
+        Done,
+        OurEndSent,
+        OutputStalled,
+        PeerGone,
+        Cut,
+    ];
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Connected => "connected",
+            RequestRead => "request read",
+            OutputSent => "output sent",
+            OutputFull => "output full",
+            LastReply => "last reply",
+            Violation => "violation",
+            InputEnded => "input ended",
+            DeadlinePassed => "deadline passed",
+            Stopped => "stopped",
+            Done => "done",
+            OurEndSent => "our end sent",
+            OutputStalled => "output stalled",
+            PeerGone => "peer gone",
+            Cut => "cut",
+        })
+    }
+}
+
+transitions! {
+    Stage, Event {
+        Connecting --[ Connected      ]--> Receiving:  "the session is called, and speaks first if it likes";
+        Connecting --[ DeadlinePassed ]--> Closed:     "the connect timeout: the next address, if there is one";
+        Connecting --[ Stopped        ]--> Closed:     "close";
+        Connecting --[ PeerGone       ]--> Closed:     "refused: the next address, if there is one";
+        Connecting --[ Cut            ]--> Closed:     "close";
+
+        Receiving  --[ RequestRead    ]--> Responding: "the session makes its reply, and it is sent at once";
+        Receiving  --[ LastReply      ]--> Draining:   "no more requests are wanted";
+        Receiving  --[ Violation      ]--> Draining:   "the error reply is the last";
+        Receiving  --[ InputEnded     ]--> Draining:   "the peer is done, or was cut off";
+        Receiving  --[ DeadlinePassed ]--> Draining:   "the idle timeout, or one of the session's";
+        Receiving  --[ Stopped        ]--> Draining:   "the server stops";
+        Receiving  --[ Done           ]--> Closed:     "a client has its replies";
+        Receiving  --[ OutputStalled  ]--> Closed:     "the write timeout";
+        Receiving  --[ PeerGone       ]--> Closed:     "reset";
+        Receiving  --[ Cut            ]--> Closed:     "what has begun is given up";
+
+        Responding --[ OutputSent     ]--> Receiving:  "the next request can be read; the idle timeout begins";
+        Responding --[ OutputFull     ]--> Responding: "back-pressure: nothing is read until there is room";
+        Responding --[ LastReply      ]--> Draining:   "this reply was the last";
+        Responding --[ Violation      ]--> Draining:   "the error reply is the last";
+        Responding --[ InputEnded     ]--> Draining:   "nobody waits for what is being made";
+        Responding --[ DeadlinePassed ]--> Draining:   "the reply took too long to make";
+        Responding --[ Stopped        ]--> Draining:   "the server stops";
+        Responding --[ Done           ]--> Closed:     "a client has its replies";
+        Responding --[ OutputStalled  ]--> Closed:     "the write timeout";
+        Responding --[ PeerGone       ]--> Closed:     "reset";
+        Responding --[ Cut            ]--> Closed:     "what has begun is given up";
+
+        Draining   --[ OutputSent     ]--> Closed:     "nothing more is on its way: close";
+        Draining   --[ OurEndSent     ]--> Lingering:  "a close now could reset, and destroy, the last reply";
+        Draining   --[ OutputStalled  ]--> Closed:     "the write timeout";
+        Draining   --[ PeerGone       ]--> Closed:     "reset";
+        Draining   --[ Cut            ]--> Closed:     "what is left of the output is given up";
+
+        Lingering  --[ InputEnded     ]--> Closed:     "the peer has read the end, and answered it";
+        Lingering  --[ Violation      ]--> Closed:     "more comes than is dropped";
+        Lingering  --[ DeadlinePassed ]--> Closed:     "the linger timeout";
+        Lingering  --[ PeerGone       ]--> Closed:     "reset";
+        Lingering  --[ Cut            ]--> Closed:     "close";
+    }
+}
+
+/// The table as a Mermaid state diagram.
+pub fn mermaid() -> String {
+    machine::mermaid(&Stage::ALL, Receiving, Some(Closed), TRANSITIONS)
+}
+
+/// The table as plain text: a line for each row, and before them what is asked of the system in each stage.
+pub fn plain_text() -> String {
+    let interest = Stage::ALL.map(|stage| format!("{:<10}   {}\n", stage.to_string(), stage.interest()));
+    format!("{}\n{}", interest.concat(), machine::plain_text(&Stage::ALL, TRANSITIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stage_but_the_first_is_reached_and_every_one_but_the_last_is_left() {
+        for stage in Stage::ALL {
+            assert_eq!(TRANSITIONS.iter().any(|row| row.to == stage), stage != Connecting, "{stage:?}");
+            assert_eq!(TRANSITIONS.iter().any(|row| row.from == stage), stage != Closed, "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn every_stage_can_be_cut_and_an_event_without_a_row_changes_nothing() {
+        for stage in Stage::ALL {
+            assert_eq!(stage.on(Cut), Closed);
+            for event in Event::ALL {
+                assert_eq!(stage.on(event), next(stage, event).unwrap_or(stage));
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! State machines as tables: a row for each transition, written once.
+//!
+//! [`transitions!`](crate::machine::transitions) makes three things of the rows: the function that code asks where an
+//! event leads, the table that tests and people read, and, from that, diagram and text for the documentation. What is no
+//! row is no transition, and a pair of state and event that had two rows would not compile.
+
+use std::fmt::{Debug, Display};
+
+/// One row: in state `from`, `event` leads to state `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition<S, E> {
+    /// The state before.
+    pub from: S,
+    /// What happens.
+    pub event: E,
+    /// The state after.
+    pub to: S,
+    /// What follows from it.
+    pub meaning: &'static str,
+}
+
+/// Defines `TRANSITIONS`, the rows as data, and `next`, the rows as code.
+macro_rules! transitions {
+    ($State:ident, $Event:ident { $($from:ident --[ $event:ident ]--> $to:ident: $meaning:literal;)+ }) => {
+        /// Every transition there is.
+        pub const TRANSITIONS: &[$crate::machine::Transition<$State, $Event>] = &[$(
+            $crate::machine::Transition {
+                from: $State::$from,
+                event: $Event::$event,
+                to: $State::$to,
+                meaning: $meaning,
+            },
+        )+];
+
+        /// The state that `event` leads to from `from`, if it can happen there.
+        #[inline]
+        pub const fn next(from: $State, event: $Event) -> Option<$State> {
+            match (from, event) {
+                $(($State::$from, $Event::$event) => Some($State::$to),)+
+                #[allow(unreachable_patterns, reason = "a table may have a row for every pair")]
+                _ => None,
+            }
+        }
+    };
+}
+
+pub(crate) use transitions;
+
+/// The table as a Mermaid state diagram that begins at `first` and ends at `last`. Events that lead from one state to the
+/// same other share an arrow.
+pub fn mermaid<S, E>(states: &[S], first: S, last: Option<S>, rows: &[Transition<S, E>]) -> String
+where
+    S: Copy + Debug + PartialEq,
+    E: Display,
+{
+    let mut diagram = format!("stateDiagram-v2\n    [*] --> {first:?}\n");
+    for from in states {
+        for to in states {
+            let between = rows.iter().filter(|row| row.from == *from && row.to == *to);
+            let events: Vec<String> = between.map(|row| row.event.to_string()).collect();
+            if !events.is_empty() {
+                diagram += &format!("    {from:?} --> {to:?}: {}\n", events.join(", "));
+            }
+        }
+    }
+    if let Some(last) = last {
+        diagram += &format!("    {last:?} --> [*]\n");
+    }
+    diagram
+}
+
+/// The table as plain text, a line for each row, the rows of a state together.
+pub fn plain_text<S, E>(states: &[S], rows: &[Transition<S, E>]) -> String
+where
+    S: Display + PartialEq,
+    E: Display,
+{
+    let width = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| text.len()).max().unwrap_or(0);
+    let state_width = width(&mut states.iter().map(S::to_string));
+    let event_width = width(&mut rows.iter().map(|row| row.event.to_string()));
+    let groups = states.iter().map(|state| {
+        let rows = rows.iter().filter(|row| row.from == *state);
+        let lines = rows.map(|Transition { from, event, to, meaning }| {
+            let (from, event, to) = (from.to_string(), event.to_string(), to.to_string());
+            format!("{from:<state_width$} --[ {event:<event_width$} ]--> {to:<state_width$}   {meaning}\n")
+        });
+        lines.collect::<String>()
+    });
+    groups.filter(|group| !group.is_empty()).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,59 @@
+//! All connections of a reactor, by id.
+
+use slab::Slab;
+
+use super::id::ConnectionId;
+use super::slot::Slot;
+use crate::connection::Connection;
+
+/// A slab of connections. A slot that is used again has a new generation, so an old id finds nothing in it.
+#[derive(Debug)]
+pub(super) struct Slots<S, T> {
+    slab: Slab<Slot<S, T>>,
+    /// Generation of the connection made last.
+    generation: u32,
+}
+
+impl<S, T> Default for Slots<S, T> {
+    fn default() -> Self {
+        Slots { slab: Slab::new(), generation: 0 }
+    }
+}
+
+impl<S, T> Slots<S, T> {
+    /// Gives a connection a slot and an id.
+    pub fn insert(&mut self, connection: Connection<S, T>, is_refused: bool) -> ConnectionId {
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        let key = self.slab.insert(Slot::new(connection, self.generation, is_refused));
+        ConnectionId::new(key, self.generation)
+    }
+
+    /// The slot of `id`, if its connection is still there.
+    #[inline]
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Slot<S, T>> {
+        self.slab.get_mut(id.key()).filter(|slot| slot.generation == id.generation())
+    }
+
+    /// Takes the connection of `id` out, if it's still there.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Slot<S, T>> {
+        self.get_mut(id)?;
+        Some(self.slab.remove(id.key()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Slot<S, T>)> {
+        self.slab.iter_mut().map(|(key, slot)| (ConnectionId::new(key, slot.generation), slot))
+    }
+
+    /// All that are there.
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.slab.iter().map(|(key, slot)| ConnectionId::new(key, slot.generation)).collect()
+    }
+}

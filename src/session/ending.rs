@@ -1,0 +1,163 @@
+//! How sessions and connections end.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::exchange::Event;
+
+/// What ended a session other than in order: an error of the protocol's own, and what kind of an end it is.
+///
+/// It reads as the error in it does, which [`downcast_ref`](Self::downcast_ref) finds again.
+#[derive(Debug)]
+pub struct SessionError {
+    kind: ErrorKind,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+/// What kind of an end an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The peer has broken the protocol.
+    Violation,
+    /// The peer has ended its sending side too early.
+    InputEnded,
+    /// What was waited for did not come in time.
+    TimedOut,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// What happens to the connection.
+    pub(crate) fn event(self) -> Event {
+        match self {
+            Self::Violation | Self::Other => Event::Violation,
+            Self::InputEnded => Event::InputEnded,
+            Self::TimedOut => Event::DeadlinePassed,
+        }
+    }
+}
+
+impl SessionError {
+    /// An end of this `kind`: by an error of the protocol's own, or just words that say what is wrong.
+    pub fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        SessionError { kind, error: error.into() }
+    }
+
+    /// The peer has broken the protocol.
+    pub fn violation(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Violation, error)
+    }
+
+    /// The peer has ended its sending side too early.
+    pub fn input_ended(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::InputEnded, error)
+    }
+
+    /// What was waited for did not come in time.
+    pub fn timed_out(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::TimedOut, error)
+    }
+
+    /// Anything else.
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Other, error)
+    }
+
+    /// The kind of end.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The error, if it is an `E`.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for SessionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl From<Box<dyn Error + Send + Sync>> for SessionError {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        Self::other(error)
+    }
+}
+
+impl From<io::Error> for SessionError {
+    fn from(error: io::Error) -> Self {
+        Self::other(error)
+    }
+}
+
+impl From<String> for SessionError {
+    fn from(words: String) -> Self {
+        Self::other(words)
+    }
+}
+
+impl From<&str> for SessionError {
+    fn from(words: &str) -> Self {
+        Self::other(words)
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum End {
+    /// The session was [finished](super::Progress::Finished).
+    Finished,
+    /// The session ended with an error.
+    Failed(SessionError),
+    /// Nothing was begun for this long.
+    Idle(Duration),
+    /// The session has left more input unused than this.
+    InputOverLimit(usize),
+    /// It could not be opened.
+    ConnectFailed(io::Error),
+    /// It was not opened in time.
+    ConnectTimedOut(Duration),
+    /// The system reported an error, such as a reset.
+    Broken(io::Error),
+    /// The peer read nothing for this long, with output waiting.
+    WriteTimedOut(Duration),
+    /// The server was at its limit of connections, or its selector at that of what it can watch.
+    Refused,
+    /// The server stopped while nothing was begun.
+    Stopped,
+    /// The server stopped, and what had begun was not finished in time.
+    Cut,
+    /// The session has panicked.
+    Panicked,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => write!(f, "finished"),
+            Self::Failed(error) => error.fmt(f),
+            Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
+            Self::InputOverLimit(len_max) => write!(f, "more than {len_max} bytes of input wait to be used"),
+            Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
+            Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
+            Self::WriteTimedOut(timeout) => write!(f, "peer read nothing for {timeout:?}"),
+            Self::Refused => write!(f, "over the limit of connections"),
+            Self::Stopped => write!(f, "server is stopping"),
+            Self::Cut => write!(f, "server stopped before it was done"),
+            Self::Panicked => write!(f, "its session panicked"),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A session without a connection, for tests: bytes go in, bytes come out, and time is what the test says.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use multiconn::protocols::echo::EchoService;
+//! use multiconn::session::testing::{Harness, PEER};
+//! use multiconn::session::{Progress, Service};
+//!
+//! let mut echo = Harness::new(EchoService::default().accept(&PEER));
+//! echo.feed(b"hello");
+//! assert_eq!(echo.call(Instant::now()).unwrap(), Progress::NeedInput);
+//! assert_eq!(echo.take_output(), b"hello");
+//! echo.end_input();
+//! assert_eq!(echo.call(Instant::now()).unwrap(), Progress::Finished);
+//! ```
+//!
+//! What the loops do with a session besides, such as when they call it, read, and close, is seen on the
+//! [simulated network](crate::selector::sim).
+
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use super::{Peer, Progress, Session, SessionError, SessionIo, no_local_addr};
+use crate::buffer::{Input, Outgoing};
+
+/// A peer that has connected to us: 192.0.2.1:50000, of the addresses for documentation (RFC 5737).
+pub const PEER: Peer = Peer::accepted(ADDR);
+
+/// A server that we have connected to, by our first connection, at the same address.
+pub const SERVER: Peer = Peer::opened(ADDR, 1);
+
+const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+
+/// A session, and what a connection would keep for it.
+#[derive(Debug)]
+pub struct Harness<T> {
+    /// The session itself.
+    pub session: T,
+    /// Who is on the other side. A peer that has connected to us, at first.
+    pub peer: Peer,
+    /// How much output is too much: 64 KiB at first.
+    pub high_water: usize,
+    /// How many messages a call may begin: 256 at first.
+    pub messages_per_call: u32,
+    /// Whether the server is stopping.
+    pub is_stopping: bool,
+    /// What waits to be sent.
+    pub output: Outgoing,
+    input: Vec<u8>,
+    input_ended: bool,
+    ends_output: bool,
+    wakes: Arc<Wakes>,
+}
+
+#[derive(Debug, Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl<T: Session> Harness<T> {
+    /// A session to which nothing has happened.
+    pub fn new(session: T) -> Self {
+        Harness {
+            session,
+            peer: PEER,
+            high_water: 64 << 10,
+            messages_per_call: 256,
+            is_stopping: false,
+            output: Outgoing::default(),
+            input: Vec::new(),
+            input_ended: false,
+            ends_output: false,
+            wakes: Arc::default(),
+        }
+    }
+
+    /// `bytes` have come.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// The peer has ended its sending side.
+    pub fn end_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// Calls the session once.
+    ///
+    /// # Errors
+    /// The session's.
+    pub fn call(&mut self, now: Instant) -> Result<Progress, SessionError> {
+        let make_waker = || Waker::from(Arc::clone(&self.wakes));
+        let mut io = SessionIo {
+            input: Input::new(&self.input),
+            output: self.output.output(self.high_water),
+            input_ended: self.input_ended,
+            hung_up: self.input_ended,
+            is_stopping: self.is_stopping,
+            messages_left: self.messages_per_call,
+            ends_output: self.ends_output,
+            ignores_input: false,
+            peer: &self.peer,
+            make_waker: &make_waker,
+            local_addr: &no_local_addr,
+        };
+        let result = self.session.advance(&mut io, now);
+        // What was lent moves to the output before the input goes.
+        io.output.keep_lent();
+        self.ends_output = io.ends_output;
+        let used = io.input.used();
+        self.input.drain(..used);
+        result
+    }
+
+    /// What the session has left unused of its input.
+    pub fn unused(&self) -> &[u8] {
+        &self.input
+    }
+
+    /// Takes the whole output.
+    ///
+    /// # Panics
+    /// Where a file that is part of it can't be read.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.output.read_to_end(&mut bytes).expect("an output that can be read");
+        bytes
+    }
+
+    /// Whether the session has ended its sending side.
+    pub fn ends_output(&self) -> bool {
+        self.ends_output
+    }
+
+    /// How often the session's wakers have been used.
+    pub fn wakes(&self) -> u32 {
+        self.wakes.0.load(Ordering::Acquire)
+    }
+}
