@@ -19,7 +19,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::bench_report::{BenchReport, ReportOptions};
-use super::{Failure, cannot_write, descriptors, print, units};
+use super::failure::Failure;
+use super::stdout::print;
+use super::{descriptors, units};
 use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
 use crate::bench::measure::Conditions;
@@ -254,7 +256,7 @@ impl Bench {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
             Err(error) => Err(error),
         };
-        tried.map_err(|error| cannot_write(&path.display().to_string(), &error))
+        tried.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
 
     /// All that is to be measured at one point.
@@ -300,7 +302,7 @@ impl Bench {
             eprintln!("Ended early, after {} measurements", results.runs.len());
         }
         if let Some(path) = &self.json {
-            results.write(path).map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
         }
         let all = slice::from_ref(results);
         self.reports.write(all)?;

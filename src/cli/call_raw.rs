@@ -12,7 +12,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::{Address, with_port};
-use super::{Failure, cannot_print, units};
+use super::failure::Failure;
+use super::stdout::cannot_print;
+use super::units;
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
 use crate::text::{Characters, printable, reason};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::call_app::{CallApp, shown};
 use super::call_echo::CallEcho;
-use super::{Failure, log, print};
+use super::failure::Failure;
+use super::log;
+use super::stdout::print;
 use crate::protocols::app::AppService;
 use crate::protocols::echo::EchoService;
 use crate::reactor::{Config, Reactor};

@@ -13,7 +13,8 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::isatty;
 
-use super::{Failure, pty};
+use super::failure::Failure;
+use super::pty;
 use crate::models::set_and_wake;
 use crate::relay::Fd;
 use crate::selector::Waker;

@@ -10,9 +10,11 @@ use clap::Args;
 use rustix::net::{Shutdown, shutdown};
 
 use super::address::{Address, with_port};
+use super::failure::Failure;
 use super::program::{Program, Redirected, Signals, cannot_set_up};
 use super::pty::Typist;
-use super::{Failure, print, units};
+use super::stdout::print;
+use super::units;
 use crate::models::{Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::AcceptError;

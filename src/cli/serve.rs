@@ -4,8 +4,10 @@ use std::io;
 
 use clap::Subcommand;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, descriptors, print, signals};
+use super::stdout::print;
+use super::{descriptors, signals};
 use super::{serve_accumulate, serve_app, serve_command, serve_echo, serve_fixed};
 use super::{serve_getfile, serve_multiply, serve_sink};
 use crate::models::{self, Busy, Config, Model, ServeError};

@@ -4,8 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, print_line, serve, units};
+use super::stdout::print_line;
+use super::{serve, units};
 use crate::protocols::accumulate::{AccumulateService, PORT};
 use crate::reactor::Handle;
 

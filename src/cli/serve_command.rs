@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use rustix::fs::{Access, access};
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::{serve, units};
 use crate::programs::Processes;
 use crate::protocols::command::{CommandService, Limits, NAME_LEN_MAX, PORT, Program};
 use crate::text::reason;

@@ -7,8 +7,9 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::{serve, units};
 use crate::protocols::echo::{Echo, EchoService, PORT};
 
 /// The multi-connection echo server: what comes goes back

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve};
+use super::serve;
 use crate::protocols::fixed::{FixedService, PORT};
 
 /// The server of sixteen bytes: answers a message of 16 with one of 16 (port 1060)

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::{serve, units};
 use crate::folder::Folder;
 use crate::protocols::getfile::{GetFileService, PORT};
 use crate::text::reason;

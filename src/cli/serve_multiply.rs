@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::{serve, units};
 use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
 use crate::text::reason;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::failure::Failure;
 use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::{serve, units};
 use crate::protocols::sink::{PORT, SinkService, Waiting};
 use crate::queues;
 

@@ -9,7 +9,8 @@ use clap::Args;
 
 use crate::bench::server::{Source, Subject};
 use crate::cli::address::Address;
-use crate::cli::{Failure, units};
+use crate::cli::failure::Failure;
+use crate::cli::units;
 use crate::models::Model;
 use crate::protocols::echo::PORT;
 

@@ -11,7 +11,7 @@ use crate::bench::measure::{Conditions, Outcome, measure};
 use crate::bench::plan::turns;
 use crate::bench::results::{Kept, Point, Results, Run};
 use crate::bench::server::Subject;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// Why no more is measured.
 pub enum Stop {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use std::vec;
 
 use super::super::address::Address;
+use super::super::converse::check_all;
+use super::super::failure::Failure;
 use super::super::stdin::Stdin;
-use super::super::{Failure, print_line};
+use super::super::stdout::print_line;
 use crate::client;
 use crate::protocols::echo::EchoTalker;
 use crate::session::{Peer, SessionError, Source, Wakers};
@@ -39,7 +41,7 @@ impl Talk {
             self.sources().into_iter().map(|lines| EchoTalker::new(lines, show, self.reply_len_max, self.timeout));
         let conversations =
             client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        Failure::of_conversations(address, &conversations)
+        check_all(address, &conversations)
     }
 
     /// The lines for each connection.
