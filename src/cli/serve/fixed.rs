@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::options::ServerOptions;
-use super::serve;
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
 use crate::protocols::fixed::{FixedService, PORT};
 
 /// The server of sixteen bytes: answers a message of 16 with one of 16 (port 1060)
@@ -17,6 +17,6 @@ pub struct ServeFixed {
 
 impl ServeFixed {
     pub fn run(self) -> Result<(), Failure> {
-        serve::run(&self.server, PORT, FixedService { timeout: self.server.idle_timeout })
+        run(&self.server, PORT, FixedService { timeout: self.server.idle_timeout })
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::options::ServerOptions;
-use super::{serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::message::Limits;
 use crate::protocols::app::{AppService, PORT, Timeouts};
 
@@ -41,7 +42,7 @@ pub struct ServeApp {
 
 impl ServeApp {
     pub fn run(self) -> Result<(), Failure> {
-        serve::run(&self.server, PORT, self.service()?)
+        run(&self.server, PORT, self.service()?)
     }
 
     fn service(&self) -> Result<AppService, Failure> {

@@ -7,9 +7,10 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::failure::Failure;
-use super::options::ServerOptions;
-use super::{serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::protocols::echo::{Echo, EchoService, PORT};
 
 /// The multi-connection echo server: what comes goes back
@@ -44,7 +45,7 @@ impl ServeEcho {
             stamp: self.stamp.then_some(local_time),
             delay: self.delay.unwrap_or_default(),
         };
-        serve::run(&self.server, PORT, EchoService::new(echo))
+        run(&self.server, PORT, EchoService::new(echo))
     }
 }
 
