@@ -5,17 +5,7 @@
 
 mod address;
 mod bench;
-mod bench_report;
-mod call_accumulate;
-mod call_app;
-mod call_command;
-mod call_echo;
-mod call_fixed;
-mod call_getfile;
-mod call_multiply;
-mod call_raw;
-mod call_sink;
-mod converse;
+mod call;
 mod demo;
 mod descriptors;
 mod download;
@@ -58,25 +48,11 @@ enum Command {
     Serve(serve::Serve),
     /// Talk to a server
     #[command(subcommand)]
-    Call(Call),
+    Call(call::Call),
     Redirect(redirect::Redirect),
     Bench(Box<bench::Bench>),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
     Demo,
-}
-
-#[derive(Debug, Subcommand)]
-enum Call {
-    App(call_app::CallApp),
-    Echo(call_echo::CallEcho),
-    Fixed(call_fixed::CallFixed),
-    Multiply(call_multiply::CallMultiply),
-    Accumulate(call_accumulate::CallAccumulate),
-    Command(call_command::CallCommand),
-    #[command(name = "getfile")]
-    GetFile(call_getfile::CallGetFile),
-    Sink(call_sink::CallSink),
-    Raw(call_raw::CallRaw),
 }
 
 impl Cli {
@@ -100,17 +76,7 @@ impl Cli {
             }
             Command::Call(call) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
-                match call {
-                    Call::App(call) => call.run(),
-                    Call::Echo(call) => call.run(),
-                    Call::Fixed(call) => call.run(),
-                    Call::Multiply(call) => call.run(self.verbosity.quiet),
-                    Call::Accumulate(call) => call.run(),
-                    Call::Command(call) => call.run(),
-                    Call::GetFile(call) => call.run(self.verbosity.quiet),
-                    Call::Sink(call) => call.run(),
-                    Call::Raw(call) => call.run(),
-                }?;
+                call.run(self.verbosity.quiet)?;
             }
             Command::Redirect(redirect) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);

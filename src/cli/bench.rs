@@ -1,5 +1,6 @@
 //! `multiconn bench`: servers side by side under the same load.
 
+mod report;
 mod servers;
 mod session;
 mod told;
@@ -18,7 +19,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::bench_report::{BenchReport, ReportOptions};
 use super::failure::Failure;
 use super::stdout::print;
 use super::{descriptors, units};
@@ -27,10 +27,11 @@ use crate::bench::machine::machine;
 use crate::bench::measure::Conditions;
 use crate::bench::pinning::{Cpus, Pinning, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
-use crate::bench::report;
+use crate::bench::report::table;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
 use crate::text::reason;
+use report::{BenchReport, ReportOptions};
 use servers::Servers;
 use session::{Session, Stop};
 
@@ -306,7 +307,7 @@ impl Bench {
         }
         let all = slice::from_ref(results);
         self.reports.write(all)?;
-        print(report::table(all).as_bytes())
+        print(table(all).as_bytes())
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::call_app::{CallApp, shown};
-use super::call_echo::CallEcho;
+use super::call::app::{CallApp, shown};
+use super::call::echo::CallEcho;
 use super::failure::Failure;
 use super::log;
 use super::stdout::print;

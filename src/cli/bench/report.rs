@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::stdout::print;
 use crate::bench::json::write_whole;
 use crate::bench::report;
 use crate::bench::results::Results;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
 use crate::text::reason;
 
 /// Show earlier results again, or several side by side

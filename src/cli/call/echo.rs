@@ -8,11 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::address::Address;
 use super::converse::check_all;
-use super::failure::Failure;
-use super::stdout::print;
-use super::{descriptors, units};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::{descriptors, units};
 use crate::client::{self, Conversation};
 use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;

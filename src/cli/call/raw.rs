@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::{Address, with_port};
-use super::failure::Failure;
-use super::stdout::cannot_print;
-use super::units;
+use crate::cli::address::{Address, with_port};
+use crate::cli::failure::Failure;
+use crate::cli::stdout::cannot_print;
+use crate::cli::units;
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
 use crate::text::{Characters, printable, reason};

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
 use super::converse::{converse, failure_of};
-use super::download::Download;
-use super::failure::Failure;
-use super::units;
+use crate::cli::address::Address;
+use crate::cli::download::Download;
+use crate::cli::failure::Failure;
+use crate::cli::units;
 use crate::client::Conversation;
 use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
 use crate::session::{End, SessionError};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
 use super::converse::{converse, failure_of};
-use super::failure::Failure;
-use super::stdout::print;
-use super::units;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
 use crate::session::End;
 use crate::text::Escaped;

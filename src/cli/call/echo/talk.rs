@@ -7,11 +7,11 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 use std::vec;
 
-use super::super::address::Address;
-use super::super::converse::check_all;
-use super::super::failure::Failure;
-use super::super::stdin::Stdin;
-use super::super::stdout::print_line;
+use crate::cli::address::Address;
+use crate::cli::call::converse::check_all;
+use crate::cli::failure::Failure;
+use crate::cli::stdin::Stdin;
+use crate::cli::stdout::print_line;
 use crate::client;
 use crate::protocols::echo::EchoTalker;
 use crate::session::{Peer, SessionError, Source, Wakers};

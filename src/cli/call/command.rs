@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
 use super::converse::{converse, failure_of};
-use super::failure::Failure;
-use super::stdout::cannot_print;
-use super::terminal::Terminal;
-use super::units;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::cannot_print;
+use crate::cli::terminal::Terminal;
+use crate::cli::units;
 use crate::protocols::command::{CommandClient, NAME_LEN_MAX, PORT};
 use crate::session::End;
 use crate::text::printable;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use clap::Args;
 use socket2::SockRef;
 
-use super::address::Address;
-use super::failure::Failure;
-use super::stdout::print;
-use super::units;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::protocols::sink::PORT;
 use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};

@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::address::Address;
-use super::failure::Failure;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
 use crate::client::{self, Conversation};
 use crate::message::ProtocolError;
 use crate::session::{End, Session, SessionError};

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
 use super::converse::{converse, failure_of};
-use super::failure::Failure;
-use super::stdin::{Bytewise, Stdin};
-use super::stdout::print_line;
-use super::units;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdin::{Bytewise, Stdin};
+use crate::cli::stdout::print_line;
+use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source, Wakers};
 
