@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process, kill_process_group};
 
-use super::measure::Conditions;
+use super::conditions::Conditions;
 use super::pinning::{self, Cpus, Pinning};
 use super::results::{self, Workload};
 use crate::models::Model;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::told::{found, line, shown};
-use crate::bench::measure::{Conditions, Outcome, measure};
+use crate::bench::conditions::Conditions;
+use crate::bench::measure::{Outcome, measure};
 use crate::bench::plan::turns;
 use crate::bench::results::{Kept, Point, Results, Run};
 use crate::bench::server::Subject;
