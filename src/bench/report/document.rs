@@ -4,6 +4,7 @@ use super::super::results::{FASTER_BY, Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
 use super::grid::{Cell, Grid, Mark};
+use super::section::{Section, Verdict, doubtful};
 use super::{objectives, words};
 
 /// A report in words and tables.
@@ -17,30 +18,6 @@ pub struct Document {
     pub sections: Vec<Section>,
     /// Where, when and how it was measured.
     pub sources: Vec<Source>,
-}
-
-/// Points that can stand beside each other.
-#[derive(Debug)]
-pub struct Section {
-    /// What was asked for.
-    pub title: String,
-    /// What the comparison says, for each server and point.
-    pub verdicts: Vec<Verdict>,
-    /// Why there is no verdict of some rows, and what went wrong.
-    pub doubts: Vec<String>,
-    /// All figures.
-    pub grids: Vec<Grid>,
-}
-
-/// What the comparison says of a server at a point.
-#[derive(Debug)]
-pub struct Verdict {
-    /// The server's name.
-    pub server: String,
-    /// The point, in words.
-    pub point: String,
-    /// Of each figure that was compared, in words.
-    pub said: Vec<String>,
 }
 
 /// Where results come from.
@@ -67,14 +44,6 @@ impl Document {
             sources: all.iter().map(source).collect(),
         }
     }
-}
-
-/// What stands for a row in doubt.
-pub const DOUBT: &str = "*";
-
-/// The name of a server whose row is in doubt.
-pub fn doubtful(name: &str) -> Cell {
-    Cell { text: format!("{name} {DOUBT}"), mark: Mark::Doubt }
 }
 
 /// What stands for a row of which the generator was hardly faster than the server.

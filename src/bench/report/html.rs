@@ -5,10 +5,11 @@ use std::iter;
 
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
-use super::document::{DOUBT, Document, Section};
+use super::document::Document;
 use super::grid::{Grid, Mark};
 use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
+use super::section::{DOUBT, Section};
 use super::words::plain;
 
 /// A report as a page.

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::super::results::Results;
 use super::super::summary::Summary;
-use super::document::{DOUBT, Document};
+use super::document::Document;
 use super::grid::Grid;
+use super::section::DOUBT;
 use super::words::plain;
 
 /// A report as Markdown.

@@ -3,8 +3,8 @@
 use super::super::results::{Kept, Point, Results};
 use super::super::stats::Spread;
 use super::super::summary::{Axis, Figure, told_once};
-use super::document::{Section, doubtful};
 use super::grid::{Cell, Grid};
+use super::section::{Section, doubtful};
 use super::words;
 
 /// A section for each objective and what was asked for with it, in the order in which they were looked for.
