@@ -192,6 +192,8 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_port_of_our_own_that_is_missing_is_told_from_an_address_that_is() {
-        let error = io::Error::from_raw_os_error(if cfg!(target_os = "linux") { 99 } else { 49 });
+        let error = io::Error::from(Errno::ADDRNOTAVAIL);
         let addr = SocketAddr::from(([10, 0, 0, 1], 7));
         let address: Address = addr.to_string().parse().unwrap();
         assert_eq!(
