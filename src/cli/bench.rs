@@ -1,8 +1,8 @@
 //! `multiconn bench`: servers side by side under the same load.
 
+mod measurements;
 mod report;
 mod servers;
-mod session;
 mod told;
 
 use std::fs::{self, File};
@@ -31,9 +31,9 @@ use crate::bench::report::table;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
 use crate::text::reason;
+use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
 use servers::Servers;
-use session::{Session, Stop};
 
 /// Put the same load on several servers, in turn, and compare what they make of it
 ///
@@ -199,15 +199,15 @@ impl Bench {
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
         let runs = points.len() * subjects.len() * self.rounds as usize * phases;
-        let mut session = Session::new(&subjects, conditions, results, runs);
-        let measured = points.iter().try_for_each(|point| self.measure(point, &mut session));
-        let results = session.finish();
+        let mut measurements = Measurements::new(&subjects, conditions, results, runs);
+        let measured = points.iter().try_for_each(|point| self.measure(point, &mut measurements));
+        let results = measurements.finish();
         match measured {
             Ok(()) => self.write(&results),
-            Err(Stop::Interrupted) => self.write(&Results { ended_early: true, ..results }),
+            Err(EndedEarly::Interrupted) => self.write(&Results { ended_early: true, ..results }),
             // What was measured before it failed is worth as much as it was.
-            Err(Stop::Failed(failure)) if results.runs.is_empty() => Err(failure),
-            Err(Stop::Failed(failure)) => {
+            Err(EndedEarly::Failed(failure)) if results.runs.is_empty() => Err(failure),
+            Err(EndedEarly::Failed(failure)) => {
                 self.write(&Results { ended_early: true, ..results })?;
                 Err(failure)
             }
@@ -261,35 +261,35 @@ impl Bench {
     }
 
     /// All that is to be measured at one point.
-    fn measure(&self, point: &Point, session: &mut Session<'_>) -> Result<(), Stop> {
+    fn measure(&self, point: &Point, measurements: &mut Measurements<'_>) -> Result<(), EndedEarly> {
         let schedule = if self.poisson { Schedule::Poisson } else { Schedule::Even };
         if !self.rates.is_empty() {
             return self
                 .rates
                 .iter()
-                .try_for_each(|&rate| session.rounds(&at_rate(point, rate, schedule), self.rounds));
+                .try_for_each(|&rate| measurements.rounds(&at_rate(point, rate, schedule), self.rounds));
         }
-        session.rounds(point, self.rounds)?;
+        measurements.rounds(point, self.rounds)?;
         if self.closed {
             return Ok(());
         }
         let Some(objective) = &self.slo else {
-            return match latency_rate(&session.results.runs, point) {
-                Some(rate) => session.rounds(&at_rate(point, rate, schedule), self.rounds),
+            return match latency_rate(&measurements.results.runs, point) {
+                Some(rate) => measurements.rounds(&at_rate(point, rate, schedule), self.rounds),
                 None => Ok(()),
             };
         };
-        for turn in turns(session.subjects.len(), self.rounds) {
-            let name = &session.subjects[turn.subject].name;
-            let Some(highest) = throughput(&session.results.runs, name, point) else { continue };
+        for turn in turns(measurements.subjects.len(), self.rounds) {
+            let name = &measurements.subjects[turn.subject].name;
+            let Some(highest) = throughput(&measurements.results.runs, name, point) else { continue };
             let name = name.clone();
-            let rate_per_second = search::<Stop>(highest, |rate| {
-                let run = session.trial(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
+            let rate_per_second = search::<EndedEarly>(highest, |rate| {
+                let run = measurements.trial(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
                 Ok(objective.is_kept(run))
             })?;
             let (point, objective) = (point.clone(), objective.to_string());
             let kept = Kept { subject: name, point, round: turn.round, objective, rate_per_second };
-            session.keep(kept);
+            measurements.keep(kept);
         }
         Ok(())
     }

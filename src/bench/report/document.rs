@@ -17,12 +17,12 @@ pub struct Document {
     /// One for each group of points, and then one for each objective that was looked for at such a group.
     pub sections: Vec<Section>,
     /// Where, when and how it was measured.
-    pub sources: Vec<Source>,
+    pub provenances: Vec<Provenance>,
 }
 
 /// Where results come from.
 #[derive(Debug)]
-pub struct Source {
+pub struct Provenance {
     /// When it was measured.
     pub title: String,
     /// What, and how it was.
@@ -41,7 +41,7 @@ impl Document {
                 .map(|group| section(group, summary))
                 .chain(objectives::sections(all))
                 .collect(),
-            sources: all.iter().map(source).collect(),
+            provenances: all.iter().map(provenance).collect(),
         }
     }
 }
@@ -264,7 +264,7 @@ fn mark(figure: Figure, comparison: &Comparison) -> Mark {
     }
 }
 
-fn source(results: &Results) -> Source {
+fn provenance(results: &Results) -> Provenance {
     let machine = &results.machine;
     let cpus = |cpus: &[u32]| match cpus {
         [] => "any".into(),
@@ -290,7 +290,7 @@ fn source(results: &Results) -> Source {
     for subject in &results.subjects {
         facts.push((subject.name.clone(), subject.how.clone()));
     }
-    Source { title: format!("Measured {}", results.started), facts }
+    Provenance { title: format!("Measured {}", results.started), facts }
 }
 
 /// A word as a shell takes it.

@@ -26,7 +26,7 @@ pub fn markdown(all: &[Results]) -> String {
         }
         list(&mut text, &format!("\\{DOUBT} "), &section.doubts);
     }
-    for source in &document.sources {
+    for source in &document.provenances {
         let _ = write!(text, "\n## {}\n\n", escaped(&source.title));
         for (name, value) in &source.facts {
             let _ = writeln!(text, "- {}: {}", escaped(name), escaped(value));
