@@ -31,9 +31,7 @@ use log::Verbosity;
 /// The servers and clients of Python's socket tutorials, on one hand-rolled event loop.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
-#[command(
-    after_help = "Log lines go to standard error; RUST_LOG sets them in detail. See docs/ for the protocols' bytes."
-)]
+#[command(after_help = "Log lines go to standard error; RUST_LOG sets them in detail.")]
 pub struct Cli {
     #[command(flatten)]
     verbosity: Verbosity,

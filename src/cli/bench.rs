@@ -45,8 +45,7 @@ use servers::Servers;
 #[command(after_help = "Example:\n  \
     multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n\n\
-    docs/benchmarks.md tells what is measured, how, and what the figures mean.")]
+    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'")]
 pub struct Bench {
     /// What is asked of the servers [default: echo]
     #[arg(value_name = "PROTOCOL")]

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::units;
 use crate::models::{Config, Model, Reap, Work, cores};
 
-const HEADING: &str = "Concurrency model (see docs/models.md)";
+const HEADING: &str = "Concurrency model";
 const WORK_HEADING: &str = "Simulated work";
 
 /// The model, and what only some models have.
