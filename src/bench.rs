@@ -5,6 +5,7 @@
 //! [`summary`] has the rounds of one server at one point in a row, [`stats`] says what differs, and [`report`] writes it
 //! down for people and programs. `docs/benchmarks.md` tells how it measures, and why so.
 
+pub mod conditions;
 pub mod json;
 pub mod load;
 pub mod machine;

@@ -45,21 +45,21 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Dropping it waits until those that were killed are gone.
 #[derive(Debug)]
 pub struct Processes {
-    places: Arc<Places>,
+    permits: Arc<Permits>,
 }
 
 impl Processes {
     /// Runs up to `max` programs at once.
     pub fn new(max: usize) -> Self {
         Processes {
-            places: Arc::new(Places { max, taken: Mutex::new(0), freed: Condvar::new(), owner: std::process::id() }),
+            permits: Arc::new(Permits { max, taken: Mutex::new(0), freed: Condvar::new(), owner: std::process::id() }),
         }
     }
 }
 
 impl Runner for Processes {
     fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError> {
-        let place = Places::take(&self.places).ok_or(StartError::TooMany)?;
+        let permit = Permits::take(&self.permits).ok_or(StartError::TooMany)?;
         let mut command = Command::new(&program.path);
         command
             .args(&program.args)
@@ -68,13 +68,13 @@ impl Runner for Processes {
             .current_dir("/")
             .stdin(Stdio::null())
             .process_group(0);
-        let process = Process { shared: Arc::default(), places: Arc::clone(&self.places) };
-        let shared = Arc::clone(&process.shared);
+        let process = Process { monitor: Arc::default(), permits: Arc::clone(&self.permits) };
+        let monitor = Arc::clone(&process.monitor);
         let work = move || {
-            let end = run(command, &shared, &waker);
-            // Who is told of the end finds the place free.
-            drop(place);
-            shared.lock().end = Some(end);
+            let end = run(command, &monitor, &waker);
+            // First the permit, so that a session that learns of the end can start another program.
+            drop(permit);
+            monitor.lock().end = Some(end);
             waker.wake();
         };
         let thread = thread::Builder::new().name("program".to_owned()).stack_size(STACK_LEN);
@@ -87,27 +87,27 @@ impl Runner for Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        self.places.wait_for_all();
+        self.permits.wait_for_all();
     }
 }
 
 /// A program that is running, as its session has it.
 #[derive(Debug)]
 struct Process {
-    shared: Arc<Shared>,
-    places: Arc<Places>,
+    monitor: Arc<Monitor>,
+    permits: Arc<Permits>,
 }
 
 /// What a program's session and its thread both have.
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct Monitor {
+    state: Mutex<ProgramState>,
     /// Told when output was taken, or nobody wants it any more.
     taken: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProgramState {
     output: Vec<u8>,
     /// How it has ended; after the output.
     end: Option<io::Result<ExitStatus>>,
@@ -118,7 +118,7 @@ struct State {
 
 impl Running for Process {
     fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>> {
-        let mut state = self.shared.lock();
+        let mut state = self.monitor.lock();
         if !state.output.is_empty() {
             let len = state.output.len().min(len_max);
             output.extend(state.output.drain(..len));
@@ -126,7 +126,7 @@ impl Running for Process {
                 // A program that is silent from now on needs no buffer.
                 state.output = Vec::new();
             }
-            self.shared.taken.notify_one();
+            self.monitor.taken.notify_one();
             return Poll::Ready(Ok(News::Output(len)));
         }
         match state.end.take() {
@@ -138,19 +138,19 @@ impl Running for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.monitor.lock();
         state.is_unwanted = true;
         state.kill();
         drop(state);
-        self.shared.taken.notify_one();
-        if self.places.owner != std::process::id() {
+        self.monitor.taken.notify_one();
+        if self.permits.owner != std::process::id() {
             // This is the only connection of a forked process, which ends with it, and its threads with that.
-            self.places.wait_for_all();
+            self.permits.wait_for_all();
         }
     }
 }
 
-impl State {
+impl ProgramState {
     /// Kills what there is of the group.
     fn kill(&self) {
         if let Some(group) = self.group {
@@ -160,14 +160,14 @@ impl State {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl Monitor {
+    fn lock(&self) -> MutexGuard<'_, ProgramState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there is room in the buffer, and returns how much; `None` when nobody wants it any more.
     fn room(&self) -> Option<usize> {
-        let is_full = |state: &mut State| state.output.len() >= BUFFER_LEN && !state.is_unwanted;
+        let is_full = |state: &mut ProgramState| state.output.len() >= BUFFER_LEN && !state.is_unwanted;
         let state = self.taken.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
         (!state.is_unwanted).then(|| BUFFER_LEN - state.output.len())
     }
@@ -185,27 +185,27 @@ impl Shared {
 }
 
 /// All that a program's thread does.
-fn run(mut command: Command, shared: &Shared, waker: &Waker) -> io::Result<ExitStatus> {
+fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<ExitStatus> {
     let (pipe, writer) = io::pipe()?;
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
     // It holds the pipe's sending end, of which the end is to be seen.
     drop(command);
     let exit = Exit::of(&child);
     {
-        let mut state = shared.lock();
+        let mut state = monitor.lock();
         state.group = Some(exit.pid);
         if state.is_unwanted {
             state.kill();
         }
     }
-    let passed = pass_on_all(pipe, &exit, shared, waker);
+    let passed = pass_on_all(pipe, &exit, monitor, waker);
     if passed.is_err() {
-        shared.lock().kill();
+        monitor.lock().kill();
     }
     exit.wait();
     let status = {
         // From the moment that it's reaped the number may be another's.
-        let mut state = shared.lock();
+        let mut state = monitor.lock();
         state.kill();
         state.group = None;
         child.wait()
@@ -214,12 +214,12 @@ fn run(mut command: Command, shared: &Shared, waker: &Waker) -> io::Result<ExitS
 }
 
 /// Passes on what the program puts out, until that or the program itself has ended, or nobody wants it any more.
-fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker) -> io::Result<()> {
+fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Waker) -> io::Result<()> {
     let mut buffer = vec![0; READ_LEN];
     // How much is in the pipe yet, once the program has ended. Others may hold the pipe open, and even write to it, for as
     // long as they like.
     let mut last: Option<usize> = None;
-    while let Some(room) = shared.room() {
+    while let Some(room) = monitor.room() {
         let len = match last {
             Some(0) => return Ok(()),
             Some(left) => left,
@@ -232,7 +232,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker
                 }
                 if exit.has_come(fds[1]) {
                     // The group first, so that it adds nothing more.
-                    shared.lock().kill();
+                    monitor.lock().kill();
                     last = Some(usize::try_from(ioctl_fionread(&pipe)?).unwrap_or(0));
                     continue;
                 }
@@ -252,7 +252,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker
         if len == 0 {
             return Ok(());
         }
-        shared.pass_on(&buffer[..len], waker);
+        monitor.pass_on(&buffer[..len], waker);
         last = last.map(|left| left - len);
     }
     Ok(())
@@ -260,7 +260,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, shared: &Shared, waker: &Waker
 
 /// How many programs may run at once, and do.
 #[derive(Debug)]
-struct Places {
+struct Permits {
     max: usize,
     taken: Mutex<usize>,
     freed: Condvar,
@@ -268,15 +268,15 @@ struct Places {
     owner: u32,
 }
 
-/// A place that is taken until this is dropped.
-struct Place(Arc<Places>);
+/// The permit of one program, given back when this is dropped.
+struct Permit(Arc<Permits>);
 
-impl Places {
-    fn take(places: &Arc<Places>) -> Option<Place> {
-        let mut taken = places.lock();
-        (*taken < places.max).then(|| {
+impl Permits {
+    fn take(permits: &Arc<Permits>) -> Option<Permit> {
+        let mut taken = permits.lock();
+        (*taken < permits.max).then(|| {
             *taken += 1;
-            Place(Arc::clone(places))
+            Permit(Arc::clone(permits))
         })
     }
 
@@ -293,7 +293,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         *self.0.lock() -= 1;
         self.0.freed.notify_all();
@@ -308,9 +308,9 @@ mod tests {
 
     use super::*;
 
-    struct Call(mpsc::Sender<()>);
+    struct Ring(mpsc::Sender<()>);
 
-    impl Wake for Call {
+    impl Wake for Ring {
         fn wake(self: Arc<Self>) {
             let _ = self.0.send(());
         }
@@ -343,24 +343,24 @@ mod tests {
             ("head -c 1000000 /dev/zero; exit 1", 1_000_000, 1),
         ] {
             let (call, woken) = mpsc::channel();
-            let mut running = processes.start(&shell(script), Arc::new(Call(call)).into()).unwrap();
+            let mut running = processes.start(&shell(script), Arc::new(Ring(call)).into()).unwrap();
             let (output, end) = read_to_end(&mut *running, &woken);
             assert_eq!((output.len(), end.unwrap().code()), (len, Some(status)));
         }
         let (call, woken) = mpsc::channel();
         let program = Program { name: "none".into(), path: "/nowhere/none".into(), args: Vec::new() };
-        let mut running = processes.start(&program, Arc::new(Call(call)).into()).unwrap();
+        let mut running = processes.start(&program, Arc::new(Ring(call)).into()).unwrap();
         assert_eq!(read_to_end(&mut *running, &woken).1.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
-    fn a_place_is_free_when_its_program_is_gone() {
+    fn a_permit_is_back_when_its_program_is_gone() {
         let processes = Processes::new(1);
         let start = || processes.start(&shell("exec sleep 1000"), Waker::noop().clone());
         let running = start().unwrap();
         assert!(matches!(start(), Err(StartError::TooMany)));
         drop(running);
-        processes.places.wait_for_all();
+        processes.permits.wait_for_all();
         assert!(start().is_ok());
     }
 
@@ -376,12 +376,12 @@ mod tests {
             let mut child = command.args(["-c", script]).stdout(writer).process_group(0).spawn().unwrap();
             drop(command);
             let exit = Exit::without_descriptor(&child);
-            let shared = Shared::default();
-            shared.lock().group = Some(exit.pid);
-            pass_on_all(pipe, &exit, &shared, Waker::noop()).unwrap();
+            let monitor = Monitor::default();
+            monitor.lock().group = Some(exit.pid);
+            pass_on_all(pipe, &exit, &monitor, Waker::noop()).unwrap();
             exit.wait();
             assert!(child.wait().unwrap().success());
-            let output = mem::take(&mut shared.lock().output);
+            let output = mem::take(&mut monitor.lock().output);
             assert!(expected.is_none_or(|expected| output == expected), "{output:?}");
             assert!(output.ends_with(b"\n"));
         }

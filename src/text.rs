@@ -97,6 +97,8 @@ pub fn reason(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn reasons_are_words() {
-        assert_eq!(reason(&io::Error::from_raw_os_error(24)), "too many open files");
+        assert_eq!(reason(&Errno::MFILE.into()), "too many open files");
         assert_eq!(reason(&io::ErrorKind::ConnectionReset.into()), "connection reset by peer");
         assert_eq!(reason(&io::Error::other("of our own")), "of our own");
     }

@@ -13,6 +13,7 @@ use multiconn::protocols::line::{LineLimits, PAUSE};
 use multiconn::protocols::multiply::{Chunk, MultiplyClient, MultiplyServer, MultiplyService, Summary};
 use multiconn::session::{Service, Session};
 use proptest::prelude::*;
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -194,7 +195,7 @@ impl Store for Kept {
 
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.bytes.len() + bytes.len() > self.len_max {
-            return Err(io::Error::from_raw_os_error(28));
+            return Err(Errno::NOSPC.into());
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())

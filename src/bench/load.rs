@@ -7,9 +7,10 @@
 //! is late by is recorded beside it, and so is how much of its time is work: a generator that has no time left measures
 //! itself.
 
+mod addresses;
 mod generator;
 mod link;
-mod sources;
+
 mod talk;
 mod tally;
 

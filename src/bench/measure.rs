@@ -1,35 +1,21 @@
 //! One measurement: a server started for it, load on it, and what it took meanwhile.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
+use super::conditions::Conditions;
 use super::load::{Finish, Load, Measured, Moment, SETTLING, Talk, UNANSWERED};
 use super::meet::meet;
-use super::pinning::{self, Cpus, Pinning};
+use super::pinning::{self, Cpus};
 use super::results::{FASTER_BY, GeneratorUse, Histogram, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
 use crate::text::reason;
-
-/// How all measurements are made.
-#[derive(Clone, Debug)]
-pub struct Conditions<'a> {
-    /// How long a server may take to listen.
-    pub start_timeout: Duration,
-    /// How long there is load before it's measured.
-    pub warmup: Duration,
-    /// How long is measured.
-    pub duration: Duration,
-    /// Who runs where.
-    pub pinning: Pinning,
-    /// Ends everything early.
-    pub interrupted: &'a AtomicBool,
-}
 
 /// What came of a measurement.
 #[derive(Debug)]
@@ -384,8 +370,11 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::bench::load::Tally;
+    use crate::bench::pinning::Pinning;
     use crate::bench::results::Pace;
 
     #[test]

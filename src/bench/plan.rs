@@ -1,6 +1,7 @@
 //! What is measured when: every server at every point, in turn, so that what changes with time changes for all of them.
 
 use super::results::{Pace, Point, Run, Schedule, Workload};
+use super::stats::Spread;
 
 /// The part of the lowest throughput at which latencies are compared: high enough to tell servers apart, and low enough
 /// for all of them to keep up.
@@ -88,13 +89,8 @@ pub fn latency_rate(runs: &[Run], point: &Point) -> Option<f64> {
 pub fn throughput(runs: &[Run], subject: &str, point: &Point) -> Option<f64> {
     let rate = |run: &Run| run.replies as f64 / run.seconds;
     let of_it = runs.iter().filter(|run| run.subject == subject && run.point == *point && run.seconds > 0.0);
-    let mut rates: Vec<f64> = of_it.map(rate).filter(|&rate| rate > 0.0).collect();
-    rates.sort_by(f64::total_cmp);
-    match rates.len() {
-        0 => None,
-        len if len % 2 == 1 => Some(rates[len / 2]),
-        len => Some(f64::midpoint(rates[len / 2 - 1], rates[len / 2])),
-    }
+    let rates = of_it.map(rate).filter(|&rate| rate > 0.0);
+    Spread::of(rates).map(|spread| spread.median)
 }
 
 /// The same point with requests due at `rate`.

@@ -8,6 +8,7 @@ pub mod markdown;
 pub mod objectives;
 pub mod plot;
 pub mod plotted;
+pub mod section;
 pub mod svg;
 pub mod table;
 pub mod words;

@@ -1,6 +1,6 @@
 //! What was measured: everything that a report is made of, as it stands in a file of JSON.
 //!
-//! Figures are in plain units: seconds, bytes, nanoseconds, counts. `docs/benchmarks.md` describes the file for people.
+//! Figures are in plain units: seconds, bytes, nanoseconds, counts. `docs/benchmarks-results.md` describes the file.
 
 use std::collections::BTreeMap;
 

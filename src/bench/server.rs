@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process, kill_process_group};
 
-use super::measure::Conditions;
+use super::conditions::Conditions;
 use super::pinning::{self, Cpus, Pinning};
 use super::results::{self, Workload};
 use crate::models::Model;
@@ -24,12 +24,12 @@ pub struct Subject {
     /// Its name in every table.
     pub name: String,
     /// Where it comes from.
-    pub source: Source,
+    pub origin: Origin,
 }
 
 /// Where a server comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// It is this program.
     Model(Model),
     /// A command of the shell's, in which `{port}` stands for the port to listen on.
@@ -46,17 +46,17 @@ pub enum Source {
 impl Subject {
     /// As it stands in the results of measuring such workloads.
     pub fn described(&self, workloads: &[Workload]) -> results::Subject {
-        let how = match &self.source {
-            Source::Model(model) => {
+        let how = match &self.origin {
+            Origin::Model(model) => {
                 let mut protocols: Vec<&str> = workloads.iter().map(|&workload| protocol(workload)).collect();
                 protocols.sort_unstable();
                 protocols.dedup();
                 let each = |protocol| format!("multiconn serve {protocol} --model {model}");
                 protocols.into_iter().map(each).collect::<Vec<_>>().join("; ")
             }
-            Source::Command(command) => command.clone(),
-            Source::Running { address, pid: None } => format!("at {address}"),
-            Source::Running { address, pid: Some(pid) } => format!("at {address}, process {pid}"),
+            Origin::Command(command) => command.clone(),
+            Origin::Running { address, pid: None } => format!("at {address}"),
+            Origin::Running { address, pid: Some(pid) } => format!("at {address}, process {pid}"),
         };
         results::Subject { name: self.name.clone(), how }
     }
@@ -66,10 +66,10 @@ impl Subject {
     /// # Errors
     /// Why it can't be had, in words for people.
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
-        let started = match &self.source {
-            Source::Model(model) => start_model(*model, workload, connections, conditions),
-            Source::Command(command) => start_command(command, conditions),
-            Source::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
+        let started = match &self.origin {
+            Origin::Model(model) => start_model(*model, workload, connections, conditions),
+            Origin::Command(command) => start_command(command, conditions),
+            Origin::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
         };
         started.map_err(|why| format!("cannot start {}: {why}", self.name))
     }

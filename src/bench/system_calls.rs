@@ -117,7 +117,7 @@ mod kernel {
         for &thread in threads {
             match counter(tracepoint, thread) {
                 Ok(counter) => counters.push(counter),
-                Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => {}
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     return Err("since perf_event_open(2) is not permitted".into());
                 }

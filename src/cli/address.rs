@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs}
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Failure, cannot_connect};
+use super::failure::Failure;
 use crate::text::reason;
 
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
@@ -141,7 +141,22 @@ impl Address {
             io::ErrorKind::TimedOut => format!("no answer within {timeout:?}"),
             _ => reason(&error),
         };
-        Err(Failure::new(cannot_connect(self, addr, &why, error.kind())))
+        Err(self.cannot_connect(addr, &why, error.kind()))
+    }
+
+    /// That there is no connection to `addr`, one of its addresses, and why.
+    pub fn cannot_connect(&self, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> Failure {
+        let hint = match kind {
+            io::ErrorKind::ConnectionRefused => " (is a server running there?)",
+            io::ErrorKind::TimedOut => " (is it the right address?)",
+            io::ErrorKind::AddrNotAvailable => " (are all local ports in use?)",
+            _ => "",
+        };
+        let shown = match self.to_string() {
+            name if name == addr.to_string() => name,
+            name => format!("{name} at {addr}"),
+        };
+        Failure::new(format!("cannot connect to {shown}: {why}{hint}"))
     }
 
     fn port(&self) -> u16 {
@@ -177,6 +192,8 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -238,5 +255,16 @@ mod tests {
         assert_eq!(listen("0", 3).unwrap(), all([0, 0, 0]), "any that are free");
         assert_eq!(listen("65533", 3).unwrap(), all([65533, 65534, 65535]));
         assert!(listen("65534", 3).unwrap_err().to_string().contains("they end at 65535"));
+    }
+
+    #[test]
+    fn a_port_of_our_own_that_is_missing_is_told_from_an_address_that_is() {
+        let error = io::Error::from(Errno::ADDRNOTAVAIL);
+        let addr = SocketAddr::from(([10, 0, 0, 1], 7));
+        let address: Address = addr.to_string().parse().unwrap();
+        assert_eq!(
+            address.cannot_connect(addr, &reason(&error), error.kind()).to_string(),
+            "cannot connect to 10.0.0.1:7: address not available (are all local ports in use?)"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! `multiconn bench`: servers side by side under the same load.
 
+mod measurements;
+mod report;
 mod servers;
-mod session;
 mod told;
 
 use std::fs::{self, File};
@@ -18,19 +19,21 @@ use clap::{Args, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::bench_report::{BenchReport, ReportOptions};
-use super::{Failure, cannot_write, descriptors, print, units};
+use super::failure::Failure;
+use super::stdout::print;
+use super::{descriptors, units};
+use crate::bench::conditions::Conditions;
 use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
-use crate::bench::measure::Conditions;
 use crate::bench::pinning::{Cpus, Pinning, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
-use crate::bench::report;
+use crate::bench::report::table;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
 use crate::text::reason;
+use measurements::{EndedEarly, Measurements};
+use report::{BenchReport, ReportOptions};
 use servers::Servers;
-use session::{Session, Stop};
 
 /// Put the same load on several servers, in turn, and compare what they make of it
 ///
@@ -42,8 +45,7 @@ use session::{Session, Stop};
 #[command(after_help = "Example:\n  \
     multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n\n\
-    docs/benchmarks.md tells what is measured, how, and what the figures mean.")]
+    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'")]
 pub struct Bench {
     /// What is asked of the servers [default: echo]
     #[arg(value_name = "PROTOCOL")]
@@ -196,15 +198,15 @@ impl Bench {
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
         let runs = points.len() * subjects.len() * self.rounds as usize * phases;
-        let mut session = Session::new(&subjects, conditions, results, runs);
-        let measured = points.iter().try_for_each(|point| self.measure(point, &mut session));
-        let results = session.finish();
+        let mut measurements = Measurements::new(&subjects, conditions, results, runs);
+        let measured = points.iter().try_for_each(|point| self.measure(point, &mut measurements));
+        let results = measurements.finish();
         match measured {
             Ok(()) => self.write(&results),
-            Err(Stop::Interrupted) => self.write(&Results { ended_early: true, ..results }),
+            Err(EndedEarly::Interrupted) => self.write(&Results { ended_early: true, ..results }),
             // What was measured before it failed is worth as much as it was.
-            Err(Stop::Failed(failure)) if results.runs.is_empty() => Err(failure),
-            Err(Stop::Failed(failure)) => {
+            Err(EndedEarly::Failed(failure)) if results.runs.is_empty() => Err(failure),
+            Err(EndedEarly::Failed(failure)) => {
                 self.write(&Results { ended_early: true, ..results })?;
                 Err(failure)
             }
@@ -254,39 +256,39 @@ impl Bench {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
             Err(error) => Err(error),
         };
-        tried.map_err(|error| cannot_write(&path.display().to_string(), &error))
+        tried.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
 
     /// All that is to be measured at one point.
-    fn measure(&self, point: &Point, session: &mut Session<'_>) -> Result<(), Stop> {
+    fn measure(&self, point: &Point, measurements: &mut Measurements<'_>) -> Result<(), EndedEarly> {
         let schedule = if self.poisson { Schedule::Poisson } else { Schedule::Even };
         if !self.rates.is_empty() {
             return self
                 .rates
                 .iter()
-                .try_for_each(|&rate| session.rounds(&at_rate(point, rate, schedule), self.rounds));
+                .try_for_each(|&rate| measurements.rounds(&at_rate(point, rate, schedule), self.rounds));
         }
-        session.rounds(point, self.rounds)?;
+        measurements.rounds(point, self.rounds)?;
         if self.closed {
             return Ok(());
         }
         let Some(objective) = &self.slo else {
-            return match latency_rate(&session.results.runs, point) {
-                Some(rate) => session.rounds(&at_rate(point, rate, schedule), self.rounds),
+            return match latency_rate(&measurements.results.runs, point) {
+                Some(rate) => measurements.rounds(&at_rate(point, rate, schedule), self.rounds),
                 None => Ok(()),
             };
         };
-        for turn in turns(session.subjects.len(), self.rounds) {
-            let name = &session.subjects[turn.subject].name;
-            let Some(highest) = throughput(&session.results.runs, name, point) else { continue };
+        for turn in turns(measurements.subjects.len(), self.rounds) {
+            let name = &measurements.subjects[turn.subject].name;
+            let Some(highest) = throughput(&measurements.results.runs, name, point) else { continue };
             let name = name.clone();
-            let rate_per_second = search::<Stop>(highest, |rate| {
-                let run = session.trial(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
+            let rate_per_second = search::<EndedEarly>(highest, |rate| {
+                let run = measurements.trial(turn.subject, &at_rate(point, rate, schedule), turn.round)?;
                 Ok(objective.is_kept(run))
             })?;
             let (point, objective) = (point.clone(), objective.to_string());
             let kept = Kept { subject: name, point, round: turn.round, objective, rate_per_second };
-            session.keep(kept);
+            measurements.keep(kept);
         }
         Ok(())
     }
@@ -300,11 +302,11 @@ impl Bench {
             eprintln!("Ended early, after {} measurements", results.runs.len());
         }
         if let Some(path) = &self.json {
-            results.write(path).map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
         }
         let all = slice::from_ref(results);
         self.reports.write(all)?;
-        print(report::table(all).as_bytes())
+        print(table(all).as_bytes())
     }
 }
 

@@ -4,9 +4,11 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::call_app::{CallApp, shown};
-use super::call_echo::CallEcho;
-use super::{Failure, log, print};
+use super::call::app::{CallApp, shown};
+use super::call::echo::CallEcho;
+use super::failure::Failure;
+use super::log;
+use super::stdout::print;
 use crate::protocols::app::AppService;
 use crate::protocols::echo::EchoService;
 use crate::reactor::{Config, Reactor};

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::{Failure, cannot_write};
+use super::failure::Failure;
 use crate::protocols::getfile::Store;
 use crate::text::reason;
 
@@ -82,7 +82,7 @@ impl Download {
         self.bar.finish();
         let name = self.name();
         match self.to {
-            Destination::StandardOutput(mut out) => out.flush().map_err(|error| cannot_write(&name, &error)),
+            Destination::StandardOutput(mut out) => out.flush().map_err(|error| Failure::of_writing(&name, &error)),
             Destination::Special { .. } => Ok(()),
             Destination::File { path, part, force, .. } => rename(&part, &path, force).map_err(|error| {
                 let why = match error.kind() {
@@ -140,7 +140,7 @@ impl Destination {
         let path = local_path(output, path)?;
         if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             let opened = OpenOptions::new().write(true).open(&path);
-            let file = opened.map_err(|error| cannot_write(&path.display().to_string(), &error))?;
+            let file = opened.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
             return Ok((Destination::Special { path, file }, 0));
         }
         Self::open_part(path, force, resume)
@@ -149,7 +149,7 @@ impl Destination {
     fn open_part(path: PathBuf, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
         let name = path.file_name().expect("a local path has a last name");
         let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
-        let failed = |error: &io::Error| cannot_write(&part.display().to_string(), error);
+        let failed = |error: &io::Error| Failure::of_writing(&part.display().to_string(), error);
         let refuse_to_replace = || {
             // A link that leads nowhere is something, too.
             match fs::symlink_metadata(&path).is_ok() && !force {

@@ -4,10 +4,20 @@ use std::env;
 use std::io::Write;
 use std::thread;
 
+use clap::Args;
 use env_logger::{Builder, Env, Target};
 use log::LevelFilter;
 
-use super::Verbosity;
+/// How much to log.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Verbosity {
+    /// Log more: messages (-v); bytes, state transitions and interest changes (-vv)
+    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log errors only
+    #[arg(short, long, global = true, display_order = 101)]
+    pub quiet: bool,
+}
 
 impl Verbosity {
     /// The level that `-v` and `-q` ask for, if they are given.

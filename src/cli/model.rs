@@ -5,10 +5,11 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::{Failure, units};
+use super::failure::Failure;
+use super::units;
 use crate::models::{Config, Model, Reap, Work, cores};
 
-const HEADING: &str = "Concurrency model (see docs/models.md)";
+const HEADING: &str = "Concurrency model";
 const WORK_HEADING: &str = "Simulated work";
 
 /// The model, and what only some models have.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
+use super::failure::Failure;
 use super::model::ModelOptions;
-use super::{Failure, descriptors, units};
+use super::{descriptors, units};
 use crate::connection;
 use crate::models::{Config, Model, Work};
 

@@ -13,7 +13,8 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::isatty;
 
-use super::{Failure, pty};
+use super::failure::Failure;
+use super::pty;
 use crate::models::set_and_wake;
 use crate::relay::Fd;
 use crate::selector::Waker;
@@ -23,7 +24,7 @@ use crate::text::reason;
 /// A program that was started.
 pub struct Program {
     child: Child,
-    place: Place,
+    group: ProcessGroup,
     /// How it ended.
     status: Option<ExitStatus>,
     /// Whether it was told to end.
@@ -44,14 +45,14 @@ impl Program {
         };
         command.stdin(stdio(which.stdin)?).stdout(stdio(which.stdout)?);
         let reads_our_terminal = !which.stdin && isatty(io::stdin());
-        let place = if reads_our_terminal && pty.is_none() { Place::OurGroup } else { Place::OwnGroup };
+        let group = if reads_our_terminal && pty.is_none() { ProcessGroup::Ours } else { ProcessGroup::Own };
         let terminal = match pty {
             Some(pty) => {
                 sys::start_on(&mut command, pty.terminal);
                 Some(nonblocking(pty.controller).map_err(cannot_set_up)?)
             }
             None => {
-                if place == Place::OwnGroup {
+                if group == ProcessGroup::Own {
                     command.process_group(0);
                 }
                 None
@@ -74,7 +75,7 @@ impl Program {
                 Streams { stdin, stdout, terminal: None }
             }
         };
-        Ok((Program { child, place, status: None, told: false }, streams))
+        Ok((Program { child, group, status: None, told: false }, streams))
     }
 
     /// How it ended, as a shell would tell it, if it has.
@@ -97,10 +98,10 @@ impl Program {
         self.told |= ends;
         let pid = Pid::from_child(&self.child);
         // Both fail only where the program has ended, or has become somebody whom we have no say about.
-        let _ = match self.place {
-            Place::OwnGroup => kill_process_group(pid, signal),
-            Place::OurGroup if is_from_the_keyboard && signal != Signal::KILL => Ok(()),
-            Place::OurGroup => kill_process(pid, signal),
+        let _ = match self.group {
+            ProcessGroup::Own => kill_process_group(pid, signal),
+            ProcessGroup::Ours if is_from_the_keyboard && signal != Signal::KILL => Ok(()),
+            ProcessGroup::Ours => kill_process(pid, signal),
         };
         true
     }
@@ -158,13 +159,13 @@ pub struct Streams {
     pub terminal: Option<Fd>,
 }
 
-/// Who hears of a key like Ctrl-C.
+/// The process group of the program, which decides whether it hears of a key like Ctrl-C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ProcessGroup {
     /// The program is not where our terminal's keys are heard: what we hear is passed on to it and its children.
-    OwnGroup,
+    Own,
     /// It reads our terminal, as only those may who hear its keys.
-    OurGroup,
+    Ours,
 }
 
 /// One that is ours alone.

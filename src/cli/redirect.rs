@@ -10,9 +10,11 @@ use clap::Args;
 use rustix::net::{Shutdown, shutdown};
 
 use super::address::{Address, with_port};
+use super::failure::Failure;
 use super::program::{Program, Redirected, Signals, cannot_set_up};
 use super::pty::Typist;
-use super::{Failure, print, units};
+use super::stdout::print;
+use super::units;
 use crate::models::{Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::AcceptError;
@@ -37,7 +39,7 @@ const BACKLOG: i32 = 1;
 )]
 pub struct Redirect {
     #[command(flatten)]
-    place: Place,
+    endpoint: Endpoint,
     /// Redirect standard input: the program reads what the peer sends
     #[arg(long)]
     stdin: bool,
@@ -60,7 +62,7 @@ pub struct Redirect {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Place {
+struct Endpoint {
     /// Wait here for one connection: HOST:PORT, [V6]:PORT, :PORT (every interface) or PORT (loopback); port 0 picks a
     /// free one
     #[arg(long, value_name = "ADDRESS", value_parser = with_port)]
@@ -73,7 +75,7 @@ struct Place {
 impl Redirect {
     /// Runs the program, and returns its exit status.
     pub fn run(self) -> Result<u8, Failure> {
-        let (stream, addr) = match (&self.place.listen, &self.place.connect) {
+        let (stream, addr) = match (&self.endpoint.listen, &self.endpoint.connect) {
             (Some(address), _) => self.accept(address)?,
             (None, Some(address)) => address.connect(self.timeout)?,
             (None, None) => unreachable!("one of them is required"),

@@ -1,29 +1,30 @@
 //! `multiconn serve`: a server until it is stopped.
 
-use std::io;
+mod accumulate;
+mod app;
+mod command;
+mod echo;
+mod fixed;
+mod getfile;
+mod multiply;
+mod run;
+mod sink;
 
 use clap::Subcommand;
 
-use super::options::ServerOptions;
-use super::{Failure, descriptors, print, signals};
-use super::{serve_accumulate, serve_app, serve_command, serve_echo, serve_fixed};
-use super::{serve_getfile, serve_multiply, serve_sink};
-use crate::models::{self, Busy, Config, Model, ServeError};
-use crate::reactor::Handle;
-use crate::session::Service;
-use crate::text::reason;
+use super::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub enum Serve {
-    App(serve_app::ServeApp),
-    Echo(serve_echo::ServeEcho),
-    Fixed(serve_fixed::ServeFixed),
-    Multiply(serve_multiply::ServeMultiply),
-    Accumulate(serve_accumulate::ServeAccumulate),
-    Command(serve_command::ServeCommand),
+    App(app::ServeApp),
+    Echo(echo::ServeEcho),
+    Fixed(fixed::ServeFixed),
+    Multiply(multiply::ServeMultiply),
+    Accumulate(accumulate::ServeAccumulate),
+    Command(command::ServeCommand),
     #[command(name = "getfile")]
-    GetFile(serve_getfile::ServeGetFile),
-    Sink(serve_sink::ServeSink),
+    GetFile(getfile::ServeGetFile),
+    Sink(sink::ServeSink),
 }
 
 impl Serve {
@@ -39,55 +40,4 @@ impl Serve {
             Serve::Sink(serve) => serve.run(),
         }
     }
-}
-
-/// Serves `service` as `options` say, on its protocol's port unless they name another.
-pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
-    run_with(options, port, 1, service, |_| {})
-}
-
-/// The same where a connection needs more descriptors than that of its socket (so many), or the service is to have what
-/// stops the server: `prepare` gets it before anybody is served.
-pub fn run_with<V: Service<Session: Send> + Send>(
-    options: &ServerOptions,
-    port: u16,
-    descriptors_each: u64,
-    service: V,
-    prepare: impl FnOnce(&Handle),
-) -> Result<(), Failure> {
-    let config = options.config(port, descriptors_each)?;
-    match options.work() {
-        None => serve(options.model(), service, config, prepare),
-        Some(work) => {
-            let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
-            serve(options.model(), busy, config, prepare)
-        }
-    }
-}
-
-fn serve<V: Service<Session: Send> + Send>(
-    model: Model,
-    service: V,
-    config: Config,
-    prepare: impl FnOnce(&Handle),
-) -> Result<(), Failure> {
-    let server = models::serve(model, service, config).map_err(|error| match error {
-        ServeError::SharesState => Failure::of_usage(format!("{error} (any other --model will do)")),
-        ServeError::OpensConnections => Failure::of_usage(format!("{error} (choose --model reactor, poll or select)")),
-        ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
-    })?;
-    prepare(server.handle());
-    signals::obey(server.handle()).map_err(|error| failed(&error))?;
-    // Without it the server would listen and never accept anybody.
-    descriptors::one_is_left()
-        .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
-    // All at once, and only now, so that who reads a line can connect to every address.
-    let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
-    print(lines.as_bytes())?;
-    server.run().map_err(|error| failed(&error))
-}
-
-/// The system has refused the server what it can't do without.
-fn failed(error: &io::Error) -> Failure {
-    Failure::new(format!("the server failed: {}", reason(error)))
 }

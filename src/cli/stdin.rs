@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::session::{SessionError, Source};
 use crate::text::reason;
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::ServeError;
@@ -107,9 +108,8 @@ fn set_congestion_control(_socket: &Socket, name: &str) -> io::Result<()> {
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    // EAFNOSUPPORT has no kind of its own.
-    const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+    // The latter has no kind of its own.
+    error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
 #[cfg(all(test, target_os = "linux"))]

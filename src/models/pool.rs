@@ -19,7 +19,7 @@ use std::thread;
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller};
 use super::places::{Place, Places};
-use super::shared::Shared;
+use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run, no_thread};
 use crate::connection::{self, Scratch};
@@ -32,7 +32,7 @@ where
     let (queue, callers) = mpsc::channel();
     let work = Work { callers: Mutex::new(callers), busy: AtomicUsize::new(0), stop: StopSignal::new()? };
     let places = Places::new(config.pool_size, desk.orders.handle().waker().clone());
-    let service = Shared::new(service);
+    let service = SharedService::new(service);
     Ok(Box::new(move || {
         // All workers end within: when it's left, none is there any more.
         thread::scope(|scope| {
@@ -58,7 +58,7 @@ struct Work {
 
 impl Work {
     /// Serves connections as long as any come. Those that were accepted before a stop are in the queue still.
-    fn serve<V: Service>(&self, mut service: Shared<V>, limits: &connection::Config) {
+    fn serve<V: Service>(&self, mut service: SharedService<V>, limits: &connection::Config) {
         let mut scratch = Scratch::default();
         while let Some((caller, place)) = self.next() {
             self.busy.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl Work {
 }
 
 struct Pool<'scope, V> {
-    service: Shared<V>,
+    service: SharedService<V>,
     queue: Sender<(Caller, Place)>,
     /// In the queue.
     places: Places,

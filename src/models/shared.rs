@@ -6,11 +6,11 @@ use crate::session::{Connect, End, Peer, Service};
 
 /// A service that is locked while a connection begins or ends; the sessions in between need no lock of it.
 #[derive(Debug)]
-pub(super) struct Shared<V>(Arc<Mutex<V>>);
+pub(super) struct SharedService<V>(Arc<Mutex<V>>);
 
-impl<V> Shared<V> {
+impl<V> SharedService<V> {
     pub fn new(service: V) -> Self {
-        Shared(Arc::new(Mutex::new(service)))
+        SharedService(Arc::new(Mutex::new(service)))
     }
 
     fn lock(&self) -> MutexGuard<'_, V> {
@@ -19,13 +19,13 @@ impl<V> Shared<V> {
     }
 }
 
-impl<V> Clone for Shared<V> {
+impl<V> Clone for SharedService<V> {
     fn clone(&self) -> Self {
-        Shared(Arc::clone(&self.0))
+        SharedService(Arc::clone(&self.0))
     }
 }
 
-impl<V: Service> Service for Shared<V> {
+impl<V: Service> Service for SharedService<V> {
     type Session = V::Session;
 
     fn accept(&mut self, peer: &Peer) -> V::Session {

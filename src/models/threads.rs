@@ -16,7 +16,7 @@ use std::thread::{self, Scope};
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller};
 use super::places::{Place, Places};
-use super::shared::Shared;
+use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run};
 use crate::connection::{self, Scratch};
@@ -26,7 +26,7 @@ pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Resul
 where
     V: Service<Session: Send> + Send + 'a,
 {
-    let service = Shared::new(service);
+    let service = SharedService::new(service);
     let places = Places::new(config.threads_max, desk.orders.handle().waker().clone());
     let stop = StopSignal::new()?;
     Ok(Box::new(move || {
@@ -39,7 +39,7 @@ where
 }
 
 struct Threads<'scope, 'env, V> {
-    service: Shared<V>,
+    service: SharedService<V>,
     limits: &'scope connection::Config,
     places: Places,
     stop: &'scope StopSignal,

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::listen::Listening;
 use super::orders::Orders;
-use super::shared::Shared;
+use super::shared::SharedService;
 use super::{Config, Run, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{self, Selector, TcpListener, Waker};
@@ -35,8 +35,8 @@ where
         }
         return Ok((reactor.handle(), Box::new(move || reactor.run())));
     }
-    let service = Shared::new(service);
-    let mut reactors: Vec<Reactor<S, Shared<V>>> = Vec::new();
+    let service = SharedService::new(service);
+    let mut reactors: Vec<Reactor<S, SharedService<V>>> = Vec::new();
     for _ in 0..workers {
         let mut reactor = Reactor::new(new_selector()?, service.clone(), config.of_reactor());
         if let Some(first) = reactors.first() {

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 /// How long to wait before trying again when nothing could be accepted and no connection closes.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
@@ -19,14 +21,6 @@ pub(crate) enum AcceptError {
 
 impl AcceptError {
     pub fn of(error: &io::Error) -> AcceptError {
-        // EPROTO has no kind of its own.
-        const EPROTO: i32 = match () {
-            () if cfg!(target_os = "linux") => 71,
-            () if cfg!(target_os = "freebsd") => 92,
-            () if cfg!(target_os = "openbsd") => 95,
-            () if cfg!(target_os = "netbsd") => 96,
-            () => 100,
-        };
         match error.kind() {
             io::ErrorKind::WouldBlock => AcceptError::NoneWaits,
             // The last three are what Linux hands over of a connection's network: accept(2).
@@ -36,7 +30,8 @@ impl AcceptError {
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable => AcceptError::ThisConnection,
-            _ if error.raw_os_error() == Some(EPROTO) => AcceptError::ThisConnection,
+            // It has no kind of its own.
+            _ if Errno::from_io_error(error) == Some(Errno::PROTO) => AcceptError::ThisConnection,
             _ => AcceptError::Ours,
         }
     }
@@ -48,15 +43,12 @@ mod tests {
 
     #[test]
     fn errors_are_sorted_by_whose_they_are() {
-        let errno = io::Error::from_raw_os_error;
         assert_eq!(AcceptError::of(&io::ErrorKind::WouldBlock.into()), AcceptError::NoneWaits);
         assert_eq!(AcceptError::of(&io::ErrorKind::ConnectionAborted.into()), AcceptError::ThisConnection);
         assert_eq!(AcceptError::of(&io::ErrorKind::Interrupted.into()), AcceptError::ThisConnection);
-        if cfg!(target_os = "linux") {
-            assert_eq!(AcceptError::of(&errno(71)), AcceptError::ThisConnection, "EPROTO");
-            for (number, name) in [(24, "EMFILE"), (23, "ENFILE"), (105, "ENOBUFS"), (12, "ENOMEM"), (22, "EINVAL")] {
-                assert_eq!(AcceptError::of(&errno(number)), AcceptError::Ours, "{name}");
-            }
+        assert_eq!(AcceptError::of(&Errno::PROTO.into()), AcceptError::ThisConnection);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::INVAL] {
+            assert_eq!(AcceptError::of(&errno.into()), AcceptError::Ours, "{errno:?}");
         }
     }
 }

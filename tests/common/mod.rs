@@ -217,7 +217,7 @@ pub fn framed(header: &str, content: &[u8]) -> Vec<u8> {
     [&len.to_be_bytes(), header.as_bytes(), content].concat()
 }
 
-/// A message as wire.md spells it: `more` comes at the end of the header.
+/// A message as `docs/protocols.md` spells it, with `more` at the end of the header.
 fn message_with(content_type: &str, encoding: &str, more: &str, content: &[u8]) -> Vec<u8> {
     let order = if cfg!(target_endian = "big") { "big" } else { "little" };
     let len = content.len();

@@ -7,11 +7,12 @@ use std::time::Duration;
 use multiconn::reactor::{Config, REFUSALS_MAX};
 use multiconn::selector::sim::Counts;
 use multiconn::session::Service;
+use rustix::io::Errno;
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
 
-const EMFILE: i32 = 24;
-const ECONNABORTED: i32 = if cfg!(target_os = "linux") { 103 } else { 53 };
+const EMFILE: i32 = Errno::MFILE.raw_os_error();
+const ECONNABORTED: i32 = Errno::CONNABORTED.raw_os_error();
 
 const FULL: &str = "Error: the server is full, all 1 connections are in use; try again later";
 

@@ -7,6 +7,7 @@ use multiconn::protocols::app::{AppServer, AppService};
 use multiconn::reactor::Config;
 use multiconn::selector::sim::SimPeer;
 use multiconn::session::{Peer, Service};
+use rustix::io::Errno;
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
 
@@ -153,7 +154,7 @@ fn what_was_sent_before_the_stop_and_held_back_is_served() {
 #[test]
 fn a_stop_while_accepting_pauses_is_a_stop_too() {
     let mut server = echo_server(Config::default());
-    server.net.fail_accepts_between(24, seconds(2), seconds(100));
+    server.net.fail_accepts_between(Errno::MFILE.raw_os_error(), seconds(2), seconds(100));
     let peer = server.client_at(seconds(3));
     server.run_until(seconds(5));
     assert_eq!((peer.accepted(), peer.reset_seen()), (None, Some(seconds(5))));

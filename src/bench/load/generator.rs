@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::addresses::ClientAddresses;
 use super::link::{Link, Role, Stamp};
-use super::sources::Sources;
 use super::tally::Tally;
 use super::{Finish, Load, Measured, Moment, Once, SETTLING, talk};
 use crate::bench::results::{Pace, Schedule};
@@ -36,7 +36,7 @@ pub struct Generator<'a> {
     epoch: Instant,
     poll: Poll,
     links: Vec<Link>,
-    sources: Sources,
+    addresses: ClientAddresses,
     scratch: Vec<u8>,
     stage: Stage,
     tally: Tally,
@@ -80,7 +80,7 @@ impl<'a> Generator<'a> {
             epoch: Instant::now(),
             poll: Poll::new()?,
             links: (0..connections).map(|number| Link::new(number, role(number), load.depth)).collect(),
-            sources: Sources::new(load.target, connections, are_short),
+            addresses: ClientAddresses::new(load.target, connections, are_short),
             scratch: vec![0; talk::RECEIVE_LEN_MAX],
             stage: Stage::Opening,
             tally: Tally::new(load.pace),

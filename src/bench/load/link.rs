@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::talk::{Once, Talk};
@@ -264,11 +265,10 @@ fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
     socket.bind(&SocketAddr::from((source, 0)).into())?;
     match socket.connect(&target.into()) {
         Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(IN_PROGRESS) || error.kind() == ErrorKind::WouldBlock => {}
+        // It is on its way.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) => return Err(error),
     }
     Ok(TcpStream::from_std(socket.into()))
 }
-
-/// What a connection that is on its way is told as.
-const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();

@@ -4,6 +4,7 @@ use super::super::results::{FASTER_BY, Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
 use super::grid::{Cell, Grid, Mark};
+use super::section::{Section, Verdict, doubtful};
 use super::{objectives, words};
 
 /// A report in words and tables.
@@ -16,36 +17,12 @@ pub struct Document {
     /// One for each group of points, and then one for each objective that was looked for at such a group.
     pub sections: Vec<Section>,
     /// Where, when and how it was measured.
-    pub sources: Vec<Source>,
-}
-
-/// Points that can stand beside each other.
-#[derive(Debug)]
-pub struct Section {
-    /// What was asked for.
-    pub title: String,
-    /// What the comparison says, for each server and point.
-    pub verdicts: Vec<Verdict>,
-    /// Why there is no verdict of some rows, and what went wrong.
-    pub doubts: Vec<String>,
-    /// All figures.
-    pub grids: Vec<Grid>,
-}
-
-/// What the comparison says of a server at a point.
-#[derive(Debug)]
-pub struct Verdict {
-    /// The server's name.
-    pub server: String,
-    /// The point, in words.
-    pub point: String,
-    /// Of each figure that was compared, in words.
-    pub said: Vec<String>,
+    pub provenances: Vec<Provenance>,
 }
 
 /// Where results come from.
 #[derive(Debug)]
-pub struct Source {
+pub struct Provenance {
     /// When it was measured.
     pub title: String,
     /// What, and how it was.
@@ -64,17 +41,9 @@ impl Document {
                 .map(|group| section(group, summary))
                 .chain(objectives::sections(all))
                 .collect(),
-            sources: all.iter().map(source).collect(),
+            provenances: all.iter().map(provenance).collect(),
         }
     }
-}
-
-/// What stands for a row in doubt.
-pub const DOUBT: &str = "*";
-
-/// The name of a server whose row is in doubt.
-pub fn doubtful(name: &str) -> Cell {
-    Cell { text: format!("{name} {DOUBT}"), mark: Mark::Doubt }
 }
 
 /// What stands for a row of which the generator was hardly faster than the server.
@@ -295,7 +264,7 @@ fn mark(figure: Figure, comparison: &Comparison) -> Mark {
     }
 }
 
-fn source(results: &Results) -> Source {
+fn provenance(results: &Results) -> Provenance {
     let machine = &results.machine;
     let cpus = |cpus: &[u32]| match cpus {
         [] => "any".into(),
@@ -321,7 +290,7 @@ fn source(results: &Results) -> Source {
     for subject in &results.subjects {
         facts.push((subject.name.clone(), subject.how.clone()));
     }
-    Source { title: format!("Measured {}", results.started), facts }
+    Provenance { title: format!("Measured {}", results.started), facts }
 }
 
 /// A word as a shell takes it.

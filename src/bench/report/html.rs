@@ -5,10 +5,11 @@ use std::iter;
 
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
-use super::document::{DOUBT, Document, Section};
+use super::document::Document;
 use super::grid::{Grid, Mark};
 use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
+use super::section::{DOUBT, Section};
 use super::words::plain;
 
 /// A report as a page.
@@ -52,7 +53,7 @@ pub fn escaped(text: &str) -> String {
 
 fn header(page: &mut String, document: &Document, summary: &Summary<'_>) {
     let _ = writeln!(page, "<main>\n<header>\n<h1>{}</h1>", escaped(&document.title));
-    for source in &document.sources {
+    for source in &document.provenances {
         let facts = &source.facts;
         let fact = |name: &str| facts.iter().find(|fact| fact.0 == name).map_or("", |fact| fact.1.as_str());
         let _ = writeln!(
@@ -192,7 +193,7 @@ fn table(page: &mut String, grid: &Grid) {
 
 fn sources(page: &mut String, document: &Document) {
     page.push_str("<section id=\"sources\">\n<h2>Where and how it was measured</h2>\n");
-    for source in &document.sources {
+    for source in &document.provenances {
         let _ = writeln!(page, "<h3>{}</h3>\n<dl>", escaped(&source.title));
         for (name, value) in &source.facts {
             let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::super::results::Results;
 use super::super::summary::Summary;
-use super::document::{DOUBT, Document};
+use super::document::Document;
 use super::grid::Grid;
+use super::section::DOUBT;
 use super::words::plain;
 
 /// A report as Markdown.
@@ -25,7 +26,7 @@ pub fn markdown(all: &[Results]) -> String {
         }
         list(&mut text, &format!("\\{DOUBT} "), &section.doubts);
     }
-    for source in &document.sources {
+    for source in &document.provenances {
         let _ = write!(text, "\n## {}\n\n", escaped(&source.title));
         for (name, value) in &source.facts {
             let _ = writeln!(text, "- {}: {}", escaped(name), escaped(value));

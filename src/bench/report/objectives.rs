@@ -3,8 +3,8 @@
 use super::super::results::{Kept, Point, Results};
 use super::super::stats::Spread;
 use super::super::summary::{Axis, Figure, told_once};
-use super::document::{Section, doubtful};
 use super::grid::{Cell, Grid};
+use super::section::{Section, doubtful};
 use super::words;
 
 /// A section for each objective and what was asked for with it, in the order in which they were looked for.
@@ -35,11 +35,11 @@ fn title(kept: &Kept, results: &Results) -> String {
 struct Searches<'a> {
     title: String,
     axis: Axis,
-    rows: Vec<Row<'a>>,
+    rows: Vec<SearchRow<'a>>,
 }
 
 /// Those of one server at one point, of all rounds.
-struct Row<'a> {
+struct SearchRow<'a> {
     name: &'a str,
     point: &'a Point,
     /// Requests a second, of each round.
@@ -57,7 +57,7 @@ impl<'a> Searches<'a> {
             }
             None => {
                 let doubts = doubt.into_iter().collect();
-                self.rows.push(Row { name: &kept.subject, point: &kept.point, rates: vec![rate], doubts });
+                self.rows.push(SearchRow { name: &kept.subject, point: &kept.point, rates: vec![rate], doubts });
             }
         }
     }
@@ -69,7 +69,7 @@ impl<'a> Searches<'a> {
         let rounds = rows.iter().map(|row| row.rates.len()).max().unwrap_or(0);
         let mut grid = Grid::new(format!("Highest rate (median of {})", words::counted(rounds as u64, "round")));
         grid.key(axis.title(), true, rows.iter().map(|row| words::grouped(axis.of(row.point) as u64).into()).collect());
-        grid.key("server", false, rows.iter().map(Row::server).collect());
+        grid.key("server", false, rows.iter().map(SearchRow::server).collect());
         let spreads = || rows.iter().map(|row| Spread::of(row.rates.iter().copied()));
         let median = |spread: Spread| FIGURE.show(spread.median).into();
         grid.column(FIGURE.title(), true, spreads().map(|spread| spread.map(median).unwrap_or_default()).collect());
@@ -83,7 +83,7 @@ impl<'a> Searches<'a> {
     }
 }
 
-impl Row<'_> {
+impl SearchRow<'_> {
     fn server(&self) -> Cell {
         match self.doubts.is_empty() {
             true => self.name.into(),

@@ -8,8 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::results::Results;
 use super::super::summary::Summary;
-use super::document::{DOUBT, Document};
+use super::document::Document;
 use super::grid::{Cell, Grid, Mark};
+use super::section::DOUBT;
 use super::words::plain;
 
 /// What the terminal is like.

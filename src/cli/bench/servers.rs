@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::bench::server::{Source, Subject};
+use crate::bench::server::{Origin, Subject};
 use crate::cli::address::Address;
-use crate::cli::{Failure, units};
+use crate::cli::failure::Failure;
+use crate::cli::units;
 use crate::models::Model;
 use crate::protocols::echo::PORT;
 
@@ -45,13 +46,13 @@ impl Servers {
         let others = self.against.len() + self.commands.len();
         let models = if self.models.is_empty() && others == 0 { &MODELS[..] } else { &self.models };
         let mut subjects: Vec<Subject> =
-            models.iter().map(|&model| Subject { name: model.name().into(), source: Source::Model(model) }).collect();
+            models.iter().map(|&model| Subject { name: model.name().into(), origin: Origin::Model(model) }).collect();
         for Named { name, value } in &self.against {
-            let source = Source::Running { address: self.near(value)?, pid: None };
-            subjects.push(Subject { name: name.clone(), source });
+            let origin = Origin::Running { address: self.near(value)?, pid: None };
+            subjects.push(Subject { name: name.clone(), origin });
         }
         for Named { name, value } in &self.commands {
-            subjects.push(Subject { name: name.clone(), source: Source::Command(value.0.clone()) });
+            subjects.push(Subject { name: name.clone(), origin: Origin::Command(value.0.clone()) });
         }
         for pid in &self.pids {
             self.name_process(pid, &mut subjects)?;
@@ -84,9 +85,9 @@ impl Servers {
         let process = number
             .parse::<u32>()
             .map_err(|_| Failure::of_usage(format!("--pid {text}: '{number}' is not the number of a process")))?;
-        let mut running = subjects.iter_mut().filter_map(|subject| match &mut subject.source {
-            Source::Running { pid, .. } if name.is_none_or(|name| name == subject.name) => Some(pid),
-            Source::Running { .. } | Source::Model(_) | Source::Command(_) => None,
+        let mut running = subjects.iter_mut().filter_map(|subject| match &mut subject.origin {
+            Origin::Running { pid, .. } if name.is_none_or(|name| name == subject.name) => Some(pid),
+            Origin::Running { .. } | Origin::Model(_) | Origin::Command(_) => None,
         });
         match (running.next(), running.next()) {
             (Some(pid), None) => {

@@ -34,7 +34,7 @@ pub(super) struct World {
     pub answers: HashMap<SocketAddr, Answer>,
     faults: Vec<AcceptFault>,
     /// Where something has happened since the last select.
-    edges: Vec<Source>,
+    edges: Vec<Edge>,
     pub counts: Counts,
 }
 
@@ -63,8 +63,9 @@ struct AcceptFault {
     times_left: u64,
 }
 
+/// What has become ready since the last report.
 #[derive(Clone, Copy)]
-enum Source {
+enum Edge {
     Link(usize),
     Listener(usize),
 }
@@ -121,7 +122,7 @@ impl World {
         let link = &mut self.links[id];
         let result = change(link, now);
         if link.has_edge() && !mem::replace(&mut link.is_listed, true) {
-            self.edges.push(Source::Link(id));
+            self.edges.push(Edge::Link(id));
         }
         // Not at once: what a program does in one go, no peer can see halfway.
         if link.reacts() && !mem::replace(&mut link.is_reacting, true) {
@@ -136,8 +137,8 @@ impl World {
         let mut edges = mem::take(&mut self.edges);
         while !edges.is_empty() {
             let event = match edges.swap_remove(self.random.below(edges.len())) {
-                Source::Link(id) => self.links[id].take_event(),
-                Source::Listener(index) => self.listeners[index].take_event(),
+                Edge::Link(id) => self.links[id].take_event(),
+                Edge::Listener(index) => self.listeners[index].take_event(),
             };
             events.extend(event);
         }
@@ -165,7 +166,7 @@ impl World {
 
     fn list_listener(&mut self, index: usize) {
         if !mem::replace(&mut self.listeners[index].is_listed, true) {
-            self.edges.push(Source::Listener(index));
+            self.edges.push(Edge::Listener(index));
         }
     }
 

@@ -110,12 +110,12 @@ impl Generator<'_> {
     pub(super) fn connect(&mut self, key: usize, stamp: Stamp) {
         let now = self.now();
         let link = &mut self.links[key];
-        let mut opened = link.open(self.load.target, self.sources.next(), now);
+        let mut opened = link.open(self.load.target, self.addresses.next(), now);
         if let Err(error) = &opened
             && error.kind() == ErrorKind::AddrNotAvailable
-            && self.sources.spread()
+            && self.addresses.spread()
         {
-            opened = link.open(self.load.target, self.sources.next(), now);
+            opened = link.open(self.load.target, self.addresses.next(), now);
         }
         self.in_flight += 1;
         link.begin(stamp, self.load.talk);

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, cannot_write, print};
 use crate::bench::json::write_whole;
 use crate::bench::report;
 use crate::bench::results::Results;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
 use crate::text::reason;
 
 /// Show earlier results again, or several side by side
@@ -65,7 +66,7 @@ impl ReportOptions {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    write_whole(path, text.as_bytes()).map_err(|error| cannot_write(&path.display().to_string(), &error))
+    write_whole(path, text.as_bytes()).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
 }
 
 fn read(path: &Path) -> Result<Results, Failure> {

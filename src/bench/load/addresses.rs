@@ -1,4 +1,4 @@
-//! Where connections come from: one loopback address has some 28,000 ports, and two connections to the same server can't
+//! The addresses that connections come from: one loopback address has some 28,000 ports, and two connections to the same server can't
 //! have the same one.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,17 +12,17 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 
 /// The addresses that connections come from, in turn.
 #[derive(Clone, Copy, Debug)]
-pub struct Sources {
+pub struct ClientAddresses {
     is_loopback: bool,
     is_spread: bool,
     next: u32,
 }
 
-impl Sources {
+impl ClientAddresses {
     /// For so many connections to `target` at once, of which each port serves for many if they're short.
-    pub fn new(target: SocketAddr, connections: usize, are_short: bool) -> Sources {
+    pub fn new(target: SocketAddr, connections: usize, are_short: bool) -> ClientAddresses {
         let is_loopback = matches!(target.ip(), IpAddr::V4(ip) if ip.is_loopback());
-        Sources { is_loopback, is_spread: is_loopback && (are_short || connections > PORTS_MIN), next: 0 }
+        ClientAddresses { is_loopback, is_spread: is_loopback && (are_short || connections > PORTS_MIN), next: 0 }
     }
 
     /// Where the next comes from; nothing where the system may choose.

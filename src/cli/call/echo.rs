@@ -8,8 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::address::Address;
-use super::{Failure, descriptors, print, units};
+use super::converse::check_all;
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::{descriptors, units};
 use crate::client::{self, Conversation};
 use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
@@ -80,7 +83,7 @@ impl CallEcho {
         let conversations =
             client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
         print(report(&conversations).as_bytes())?;
-        Failure::of_conversations(address, &conversations)
+        check_all(address, &conversations)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, serve};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
 use crate::protocols::fixed::{FixedService, PORT};
 
 /// The server of sixteen bytes: answers a message of 16 with one of 16 (port 1060)
@@ -16,6 +17,6 @@ pub struct ServeFixed {
 
 impl ServeFixed {
     pub fn run(self) -> Result<(), Failure> {
-        serve::run(&self.server, PORT, FixedService::default())
+        run(&self.server, PORT, FixedService::default())
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
 use crate::text::reason;
@@ -37,7 +39,7 @@ impl ServeMultiply {
         self.server.message_len_max = self.max_string;
         let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
-        serve::run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
+        run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
     }
 }
 

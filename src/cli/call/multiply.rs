@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::{Failure, converse, print, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
 use crate::session::End;
 use crate::text::Escaped;
@@ -46,7 +49,7 @@ impl CallMultiply {
         let (summary, copies) = (conversation.session.summary(), conversation.session.copies());
         let failure = match conversation.end {
             End::Finished => None,
-            _ => Some(Failure::of_conversation(&address, &conversation)),
+            _ => Some(failure_of(&address, &conversation)),
         };
         drop(conversation);
         printed?;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::terminal::Terminal;
-use super::{Failure, cannot_write, converse, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::cannot_print;
+use crate::cli::terminal::Terminal;
+use crate::cli::units;
 use crate::protocols::command::{CommandClient, NAME_LEN_MAX, PORT};
 use crate::session::End;
 use crate::text::printable;
@@ -42,10 +45,10 @@ impl CallCommand {
         let conversation = converse(&addresses, session, self.timeout)?;
         let failure = match conversation.end {
             End::Finished => None,
-            _ => Some(Failure::of_conversation(&address, &conversation)),
+            _ => Some(failure_of(&address, &conversation)),
         };
         let addr = conversation.peer.addr;
-        let notice = conversation.session.into_notice().map_err(|error| cannot_write("standard output", &error))?;
+        let notice = conversation.session.into_notice().map_err(|error| cannot_print(&error))?;
         match (failure, notice) {
             (Some(failure), _) => Err(failure),
             (None, Some(words)) => Err(Failure::new(format!("{addr} answers: {}", printable(&words)))),

@@ -7,9 +7,11 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 use std::vec;
 
-use super::super::address::Address;
-use super::super::stdin::Stdin;
-use super::super::{Failure, print_line};
+use crate::cli::address::Address;
+use crate::cli::call::converse::check_all;
+use crate::cli::failure::Failure;
+use crate::cli::stdin::Stdin;
+use crate::cli::stdout::print_line;
 use crate::client;
 use crate::protocols::echo::EchoTalker;
 use crate::session::{Peer, SessionError, Source};
@@ -39,7 +41,7 @@ impl Talk {
             self.sources().into_iter().map(|lines| EchoTalker::new(lines, show, self.reply_len_max, self.timeout));
         let conversations =
             client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
-        Failure::of_conversations(address, &conversations)
+        check_all(address, &conversations)
     }
 
     /// The lines for each connection.

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::{Failure, converse, print, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::protocols::fixed::{FAREWELL, FixedClient, PORT};
 use crate::session::End;
 use crate::text::Escaped;
@@ -34,7 +37,7 @@ impl CallFixed {
         }
         match conversation.end {
             End::Finished => print(format!("The server said {}\n", Escaped(FAREWELL)).as_bytes()),
-            _ => Err(Failure::of_conversation(&address, &conversation)),
+            _ => Err(failure_of(&address, &conversation)),
         }
     }
 }

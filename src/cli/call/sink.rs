@@ -11,8 +11,10 @@ use std::time::Duration;
 use clap::Args;
 use socket2::SockRef;
 
-use super::address::Address;
-use super::{Failure, cannot_connect, print, units};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::protocols::sink::PORT;
 use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};
@@ -42,7 +44,7 @@ pub struct CallSink {
 
 impl CallSink {
     pub fn run(self) -> Result<(), Failure> {
-        let (mut stream, theirs) = self.connect()?;
+        let (mut stream, theirs) = self.address.or_port(PORT).connect(self.timeout)?;
         let failed = |error: io::Error| Failure::new(format!("cannot use the connection: {}", reason(&error)));
         let ours = stream.local_addr().map_err(failed)?;
         // The close is to be a reset. What nobody reads would keep an orderly end from ever arriving: the server would
@@ -61,25 +63,6 @@ impl CallSink {
         }
         let text = format!("{theirs} took {sent} bytes, and then no more for {:?}\n", self.settle);
         print((text + &whereabouts(queues::all(), sent, ours, theirs)).as_bytes())
-    }
-
-    /// Connects to the first address that lets us, and returns which that was.
-    fn connect(&self) -> Result<(TcpStream, SocketAddr), Failure> {
-        let address = self.address.or_port(PORT);
-        let mut failure = None;
-        for addr in address.to_connect_to()? {
-            match TcpStream::connect_timeout(&addr, self.timeout) {
-                Ok(stream) => return Ok((stream, addr)),
-                Err(error) => {
-                    let why = match error.kind() {
-                        ErrorKind::TimedOut => format!("no answer within {:?}", self.timeout),
-                        _ => reason(&error),
-                    };
-                    failure = Some(Failure::new(cannot_connect(&address, addr, &why, error.kind())));
-                }
-            }
-        }
-        Err(failure.expect("there is an address to connect to"))
     }
 
     /// Sends until nothing more is taken for as long as it takes to be sure, or up to the limit. Counts in `sent` what

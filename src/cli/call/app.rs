@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::{Failure, converse, print, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdout::print;
+use crate::cli::units;
 use crate::message::Limits;
 use crate::protocols::app::{AppClient, PORT, Reply, Request};
 use crate::session::End;
@@ -56,7 +59,7 @@ impl CallApp {
         let conversation = converse(&addresses, session, self.timeout)?;
         match conversation.end {
             End::Finished => Ok(conversation.session.into_replies().pop().expect("a finished session has its reply")),
-            _ => Err(Failure::of_conversation(&address, &conversation)),
+            _ => Err(failure_of(&address, &conversation)),
         }
     }
 }

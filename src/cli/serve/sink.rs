@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::protocols::sink::{PORT, SinkService, Waiting};
 use crate::queues;
 
@@ -36,7 +38,7 @@ impl ServeSink {
             }
             service = service.looking(waiting);
         }
-        serve::run(&self.server, PORT, service)
+        run(&self.server, PORT, service)
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, print_line, serve, units};
+use super::run::run_with;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::stdout::print_line;
+use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateService, PORT};
 use crate::reactor::Handle;
 
@@ -35,9 +38,7 @@ impl ServeAccumulate {
             let handle = Arc::clone(&handle);
             service.tell_after(clients, move || handle.get().into_iter().for_each(Handle::stop));
         }
-        serve::run_with(&self.server, PORT, 1, service, |server| {
-            handle.set(server.clone()).expect("there is one server")
-        })?;
+        run_with(&self.server, PORT, 1, service, |server| handle.set(server.clone()).expect("there is one server"))?;
         print_line(&string.get())
     }
 }

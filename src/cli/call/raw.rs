@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::{Address, with_port};
-use super::{Failure, cannot_print, units};
+use crate::cli::address::{Address, with_port};
+use crate::cli::failure::Failure;
+use crate::cli::stdout::cannot_print;
+use crate::cli::units;
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
 use crate::text::{Characters, printable, reason};
@@ -74,13 +76,14 @@ impl CallRaw {
             Route::new(out, Plain)
         };
         let from_server = relay.add_source(Rc::clone(&server), vec![shown], Unwanted::Drop);
-        let mut call = Call { relay, server, addr, timeout: self.timeout, out, to_server, from_server, input: None };
+        let mut call =
+            RelayedCall { relay, server, addr, timeout: self.timeout, out, to_server, from_server, input: None };
         self.feed(&mut call);
         call.run()
     }
 
     /// Lets the server have the text, or else standard input.
-    fn feed(&self, call: &mut Call) {
+    fn feed(&self, call: &mut RelayedCall) {
         let (to_server, out) = (call.to_server, call.out);
         let mut sent: Vec<Route> = Vec::new();
         sent.push(if self.crlf { Route::new(to_server, CrLf::default()) } else { Route::new(to_server, Plain) });
@@ -98,7 +101,7 @@ impl CallRaw {
 }
 
 /// A conversation that goes on.
-struct Call {
+struct RelayedCall {
     relay: Relay,
     server: Fd,
     addr: SocketAddr,
@@ -110,14 +113,14 @@ struct Call {
     input: Option<SourceId>,
 }
 
-impl Call {
+impl RelayedCall {
     fn run(mut self) -> io::Result<Result<(), Failure>> {
         let mut was_silent = false;
         while !self.is_over() && !was_silent {
             let deadline = self.patience().map(|patience| self.relay.moved_at() + patience);
             was_silent = self.relay.turn(deadline)? == Turn::Idle;
         }
-        let Call { relay, server, out, from_server, .. } = &mut self;
+        let RelayedCall { relay, server, out, from_server, .. } = &mut self;
         let nothing_came = was_silent && relay.received(*from_server) == 0 && !relay.has_ended(*from_server);
         // What has come of a character that was begun is shown as well.
         relay.let_go(server);
@@ -128,7 +131,7 @@ impl Call {
     }
 
     fn is_over(&self) -> bool {
-        let Call { relay, out, to_server, from_server, .. } = self;
+        let RelayedCall { relay, out, to_server, from_server, .. } = self;
         let nothing_more_to_print = relay.has_ended(*from_server) && relay.unwritten(*out) == 0;
         // What our side has at hand is still sent to a server that only has nothing more to say.
         let nothing_more_to_send =
@@ -142,7 +145,7 @@ impl Call {
 
     /// How long to wait for anything to move.
     fn patience(&self) -> Option<Duration> {
-        let Call { relay, out, to_server, from_server, .. } = self;
+        let RelayedCall { relay, out, to_server, from_server, .. } = self;
         let is_ours_to_move = relay.unwritten(*out) > 0;
         let is_watched_already = relay.unwritten(*to_server) > 0 && !relay.is_done(*to_server);
         if is_ours_to_move || is_watched_already {
@@ -157,7 +160,7 @@ impl Call {
     }
 
     fn outcome(self, nothing_came: bool) -> Result<(), Failure> {
-        let Call { relay, addr, timeout, out, to_server, from_server, input, .. } = self;
+        let RelayedCall { relay, addr, timeout, out, to_server, from_server, input, .. } = self;
         if let Some(error) = relay.write_error(out) {
             return Err(cannot_print(error));
         }

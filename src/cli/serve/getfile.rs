@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run_with;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::folder::Folder;
 use crate::protocols::getfile::{GetFileService, PORT};
 use crate::text::reason;
@@ -39,6 +41,6 @@ impl ServeGetFile {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
         let service = GetFileService::new(folder, self.request_timeout);
-        serve::run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
+        run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
     }
 }

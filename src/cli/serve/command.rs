@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use rustix::fs::{Access, access};
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run_with;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::programs::Processes;
 use crate::protocols::command::{CommandService, Limits, NAME_LEN_MAX, PORT, Program};
 use crate::text::reason;
@@ -51,7 +53,7 @@ impl ServeCommand {
         }
         let limits = Limits { run_time_max: self.time_limit, output_len_max: self.output_limit };
         let service = CommandService::new(programs, Processes::new(programs_max), limits);
-        serve::run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
+        run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
     }
 }
 

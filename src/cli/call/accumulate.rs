@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::stdin::{Bytewise, Stdin};
-use super::{Failure, converse, print_line, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::cli::stdin::{Bytewise, Stdin};
+use crate::cli::stdout::print_line;
+use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source};
 
@@ -50,7 +53,7 @@ impl CallAccumulate {
         let show = |reply: &[u8]| print_line(reply).map_err(SessionError::other);
         let session = AccumulateClient::new(input, show, self.max_string, self.timeout);
         let conversation = converse(&addresses, session, self.timeout)?;
-        let failure = Failure::of_conversation(&address, &conversation);
+        let failure = failure_of(&address, &conversation);
         let (sent, answered) = (conversation.session.sent(), conversation.session.answered());
         match conversation.end {
             End::Finished => Ok(()),

@@ -7,28 +7,29 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::told::{found, line, shown};
-use crate::bench::measure::{Conditions, Outcome, measure};
+use crate::bench::conditions::Conditions;
+use crate::bench::measure::{Outcome, measure};
 use crate::bench::plan::turns;
 use crate::bench::results::{Kept, Point, Results, Run};
 use crate::bench::server::Subject;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// Why no more is measured.
-pub enum Stop {
+pub enum EndedEarly {
     /// A signal has come.
     Interrupted,
     /// A server can't be had, or the generator can't work.
     Failed(Failure),
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for EndedEarly {
     fn from(failure: Failure) -> Self {
-        Stop::Failed(failure)
+        EndedEarly::Failed(failure)
     }
 }
 
 /// The measurements, as they are made.
-pub struct Session<'a> {
+pub struct Measurements<'a> {
     /// The servers, in the order of their turns.
     pub subjects: &'a [Subject],
     /// What was measured by now.
@@ -39,31 +40,31 @@ pub struct Session<'a> {
     bar: ProgressBar,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Measurements<'a> {
     /// One in which nothing is measured yet, of about so many measurements.
-    pub fn new(subjects: &'a [Subject], conditions: Conditions<'a>, results: Results, runs: usize) -> Session<'a> {
+    pub fn new(subjects: &'a [Subject], conditions: Conditions<'a>, results: Results, runs: usize) -> Measurements<'a> {
         let bar = ProgressBar::with_draw_target(Some(runs as u64), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{pos}/{len} measured, {prefix}{msg}").expect("it is well-formed");
         bar.set_style(style);
-        Session { subjects, results, conditions, noted: BTreeSet::new(), bar }
+        Measurements { subjects, results, conditions, noted: BTreeSet::new(), bar }
     }
 
     /// Every subject at `point`, round by round.
-    pub fn rounds(&mut self, point: &Point, rounds: u32) -> Result<(), Stop> {
+    pub fn rounds(&mut self, point: &Point, rounds: u32) -> Result<(), EndedEarly> {
         turns(self.subjects.len(), rounds).try_for_each(|turn| self.turn(turn.subject, point, turn.round).map(drop))
     }
 
     /// One subject at `point`, the rate of which is tried.
-    pub fn trial(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, Stop> {
+    pub fn trial(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, EndedEarly> {
         let run = self.turn(subject, point, round)?;
         run.is_trial = true;
         Ok(run)
     }
 
     /// One subject at `point`, once.
-    fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&mut Run, Stop> {
+    fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&mut Run, EndedEarly> {
         if self.conditions.interrupted.load(Ordering::Relaxed) {
-            return Err(Stop::Interrupted);
+            return Err(EndedEarly::Interrupted);
         }
         let subject = &self.subjects[subject];
         let each = self.conditions.warmup + self.conditions.duration + AROUND_RUN;
@@ -91,9 +92,9 @@ impl<'a> Session<'a> {
                 self.results.runs.push(*run);
                 Ok(self.results.runs.last_mut().expect("it was added just now"))
             }
-            Ok(Outcome::Interrupted) => Err(Stop::Interrupted),
-            Err(_) if self.conditions.interrupted.load(Ordering::Relaxed) => Err(Stop::Interrupted),
-            Err(why) => Err(Stop::Failed(Failure::new(why))),
+            Ok(Outcome::Interrupted) => Err(EndedEarly::Interrupted),
+            Err(_) if self.conditions.interrupted.load(Ordering::Relaxed) => Err(EndedEarly::Interrupted),
+            Err(why) => Err(EndedEarly::Failed(Failure::new(why))),
         }
     }
 

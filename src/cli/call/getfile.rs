@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::address::Address;
-use super::download::Download;
-use super::{Failure, cannot_write, converse, units};
+use super::converse::{converse, failure_of};
+use crate::cli::address::Address;
+use crate::cli::download::Download;
+use crate::cli::failure::Failure;
+use crate::cli::units;
 use crate::client::Conversation;
 use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
 use crate::session::End;
@@ -71,7 +73,7 @@ fn failure(address: &Address, conversation: &Conversation<GetFileClient<Download
         _ => None,
     };
     Some(match error {
-        Some(GetFileError::Store(error)) => cannot_write(&conversation.session.store().name(), error),
-        _ => Failure::of_conversation(address, conversation),
+        Some(GetFileError::Store(error)) => Failure::of_writing(&conversation.session.store().name(), error),
+        _ => failure_of(address, conversation),
     })
 }

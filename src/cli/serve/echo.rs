@@ -7,8 +7,10 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::protocols::echo::{Echo, EchoService, PORT};
 
 /// The multi-connection echo server: what comes goes back
@@ -42,7 +44,7 @@ impl ServeEcho {
             stamp: self.stamp.then_some(local_time),
             delay: self.delay.unwrap_or_default(),
         };
-        serve::run(&self.server, PORT, EchoService::new(echo))
+        run(&self.server, PORT, EchoService::new(echo))
     }
 }
 

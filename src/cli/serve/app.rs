@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::options::ServerOptions;
-use super::{Failure, serve, units};
+use super::run::run;
+use crate::cli::failure::Failure;
+use crate::cli::options::ServerOptions;
+use crate::cli::units;
 use crate::message::Limits;
 use crate::protocols::app::{AppService, PORT, Timeouts};
 
@@ -41,7 +43,7 @@ pub struct ServeApp {
 impl ServeApp {
     pub fn run(mut self) -> Result<(), Failure> {
         self.server.message_len_max = self.max_header.max(self.max_content);
-        serve::run(&self.server, PORT, self.service()?)
+        run(&self.server, PORT, self.service()?)
     }
 
     fn service(&self) -> Result<AppService, Failure> {

@@ -1,0 +1,71 @@
+//! A conversation with a server, and the failure of one that did not end as it should.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cli::address::Address;
+use crate::cli::failure::Failure;
+use crate::client::{self, Conversation};
+use crate::message::ProtocolError;
+use crate::protocols::app::AppError;
+use crate::session::{End, Session, SessionError};
+use crate::text::reason;
+
+/// Runs one `session`, on a connection to the first of `addresses` that accepts it.
+pub fn converse<T: Session>(
+    addresses: &[SocketAddr],
+    session: T,
+    timeout: Duration,
+) -> Result<Conversation<T>, Failure> {
+    let mut conversations =
+        client::converse(addresses, [session], timeout).map_err(|error| Failure::of_loop(&error))?;
+    Ok(conversations.pop().expect("each session has its conversation"))
+}
+
+/// Checks that all conversations with the server at `address` ended as they should.
+///
+/// # Errors
+/// The first that did not, and how many more.
+pub fn check_all<T>(address: &Address, conversations: &[Conversation<T>]) -> Result<(), Failure> {
+    let mut failed = conversations.iter().filter(|conversation| !matches!(conversation.end, End::Finished));
+    let Some(first) = failed.next() else { return Ok(()) };
+    let failure = failure_of(address, first);
+    if conversations.len() == 1 || failure_on_our_side(first).is_some() {
+        return Err(failure);
+    }
+    let (count, all, number) = (1 + failed.count(), conversations.len(), first.peer);
+    Err(Failure::new(format!("{count} of {all} connections failed, the first being {number}: {failure}")))
+}
+
+/// Why a conversation with the server at `address` did not end as it should.
+pub fn failure_of<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
+    if let Some(ours) = failure_on_our_side(conversation) {
+        return ours.clone();
+    }
+    let addr = conversation.peer.addr;
+    match &conversation.end {
+        End::ConnectFailed(error) => address.cannot_connect(addr, &reason(error), error.kind()),
+        end @ End::ConnectTimedOut(_) => address.cannot_connect(addr, &end.to_string(), io::ErrorKind::TimedOut),
+        End::Failed(error) if is_malformed(error) => {
+            Failure::new(format!("the conversation with {addr} failed: malformed reply: {error}"))
+        }
+        end => Failure::new(format!("the conversation with {addr} failed: {end}")),
+    }
+}
+
+/// The failure with which the session itself ended the conversation, such as standard output that can't be written.
+fn failure_on_our_side<T>(conversation: &Conversation<T>) -> Option<&Failure> {
+    match &conversation.end {
+        End::Failed(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// Whether a reply is no message at all, rather than one that is too long for us.
+fn is_malformed(error: &SessionError) -> bool {
+    match error.downcast_ref() {
+        Some(AppError::Protocol(error)) => !matches!(error, ProtocolError::ContentTooLong { .. }),
+        Some(_) | None => false,
+    }
+}

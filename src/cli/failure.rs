@@ -1,0 +1,61 @@
+//! Why a command failed.
+
+use std::fmt;
+use std::io;
+
+use crate::text::reason;
+
+/// Why a command failed: one line for people.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    text: String,
+    status: u8,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    /// A failure with exit status 1.
+    pub(super) fn new(message: impl Into<String>) -> Failure {
+        Failure::with_status(1, message)
+    }
+
+    /// What was asked for makes no sense.
+    pub(super) fn of_usage(message: impl Into<String>) -> Failure {
+        Failure::with_status(2, message)
+    }
+
+    pub(super) fn with_status(status: u8, message: impl Into<String>) -> Failure {
+        Failure { text: message.into(), status }
+    }
+
+    /// The same, with something to know beside it.
+    pub(super) fn with_hint(self, hint: &str) -> Failure {
+        Failure { text: format!("{} ({hint})", self.text), ..self }
+    }
+
+    /// The event loop itself has failed.
+    pub(super) fn of_loop(error: &io::Error) -> Failure {
+        Failure::new(format!("the event loop failed: {}", reason(error)))
+    }
+
+    /// Writing to `to`, a file or a stream, has failed.
+    pub(super) fn of_writing(to: &str, error: &io::Error) -> Failure {
+        let why = match error.kind() {
+            io::ErrorKind::BrokenPipe => "nobody reads it".into(),
+            _ => reason(error),
+        };
+        Failure::new(format!("cannot write to {to}: {why}"))
+    }
+
+    /// The exit status that tells of it.
+    pub fn status(&self) -> u8 {
+        self.status
+    }
+}
