@@ -99,8 +99,12 @@ pub struct Reactor<S: Selector, V: Service> {
 #[derive(Debug)]
 enum Concerned<S> {
     Nobody,
-    /// It has just been accepted, and has no session yet.
-    Newcomer(S, Peer),
+    /// It has just been accepted, to be served or refused, and is in no slot yet.
+    Newcomer {
+        stream: S,
+        peer: Peer,
+        is_refused: bool,
+    },
     Connection(ConnectionId),
 }
 
@@ -228,11 +232,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.scratch = Scratch::default();
             caught = panics::catch(|| match mem::replace(&mut self.concerned, Concerned::Nobody) {
                 Concerned::Nobody => log::error!("The service panicked: {panic}"),
-                Concerned::Newcomer(mut stream, peer) => {
+                Concerned::Newcomer { mut stream, peer, is_refused } => {
                     log::error!("The service panicked when it accepted {peer}: {panic}");
                     stream.reset_on_close();
                     drop(stream);
-                    self.accepting.connection_closed(&mut self.selector, false, self.now);
+                    self.accepting.connection_closed(&mut self.selector, is_refused, self.now);
                 }
                 Concerned::Connection(id) => {
                     let Some(slot) = self.slots.get_mut(id) else {
@@ -403,7 +407,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 Ok(stream) => {
                     let until = self.now + self.config.connection.connect_timeout;
                     let state = State::Connecting(Box::new(Connecting { until, others }));
-                    return self.insert(Connection::new(stream, session, peer, state), false);
+                    let id = self.slots.insert(Connection::new(stream, session, peer, state), false);
+                    return self.run_connection(id);
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
@@ -424,12 +429,6 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
         self.selector.close(connection.stream, token);
         self.open(peer, others, session);
-    }
-
-    /// Gives a connection a slot and an id, and runs it: a request has often come along with its connection.
-    fn insert(&mut self, connection: Connection<S::Stream, V::Session>, is_refused: bool) {
-        let id = self.slots.insert(connection, is_refused);
-        self.run_connection(id);
     }
 
     /// Closes a connection. All that concerns other connections is done before the service is called.

@@ -26,7 +26,7 @@ pub struct ServerOptions {
     max_connections: Option<u32>,
     /// How long a peer may be connected with nothing begun
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
-    idle_timeout: Duration,
+    pub idle_timeout: Duration,
     /// How long a peer may take none of what is sent to it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Instant;
 
 use super::transfer::Received;
-use super::{BYTES_PER_TURN, Connection, InputEnd, Outcome, State, Turn};
+use super::{BYTES_PER_TURN, Config, Connection, InputEnd, Outcome, State, Turn};
 use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
@@ -26,13 +26,17 @@ pub(crate) struct Lingering {
     left: usize,
 }
 
-impl<S, T> Connection<S, T> {
-    /// Makes it a connection that is told `words`, and closed.
-    pub fn refuse(&mut self, words: Outgoing, write_deadline: Instant) {
+impl<S, T: Session> Connection<S, T> {
+    /// Lets the session tell the peer `why` it can't be served, in its own words. What is left is to send them.
+    pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
+        let mut words = Outgoing::default();
+        self.session.refuse(&mut words.output(config.output_high_water), why);
+        self.left_over.keep_output(words, now + config.write_timeout);
         self.state = State::Draining(Box::new(Draining { end: End::Refused, linger: true }));
-        self.left_over.keep_output(words, write_deadline);
     }
+}
 
+impl<S, T> Connection<S, T> {
     /// How it ends when it's cut off now.
     pub fn cut(&mut self) -> End {
         self.leads(self.state.stage(), Event::Cut);

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::id::Watched;
+use super::id::{ConnectionId, Watched};
 use super::{Concerned, Reactor};
-use crate::buffer::Outgoing;
 use crate::connection::{Connection, State};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
-use crate::session::{Peer, Service, Session};
+use crate::session::{Peer, Service};
 
 /// Connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -207,8 +206,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
         let peer = Peer::accepted(addr);
         log::info!("Accepted connection from {peer}");
-        let Some((stream, session)) = self.welcome(stream, peer) else { return };
-        self.insert(Connection::new(stream, session, peer, State::Receiving), false);
+        let Some(id) = self.welcome(stream, peer, false) else { return };
+        self.run_connection(id);
     }
 
     fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
@@ -221,21 +220,24 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let peer = Peer::accepted(addr);
         log::warn!("Refused connection from {peer}: {logged}");
         self.accepting.refused += 1;
-        let Some((stream, mut session)) = self.welcome(stream, peer) else { return };
-        let mut words = Outgoing::default();
         let why = format!("the server is full, {told}; try again later");
-        session.refuse(&mut words.output(self.config.connection.output_high_water), &why);
-        let mut connection = Connection::new(stream, session, peer, State::Receiving);
-        connection.refuse(words, self.now + self.config.connection.write_timeout);
-        self.insert(connection, true);
+        let Some(id) = self.welcome(stream, peer, true) else { return };
+        self.concerned = Concerned::Connection(id);
+        if let Some(slot) = self.slots.get_mut(id) {
+            slot.connection.refuse(&why, &self.config.connection, self.now);
+        }
+        self.run_connection(id);
     }
 
-    /// Gets a session for a connection; if the service panics meanwhile, the connection is not lost.
-    fn welcome(&mut self, stream: S::Stream, peer: Peer) -> Option<(S::Stream, V::Session)> {
-        self.concerned = Concerned::Newcomer(stream, peer);
+    /// Gets a session for a connection, and gives both a slot. If the service panics meanwhile, the connection is not lost.
+    fn welcome(&mut self, stream: S::Stream, peer: Peer, is_refused: bool) -> Option<ConnectionId> {
+        self.concerned = Concerned::Newcomer { stream, peer, is_refused };
         let session = self.service.accept(&peer);
         match mem::replace(&mut self.concerned, Concerned::Nobody) {
-            Concerned::Newcomer(stream, _) => Some((stream, session)),
+            Concerned::Newcomer { stream, .. } => {
+                let connection = Connection::new(stream, session, peer, State::Receiving);
+                Some(self.slots.insert(connection, is_refused))
+            }
             Concerned::Nobody | Concerned::Connection(_) => None,
         }
     }
