@@ -1,7 +1,8 @@
-//! The resolver, tested on small example crates.
+//! The resolver and the search for circles, tested on small example crates.
 
 use std::collections::BTreeSet;
 
+use crate::circles::circles;
 use crate::modules::{Crate, Sources};
 
 fn read(sources: &[(&str, &str)]) -> Crate {
@@ -92,4 +93,22 @@ fn a_use_has_a_file_and_a_line() {
         read(&[("lib.rs", "mod a;\nmod b;"), ("a/mod.rs", "\nuse crate::{\n    b::B,\n};"), ("b.rs", "pub struct B;")]);
     let uses: Vec<String> = library.uses().iter().map(ToString::to_string).collect();
     assert_eq!(uses, ["src/a/mod.rs:3: crate::b::B"]);
+}
+
+#[test]
+fn siblings_form_circles_and_parents_with_their_children_do_not() {
+    let library = read(&[
+        ("lib.rs", "mod a; mod b; mod c; mod d; mod parent;"),
+        ("a.rs", "use crate::b::B; pub struct A;"),
+        ("b.rs", "mod below { use crate::c::C; } pub struct B;"),
+        ("c.rs", "mod below; pub struct C;"),
+        ("c/below.rs", "use crate::a::A;"),
+        ("d.rs", "use crate::a::A;"),
+        ("parent.rs", "mod one; mod two; pub use one::One; pub struct Parent(One);"),
+        ("parent/one.rs", "use super::Parent; use super::two::Two; pub struct One;"),
+        ("parent/two.rs", "use super::{One, Parent}; pub struct Two;"),
+    ]);
+    let uses = library.uses();
+    let found: Vec<Vec<&str>> = circles(&uses).into_iter().map(|circle| circle.modules.into_iter().collect()).collect();
+    assert_eq!(found, [vec!["crate::a", "crate::b", "crate::c"], vec!["crate::parent::one", "crate::parent::two"]]);
 }

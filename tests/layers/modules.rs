@@ -103,7 +103,7 @@ fn is_within(module: &str, ancestor: &str) -> bool {
     module.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-fn parent(module: &str) -> Option<&str> {
+pub fn parent(module: &str) -> Option<&str> {
     module.rsplit_once("::").map(|(parent, _)| parent)
 }
 
