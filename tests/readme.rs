@@ -1,5 +1,7 @@
-//! What the README shows of Python works as it stands there.
+//! The README's Python client works, and the README of the tests lists every test file.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -24,4 +26,29 @@ fn the_python_client_gets_its_reply() {
 
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "Follow the white rabbit. 🐰\n");
+}
+
+/// The test files in a folder and its subfolders, as the table names them. `peers` and `fuzz` have one row each.
+fn test_files(folder: &Path, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| {
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        match path.is_dir() {
+            true if ["peers", "fuzz"].contains(&name.as_str()) => vec![format!("{name}/")],
+            true => test_files(&path, &format!("{name}/")),
+            false if name.ends_with(".rs") => vec![name],
+            false => vec![],
+        }
+    });
+    files.collect()
+}
+
+#[test]
+fn each_test_file_has_its_row() {
+    let names = include_str!("README.md").lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut rows: Vec<&str> = names.collect();
+    let mut files = test_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), "");
+    rows.sort();
+    files.sort();
+    assert_eq!(rows, files);
 }
