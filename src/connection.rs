@@ -5,6 +5,7 @@
 //! [`exchange`](crate::exchange). Nothing in here waits: a [run](Connection::run) goes as far as it can, and says what it
 //! would have to wait for. Which thread waits, and for how many connections at once, is what concurrency models differ in.
 
+mod budget;
 mod close;
 mod interest;
 mod left_over;
@@ -17,14 +18,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::buffer::Outgoing;
-use crate::exchange::{Event, Stage};
+use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
 
-/// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
-const BYTES_PER_TURN: usize = 256 << 10;
 /// How soon a session that does not move its deadline when it has passed is asked again.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
@@ -137,10 +136,8 @@ const READ_LEN: usize = 64 << 10;
 pub(crate) enum State {
     /// Being opened by us.
     Connecting(Box<Connecting>),
-    /// Its session waits for a request.
-    Receiving,
-    /// Its session has read a request, and the reply is on its way.
-    Responding,
+    /// Its session is called with what comes.
+    Served(Served),
     /// The session is done; what it left in the output is being sent.
     Draining(Box<Draining>),
     /// Our side has ended; input is dropped until the peer ends its own.
@@ -149,12 +146,21 @@ pub(crate) enum State {
     Closed,
 }
 
+/// What a served connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// A request.
+    Receiving,
+    /// Its reply, or for the peer to take what was sent before.
+    Responding,
+}
+
 impl State {
     fn stage(&self) -> Stage {
         match self {
             State::Connecting(_) => Stage::Connecting,
-            State::Receiving => Stage::Receiving,
-            State::Responding => Stage::Responding,
+            State::Served(Served::Receiving) => Stage::Receiving,
+            State::Served(Served::Responding) => Stage::Responding,
             State::Draining(_) => Stage::Draining,
             State::Lingering(_) => Stage::Lingering,
             State::Closed => Stage::Closed,
@@ -182,8 +188,18 @@ pub(crate) enum Outcome {
 }
 
 impl<S, T> Connection<S, T> {
-    pub fn new(stream: S, session: T, peer: Peer, state: State) -> Self {
-        let is_open = !matches!(state, State::Connecting(_));
+    /// A connection that was accepted.
+    pub fn accepted(stream: S, session: T, peer: Peer) -> Self {
+        Connection::new(stream, session, peer, State::Served(Served::Receiving))
+    }
+
+    /// A connection that is being opened.
+    pub fn opening(stream: S, session: T, peer: Peer, connecting: Connecting) -> Self {
+        Connection::new(stream, session, peer, State::Connecting(Box::new(connecting)))
+    }
+
+    fn new(stream: S, session: T, peer: Peer, state: State) -> Self {
+        let is_open = matches!(state, State::Served(_));
         Connection {
             stream,
             session,
@@ -235,18 +251,20 @@ impl<S, T> Connection<S, T> {
         to
     }
 
-    /// Lets `event` happen to a connection that is served.
-    #[inline]
+    /// Lets `event` happen to a connection that is served. An event that has no row passes it by.
+    #[inline(always)]
     fn pass(&mut self, event: Event) -> Stage {
         let from = self.state.stage();
-        if crate::exchange::next(from, event).is_none() {
+        if exchange::next(from, event).is_none() {
             return from;
         }
         let to = self.leads(from, event);
-        match to {
-            Stage::Receiving => self.state = State::Receiving,
-            Stage::Responding => self.state = State::Responding,
-            Stage::Connecting | Stage::Draining | Stage::Lingering | Stage::Closed => {}
+        if let State::Served(served) = &mut self.state {
+            match to {
+                Stage::Receiving => *served = Served::Receiving,
+                Stage::Responding => *served = Served::Responding,
+                Stage::Connecting | Stage::Draining | Stage::Lingering | Stage::Closed => {}
+            }
         }
         to
     }
@@ -276,12 +294,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        if matches!(self.state, State::Receiving | State::Responding) {
-            return self.serve(turn);
-        }
         match mem::replace(&mut self.state, State::Closed) {
+            State::Served(served) => {
+                self.state = State::Served(served);
+                self.serve(turn)
+            }
             State::Connecting(connecting) => self.finish_connecting(connecting, turn),
-            State::Receiving | State::Responding => self.serve(turn),
             State::Draining(draining) => self.drain(draining, turn),
             State::Lingering(lingering) => self.linger(lingering, turn),
             State::Closed => Outcome::Close(End::Panicked),
@@ -293,7 +311,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             match self.stream.connected() {
                 Ok(true) => {
                     self.leads(Stage::Connecting, Event::Connected);
-                    self.state = State::Receiving;
+                    self.state = State::Served(Served::Receiving);
                     self.writable = true;
                     return self.serve(turn);
                 }
@@ -321,7 +339,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Connecting(connecting) => Some(connecting.until),
-            State::Receiving | State::Responding => {
+            State::Served(_) => {
                 let deadlines = [self.session_deadline(), self.left_over.write_deadline(), self.idle_until];
                 deadlines.into_iter().flatten().min()
             }

@@ -3,6 +3,7 @@
 //! [`MessageReader`] takes it apart as bytes come in and is the state machine to study; [`table`] lists its transitions;
 //! [`write_message`] puts a message together.
 
+mod byteorder;
 pub mod encoding;
 pub mod header;
 mod json;
@@ -12,9 +13,10 @@ pub mod table;
 use std::fmt;
 
 use crate::buffer::Tail;
+pub use byteorder::ByteOrder;
 pub use encoding::Encoding;
 pub(crate) use header::content_type;
-pub use header::{ByteOrder, ContentEncoding, ContentType, Jsonheader};
+pub use header::{ContentEncoding, ContentType, Jsonheader};
 pub use json::JsonError;
 pub(crate) use json::{Field, fields, write_string};
 pub use reader::{Message, MessageReader, Position};

@@ -24,7 +24,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{self, Connecting, Connection, Outcome, Scratch, State, Turn, log_stop};
+use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, log_stop};
 use crate::panics::{self, Caught};
 use crate::selector::{self, Event, Interest, Readiness, Selector, Stream, TcpListener};
 use crate::session::{Connect, End, Peer, Role, Service};
@@ -406,8 +406,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             match self.selector.connect(peer.addr) {
                 Ok(stream) => {
                     let until = self.now + self.config.connection.connect_timeout;
-                    let state = State::Connecting(Box::new(Connecting { until, others }));
-                    let id = self.slots.insert(Connection::new(stream, session, peer, state), false);
+                    let connection = Connection::opening(stream, session, peer, Connecting { until, others });
+                    let id = self.slots.insert(connection, false);
                     return self.run_connection(id);
                 }
                 Err(error) => {

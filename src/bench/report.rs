@@ -2,8 +2,9 @@
 
 pub mod csv;
 pub mod document;
+pub mod escape;
 pub mod grid;
-pub mod html;
+mod html;
 pub mod markdown;
 pub mod objectives;
 pub mod plot;

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, Read};
 use std::mem;
 use std::os::unix::fs::FileExt;
 
-use super::{Output, Rest};
+use super::Rest;
 
 /// What waits to be sent, in order: bytes, and after them whatever a [session](crate::session::Session) has appended that
 /// need not be in memory. A gigabyte that is on the disk takes no gigabyte here. Owns no heap memory while it is empty.
@@ -36,11 +36,6 @@ pub(crate) enum Front<'a> {
 }
 
 impl Outgoing {
-    /// An output that appends to it, and is full from `high_water` bytes on.
-    pub fn output(&mut self, high_water: usize) -> Output<'_> {
-        Output::new(self, high_water)
-    }
-
     /// How many bytes wait, as far as they can be counted.
     pub fn len(&self) -> usize {
         match self.chunks.is_empty() {

@@ -18,6 +18,13 @@ pub struct Output<'a> {
     high_water: usize,
 }
 
+impl Outgoing {
+    /// An output that appends to it, and is full from `high_water` bytes on.
+    pub fn output(&mut self, high_water: usize) -> Output<'_> {
+        Output::new(self, high_water)
+    }
+}
+
 impl<'a> Output<'a> {
     /// An output that appends to `queue`, and is full from `high_water` bytes on.
     pub fn new(queue: &'a mut Outgoing, high_water: usize) -> Self {
@@ -95,6 +102,11 @@ impl<'a> Output<'a> {
     /// Takes what is left when `sent` bytes have gone: out of the queue, and off what was lent.
     pub(crate) fn take_rest(&mut self, sent: usize) -> Outgoing {
         self.queue.take_rest(std::mem::take(&mut self.lent), sent)
+    }
+
+    /// Whether there is more than [`parts`](Self::parts) shows.
+    pub(crate) fn has_chunks(&self) -> bool {
+        self.queue.has_chunks()
     }
 
     /// What to send first, in order: bytes of the queue, then what was lent.

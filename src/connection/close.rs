@@ -3,8 +3,9 @@
 use std::mem;
 use std::time::Instant;
 
+use super::budget::BYTES_PER_TURN;
 use super::transfer::Received;
-use super::{BYTES_PER_TURN, Config, Connection, InputEnd, Outcome, State, Turn};
+use super::{Config, Connection, InputEnd, Outcome, State, Turn};
 use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
@@ -43,9 +44,7 @@ impl<S, T> Connection<S, T> {
         match mem::replace(&mut self.state, State::Closed) {
             State::Draining(draining) if !self.left_over.has_output() => draining.end,
             State::Lingering(lingering) => lingering.end,
-            State::Connecting(_) | State::Receiving | State::Responding | State::Draining(_) | State::Closed => {
-                End::Cut
-            }
+            State::Connecting(_) | State::Served(_) | State::Draining(_) | State::Closed => End::Cut,
         }
     }
 }

@@ -3,32 +3,13 @@
 use std::io;
 use std::mem;
 
+use super::budget::Budget;
 use super::interest::Needs;
 use super::transfer::Received;
-use super::{BYTES_PER_TURN, Connection, InputEnd, Outcome, Turn};
+use super::{Connection, InputEnd, Outcome, Turn};
 use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
-
-/// Most messages that a session may begin before it's another's turn.
-const MESSAGES_PER_TURN: u32 = 256;
-
-/// What a connection may still take of its turn.
-#[derive(Debug)]
-pub(super) struct Budget {
-    /// Bytes to read.
-    pub readable: usize,
-    /// Bytes to send with more to come.
-    pub sendable: usize,
-    /// Messages that the session may begin.
-    pub messages: u32,
-}
-
-impl Budget {
-    pub fn new() -> Self {
-        Budget { readable: BYTES_PER_TURN, sendable: BYTES_PER_TURN, messages: MESSAGES_PER_TURN }
-    }
-}
 
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Lets the session work on what there is, and the stream take what the session makes of it.
@@ -43,14 +24,16 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut budget = Budget::new();
         loop {
             // What is left over goes out first, since the session may wait for the room.
-            let sent = self.flush(turn)?;
-            self.has_sent(sent, &mut budget, turn);
-            if self.can_send() {
-                return Ok(Outcome::Yield);
-            }
-            if self.write_is_overdue(turn) {
-                let stage = self.state.stage();
-                return Ok(self.close(stage, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout)));
+            if self.left_over.has_output() {
+                let sent = self.flush(turn)?;
+                self.has_sent(sent, &mut budget, turn);
+                if self.can_send() {
+                    return Ok(Outcome::Yield);
+                }
+                if self.write_is_overdue(turn) {
+                    let stage = self.state.stage();
+                    return Ok(self.close(stage, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout)));
+                }
             }
             self.end_output_if_due()?;
 
@@ -75,7 +58,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.knows_stop = turn.stopping;
             let output_before = self.left_over.output_len();
             let called = self.call_session(len, &mut budget, turn)?;
-            if called.made_output || called.result.as_ref().is_ok_and(|&progress| progress == Progress::Working) {
+            if called.has_begun_reply() {
                 self.pass(Event::RequestRead);
             }
             match called.result {
@@ -142,10 +125,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return self.finish(Event::Stopped, End::Stopped, self.lingers(), turn);
             }
         }
-        if needs.reads() {
+        let reads = needs.reads();
+        if reads {
             self.pass(Event::OutputSent);
         }
-        if is_idle && needs.reads() && !needs.has_output {
+        if is_idle && reads && !needs.has_output {
             let timeout = turn.config.idle_timeout;
             if turn.now >= *self.idle_until.get_or_insert_with(|| turn.now + timeout) {
                 return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn);

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
-use super::serve::Budget;
-use super::{BYTES_PER_TURN, Connection, InputEnd, OutputEnd, Scratch, Turn};
+use super::budget::{BYTES_PER_TURN, Budget};
+use super::{Connection, InputEnd, OutputEnd, Scratch, Turn};
 use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
@@ -23,6 +23,13 @@ pub(super) struct Called {
     pub made_output: bool,
     /// Bytes that were sent at once.
     pub sent: usize,
+}
+
+impl Called {
+    /// Whether the session has read a request: it replies, or works on it.
+    pub fn has_begun_reply(&self) -> bool {
+        self.made_output || matches!(self.result, Ok(Progress::Working))
+    }
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
@@ -53,7 +60,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             None => (fresh, &mut scratch.output),
         };
         let queue = if has_ended { nowhere.insert(Outgoing::default()) } else { queue };
-        let len_before = queue.len();
+        let len_before = if shares { 0 } else { queue.len() };
         // It is asked for its name, and then written to, while the session's view of it all is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local_addr = || stream.borrow().local_addr();
@@ -74,14 +81,15 @@ impl<S: Stream, T: Session> Connection<S, T> {
         budget.messages = io.messages_left;
         self.ignores_input = io.ignores_input;
         let (used, ends_output) = (io.input.used(), io.ends_output);
-        let made_output = !has_ended && io.output.len() > len_before;
 
         let mut sent = Ok(0);
+        let mut made_output = false;
         if has_ended {
             log::trace!("Dropped {} bytes to {}: our sending side has ended", io.output.len(), self.peer);
         } else if shares {
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();
+            made_output = len > 0 || io.output.has_chunks();
             // Write before asking for writability: most replies fit into the socket's buffer, and that saves two system
             // calls.
             if len > 0 && self.writable {
@@ -98,6 +106,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         } else {
             // What was lent is about to go.
             io.output.keep_lent();
+            made_output = io.output.len() > len_before;
         }
 
         if !appended {
@@ -252,7 +261,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::connection::{Config, State};
+    use crate::connection::Config;
     use crate::session::{Peer, no_waker};
 
     /// A stream of which each call is interrupted at first.
@@ -312,7 +321,7 @@ mod tests {
     fn a_call_that_is_interrupted_is_made_again() {
         let peer = Peer::accepted(([127, 0, 0, 1], 1).into());
         let stream = Interrupted { calls: 0, written: Vec::new() };
-        let mut connection = Connection::new(stream, Mirror, peer, State::Receiving);
+        let mut connection = Connection::accepted(stream, Mirror, peer);
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
         assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
         let config = &Config::default();

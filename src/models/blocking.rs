@@ -12,7 +12,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::orders::wait;
-use crate::connection::{Config, Connection, Outcome, Scratch, State, TICK, Turn};
+use crate::connection::{Config, Connection, Outcome, Scratch, TICK, Turn};
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
@@ -66,7 +66,7 @@ pub(super) fn serve<V: Service>(
             return stream.reset_on_close();
         }
     };
-    let mut connection = Connection::new(stream, session, peer, State::Receiving);
+    let mut connection = Connection::accepted(stream, session, peer);
     let end = match panics::catch(|| run_to_the_end(&mut connection, config, scratch, interrupt)) {
         Ok(end) => end,
         Err(panic) => {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::id::{ConnectionId, Watched};
 use super::{Concerned, Reactor};
-use crate::connection::{Connection, State};
+use crate::connection::Connection;
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service};
 
@@ -235,7 +235,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let session = self.service.accept(&peer);
         match mem::replace(&mut self.concerned, Concerned::Nobody) {
             Concerned::Newcomer { stream, .. } => {
-                let connection = Connection::new(stream, session, peer, State::Receiving);
+                let connection = Connection::accepted(stream, session, peer);
                 Some(self.slots.insert(connection, is_refused))
             }
             Concerned::Nobody | Concerned::Connection(_) => None,

@@ -6,11 +6,11 @@ use std::iter;
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
 use super::document::Document;
+use super::escape::escaped;
 use super::grid::{Grid, Mark};
 use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
 use super::section::{DOUBT, Section};
-use super::words::plain;
 
 /// A report as a page.
 pub fn html(all: &[Results]) -> String {
@@ -31,24 +31,6 @@ pub fn html(all: &[Results]) -> String {
     page.push_str(READING);
     page.push_str("</main>\n</body>\n</html>\n");
     page
-}
-
-/// Text as it stands in XML, in an element or a quoted attribute.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // No characters of XML.
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn header(page: &mut String, document: &Document, summary: &Summary<'_>) {

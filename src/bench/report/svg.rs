@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
+use super::escape::escaped;
 use super::grid::Grid;
-use super::html::escaped;
 use super::plot::{Drawing, STYLE, WIDTH, text};
 use super::plotted::{self, Plotted};
 use super::words;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 use std::mem;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -378,4 +379,10 @@ impl Link {
         };
         (readiness.readable || readiness.writable).then_some(Event { token, readiness })
     }
+}
+
+/// Where the client on link `id` comes from.
+pub(super) fn client_addr(id: usize) -> SocketAddr {
+    let [.., a, b, c] = (id as u64).to_be_bytes();
+    SocketAddr::from(([10, a, b, c], 40_000))
 }

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SimNet;
-use super::link::Link;
-use super::world::client_addr;
+use super::link::{Link, client_addr};
 use crate::selector::Interest;
 
 /// A peer of the program under test. Clones are the same peer.

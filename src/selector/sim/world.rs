@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::link::{Link, Opening};
+use super::link::{Link, Opening, client_addr};
 use super::{Counts, SimNet, SimPeer};
 use crate::selector::{Event, Readiness, Token};
 
@@ -237,12 +237,6 @@ impl Backlog {
         let token = self.token.filter(|_| self.is_open && !self.waiting.is_empty())?;
         Some(Event { token, readiness: Readiness { readable: true, ..Readiness::default() } })
     }
-}
-
-/// Where the client on link `id` comes from.
-pub(super) fn client_addr(id: usize) -> SocketAddr {
-    let [.., a, b, c] = (id as u64).to_be_bytes();
-    SocketAddr::from(([10, a, b, c], 40_000))
 }
 
 /// SplitMix64: small, and good enough for choices.

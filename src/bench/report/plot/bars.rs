@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::axis::Axis;
 use super::lines::Dot;
 use super::svg::{COLOURS, Drawing, NAME_MAX, cut, grid_line, text};
-use crate::bench::report::html::escaped;
+use crate::bench::report::escape::escaped;
 
 /// Bars, one for each server, of a single value each.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::axis::{Axis, PLOT_WIDTH};
 use super::svg::{
     COLOURS, Drawing, LEFT, MARK, NAME_MAX, WIDTH, cut, dashes, grid_line, shape, text, text_width, upright,
 };
-use crate::bench::report::html::escaped;
+use crate::bench::report::escape::escaped;
 
 /// Lines, one for each server.
 #[derive(Debug)]

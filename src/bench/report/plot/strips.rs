@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::axis::{Axis, nice_step};
 use super::svg::{COLOURS, Drawing, LEFT, WIDTH, cut, grid_line, text, text_width, upright};
-use crate::bench::report::html::escaped;
+use crate::bench::report::escape::escaped;
 use crate::bench::report::words::Unit;
 
 /// Latency in the course of time: a strip for each server, with the rounds one after the other.

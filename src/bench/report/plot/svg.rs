@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::bench::report::html::escaped;
+use crate::bench::report::escape::escaped;
 
 /// A plot as it's drawn: elements of SVG on a ground that is [`WIDTH`] wide.
 #[derive(Debug)]
