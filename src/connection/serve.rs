@@ -6,7 +6,7 @@ use std::mem;
 use super::budget::Budget;
 use super::interest::Needs;
 use super::transfer::Received;
-use super::{Connection, InputEnd, Outcome, Turn};
+use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
 use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
@@ -75,7 +75,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 self.progress = Progress::NeedRoom;
             }
             // How nearly every run ends: all that came is used, and all that was made of it is sent.
-            if self.progress == Progress::NeedInput && !self.readable && !self.left_over.has_output() {
+            let is_done = self.progress == Progress::NeedInput && !self.readable && !self.left_over.has_output();
+            if is_done && self.output_end != OutputEnd::Wanted {
                 return Ok(self.wait(turn));
             }
             if self.progress == Progress::Yield {

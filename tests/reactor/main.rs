@@ -16,4 +16,5 @@ mod slots;
 mod stopping;
 mod support;
 mod timeouts;
+mod wishes;
 mod working;

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Instant;
 
 use multiconn::buffer::Output;
-use multiconn::connection;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer};
 use multiconn::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};

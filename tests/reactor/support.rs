@@ -11,7 +11,7 @@ use multiconn::protocols::app::{AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
-use multiconn::session::{End, Peer, Service};
+use multiconn::session::{Connect, End, Peer, Service};
 
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -69,6 +69,14 @@ impl<V: Service> Service for Recorder<V> {
     fn reload(&mut self) {
         self.log.borrow_mut().reloads += 1;
         self.service.reload();
+    }
+
+    fn opens_connections(&self) -> bool {
+        self.service.opens_connections()
+    }
+
+    fn next_connect(&mut self) -> Option<Connect<V::Session>> {
+        self.service.next_connect()
     }
 }
 
