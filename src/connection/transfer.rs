@@ -85,7 +85,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = Ok(0);
         let mut made_output = false;
         if has_ended {
-            log::trace!("Dropped {} bytes to {}: our sending side has ended", io.output.len(), self.peer);
+            if !io.output.is_empty() {
+                log::trace!("Dropped {} bytes to {}: our sending side has ended", io.output.len(), self.peer);
+            }
         } else if shares {
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();

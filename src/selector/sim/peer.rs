@@ -117,9 +117,6 @@ impl SimPeer {
                 link.answered = link.received.len();
                 answers = link.answers.take();
             }
-            if link.follows_end() {
-                link.end();
-            }
         });
         // Called while nothing is borrowed, since it may well look at the network.
         if let Some(mut answer) = answers {
@@ -131,6 +128,11 @@ impl SimPeer {
                 }
             });
         }
+        self.change(|link, _| {
+            if link.follows_end() {
+                link.end();
+            }
+        });
     }
 }
 
