@@ -10,6 +10,7 @@ mod demo;
 mod descriptors;
 mod download;
 mod failure;
+pub mod front;
 mod log;
 mod model;
 mod options;

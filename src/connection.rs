@@ -294,11 +294,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        if let State::Served(_) = self.state {
+            return self.serve(turn);
+        }
         match mem::replace(&mut self.state, State::Closed) {
-            State::Served(served) => {
-                self.state = State::Served(served);
-                self.serve(turn)
-            }
+            State::Served(_) => self.serve(turn),
             State::Connecting(connecting) => self.finish_connecting(connecting, turn),
             State::Draining(draining) => self.drain(draining, turn),
             State::Lingering(lingering) => self.linger(lingering, turn),
@@ -339,14 +339,16 @@ impl<S: Stream, T: Session> Connection<S, T> {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Connecting(connecting) => Some(connecting.until),
-            State::Served(_) => {
-                let deadlines = [self.session_deadline(), self.left_over.write_deadline(), self.idle_until];
-                deadlines.into_iter().flatten().min()
-            }
+            State::Served(_) => self.served_deadline(),
             State::Draining(_) => self.left_over.write_deadline(),
             State::Lingering(lingering) => Some(lingering.until),
             State::Closed => None,
         }
+    }
+
+    /// The same of a connection that is served.
+    fn served_deadline(&self) -> Option<Instant> {
+        earlier(earlier(self.session_deadline(), self.left_over.write_deadline()), self.idle_until)
     }
 
     fn session_deadline(&self) -> Option<Instant> {
@@ -355,5 +357,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
             Progress::NeedRoom | Progress::Yield | Progress::Finished => None,
         }
+    }
+}
+
+/// The earlier of two deadlines, of which there may be one or none.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
     }
 }

@@ -80,6 +80,8 @@ pub mod bench;
 pub mod buffer;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub use cli::front;
 pub mod client;
 pub mod connection;
 pub mod exchange;
@@ -89,6 +91,7 @@ pub mod message;
 #[cfg(feature = "models")]
 pub mod models;
 mod panics;
+mod places;
 #[cfg(feature = "models")]
 pub mod programs;
 pub mod protocols;

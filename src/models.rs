@@ -37,7 +37,6 @@ mod blocking;
 mod fork;
 mod listen;
 mod orders;
-mod places;
 mod poll;
 mod pool;
 mod reactor;

@@ -25,6 +25,7 @@ use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::buffer::Tail;
+use crate::places::Places;
 use crate::protocols::command::{News, Program, Runner, Running, StartError};
 use crate::sys::{PollFd, poll};
 use exit::Exit;
@@ -45,21 +46,21 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Dropping it waits until those that were killed are gone.
 #[derive(Debug)]
 pub struct Processes {
-    permits: Arc<Permits>,
+    places: Places,
+    /// The process that has made this; a forked one has a copy.
+    owner: u32,
 }
 
 impl Processes {
     /// Runs up to `max` programs at once.
     pub fn new(max: usize) -> Self {
-        Processes {
-            permits: Arc::new(Permits { max, taken: Mutex::new(0), freed: Condvar::new(), owner: std::process::id() }),
-        }
+        Processes { places: Places::new(max), owner: std::process::id() }
     }
 }
 
 impl Runner for Processes {
     fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError> {
-        let permit = Permits::take(&self.permits).ok_or(StartError::TooMany)?;
+        let place = self.places.take().ok_or(StartError::TooMany)?;
         let mut command = Command::new(&program.path);
         command
             .args(&program.args)
@@ -68,12 +69,12 @@ impl Runner for Processes {
             .current_dir("/")
             .stdin(Stdio::null())
             .process_group(0);
-        let process = Process { monitor: Arc::default(), permits: Arc::clone(&self.permits) };
+        let process = Process { monitor: Arc::default(), places: self.places.clone(), owner: self.owner };
         let monitor = Arc::clone(&process.monitor);
         let work = move || {
             let end = run(command, &monitor, &waker);
-            // First the permit, so that a session that learns of the end can start another program.
-            drop(permit);
+            // First the place, so that a session that learns of the end can start another program.
+            drop(place);
             monitor.lock().end = Some(end);
             waker.wake();
         };
@@ -87,7 +88,7 @@ impl Runner for Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        self.permits.wait_for_all();
+        wait_for_all(&self.places);
     }
 }
 
@@ -95,7 +96,8 @@ impl Drop for Processes {
 #[derive(Debug)]
 struct Process {
     monitor: Arc<Monitor>,
-    permits: Arc<Permits>,
+    places: Places,
+    owner: u32,
 }
 
 /// What a program's session and its thread both have.
@@ -143,9 +145,9 @@ impl Drop for Process {
         state.kill();
         drop(state);
         self.monitor.taken.notify_one();
-        if self.permits.owner != std::process::id() {
+        if self.owner != std::process::id() {
             // This is the only connection of a forked process, which ends with it, and its threads with that.
-            self.permits.wait_for_all();
+            wait_for_all(&self.places);
         }
     }
 }
@@ -258,45 +260,11 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Wak
     Ok(())
 }
 
-/// How many programs may run at once, and do.
-#[derive(Debug)]
-struct Permits {
-    max: usize,
-    taken: Mutex<usize>,
-    freed: Condvar,
-    /// The process that has made this; a forked one has a copy.
-    owner: u32,
-}
-
-/// The permit of one program, given back when this is dropped.
-struct Permit(Arc<Permits>);
-
-impl Permits {
-    fn take(permits: &Arc<Permits>) -> Option<Permit> {
-        let mut taken = permits.lock();
-        (*taken < permits.max).then(|| {
-            *taken += 1;
-            Permit(Arc::clone(permits))
-        })
-    }
-
-    fn wait_for_all(&self) {
-        let waited = self.freed.wait_timeout_while(self.lock(), GRACE, |taken| *taken > 0);
-        let (taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if *taken > 0 {
-            log::warn!("{} programs that were killed have not ended", *taken);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        *self.0.lock() -= 1;
-        self.0.freed.notify_all();
+/// Waits for programs that were killed.
+fn wait_for_all(places: &Places) {
+    let left = places.wait_until_free(GRACE);
+    if left > 0 {
+        log::warn!("{left} programs that were killed have not ended");
     }
 }
 
@@ -354,13 +322,13 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_is_back_when_its_program_is_gone() {
+    fn a_place_is_free_when_its_program_is_gone() {
         let processes = Processes::new(1);
         let start = || processes.start(&shell("exec sleep 1000"), Waker::noop().clone());
         let running = start().unwrap();
         assert!(matches!(start(), Err(StartError::TooMany)));
         drop(running);
-        processes.permits.wait_for_all();
+        wait_for_all(&processes.places);
         assert!(start().is_ok());
     }
 

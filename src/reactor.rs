@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, log_stop};
 use crate::panics::{self, Caught};
+use crate::places::Place;
 use crate::selector::{self, Event, Interest, Readiness, Selector, Stream, TcpListener};
 use crate::session::{Connect, End, Peer, Role, Service};
 use accept::Accepting;
@@ -83,8 +84,10 @@ pub struct Reactor<S: Selector, V: Service> {
     opens_connections: bool,
     /// Connections that have something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
-    /// The connection that would be concerned if session or service panicked now.
-    concerned: Concerned<S::Stream>,
+    /// The connection that the session, or the service, is being called for.
+    concerned: Option<ConnectionId>,
+    /// The same where it was just accepted, and is in no slot yet.
+    newcomer: Option<Newcomer<S::Stream>>,
     timers: Timers,
     handle: Handle,
     inbox: Arc<Inbox>,
@@ -95,17 +98,14 @@ pub struct Reactor<S: Selector, V: Service> {
     now: Instant,
 }
 
-/// The connection that session or service is being called for.
+/// A connection that has just been accepted, to be served or refused.
 #[derive(Debug)]
-enum Concerned<S> {
-    Nobody,
-    /// It has just been accepted, to be served or refused, and is in no slot yet.
-    Newcomer {
-        stream: S,
-        peer: Peer,
-        is_refused: bool,
-    },
-    Connection(ConnectionId),
+struct Newcomer<S> {
+    stream: S,
+    peer: Peer,
+    /// None where there was none left even for refusing it.
+    place: Option<Place>,
+    is_refused: bool,
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {
@@ -121,13 +121,14 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             spin: Spin::new(config.spin),
             opens_connections: service.opens_connections(),
             service,
+            accepting: Accepting::new(config.connections_max),
             config,
             slots: Slots::default(),
             opened: 0,
-            accepting: Accepting::default(),
             one_too_many: None,
             runnable: VecDeque::new(),
-            concerned: Concerned::Nobody,
+            concerned: None,
+            newcomer: None,
             timers: Timers::default(),
             stopping: None,
             scratch: Scratch::default(),
@@ -230,22 +231,20 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         while let Some(panic) = caught {
             // What a call leaves in there is another connection's next.
             self.scratch = Scratch::default();
-            caught = panics::catch(|| match mem::replace(&mut self.concerned, Concerned::Nobody) {
-                Concerned::Nobody => log::error!("The service panicked: {panic}"),
-                Concerned::Newcomer { mut stream, peer, is_refused } => {
-                    log::error!("The service panicked when it accepted {peer}: {panic}");
-                    stream.reset_on_close();
-                    drop(stream);
-                    self.accepting.connection_closed(&mut self.selector, is_refused, self.now);
+            caught = panics::catch(|| {
+                if let Some(mut newcomer) = self.newcomer.take() {
+                    log::error!("The service panicked when it accepted {}: {panic}", newcomer.peer);
+                    newcomer.stream.reset_on_close();
+                    drop(newcomer);
+                    return self.accepting.connection_closed(&mut self.selector, self.now);
                 }
-                Concerned::Connection(id) => {
-                    let Some(slot) = self.slots.get_mut(id) else {
-                        return log::error!("The service panicked when a connection had ended: {panic}");
-                    };
-                    log::error!("The session of {} panicked: {panic}", slot.connection.name());
-                    slot.connection.stream.reset_on_close();
-                    self.close(id, End::Panicked);
-                }
+                let id = self.concerned.take();
+                let Some((id, slot)) = id.and_then(|id| Some((id, self.slots.get_mut(id)?))) else {
+                    return log::error!("The service panicked: {panic}");
+                };
+                log::error!("The session of {} panicked: {panic}", slot.connection.name());
+                slot.connection.stream.reset_on_close();
+                self.close(id, End::Panicked);
             })
             .err();
         }
@@ -327,7 +326,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            self.concerned = Concerned::Connection(id);
+            self.concerned = Some(id);
             let Some(slot) = self.slots.get_mut(id) else { continue };
             match slot.timer_went_off(when, self.now) {
                 Alarm::Due => self.run_connection(id),
@@ -339,7 +338,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             let slots = &mut self.slots;
             self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
         }
-        self.concerned = Concerned::Nobody;
+        self.concerned = None;
     }
 
     /// Opens the connections that the service wants.
@@ -355,7 +354,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn run_connection(&mut self, id: ConnectionId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.dequeued();
-        self.concerned = Concerned::Connection(id);
+        self.concerned = Some(id);
         let outcome = slot.connection.run(&mut Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
@@ -407,7 +406,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 Ok(stream) => {
                     let until = self.now + self.config.connection.connect_timeout;
                     let connection = Connection::opening(stream, session, peer, Connecting { until, others });
-                    let id = self.slots.insert(connection, false);
+                    let id = self.slots.insert(connection, None, false);
                     return self.run_connection(id);
                 }
                 Err(error) => {
@@ -434,11 +433,12 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Closes a connection. All that concerns other connections is done before the service is called.
     fn close(&mut self, id: ConnectionId, end: End) {
         let Some(slot) = self.slots.remove(id) else { return };
-        let (token, connection) = (id.token(), slot.connection);
+        let connection = slot.connection;
         log::info!("Closing {}: {end}", connection.name());
-        self.selector.close(connection.stream, token);
+        self.selector.close(connection.stream, id.token());
+        drop(slot.place);
         if connection.peer.role == Role::Accepted {
-            self.accepting.connection_closed(&mut self.selector, slot.is_refused, self.now);
+            self.accepting.connection_closed(&mut self.selector, self.now);
         }
         self.service.ended(connection.session, &connection.peer, end);
     }

@@ -40,6 +40,14 @@ pub fn start(verbosity: Verbosity, default: LevelFilter) {
     }
 }
 
+/// The same with what the crate says that uses this one, and all others that it uses.
+pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
+    match verbosity.level() {
+        None => start(verbosity, default),
+        Some(level) => Builder::new().filter_level(level).init(),
+    }
+}
+
 /// Logs to standard output as a transcript: what happens, and on which side, which is told by the thread's name.
 pub fn start_transcript(verbosity: Verbosity) {
     ours(verbosity.level().unwrap_or(LevelFilter::Debug))

@@ -7,7 +7,7 @@ mod echo;
 mod fixed;
 mod getfile;
 mod multiply;
-mod run;
+pub(super) mod run;
 mod sink;
 
 use clap::Subcommand;

@@ -18,6 +18,10 @@ pub(super) struct Kept {
 }
 
 impl LeftOver {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub fn has_input(&self) -> bool {
         self.0.as_ref().is_some_and(|kept| !kept.input.is_empty())
     }

@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::interest::Needs;
 use super::transfer::Received;
 use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
-use crate::exchange::Event;
+use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
 
@@ -58,8 +58,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.knows_stop = turn.stopping;
             let output_before = self.left_over.output_len();
             let called = self.call_session(len, &mut budget, turn)?;
-            if called.has_begun_reply() {
-                self.pass(Event::RequestRead);
+            let has_begun_reply = called.has_begun_reply();
+            match called.result {
+                // How nearly every run ends: all that came is used, and all that was made of it is sent.
+                Ok(Progress::NeedInput) if self.is_settled() => {
+                    self.progress = Progress::NeedInput;
+                    if has_begun_reply {
+                        self.reply_in_one_go();
+                    }
+                    return Ok(self.wait(turn));
+                }
+                Ok(_) | Err(_) if has_begun_reply => drop(self.pass(Event::RequestRead)),
+                Ok(_) | Err(_) => {}
             }
             match called.result {
                 Ok(Progress::Finished) => return Ok(self.finish_in_order(turn)),
@@ -74,11 +84,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 // Reading on would let the output grow without bound.
                 self.progress = Progress::NeedRoom;
             }
-            // How nearly every run ends: all that came is used, and all that was made of it is sent.
-            let is_done = self.progress == Progress::NeedInput && !self.readable && !self.left_over.has_output();
-            if is_done && self.output_end != OutputEnd::Wanted {
-                return Ok(self.wait(turn));
-            }
             if self.progress == Progress::Yield {
                 return Ok(Outcome::Yield);
             }
@@ -86,6 +91,20 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 self.pass(Event::OutputFull);
             }
             self.has_sent(called.sent, &mut budget, turn);
+        }
+    }
+
+    /// Whether there is nothing to do for a session that needs input, before some comes.
+    fn is_settled(&self) -> bool {
+        !self.readable && self.left_over.is_empty() && self.output_end != OutputEnd::Wanted
+    }
+
+    /// A request is read, and its reply sent, in one call of the session.
+    fn reply_in_one_go(&mut self) {
+        // One transition there and one back.
+        if log::log_enabled!(log::Level::Trace) || self.state.stage() != Stage::Receiving {
+            self.pass(Event::RequestRead);
+            self.pass(Event::OutputSent);
         }
     }
 
@@ -130,15 +149,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if reads {
             self.pass(Event::OutputSent);
         }
-        if is_idle && reads && !needs.has_output {
-            let timeout = turn.config.idle_timeout;
-            if turn.now >= *self.idle_until.get_or_insert_with(|| turn.now + timeout) {
-                return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn);
-            }
-        } else {
-            self.idle_until = None;
-        }
-        let (interest, deadline) = (needs.interest(), self.deadline());
+        let timeout = turn.config.idle_timeout;
+        self.idle_until = match self.idle_until {
+            _ if !(is_idle && reads) || needs.has_output => None,
+            None => Some(turn.now + timeout),
+            Some(until) if turn.now < until => Some(until),
+            Some(_) => return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn),
+        };
+        let (interest, deadline) = (needs.interest(), self.served_deadline());
         if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
             return self.finish(Event::InputEnded, End::Finished, self.lingers(), turn);

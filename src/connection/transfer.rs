@@ -98,7 +98,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
             }
             let left = match sent {
-                Ok(sent) if sent < io.output.len() => Some(io.output.take_rest(sent)),
+                Ok(sent) if sent < len || io.output.has_chunks() => Some(io.output.take_rest(sent)),
                 Ok(_) | Err(_) => None,
             };
             scratch.output.clear();

@@ -18,11 +18,11 @@ use std::thread;
 
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller};
-use super::places::{Place, Places};
 use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run, no_thread};
 use crate::connection::{self, Scratch};
+use crate::places::{Place, Places};
 use crate::session::Service;
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
@@ -31,7 +31,7 @@ where
 {
     let (queue, callers) = mpsc::channel();
     let work = Work { callers: Mutex::new(callers), busy: AtomicUsize::new(0), stop: StopSignal::new()? };
-    let places = Places::new(config.pool_size, desk.orders.handle().waker().clone());
+    let places = Places::waking(config.pool_size, desk.orders.handle().waker().clone().into());
     let service = SharedService::new(service);
     Ok(Box::new(move || {
         // All workers end within: when it's left, none is there any more.
@@ -88,7 +88,8 @@ impl<V: Service> Crew for Pool<'_, V> {
     }
 
     fn take(&mut self, caller: Caller, _desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
-        let sent = self.queue.send((caller, self.places.take()));
+        let Some(place) = self.places.take() else { return Err((caller, io::Error::other("the queue is full"))) };
+        let sent = self.queue.send((caller, place));
         sent.map_err(|back| (back.0.0, io::Error::other("the workers are gone")))
     }
 

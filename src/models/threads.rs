@@ -15,11 +15,11 @@ use std::thread::{self, Scope};
 
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller};
-use super::places::{Place, Places};
 use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run};
 use crate::connection::{self, Scratch};
+use crate::places::{Place, Places};
 use crate::session::Service;
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
@@ -27,7 +27,7 @@ where
     V: Service<Session: Send> + Send + 'a,
 {
     let service = SharedService::new(service);
-    let places = Places::new(config.threads_max, desk.orders.handle().waker().clone());
+    let places = Places::waking(config.threads_max, desk.orders.handle().waker().clone().into());
     let stop = StopSignal::new()?;
     Ok(Box::new(move || {
         // All threads end within: when it's left, none is there any more.
@@ -53,7 +53,8 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
 
     fn take(&mut self, caller: Caller, _desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
         // Where no thread can be started, its work is dropped; the connection is not.
-        let job = Arc::new(Mutex::new(Some((caller, self.places.take()))));
+        let Some(place) = self.places.take() else { return Err((caller, io::Error::other("all threads are busy"))) };
+        let job = Arc::new(Mutex::new(Some((caller, place))));
         let work = {
             let (job, mut service, limits, stop) = (Arc::clone(&job), self.service.clone(), self.limits, self.stop);
             move || {

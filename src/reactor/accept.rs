@@ -1,15 +1,13 @@
 //! Accepting connections, and waiting when the system, or the limit, lets in no more.
 
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::id::{ConnectionId, Watched};
-use super::{Concerned, Reactor};
+use super::{Newcomer, Reactor};
 use crate::connection::Connection;
+use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service};
 
@@ -27,10 +25,10 @@ pub(super) struct Accepting<L> {
     paused: Option<Instant>,
     /// Whether the log has it already that nothing can be accepted.
     told: bool,
-    /// Connections that are being told that they can't be served.
-    refused: usize,
-    /// Connections that are served: of this reactor, and of those that it shares the limit with.
-    served: Arc<AtomicUsize>,
+    /// For connections that are served: of this reactor, and of those that it shares the limit with.
+    places: Places,
+    /// For connections that are being told that they can't be served.
+    refusals: Places,
 }
 
 #[derive(Debug)]
@@ -40,13 +38,13 @@ struct Listening<L> {
     ready: bool,
 }
 
-impl<L> Default for Accepting<L> {
-    fn default() -> Self {
-        Accepting { listeners: Vec::new(), paused: None, told: false, refused: 0, served: Arc::default() }
-    }
-}
-
 impl<L> Accepting<L> {
+    /// Listeners of a reactor that serves up to `connections_max` connections.
+    pub fn new(connections_max: usize) -> Self {
+        let (places, refusals) = (Places::new(connections_max), Places::new(REFUSALS_MAX));
+        Accepting { listeners: Vec::new(), paused: None, told: false, places, refusals }
+    }
+
     pub fn add<S: Selector<Listener = L>>(&mut self, selector: &mut S, mut listener: L) -> io::Result<()> {
         selector.watch_listener(&mut listener, Watched::listener_token(self.listeners.len()))?;
         self.listeners.push(Listening { listener, ready: true });
@@ -81,28 +79,14 @@ impl<L> Accepting<L> {
 
     /// Counts served connections together with `other`.
     pub fn count_with(&mut self, other: &Accepting<L>) {
-        self.served = Arc::clone(&other.served);
+        self.places = other.places.clone();
     }
 
     /// An accepted connection has closed, which may be what the next one waits for.
-    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, is_refused: bool, now: Instant) {
-        match is_refused {
-            true => self.refused -= 1,
-            false => self.leave_place(),
-        }
+    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant) {
         if self.paused.is_some() {
             self.resume(selector, now);
         }
-    }
-
-    /// Takes a place, if less than `max` are taken.
-    fn take_place(&self, max: usize) -> bool {
-        let more = |taken| (taken < max).then_some(taken + 1);
-        self.served.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn leave_place(&self) {
-        self.served.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn pause<S: Selector<Listener = L>>(&mut self, selector: &mut S, until: Option<Instant>) {
@@ -134,9 +118,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.accepting.resume(&mut self.selector, self.now);
         }
         if let Some((stream, addr)) = self.one_too_many.take() {
-            match self.take_place() {
-                true => self.admit(stream, addr),
-                false => self.refuse_one_too_many(stream, addr),
+            match self.accepting.places.take() {
+                Some(place) => self.admit(stream, addr, place),
+                None => self.refuse_one_too_many(stream, addr),
             }
         }
         for index in 0..self.accepting.listeners.len() {
@@ -150,7 +134,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
-        if self.is_full() && self.accepting.refused >= REFUSALS_MAX {
+        if !self.accepting.places.has_room() && !self.accepting.refusals.has_room() {
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;
         }
@@ -161,9 +145,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         match self.selector.accept(&mut listening.listener) {
             Ok((stream, addr)) => {
                 self.accepting.told = false;
-                match self.take_place() {
-                    true => self.admit(stream, addr),
-                    false => self.one_too_many = Some((stream, addr)),
+                match self.accepting.places.take() {
+                    Some(place) => self.admit(stream, addr, place),
+                    None => self.one_too_many = Some((stream, addr)),
                 }
                 true
             }
@@ -189,24 +173,15 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Whether as many connections as allowed are served.
-    fn is_full(&self) -> bool {
-        self.accepting.served.load(Ordering::Relaxed) >= self.config.connections_max
-    }
-
-    fn take_place(&self) -> bool {
-        self.accepting.take_place(self.config.connections_max)
-    }
-
-    /// Serves a connection that has taken a place.
-    fn admit(&mut self, stream: S::Stream, addr: SocketAddr) {
+    /// Serves a connection in its `place`.
+    fn admit(&mut self, stream: S::Stream, addr: SocketAddr, place: Place) {
         if let Err(why) = self.selector.can_watch(&stream) {
-            self.accepting.leave_place();
+            drop(place);
             return self.refuse(stream, addr, &why, &why);
         }
         let peer = Peer::accepted(addr);
         log::info!("Accepted connection from {peer}");
-        let Some(id) = self.welcome(stream, peer, false) else { return };
+        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), is_refused: false }) else { return };
         self.run_connection(id);
     }
 
@@ -219,10 +194,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
         let peer = Peer::accepted(addr);
         log::warn!("Refused connection from {peer}: {logged}");
-        self.accepting.refused += 1;
+        let place = self.accepting.refusals.take();
         let why = format!("the server is full, {told}; try again later");
-        let Some(id) = self.welcome(stream, peer, true) else { return };
-        self.concerned = Concerned::Connection(id);
+        let Some(id) = self.welcome(Newcomer { stream, peer, place, is_refused: true }) else { return };
+        self.concerned = Some(id);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(&why, &self.config.connection, self.now);
         }
@@ -230,15 +205,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     }
 
     /// Gets a session for a connection, and gives both a slot. If the service panics meanwhile, the connection is not lost.
-    fn welcome(&mut self, stream: S::Stream, peer: Peer, is_refused: bool) -> Option<ConnectionId> {
-        self.concerned = Concerned::Newcomer { stream, peer, is_refused };
+    fn welcome(&mut self, newcomer: Newcomer<S::Stream>) -> Option<ConnectionId> {
+        let peer = newcomer.peer;
+        self.newcomer = Some(newcomer);
         let session = self.service.accept(&peer);
-        match mem::replace(&mut self.concerned, Concerned::Nobody) {
-            Concerned::Newcomer { stream, .. } => {
-                let connection = Connection::accepted(stream, session, peer);
-                Some(self.slots.insert(connection, is_refused))
-            }
-            Concerned::Nobody | Concerned::Connection(_) => None,
-        }
+        let Newcomer { stream, place, is_refused, .. } = self.newcomer.take()?;
+        Some(self.slots.insert(Connection::accepted(stream, session, peer), place, is_refused))
     }
 }

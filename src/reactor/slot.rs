@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::id::ConnectionId;
 use crate::connection::{Connection, TICK};
+use crate::places::Place;
 use crate::selector::{Interest, Stream};
 use crate::session::Session;
 
@@ -15,6 +16,8 @@ pub(super) struct Slot<S, T> {
     pub connection: Connection<S, T>,
     /// Tells it from those that had the slot before.
     pub generation: u32,
+    /// Its place among those that are served, or refused, at once.
+    pub place: Option<Place>,
     /// It's only there to be told that it can't be served.
     pub is_refused: bool,
     /// What we have asked the system to tell us of.
@@ -36,9 +39,9 @@ pub(super) enum Alarm {
 }
 
 impl<S, T> Slot<S, T> {
-    pub fn new(connection: Connection<S, T>, generation: u32, is_refused: bool) -> Self {
+    pub fn new(connection: Connection<S, T>, generation: u32, place: Option<Place>, is_refused: bool) -> Self {
         let interest = Interest::NONE;
-        Slot { connection, generation, is_refused, interest, is_runnable: false, timer: None }
+        Slot { connection, generation, place, is_refused, interest, is_runnable: false, timer: None }
     }
 
     pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut VecDeque<ConnectionId>) {

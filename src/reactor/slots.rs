@@ -5,6 +5,7 @@ use slab::Slab;
 use super::id::ConnectionId;
 use super::slot::Slot;
 use crate::connection::Connection;
+use crate::places::Place;
 
 /// A slab of connections. A slot that is used again has a new generation, so an old id finds nothing in it.
 #[derive(Debug)]
@@ -22,9 +23,9 @@ impl<S, T> Default for Slots<S, T> {
 
 impl<S, T> Slots<S, T> {
     /// Gives a connection a slot and an id.
-    pub fn insert(&mut self, connection: Connection<S, T>, is_refused: bool) -> ConnectionId {
+    pub fn insert(&mut self, connection: Connection<S, T>, place: Option<Place>, is_refused: bool) -> ConnectionId {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
-        let key = self.slab.insert(Slot::new(connection, self.generation, is_refused));
+        let key = self.slab.insert(Slot::new(connection, self.generation, place, is_refused));
         ConnectionId::new(key, self.generation)
     }
 

@@ -1,0 +1,86 @@
+//! A program of one's own around a service: addresses, models, limits, signals and logging as `multiconn serve` has them.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Command, FromArgMatches};
+
+use super::failure::Failure;
+use super::log::{self, Verbosity};
+use super::options::ServerOptions;
+use super::serve::run::run;
+use crate::session::Service;
+
+/// The front of a server program: its name, its port, and what it is.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use multiconn::front::Front;
+/// use multiconn::protocols::echo::EchoService;
+///
+/// fn main() -> ExitCode {
+///     Front::new("my-echo", 7000).about("Sends back what comes").serve(EchoService::default())
+/// }
+/// ```
+///
+/// That is a program with an `ADDRESS…`, `--model`, `--max-connections`, every timeout, `-v` and `--help`, as `multiconn
+/// serve` has them. SIGINT and SIGTERM stop it when what has begun is done, a second one at once; SIGHUP lets the service
+/// [reload](Service::reload). When it listens, it prints `Listening on ADDRESS` to standard output, a line for each.
+#[derive(Clone, Debug)]
+pub struct Front {
+    name: &'static str,
+    port: u16,
+    about: &'static str,
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Front {
+    /// The front of a program of this `name`, which listens on `port` of 127.0.0.1 unless it's told another address.
+    #[must_use]
+    pub fn new(name: &'static str, port: u16) -> Self {
+        Front { name, port, about: "" }
+    }
+
+    /// Says in a line what the program is, for `--help`.
+    #[must_use]
+    pub fn about(self, about: &'static str) -> Self {
+        Front { about, ..self }
+    }
+
+    /// Reads the command line, and serves `service` until it's stopped. Returns the program's exit status: 0 after a stop,
+    /// 1 after a failure, which is reported in a line on standard error. Wrong usage ends the process with status 2.
+    pub fn serve<V: Service<Session: Send> + Send>(self, service: V) -> ExitCode {
+        self.serve_or_fail(|| Ok::<_, Failure>(service))
+    }
+
+    /// The same with a service that has yet to be made, once the command line is understood and logging has begun. Where it
+    /// can't be, the error is reported like any other.
+    pub fn serve_or_fail<V, E>(self, make: impl FnOnce() -> Result<V, E>) -> ExitCode
+    where
+        V: Service<Session: Send> + Send,
+        E: ToString,
+    {
+        let command = Options::augment_args(Command::new(self.name).about(self.about).max_term_width(100));
+        let matches = command.clone().get_matches();
+        let options =
+            Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());
+        log::start_all(options.verbosity, ::log::LevelFilter::Info);
+        let service = make().map_err(|error| Failure::new(error.to_string()));
+        match service.and_then(|service| run(&options.server, self.port, service)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                // Where even this can't be written, the status still tells.
+                let _ = writeln!(io::stderr(), "{}: {failure}", self.name);
+                ExitCode::from(failure.status())
+            }
+        }
+    }
+}

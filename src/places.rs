@@ -1,0 +1,111 @@
+//! A limited number of places: for connections, threads, programs.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+#[cfg(feature = "models")]
+use std::time::Duration;
+
+/// A limited number of places. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Places(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    max: usize,
+    taken: Mutex<usize>,
+    freed: Condvar,
+    /// Woken when the first place becomes free after all were taken.
+    waker: Waker,
+}
+
+/// A place that is taken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Places);
+
+impl Places {
+    /// Places for `max`.
+    pub fn new(max: usize) -> Self {
+        Self::waking(max, Waker::noop().clone())
+    }
+
+    /// The same; `waker` is woken when there is one again after all were taken.
+    pub fn waking(max: usize, waker: Waker) -> Self {
+        Places(Arc::new(Shared { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
+    }
+
+    /// Takes one, if one is left.
+    pub fn take(&self) -> Option<Place> {
+        let mut taken = self.lock();
+        if *taken >= self.0.max {
+            return None;
+        }
+        *taken += 1;
+        Some(Place(self.clone()))
+    }
+
+    /// Whether one is left.
+    pub fn has_room(&self) -> bool {
+        *self.lock() < self.0.max
+    }
+
+    /// How many are taken.
+    #[cfg(feature = "models")]
+    pub fn taken(&self) -> usize {
+        *self.lock()
+    }
+
+    /// Waits until none is taken any more, or `timeout` has passed, and returns how many are taken then.
+    #[cfg(feature = "models")]
+    pub fn wait_until_free(&self, timeout: Duration) -> usize {
+        let waited = self.0.freed.wait_timeout_while(self.lock(), timeout, |taken| *taken > 0);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Place(places) = self;
+        let mut taken = places.lock();
+        let were_all = *taken == places.0.max;
+        *taken -= 1;
+        drop(taken);
+        places.0.freed.notify_all();
+        if were_all {
+            places.0.waker.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_more_are_taken_than_there_are_and_the_first_that_is_free_again_wakes() {
+        let count = Arc::new(Count::default());
+        let places = Places::waking(2, Arc::clone(&count).into());
+        let first = places.take();
+        let second = places.clone().take();
+        assert!(first.is_some() && second.is_some() && places.take().is_none() && !places.has_room());
+        drop(first);
+        assert!(places.has_room());
+        drop(second);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+}
