@@ -4,6 +4,7 @@
 //! [`write_message`] puts a message together.
 
 pub mod encoding;
+mod fast_path;
 pub mod header;
 mod json;
 pub mod reader;
