@@ -1,5 +1,7 @@
 //! The JSON header: reading one, writing one.
 
+use std::io::Write;
+
 use super::{Encoding, Field, Heading, Limits, ProtocolError, fast_path, fields};
 
 /// The order of the bytes in a number.
@@ -217,7 +219,7 @@ pub(super) fn write_jsonheader(out: &mut Vec<u8>, heading: Heading, content_len:
     out.extend_from_slice(b"\", \"content-encoding\": \"");
     out.extend_from_slice(heading.content_encoding.as_bytes());
     out.extend_from_slice(b"\", \"content-length\": ");
-    out.extend_from_slice(itoa::Buffer::new().format(content_len).as_bytes());
+    write!(out, "{content_len}").expect("writing to memory cannot fail");
     if heading.keep_alive {
         out.extend_from_slice(b", \"connection\": \"keep-alive\"");
     }
