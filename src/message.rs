@@ -5,6 +5,7 @@
 
 mod byteorder;
 pub mod encoding;
+mod fast_path;
 pub mod header;
 mod json;
 pub mod reader;

@@ -6,16 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use foldhash::fast::RandomState;
-
 use super::reply::PreparedResult;
 use crate::text::reason;
 
 /// Values by name, and the replies that tell them.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
-    /// The names are our own, so nobody can choose them to collide, and a quick hash will do.
-    entries: HashMap<String, Entry, RandomState>,
+    entries: HashMap<String, Entry>,
 }
 
 #[derive(Clone, Debug)]
