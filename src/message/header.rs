@@ -108,6 +108,7 @@ impl Jsonheader {
     /// # Errors
     /// What is wrong with it, also where its content would be over a limit or in an encoding we don't know: all that can
     /// be said before the content comes.
+    #[doc(alias = "process_jsonheader")]
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Jsonheader, ProtocolError> {
         if let Some(header) = by_heart(bytes, limits) {
             return Ok(header);

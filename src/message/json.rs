@@ -95,7 +95,9 @@ fn write_float(f: &mut fmt::Formatter<'_>, number: f64) -> fmt::Result {
     }
 }
 
-/// The values that the JSON object `text` has for `names`. A key that comes twice has its last value, as in Python.
+/// The values that the JSON object `text` has for `names`: the second half of the tutorial's `_json_decode`.
+///
+/// A key that comes twice has its last value, as in Python.
 pub fn fields<'t, const N: usize>(
     text: &'t str,
     names: [&str; N],
@@ -319,7 +321,8 @@ impl<'t> Visitor<'t> for AnyField {
     }
 }
 
-/// Appends `text` as a JSON string, characters beyond ASCII as themselves.
+/// Appends `text` as a JSON string, characters beyond ASCII as themselves: the tutorial's `_json_encode`.
+#[doc(alias = "_json_encode")]
 pub fn write_string(out: &mut Tail<'_>, text: &str) {
     let needs_escapes = text.bytes().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\' | 0..0x20));
     if !needs_escapes {
