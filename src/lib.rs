@@ -31,14 +31,14 @@
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
 //! | system calls | `sys` | those that need `unsafe`; private, and only there with the feature `models` |
-//! | panics | `panics` | catching a panic, with its place in the source; private |
+//! | panics, places | `panics`, `places` | catching a panic; limited numbers of connections, threads, programs; private |
 //! | programs | `programs` | processes that are run for clients; with the feature `models` |
 //! | selector | [`selector`] | the system as a loop sees it: mio, poll, select, or a simulated network with a clock |
 //! | connection | [`connection`] | a stream and a session, and everything between them; its limits and timeouts |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
 //! | relay | `relay` | bytes from descriptor to descriptor, for tools without a protocol; private, with the feature `cli` |
-//! | tools | [`client`], [`queues`], `bench`, `cli` | clients on the same loop, the kernel's queues, the benchmark, the program |
+//! | tools | [`client`], [`queues`], `bench`, `cli`, `front` | clients on the same loop, the kernel's queues, the benchmark, the program, and the front of a program of your own |
 //!
 //! # A protocol of your own
 //!
@@ -83,7 +83,8 @@
 //! side](session::SessionIo::end_output) and read on, and [learn of a stop](session::SessionIo::is_stopping). A
 //! [`Service`](session::Service) holds what its sessions share, and can [open
 //! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy` and `client` in
-//! `docs/examples` show these.
+//! `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
+//! and signals of `multiconn serve`.
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "What holds, and where".
 
