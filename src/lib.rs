@@ -86,7 +86,7 @@
 //! `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
 //! and signals of `multiconn serve`.
 //!
-//! The invariants of the crate are listed in `docs/architecture.md`, under "What holds, and where".
+//! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
 
 #[cfg(feature = "cli")]
 pub mod bench;
