@@ -13,7 +13,8 @@ pub(crate) use outgoing::{FileRange, Front, Repeat};
 pub use output::Output;
 pub use tail::Tail;
 
-/// Bytes received and not used yet: a slice and a cursor.
+/// Bytes received and not used yet, as a slice and a cursor: a view of the tutorial's `_recv_buffer`.
+#[doc(alias = "_recv_buffer")]
 #[derive(Debug)]
 pub struct Input<'a> {
     bytes: &'a [u8],
@@ -69,7 +70,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Bytes that a call left over. Owns no heap memory while it is empty.
+/// Bytes that a call left over, as the tutorial's `_recv_buffer` does. Owns no heap memory while it is empty.
+#[doc(alias = "_recv_buffer")]
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
     bytes: Vec<u8>,

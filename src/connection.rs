@@ -2,7 +2,7 @@
 //!
 //! What happens between them is in `serve.rs`, what it asks of the system in `interest.rs`, how bytes move in
 //! `transfer.rs`, and the way to the close in `close.rs`. The stages it goes through are those of
-//! [`exchange`](crate::exchange). Nothing in here waits: a [run](Connection::run) goes as far as it can, and says what it
+//! [`exchange`]. Nothing in here waits: `Connection::run` goes as far as it can, and says what it
 //! would have to wait for. Which thread waits, and for how many connections at once, is what concurrency models differ in.
 
 mod budget;

@@ -27,6 +27,9 @@ pub enum Stage {
     /// The session waits for a request, or for the rest of one.
     Receiving,
     /// A request is read, and its reply is being made, or waits for the peer to take what was sent before.
+    ///
+    /// The tutorial's `response_created` keeps this stage from being entered twice.
+    #[doc(alias = "response_created")]
     Responding,
     /// The session is done; what is left of its output is being sent.
     Draining,
@@ -51,7 +54,8 @@ impl Stage {
     }
 
     /// What is asked of the system in this stage: the tutorial's `_set_selector_events_mask`, as a column of the table.
-    /// `Connection::interest` decides among those that have more than one.
+    /// `Needs::interest`, in `src/connection/interest.rs`, decides among those that have more than one.
+    #[doc(alias = "_set_selector_events_mask")]
     pub const fn interest(self) -> &'static str {
         match self {
             Connecting | Draining => "w",

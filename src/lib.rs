@@ -5,24 +5,40 @@
 //! concurrency model is a loop that knows no protocol.** Every protocol runs under every loop, a test needs no network,
 //! and either half can be read alone.
 //!
+//! # A tour
+//!
+//! Two state machines are the heart of it, each a table of rows that is code and documentation at once. [`message`]
+//! takes a framed message apart: protoheader, JSON header, content. [`exchange`] is the life of a connection around that:
+//! it receives, responds, drains, lingers and closes, and asks the system for reading or writing as its stage requires.
+//! `docs/state-machine.md` shows both as diagrams, beside the methods of the tutorial's `Message`; a search in this
+//! documentation for one of these names, such as `process_jsonheader`, finds what replaces it.
+//!
+//! A [`Session`](session::Session) is one connection's protocol. The loop calls it with a
+//! [`SessionIo`](session::SessionIo), and it returns its [`Progress`](session::Progress) or an error.
+//! [`protocols::app`] is the tutorial's application server as a session, [`protocols::echo`] the multi-connection echo.
+//! [`reactor`] is the loop.
+//!
 //! # The layers, in reading order
 //!
-//! Each knows only those above it.
+//! Each uses only those above it.
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
-//! | bytes | [`buffer`] | what has come in and what is to go out, with cursors |
+//! | bytes | [`buffer`] | bytes that have come in and bytes that are to go out, with cursors |
+//! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
 //! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
+//! | exchange | [`exchange`] | the stages of a connection, from connecting to closed, and their interest |
 //! | files | [`folder`] | reading below one folder and nowhere else |
-//! | session | [`session`], [`protocols`] | one connection's protocol, and what makes and shares it |
-//! | system calls | `sys` | the few that need `unsafe`; private, and only there with the feature `models` |
+//! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
+//! | system calls | `sys` | those that need `unsafe`; private, and only there with the feature `models` |
+//! | panics, places | `panics`, `places` | catching a panic; limited numbers of connections, threads, programs; private |
 //! | programs | `programs` | processes that are run for clients; with the feature `models` |
-//! | selector | [`selector`] | what a loop asks of the system: mio, poll, select, or a simulated network with a clock |
-//! | connection | `connection` | a stream and a session, and what happens between them |
+//! | selector | [`selector`] | the system as a loop sees it: mio, poll, select, or a simulated network with a clock |
+//! | connection | [`connection`] | a stream and a session, and everything between them; its limits and timeouts |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
-//! | relay | `relay` | bytes from descriptor to descriptor, for tools that speak no protocol; private, with the feature `cli` |
-//! | tools | [`client`], [`queues`], `bench`, `cli` | clients on the same loop, what netstat shows, what measures the models, and the program |
+//! | relay | `relay` | bytes from descriptor to descriptor, for tools without a protocol; private, with the feature `cli` |
+//! | tools | [`client`], [`queues`], `bench`, `cli`, `front` | clients on the same loop, the kernel's queues, the benchmark, the program, and the front of a program of your own |
 //!
 //! # A protocol of your own
 //!
@@ -37,13 +53,21 @@
 //! impl Session for Shout {
 //!     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
 //!         if !io.output().has_room() {
-//!             return Ok(Progress::NeedRoom); // until the peer has read some of what it was sent
+//!             return Ok(Progress::NeedRoom); // until the peer has read some of its replies
 //!         }
 //!         let capitals = io.input().take_all().to_ascii_uppercase();
 //!         io.output().push(&capitals);
 //!         Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
 //!     }
 //! }
+//!
+//! // A session needs no network to be tested.
+//! use multiconn::session::testing::Harness;
+//!
+//! let mut shout = Harness::new(Shout);
+//! shout.feed(b"hello");
+//! assert_eq!(shout.call(Instant::now()).unwrap(), Progress::NeedInput);
+//! assert_eq!(shout.take_output(), b"HELLO");
 //!
 //! # fn main() -> std::io::Result<()> {
 //! use multiconn::{reactor::{Config, Reactor}, selector::MioSelector, session::Peer};
@@ -55,25 +79,14 @@
 //! # }
 //! ```
 //!
-//! `docs/examples/shout.rs` is the same with lines and a limit.
+//! A session can also be [woken from another thread](session::SessionIo::waker), [end its
+//! side](session::SessionIo::end_output) and read on, and [learn of a stop](session::SessionIo::is_stopping). A
+//! [`Service`](session::Service) holds what its sessions share, and can [open
+//! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy` and `client` in
+//! `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
+//! and signals of `multiconn serve`.
 //!
-//! # What holds
-//!
-//! 1. **One turn** of the reactor is: select, dispatch events, run the runnable, accept others, expire timers. The clock
-//!    is read once a turn and handed down.
-//! 2. **Dispatch cannot fail.** No connection's error ends the loop, or touches another connection.
-//! 3. **Readiness is remembered, interest is masked.** What we ask the system for is changed only where it differs from
-//!    what we asked last. A message that comes whole costs one `recv` and one `send`, and nothing else.
-//! 4. **Every run has a budget** in bytes and messages, so one fast peer starves nobody.
-//! 5. **An idle connection owns no heap memory** beyond its slot in the slab.
-//! 6. **Nothing is allocated because a peer said so.** Memory grows with what was received, under a limit.
-//! 7. **Every wait has a deadline**: the reactor's own, and each of a session that gives one.
-//! 8. **Half-close is input.** A peer that has ended its sending side still gets its reply.
-//! 9. **Accept errors are sorted**: a connection's own are skipped, the process's pause the listener.
-//! 10. **A warm connection serves a message without touching the allocator.**
-//! 11. **No `unsafe`** outside of `sys`, where each call says what makes it safe.
-//!
-//! `docs/architecture.md` tells where each is kept, and what is deliberately absent.
+//! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
 
 #[cfg(feature = "cli")]
 pub mod bench;

@@ -1,6 +1,6 @@
 //! State machines as tables: a row for each transition, written once.
 //!
-//! [`transitions!`](crate::machine::transitions) makes three things of the rows: the function that code asks where an
+//! The macro `transitions!` makes three things of the rows: the function that code asks where an
 //! event leads, the table that tests and people read, and, from that, diagram and text for the documentation. What is no
 //! row is no transition, and a pair of state and event that had two rows would not compile.
 

@@ -6,8 +6,10 @@
 mod byteorder;
 pub mod encoding;
 mod fast_path;
+mod field;
 pub mod header;
 mod json;
+mod parse;
 pub mod reader;
 pub mod table;
 
@@ -16,10 +18,11 @@ use std::fmt;
 use crate::buffer::Tail;
 pub use byteorder::ByteOrder;
 pub use encoding::Encoding;
+pub(crate) use field::Field;
 pub(crate) use header::content_type;
 pub use header::{ContentEncoding, ContentType, Jsonheader};
 pub use json::JsonError;
-pub(crate) use json::{Field, fields, write_string};
+pub(crate) use json::{fields, write_string};
 pub use reader::{Message, MessageReader, Position};
 pub use table::Phase;
 

@@ -377,7 +377,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Asks the system for what is `wanted`: the one place where that is changed.
+    /// Asks the system for what is `wanted`, the one place to do so: the end of `_set_selector_events_mask`.
     #[doc(alias = "_set_selector_events_mask")]
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
         let Some(slot) = self.slots.get_mut(id) else { return };
@@ -430,7 +430,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open(peer, others, session);
     }
 
-    /// Closes a connection. All that concerns other connections is done before the service is called.
+    /// Closes a connection: the tutorial's `close`. All that concerns others is done before the service is called.
     fn close(&mut self, id: ConnectionId, end: End) {
         let Some(slot) = self.slots.remove(id) else { return };
         let connection = slot.connection;

@@ -163,7 +163,8 @@ pub trait Listener {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
 
-/// What we ask the system to tell us of.
+/// Which events of a socket we ask the system to report: what the tutorial's `_set_selector_events_mask` sets.
+#[doc(alias = "_set_selector_events_mask")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// When there is something to read.

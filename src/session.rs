@@ -28,9 +28,9 @@ pub trait Session {
     ///
     /// It is called when bytes have come, when the peer has ended its sending side, when there is room in the output
     /// again, at its [`deadline`](Session::deadline), when it was [woken](SessionIo::waker), when the server
-    /// [stops](SessionIo::is_stopping) while it is not at work, and once at the beginning. What it leaves in the input is there again next time,
-    /// with what has come since. A session that waits for what can't come, such as input after the end of it, and has no
-    /// deadline, is closed as if it had finished.
+    /// [stops](SessionIo::is_stopping) while it is not at work, and once at the beginning. What it leaves in the input is
+    /// there again next time, with what has come since. A session that waits for what can't come, such as input after the
+    /// end of it, and has no deadline, is closed as if it had finished.
     ///
     /// # Errors
     /// Whatever ends the connection other than in order. The error reply, if there is to be one, is in the output

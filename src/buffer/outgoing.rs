@@ -8,10 +8,13 @@ use std::os::unix::fs::FileExt;
 
 use super::Rest;
 
-/// What waits to be sent, in order: bytes, and after them whatever a [session](crate::session::Session) has appended that
-/// need not be in memory. A gigabyte that is on the disk takes no gigabyte here. Owns no heap memory while it is empty.
+/// What waits to be sent, in order: the tutorial's `_send_buffer`.
+///
+/// It holds bytes, and after them whatever a [session](crate::session::Session) has appended that need not be in memory: a
+/// gigabyte on the disk takes no gigabyte here. It owns no heap memory while it is empty.
 ///
 /// Reading takes bytes out, whatever they are made of.
+#[doc(alias = "_send_buffer")]
 #[derive(Debug, Default)]
 pub struct Outgoing {
     /// What goes first.

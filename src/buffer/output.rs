@@ -6,11 +6,12 @@ use std::io;
 use super::Tail;
 use super::outgoing::{Chunk, FileRange, Outgoing, Repeat};
 
-/// Where a session puts what it sends.
+/// Where a session puts what it sends: a view of the tutorial's `_send_buffer`.
 ///
 /// It consists of a queue, and of a slice of the input that is [lent](Output::lend) to be sent as it is, without a copy.
 /// What is too much for memory goes into the queue as a [file](Output::push_file) or as bytes to be
 /// [repeated](Output::push_repeated), and is sent from there.
+#[doc(alias = "_send_buffer")]
 #[derive(Debug)]
 pub struct Output<'a> {
     queue: &'a mut Outgoing,

@@ -29,7 +29,7 @@ impl Needs {
             }
     }
 
-    /// What to be told of.
+    /// Which events to ask for: the tutorial's `_set_selector_events_mask`.
     ///
     /// | the session | output | peer's FIN | interest |
     /// |---|---|---|---|

@@ -33,8 +33,10 @@ impl Called {
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// One call of the session, with `received` bytes that have just come; what it has to send is sent at once, as far
-    /// as the stream takes it.
+    /// One call of the session, with `received` bytes that have just come.
+    ///
+    /// What it has to send is sent at once, as far as the stream takes it: together the tutorial's `write`.
+    #[doc(alias = "write")]
     pub(super) fn call_session(
         &mut self,
         received: usize,
@@ -165,8 +167,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Sends what is left over, as far as the stream takes it and a turn goes, and returns how much that was: the tutorial's
-    /// `_write`.
+    /// Sends what is left over, as far as the stream takes it and a turn goes: the tutorial's `_write`.
+    ///
+    /// Returns the number of bytes sent.
     #[doc(alias = "_write")]
     pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
         // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the

@@ -86,6 +86,9 @@ impl Encoding {
     }
 
     /// The text that `bytes` are, or `None` if they are none in this encoding. Nothing is replaced.
+    ///
+    /// This is the first half of the tutorial's `_json_decode`; the second takes the JSON apart.
+    #[doc(alias = "_json_decode")]
     pub fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         match self {
             Self::Utf8 => str::from_utf8(bytes).ok().map(Cow::Borrowed),

@@ -1,8 +1,8 @@
-//! The JSON header: reading one, writing one.
+//! The JSON header: what one says, and writing one. Reading one is in `parse.rs`.
 
 use std::io::Write;
 
-use super::{ByteOrder, Encoding, Field, Heading, Limits, ProtocolError, fast_path, fields};
+use super::{ByteOrder, Encoding, Heading};
 use crate::buffer::Tail;
 
 /// The names of the content types that we know.
@@ -69,7 +69,7 @@ pub enum ContentEncoding {
 }
 
 impl ContentEncoding {
-    fn for_name(name: &str) -> ContentEncoding {
+    pub(super) fn for_name(name: &str) -> ContentEncoding {
         match name {
             "binary" => Self::Binary,
             name => Encoding::for_name(name).map_or_else(|| Self::Other(name.into()), Self::Text),
@@ -102,75 +102,6 @@ pub struct Jsonheader {
     pub content_len: usize,
     /// Whether `connection` is `keep-alive`.
     pub keep_alive: bool,
-}
-
-impl Jsonheader {
-    /// Reads a header: the tutorial's `process_jsonheader`.
-    ///
-    /// # Errors
-    /// What is wrong with it, also where its content would be over a limit or in an encoding we don't know: all that can
-    /// be said before the content comes.
-    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Jsonheader, ProtocolError> {
-        if let Some(header) = fast_path::by_heart(bytes, limits) {
-            return Ok(header);
-        }
-        let text = str::from_utf8(bytes).map_err(|_| ProtocolError::HeaderNotUtf8)?;
-        let names = ["byteorder", "content-type", "content-encoding", "content-length", "connection"];
-        let [byteorder, content_type, content_encoding, content_len, connection] =
-            fields(text, names, limits.depth_max).map_err(ProtocolError::HeaderNotReadable)?;
-
-        let byteorder = match &*string("byteorder", byteorder)? {
-            "little" => ByteOrder::Little,
-            "big" => ByteOrder::Big,
-            other => return Err(invalid("byteorder", r#""little" or "big""#, format!("\"{}\"", cut(other)))),
-        };
-        let content_type = ContentType::for_name(&string("content-type", content_type)?);
-        let content_encoding = ContentEncoding::for_name(&string("content-encoding", content_encoding)?);
-        if content_type == ContentType::Json {
-            content_encoding.of_text().map_err(|name| ProtocolError::EncodingUnknown(cut(name)))?;
-        }
-        let content_len = length(content_len, limits)?;
-        let keep_alive = matches!(connection, Some(Field::Text(word)) if word == "keep-alive");
-        Ok(Jsonheader { byteorder, content_type, content_encoding, content_len, keep_alive })
-    }
-}
-
-fn string<'t>(key: &'static str, field: Option<Field<'t>>) -> Result<std::borrow::Cow<'t, str>, ProtocolError> {
-    match field {
-        Some(Field::Text(text)) => Ok(text),
-        Some(other) => Err(invalid(key, "a string", other.kind().to_owned())),
-        None => Err(ProtocolError::KeyMissing(key)),
-    }
-}
-
-fn length(field: Option<Field<'_>>, limits: &Limits) -> Result<usize, ProtocolError> {
-    let key = "content-length";
-    let found = match field {
-        Some(Field::Natural(len)) => {
-            return match usize::try_from(len) {
-                Ok(len) if len <= limits.content_len_max => Ok(len),
-                _ => Err(ProtocolError::ContentTooLong { len, max: limits.content_len_max }),
-            };
-        }
-        Some(Field::Negative(number)) => number.to_string(),
-        Some(other) => other.kind().to_owned(),
-        None => return Err(ProtocolError::KeyMissing(key)),
-    };
-    Err(invalid(key, "a whole number of bytes", found))
-}
-
-fn invalid(key: &'static str, expected: &'static str, found: String) -> ProtocolError {
-    ProtocolError::KeyInvalid { key, expected, found }
-}
-
-/// The beginning of a peer's word, to quote in an error. Errors go into logs and to terminals, so what could take hold of
-/// those is escaped.
-fn cut(word: &str) -> String {
-    const CHARS_MAX: usize = 40;
-    match word.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", word[..end].escape_debug()),
-        None => word.escape_debug().to_string(),
-    }
 }
 
 /// Appends a JSON header: the keys in the tutorial's order, with its spaces.

@@ -20,9 +20,11 @@ use crate::buffer::Input;
 /// A whole message; the content is still where it was received.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// What the header says.
+    /// What the header says: the tutorial's `jsonheader`.
+    #[doc(alias = "jsonheader")]
     pub header: Jsonheader,
-    /// `header.content_len` bytes.
+    /// The `header.content_len` bytes of the content: the tutorial's `request`, before it is decoded.
+    #[doc(alias = "request")]
     pub content: &'a [u8],
 }
 
@@ -119,6 +121,8 @@ impl ReadState {
     }
 }
 
+/// Checks the length in a protoheader, which is half of the tutorial's `process_protoheader`.
+#[doc(alias = "process_protoheader")]
 fn check_header_len(len: usize, limits: &Limits) -> Result<(), ProtocolError> {
     let max = limits.header_len_max;
     match len {
@@ -129,11 +133,15 @@ fn check_header_len(len: usize, limits: &Limits) -> Result<(), ProtocolError> {
 }
 
 impl MessageReader {
-    /// The next message, or `None` until more bytes come. What is used of `input` is not needed again. The `limits` are to be
-    /// the same each time.
+    /// The next message, or `None` until more bytes come: the tutorial's `read`.
+    ///
+    /// Its steps are the tutorial's `process_protoheader`, `process_jsonheader` and `process_request`. What is used of
+    /// `input` is not needed again. The `limits` are to be the same each time.
     ///
     /// # Errors
     /// What is wrong with the message, as soon as it is known; and the same again on every later call.
+    #[doc(alias = "process_protoheader")]
+    #[doc(alias = "process_request")]
     pub fn read<'a>(&mut self, input: &mut Input<'a>, limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
         // It's on its own here until it has to wait, and is not put back after each step.
         let mut state = match self.state.take().map(|state| *state) {

@@ -17,7 +17,8 @@ pub enum Phase {
     Idle,
     /// Reading the two bytes of the protoheader.
     Protoheader,
-    /// Reading the JSON header.
+    /// Reading the JSON header, whose length is known by now: the tutorial's `_jsonheader_len`.
+    #[doc(alias = "_jsonheader_len")]
     Jsonheader,
     /// Reading the content.
     Content,

@@ -14,7 +14,7 @@ use modules::{Crate, Mention, sources};
 
 /// The layers from the top down, and the modules of each.
 const LAYERS: [(&str, &[&str]); 15] = [
-    ("text and bytes", &["text", "buffer"]),
+    ("text, bytes and places", &["text", "buffer", "places"]),
     ("tables", &["machine"]),
     ("message", &["message"]),
     ("exchange", &["exchange"]),

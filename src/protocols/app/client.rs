@@ -67,7 +67,8 @@ fn write_request<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, action: &str, v
     });
 }
 
-/// What a server has answered.
+/// What a server has answered: the tutorial's `response`.
+#[doc(alias = "response")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The `result` of a JSON reply.
@@ -120,10 +121,14 @@ impl std::error::Error for ReplyError {}
 
 impl Reply {
     /// What a message says: the tutorial's `process_response`.
-    #[doc(alias = "process_response")]
+    ///
+    /// Its arms are the tutorial's `_process_response_json_content` and `_process_response_binary_content`.
     ///
     /// # Errors
     /// Where it can't be used.
+    #[doc(alias = "process_response")]
+    #[doc(alias = "_process_response_json_content")]
+    #[doc(alias = "_process_response_binary_content")]
     pub fn from_message(message: &Message<'_>, depth_max: usize) -> Result<Reply, ReplyError> {
         match &message.header.content_type {
             ContentType::Json => {
@@ -154,6 +159,8 @@ impl Reply {
 #[derive(Debug)]
 pub struct AppClient {
     requests: Vec<Request>,
+    /// How many of the requests are in the output or sent: the tutorial's `_request_queued`.
+    #[doc(alias = "_request_queued")]
     sent: usize,
     /// Bytes of requests that waited to go out last time: fewer now is progress.
     unsent: usize,

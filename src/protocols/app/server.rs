@@ -79,7 +79,13 @@ impl Service for AppService {
     }
 }
 
-/// The server's side of one connection.
+/// The server's side of one connection: what remains of the `Message` in the tutorial's `libserver`.
+///
+/// The tutorial's `create_response`, `_create_response_json_content` and `_create_response_binary_content` are among its
+/// private methods.
+#[doc(alias = "create_response")]
+#[doc(alias = "_create_response_json_content")]
+#[doc(alias = "_create_response_binary_content")]
 #[derive(Debug)]
 pub struct AppServer {
     reader: MessageReader,
@@ -156,6 +162,9 @@ impl AppServer {
     }
 
     /// Writes the reply to a request: the tutorial's `create_response`.
+    ///
+    /// Its last arm is the tutorial's `_create_response_binary_content`.
+    #[doc(alias = "_create_response_binary_content")]
     fn create_response(&self, message: &Message<'_>, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
         let keep_alive = message.header.keep_alive;
         match &message.header.content_type {
