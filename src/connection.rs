@@ -74,7 +74,7 @@ pub(crate) struct Connection<S, T> {
     pub stream: S,
     pub session: T,
     pub peer: Peer,
-    state: State,
+    state: ConnectionState,
     /// What the system has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
     readable: bool,
     writable: bool,
@@ -133,7 +133,7 @@ const READ_LEN: usize = 64 << 10;
 
 /// The stage of a connection, and what belongs to it.
 #[derive(Debug)]
-pub(crate) enum State {
+pub(crate) enum ConnectionState {
     /// Being opened by us.
     Connecting(Box<Connecting>),
     /// Its session is called with what comes.
@@ -155,15 +155,15 @@ pub(crate) enum Served {
     Responding,
 }
 
-impl State {
+impl ConnectionState {
     fn stage(&self) -> Stage {
         match self {
-            State::Connecting(_) => Stage::Connecting,
-            State::Served(Served::Receiving) => Stage::Receiving,
-            State::Served(Served::Responding) => Stage::Responding,
-            State::Draining(_) => Stage::Draining,
-            State::Lingering(_) => Stage::Lingering,
-            State::Closed => Stage::Closed,
+            ConnectionState::Connecting(_) => Stage::Connecting,
+            ConnectionState::Served(Served::Receiving) => Stage::Receiving,
+            ConnectionState::Served(Served::Responding) => Stage::Responding,
+            ConnectionState::Draining(_) => Stage::Draining,
+            ConnectionState::Lingering(_) => Stage::Lingering,
+            ConnectionState::Closed => Stage::Closed,
         }
     }
 }
@@ -190,16 +190,16 @@ pub(crate) enum Outcome {
 impl<S, T> Connection<S, T> {
     /// A connection that was accepted.
     pub fn accepted(stream: S, session: T, peer: Peer) -> Self {
-        Connection::new(stream, session, peer, State::Served(Served::Receiving))
+        Connection::new(stream, session, peer, ConnectionState::Served(Served::Receiving))
     }
 
     /// A connection that is being opened.
     pub fn opening(stream: S, session: T, peer: Peer, connecting: Connecting) -> Self {
-        Connection::new(stream, session, peer, State::Connecting(Box::new(connecting)))
+        Connection::new(stream, session, peer, ConnectionState::Connecting(Box::new(connecting)))
     }
 
-    fn new(stream: S, session: T, peer: Peer, state: State) -> Self {
-        let is_open = matches!(state, State::Served(_));
+    fn new(stream: S, session: T, peer: Peer, state: ConnectionState) -> Self {
+        let is_open = matches!(state, ConnectionState::Served(_));
         Connection {
             stream,
             session,
@@ -259,7 +259,7 @@ impl<S, T> Connection<S, T> {
             return from;
         }
         let to = self.leads(from, event);
-        if let State::Served(served) = &mut self.state {
+        if let ConnectionState::Served(served) = &mut self.state {
             match to {
                 Stage::Receiving => *served = Served::Receiving,
                 Stage::Responding => *served = Served::Responding,
@@ -294,15 +294,15 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Goes on until it has to wait, has had its share, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        if let State::Served(_) = self.state {
+        if let ConnectionState::Served(_) = self.state {
             return self.serve(turn);
         }
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Served(_) => self.serve(turn),
-            State::Connecting(connecting) => self.finish_connecting(connecting, turn),
-            State::Draining(draining) => self.drain(draining, turn),
-            State::Lingering(lingering) => self.linger(lingering, turn),
-            State::Closed => Outcome::Close(End::Panicked),
+        match mem::replace(&mut self.state, ConnectionState::Closed) {
+            ConnectionState::Served(_) => self.serve(turn),
+            ConnectionState::Connecting(connecting) => self.finish_connecting(connecting, turn),
+            ConnectionState::Draining(draining) => self.drain(draining, turn),
+            ConnectionState::Lingering(lingering) => self.linger(lingering, turn),
+            ConnectionState::Closed => Outcome::Close(End::Panicked),
         }
     }
 
@@ -311,7 +311,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             match self.stream.connected() {
                 Ok(true) => {
                     self.leads(Stage::Connecting, Event::Connected);
-                    self.state = State::Served(Served::Receiving);
+                    self.state = ConnectionState::Served(Served::Receiving);
                     self.writable = true;
                     return self.serve(turn);
                 }
@@ -331,18 +331,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.leads(Stage::Connecting, Event::Stopped);
             return Outcome::Close(End::Stopped);
         }
-        self.state = State::Connecting(connecting);
+        self.state = ConnectionState::Connecting(connecting);
         Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() }
     }
 
     /// When to run it though nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Connecting(connecting) => Some(connecting.until),
-            State::Served(_) => self.served_deadline(),
-            State::Draining(_) => self.left_over.write_deadline(),
-            State::Lingering(lingering) => Some(lingering.until),
-            State::Closed => None,
+            ConnectionState::Connecting(connecting) => Some(connecting.until),
+            ConnectionState::Served(_) => self.served_deadline(),
+            ConnectionState::Draining(_) => self.left_over.write_deadline(),
+            ConnectionState::Lingering(lingering) => Some(lingering.until),
+            ConnectionState::Closed => None,
         }
     }
 
@@ -361,7 +361,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 }
 
 /// The earlier of two deadlines, of which there may be one or none.
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, None) => one,

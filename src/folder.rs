@@ -175,6 +175,7 @@ fn has_hidden_name(path: &[u8]) -> bool {
 
 /// Why a file is not to be had.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum FolderError {
     /// The path has a zero byte, which no file's name has.
     ZeroByte,

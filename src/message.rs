@@ -57,6 +57,7 @@ impl Default for Limits {
 
 /// What is wrong with a message. Its text is what the peer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProtocolError {
     /// The protoheader is zero.
     HeaderEmpty,

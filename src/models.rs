@@ -192,6 +192,7 @@ pub fn cores() -> usize {
 }
 
 /// A server that listens, and serves when it's [run](Server::run).
+#[must_use = "it serves when it's run"]
 pub struct Server<'a> {
     addresses: Vec<SocketAddr>,
     handle: Handle,

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 /// A limited number of places. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Arc<Shared>);
+pub(crate) struct Places(Arc<PlacesTaken>);
 
 #[derive(Debug)]
-struct Shared {
+struct PlacesTaken {
     max: usize,
     taken: Mutex<usize>,
     freed: Condvar,
@@ -30,7 +30,7 @@ impl Places {
 
     /// The same; `waker` is woken when there is one again after all were taken.
     pub fn waking(max: usize, waker: Waker) -> Self {
-        Places(Arc::new(Shared { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
+        Places(Arc::new(PlacesTaken { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
     }
 
     /// Takes one, if one is left.

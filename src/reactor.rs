@@ -24,7 +24,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, log_stop};
+use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, earlier, log_stop};
 use crate::panics::{self, Caught};
 use crate::places::Place;
 use crate::selector::{self, Event, Interest, Readiness, Selector, Stream, TcpListener};
@@ -67,6 +67,7 @@ impl From<connection::Config> for Config {
 
 /// The event loop of one service.
 #[derive(Debug)]
+#[must_use = "it serves when it's run"]
 pub struct Reactor<S: Selector, V: Service> {
     selector: S,
     /// How it waits.
@@ -259,8 +260,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if !self.runnable.is_empty() || self.accepting.is_runnable() || self.one_too_many.is_some() {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.timers.next(), self.accepting.retry_at(), self.stopping];
-        deadlines.into_iter().flatten().min().map(|deadline| deadline.saturating_duration_since(self.now))
+        let deadline = earlier(earlier(self.timers.next(), self.accepting.retry_at()), self.stopping);
+        deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
     fn dispatch(&mut self) {

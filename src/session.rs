@@ -79,6 +79,7 @@ impl<T: Session + ?Sized> Session for Box<T> {
 /// Whatever a session returns, it is called again without any news only while its output is below the high-water mark, and
 /// read for only as far as the connection's limits go: a peer that sends and never reads can't make it grow without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the loop has to know why the session stopped"]
 pub enum Progress {
     /// It has used what it can of the input and waits for more. It is read once the output has room.
     NeedInput,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::budget::BYTES_PER_TURN;
 use super::transfer::Received;
-use super::{Config, Connection, InputEnd, Outcome, State, Turn};
+use super::{Config, Connection, ConnectionState, InputEnd, Outcome, Turn};
 use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
@@ -33,7 +33,7 @@ impl<S, T: Session> Connection<S, T> {
         let mut words = Outgoing::default();
         self.session.refuse(&mut words.output(config.output_high_water), why);
         self.left_over.keep_output(words, now + config.write_timeout);
-        self.state = State::Draining(Box::new(Draining { end: End::Refused, linger: true }));
+        self.state = ConnectionState::Draining(Box::new(Draining { end: End::Refused, linger: true }));
     }
 }
 
@@ -41,10 +41,13 @@ impl<S, T> Connection<S, T> {
     /// How it ends when it's cut off now.
     pub fn cut(&mut self) -> End {
         self.leads(self.state.stage(), Event::Cut);
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Draining(draining) if !self.left_over.has_output() => draining.end,
-            State::Lingering(lingering) => lingering.end,
-            State::Connecting(_) | State::Served(_) | State::Draining(_) | State::Closed => End::Cut,
+        match mem::replace(&mut self.state, ConnectionState::Closed) {
+            ConnectionState::Draining(draining) if !self.left_over.has_output() => draining.end,
+            ConnectionState::Lingering(lingering) => lingering.end,
+            ConnectionState::Connecting(_)
+            | ConnectionState::Served(_)
+            | ConnectionState::Draining(_)
+            | ConnectionState::Closed => End::Cut,
         }
     }
 }
@@ -88,7 +91,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if !self.can_send() && self.write_is_overdue(turn) {
                 return self.close(here, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout));
             }
-            self.state = State::Draining(draining);
+            self.state = ConnectionState::Draining(draining);
             return match self.can_send() {
                 true => Outcome::Yield,
                 false => Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() },
@@ -114,12 +117,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 break Event::DeadlinePassed;
             }
             if bytes_left == 0 {
-                self.state = State::Lingering(lingering);
+                self.state = ConnectionState::Lingering(lingering);
                 return Outcome::Yield;
             }
             match self.receive(turn.scratch) {
                 Ok(Received::Nothing) => {
-                    self.state = State::Lingering(lingering);
+                    self.state = ConnectionState::Lingering(lingering);
                     return Outcome::Wait { interest: Interest::READ, deadline: self.deadline() };
                 }
                 Ok(Received::Bytes(len)) => {

@@ -12,6 +12,7 @@ use crate::buffer::Tail;
 
 /// Why a text is not the JSON object it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum JsonError {
     /// Not JSON, and where it stops being so.
     Invalid(String),

@@ -225,6 +225,7 @@ enum Waiting {
 
 /// Why a client has not got all its replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AccumulateError {
     /// The server closed.
     Closed,

@@ -71,11 +71,11 @@ impl From<Position> for Awaited {
 #[derive(Debug, Default)]
 struct Patience {
     /// Most sessions wait for a message to begin, under no deadline of their own, so this is only a pointer.
-    wait: Option<Box<Wait>>,
+    wait: Option<Box<MessageWait>>,
 }
 
 #[derive(Debug)]
-struct Wait {
+struct MessageWait {
     awaited: Awaited,
     timeout: Duration,
     deadline: Instant,
@@ -93,7 +93,7 @@ impl Patience {
         match &mut self.wait {
             Some(wait) if wait.awaited == awaited => (now >= wait.deadline).then_some(wait.timeout),
             wait => {
-                let new = Wait { awaited, timeout, deadline: now + timeout };
+                let new = MessageWait { awaited, timeout, deadline: now + timeout };
                 match wait {
                     Some(wait) => **wait = new,
                     None => *wait = Some(Box::new(new)),

@@ -69,6 +69,7 @@ pub enum News {
 
 /// Why a program was not started.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum StartError {
     /// As many are running as may at once.
     TooMany,
@@ -78,6 +79,7 @@ pub enum StartError {
 
 /// What ends a session other than the end of its program.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CommandError {
     /// There is no such name on the list.
     NotAllowed {

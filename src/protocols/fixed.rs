@@ -26,6 +26,7 @@ pub const FAREWELL: &[u8; LEN] = b"Farewell, client";
 
 /// A message did not come whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Incomplete {
     /// The other side has ended its own before.
     Closed {

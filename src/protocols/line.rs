@@ -87,6 +87,7 @@ impl LineReader {
 
 /// What is wrong with a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LineError {
     /// It has more bytes than it may have.
     TooLong {

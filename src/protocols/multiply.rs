@@ -14,7 +14,7 @@ pub use keyboard::Keyboard;
 use super::line::{LineLimits, LineReader, PAUSE};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
-use keyboard::Wait;
+use keyboard::EnterWait;
 
 /// The texts' port.
 pub const PORT: u16 = 2000;
@@ -42,7 +42,7 @@ impl Service for MultiplyService {
     type Session = MultiplyServer;
 
     fn accept(&mut self, _peer: &Peer) -> MultiplyServer {
-        let state = State::Reading(LineReader::new(self.limits));
+        let state = MultiplyState::Reading(LineReader::new(self.limits));
         MultiplyServer { times: self.times, keyboard: self.keyboard.clone(), state }
     }
 
@@ -57,23 +57,23 @@ impl Service for MultiplyService {
 pub struct MultiplyServer {
     times: u64,
     keyboard: Option<Keyboard>,
-    state: State,
+    state: MultiplyState,
 }
 
 #[derive(Debug)]
-enum State {
+enum MultiplyState {
     Reading(LineReader),
     /// The string is to be sent back once somebody has pressed Enter.
     Waiting {
         string: Vec<u8>,
-        wait: Wait,
+        wait: EnterWait,
     },
 }
 
 impl Session for MultiplyServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         match &mut self.state {
-            State::Reading(line) => {
+            MultiplyState::Reading(line) => {
                 let Some(string) = line.read(io, now)? else { return Ok(Progress::NeedInput) };
                 log::debug!("Read {} from {}", Escaped(string), io.peer());
                 let Some(keyboard) = &self.keyboard else {
@@ -81,10 +81,10 @@ impl Session for MultiplyServer {
                 };
                 log::info!("Press Enter to send {} bytes {} times to {}", string.len(), self.times, io.peer());
                 let wait = keyboard.wait(io.waker());
-                self.state = State::Waiting { string: string.to_vec(), wait };
+                self.state = MultiplyState::Waiting { string: string.to_vec(), wait };
                 self.advance(io, now)
             }
-            State::Waiting { string, wait } => match wait.is_over() {
+            MultiplyState::Waiting { string, wait } => match wait.is_over() {
                 Ok(true) => Ok(send(io, string, self.times)),
                 Ok(false) => Ok(Progress::Working),
                 Err(error) => Err(SessionError::other(error)),
@@ -94,15 +94,15 @@ impl Session for MultiplyServer {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Reading(line) => line.deadline(),
-            State::Waiting { .. } => None,
+            MultiplyState::Reading(line) => line.deadline(),
+            MultiplyState::Waiting { .. } => None,
         }
     }
 
     fn is_idle(&self) -> bool {
         match &self.state {
-            State::Reading(line) => line.is_idle(),
-            State::Waiting { .. } => false,
+            MultiplyState::Reading(line) => line.is_idle(),
+            MultiplyState::Waiting { .. } => false,
         }
     }
 }

@@ -24,7 +24,7 @@ impl Inbox {
 
     /// What wakes the session of connection `id`. Once that is closed it does nothing: its id is not used again.
     pub fn waker(self: &Arc<Self>, id: ConnectionId) -> Waker {
-        Waker::from(Arc::new(Call { inbox: Arc::clone(self), id }))
+        Waker::from(Arc::new(SessionWaker { inbox: Arc::clone(self), id }))
     }
 
     /// Takes those that were woken.
@@ -39,12 +39,12 @@ impl Inbox {
 }
 
 #[derive(Debug)]
-struct Call {
+struct SessionWaker {
     inbox: Arc<Inbox>,
     id: ConnectionId,
 }
 
-impl Wake for Call {
+impl Wake for SessionWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -58,7 +58,7 @@ impl Spin {
         }
         if self.short < self.wanted {
             let answer = select(timeout)?;
-            let was_short = answer.has_events && answer.now.saturating_duration_since(now) < self.time;
+            let was_short = answer.has_events && answer.now < now + self.time;
             self.short = if was_short { self.short + 1 } else { 0 };
             return Ok(answer.now);
         }

@@ -44,6 +44,7 @@ pub trait Service {
 
 /// A connection to open.
 #[derive(Debug)]
+#[must_use = "the reactor opens what the service returns"]
 pub struct Connect<T> {
     /// Where to: the first of these that lets us.
     pub addresses: Vec<SocketAddr>,

@@ -81,6 +81,7 @@ pub enum Reply {
 
 /// What makes a reply one that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReplyError {
     /// Its encoding is none that we know.
     EncodingUnknown(String),

@@ -17,11 +17,11 @@ use crate::text::Escaped;
 /// Makes the server's sessions, which share its dictionary.
 #[derive(Debug)]
 pub struct AppService {
-    shared: Arc<Shared>,
+    shared: Arc<AppShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct AppShared {
     limits: Limits,
     timeouts: Timeouts,
     dictionary: RwLock<Dictionary>,
@@ -47,7 +47,7 @@ impl AppService {
 
     fn with(limits: Limits, timeouts: Timeouts, dictionary: Dictionary, path: Option<PathBuf>) -> Self {
         let dictionary = RwLock::new(dictionary);
-        AppService { shared: Arc::new(Shared { limits, timeouts, dictionary, path }) }
+        AppService { shared: Arc::new(AppShared { limits, timeouts, dictionary, path }) }
     }
 }
 
@@ -90,7 +90,7 @@ impl Service for AppService {
 pub struct AppServer {
     reader: MessageReader,
     patience: Patience,
-    shared: Arc<Shared>,
+    shared: Arc<AppShared>,
 }
 
 impl Session for AppServer {

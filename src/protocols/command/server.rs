@@ -40,12 +40,12 @@ impl Default for Limits {
 /// Makes the server's sessions.
 #[derive(Clone, Debug)]
 pub struct CommandService {
-    shared: Arc<Shared>,
+    shared: Arc<CommandShared>,
 }
 
 /// What all sessions have.
 #[derive(Debug)]
-struct Shared {
+struct CommandShared {
     programs: Vec<Program>,
     runner: Box<dyn Runner>,
     limits: Limits,
@@ -54,7 +54,7 @@ struct Shared {
 impl CommandService {
     /// A service that lets `runner` run `programs` for its clients, and no others.
     pub fn new(programs: Vec<Program>, runner: impl Runner + 'static, limits: Limits) -> Self {
-        CommandService { shared: Arc::new(Shared { programs, runner: Box::new(runner), limits }) }
+        CommandService { shared: Arc::new(CommandShared { programs, runner: Box::new(runner), limits }) }
     }
 }
 
@@ -63,7 +63,7 @@ impl Service for CommandService {
 
     fn accept(&mut self, _peer: &Peer) -> CommandServer {
         let limits = LineLimits { len_max: LINE_LEN_MAX, timeout: NAME_TIMEOUT, pause: Some(PAUSE) };
-        CommandServer { state: State::Reading(LineReader::new(limits)), shared: Arc::clone(&self.shared) }
+        CommandServer { state: CommandState::Reading(LineReader::new(limits)), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -71,21 +71,21 @@ impl Service for CommandService {
 #[derive(Debug)]
 pub struct CommandServer {
     // Dropped before what is shared, so that a runner that is dropped has nothing running any more.
-    state: State,
-    shared: Arc<Shared>,
+    state: CommandState,
+    shared: Arc<CommandShared>,
 }
 
 #[derive(Debug)]
-enum State {
+enum CommandState {
     /// The name is on its way.
     Reading(LineReader),
-    Running(Run),
+    Running(ProgramRun),
     Done,
 }
 
 /// A program that is running for the client.
 #[derive(Debug)]
-struct Run {
+struct ProgramRun {
     running: Box<dyn Running>,
     /// Which of the list it is.
     index: usize,
@@ -107,7 +107,7 @@ struct Name<'a> {
 
 impl Session for CommandServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        if let State::Reading(line) = &mut self.state {
+        if let CommandState::Reading(line) = &mut self.state {
             let name = match line.read(io, now) {
                 Ok(Some([])) if io.input().used() == 0 => return Ok(Progress::Finished),
                 Ok(Some(line)) => Name { bytes: line.strip_suffix(b"\r").unwrap_or(line), is_cut: false },
@@ -118,17 +118,17 @@ impl Session for CommandServer {
                 Err(error) => return Err(error),
             };
             match self.start(&name, io, now) {
-                Ok(run) => self.state = State::Running(run),
+                Ok(run) => self.state = CommandState::Running(run),
                 Err(error) => return Err(self.fail(error, io.output())),
             }
         }
         // What a client sends after the name has no meaning.
         io.input().take_all();
-        let State::Running(run) = &mut self.state else { return Ok(Progress::Finished) };
+        let CommandState::Running(run) = &mut self.state else { return Ok(Progress::Finished) };
         match run.advance(&self.shared, io, now) {
             Ok(Some(progress)) => Ok(progress),
             Ok(None) => {
-                self.state = State::Done;
+                self.state = CommandState::Done;
                 Ok(Progress::Finished)
             }
             Err(error) => Err(self.fail(error, io.output())),
@@ -137,17 +137,17 @@ impl Session for CommandServer {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Reading(line) => line.deadline(),
-            State::Running(run) => Some(run.began + self.shared.limits.run_time_max),
-            State::Done => None,
+            CommandState::Reading(line) => line.deadline(),
+            CommandState::Running(run) => Some(run.began + self.shared.limits.run_time_max),
+            CommandState::Done => None,
         }
     }
 
     fn is_idle(&self) -> bool {
         match &self.state {
-            State::Reading(line) => line.is_idle(),
-            State::Running(_) => false,
-            State::Done => true,
+            CommandState::Reading(line) => line.is_idle(),
+            CommandState::Running(_) => false,
+            CommandState::Done => true,
         }
     }
 
@@ -158,7 +158,7 @@ impl Session for CommandServer {
 
 impl CommandServer {
     /// Has the program started that goes by `name`.
-    fn start(&self, name: &Name<'_>, io: &SessionIo<'_>, now: Instant) -> Result<Run, CommandError> {
+    fn start(&self, name: &Name<'_>, io: &SessionIo<'_>, now: Instant) -> Result<ProgramRun, CommandError> {
         let programs = &self.shared.programs;
         let found = programs.iter().position(|program| !name.is_cut && program.name.as_bytes() == name.bytes);
         let Some(index) = found else {
@@ -171,16 +171,16 @@ impl CommandServer {
             StartError::TooMany => CommandError::TooMany,
             StartError::Refused(error) => CommandError::CannotRun { name: programs[index].name.clone(), error },
         })?;
-        Ok(Run { running, index, began: now, is_half_closed: false, len: 0, at_line_start: true })
+        Ok(ProgramRun { running, index, began: now, is_half_closed: false, len: 0, at_line_start: true })
     }
 
     /// Tells the client, on a line of its own, and lets go of the program.
     fn fail(&mut self, error: CommandError, output: &mut Output<'_>) -> SessionError {
         let at_line_start = match &self.state {
-            State::Running(run) => run.at_line_start,
-            State::Reading(_) | State::Done => true,
+            CommandState::Running(run) => run.at_line_start,
+            CommandState::Reading(_) | CommandState::Done => true,
         };
-        self.state = State::Done;
+        self.state = CommandState::Done;
         match error {
             CommandError::PeerClosed { .. } => {}
             CommandError::NotAllowed { .. }
@@ -195,11 +195,11 @@ impl CommandServer {
     }
 }
 
-impl Run {
+impl ProgramRun {
     /// Passes on what there is, as far as there is room. `None` when the program has ended.
     fn advance(
         &mut self,
-        shared: &Shared,
+        shared: &CommandShared,
         io: &mut SessionIo<'_>,
         now: Instant,
     ) -> Result<Option<Progress>, CommandError> {

@@ -23,6 +23,7 @@ pub struct EchoClient {
 
 /// What came back is not what went out, or not all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EchoError {
     /// Another byte came back.
     Differs {

@@ -89,7 +89,9 @@ impl EchoServer {
     fn echo(&self, io: &mut SessionIo<'_>) {
         let bytes = io.input().take_all();
         log::debug!("Echoing {} to {}", Escaped(bytes), io.peer());
-        io.output().push(&self.echo.prefix);
+        if !self.echo.prefix.is_empty() {
+            io.output().push(&self.echo.prefix);
+        }
         // The bytes can go out from where they came in.
         io.output().lend(bytes);
         if let Some(time) = self.echo.stamp {

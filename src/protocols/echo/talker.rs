@@ -113,6 +113,7 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> Session for 
 
 /// A line did not come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TalkError {
     /// The server closed with nothing asked of it.
     Closed,

@@ -71,6 +71,7 @@ impl Session for FixedClient {
 
 /// What came whole is not what the server has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FixedError {
     /// It says something else.
     OtherWords([u8; LEN]),

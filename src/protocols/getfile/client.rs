@@ -27,7 +27,7 @@ pub struct GetFileClient<S> {
     /// The request, until it's sent.
     request: Option<Vec<u8>>,
     store: S,
-    state: State,
+    state: DownloadState,
     /// Bytes of a status that is not whole yet, which stay in the input.
     begun: usize,
     timeout: Duration,
@@ -35,7 +35,7 @@ pub struct GetFileClient<S> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum DownloadState {
     /// The status is to come, for a file from `offset` on.
     Status { offset: u64 },
     /// So many bytes are to come yet.
@@ -51,8 +51,8 @@ impl<S: Store> GetFileClient<S> {
     /// Makes `request`, and hands what comes to `store`. Gives up after `timeout` without progress.
     pub fn new(request: &Request<'_>, store: S, timeout: Duration) -> Self {
         let state = match request.with_status {
-            true => State::Status { offset: request.offset },
-            false => State::Plain { got: 0 },
+            true => DownloadState::Status { offset: request.offset },
+            false => DownloadState::Plain { got: 0 },
         };
         let mut line = Vec::new();
         request.write(&mut line);
@@ -62,8 +62,8 @@ impl<S: Store> GetFileClient<S> {
     /// Bytes of the file that have come.
     pub fn received(&self) -> u64 {
         match self.state {
-            State::Status { .. } => 0,
-            State::Rest { got, .. } | State::Plain { got } => got,
+            DownloadState::Status { .. } => 0,
+            DownloadState::Rest { got, .. } | DownloadState::Plain { got } => got,
         }
     }
 
@@ -93,7 +93,7 @@ impl<S: Store> GetFileClient<S> {
         let len = line.strip_prefix(b"OK ").and_then(number);
         let Some(left) = len.and_then(|len| len.checked_sub(offset)) else { return not_a_status(line) };
         self.store.expect(left);
-        self.state = State::Rest { got: 0, left };
+        self.state = DownloadState::Rest { got: 0, left };
         Ok(true)
     }
 
@@ -102,31 +102,31 @@ impl<S: Store> GetFileClient<S> {
             return Ok(());
         }
         match &mut self.state {
-            State::Plain { got } => *got += bytes.len() as u64,
-            State::Rest { got, left } => {
+            DownloadState::Plain { got } => *got += bytes.len() as u64,
+            DownloadState::Rest { got, left } => {
                 *left = left.checked_sub(bytes.len() as u64).ok_or(GetFileError::TooMuch { want: *got + *left })?;
                 *got += bytes.len() as u64;
             }
-            State::Status { .. } => unreachable!("the status has come"),
+            DownloadState::Status { .. } => unreachable!("the status has come"),
         }
         self.store.take(bytes).map_err(GetFileError::Store)
     }
 
     /// Goes on with what has come, and tells whether that's all.
     fn receive(&mut self, io: &mut SessionIo<'_>) -> Result<bool, GetFileError> {
-        if let State::Status { offset } = self.state
+        if let DownloadState::Status { offset } = self.state
             && !self.read_status(io, offset)?
         {
             return Ok(false);
         }
         self.keep(io.input().take_all())?;
         match self.state {
-            State::Rest { left: 0, .. } => Ok(true),
-            State::Rest { got, left } if io.input_ended() => Err(GetFileError::Cut { got, want: got + left }),
+            DownloadState::Rest { left: 0, .. } => Ok(true),
+            DownloadState::Rest { got, left } if io.input_ended() => Err(GetFileError::Cut { got, want: got + left }),
             // An old server says nothing where it has nothing to say.
-            State::Plain { got: 0 } if io.input_ended() => Err(GetFileError::Nothing),
-            State::Plain { .. } => Ok(io.input_ended()),
-            State::Rest { .. } | State::Status { .. } => Ok(false),
+            DownloadState::Plain { got: 0 } if io.input_ended() => Err(GetFileError::Nothing),
+            DownloadState::Plain { .. } => Ok(io.input_ended()),
+            DownloadState::Rest { .. } | DownloadState::Status { .. } => Ok(false),
         }
     }
 }
@@ -164,6 +164,7 @@ impl<S: Store> Session for GetFileClient<S> {
 
 /// Why a file was not had.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum GetFileError {
     /// The server will not send it.
     Refused(String),

@@ -137,6 +137,7 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
 
 /// What came back is not what was sent, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MultiplyError {
     /// The server closed without sending a byte.
     Nothing,

@@ -11,10 +11,10 @@ use std::task::Waker;
 ///
 /// Each Enter is for one session. Where none waits, it's for the next, as what is typed ahead always is.
 #[derive(Clone, Debug, Default)]
-pub struct Keyboard(Arc<Mutex<State>>);
+pub struct Keyboard(Arc<Mutex<KeyboardState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct KeyboardState {
     waiting: VecDeque<Weak<Ticket>>,
     /// Times that Enter was pressed with nobody waiting.
     ahead: usize,
@@ -29,7 +29,7 @@ struct Ticket {
 
 /// A session's place among those that wait. Dropped, it's given up.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(super) struct EnterWait {
     keyboard: Keyboard,
     ticket: Arc<Ticket>,
 }
@@ -56,7 +56,7 @@ impl Keyboard {
         }
     }
 
-    pub(super) fn wait(&self, waker: Waker) -> Wait {
+    pub(super) fn wait(&self, waker: Waker) -> EnterWait {
         let ticket = Arc::new(Ticket { is_over: AtomicBool::new(false), waker });
         let mut state = self.state();
         match state.ahead {
@@ -67,10 +67,10 @@ impl Keyboard {
             }
         }
         drop(state);
-        Wait { keyboard: self.clone(), ticket }
+        EnterWait { keyboard: self.clone(), ticket }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KeyboardState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,7 +82,7 @@ impl Ticket {
     }
 }
 
-impl Wait {
+impl EnterWait {
     /// Whether Enter was pressed for this session.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Wait {
 }
 
 /// A keyboard that nobody touches keeps nothing of those that have gone meanwhile.
-impl Drop for Wait {
+impl Drop for EnterWait {
     fn drop(&mut self) {
         let ticket = Arc::downgrade(&self.ticket);
         self.keyboard.state().waiting.retain(|other| !other.ptr_eq(&ticket));
@@ -120,7 +120,7 @@ impl Error for NobodyAtTheKeyboard {}
 mod tests {
     use super::*;
 
-    fn wait(keyboard: &Keyboard) -> Wait {
+    fn wait(keyboard: &Keyboard) -> EnterWait {
         keyboard.wait(Waker::noop().clone())
     }
 
