@@ -45,7 +45,7 @@ impl Folder {
     /// Opens the folder at `path`. With `hidden`, files below names that begin with a dot are in it as well.
     ///
     /// # Errors
-    /// Where it can't be opened, or is no folder.
+    /// If it can't be opened, or is no folder.
     pub fn open(path: &Path, hidden: bool) -> io::Result<Folder> {
         let fd = openat(CWD, path, LOOK | OFlags::DIRECTORY, Mode::empty())?;
         let walk = Walk::of(&fd, hidden);
@@ -55,7 +55,7 @@ impl Folder {
     /// Opens the regular file at `path`, which is relative to the folder, and returns it with its length.
     ///
     /// # Errors
-    /// Where there is none, it may not be read, or the path leads out of the folder.
+    /// If there is none, it may not be read, or the path leads out of the folder.
     pub fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
         if path.contains(&0) {
             return Err(FolderError::ZeroByte);

@@ -160,7 +160,7 @@ impl Heading {
 /// The tutorial's `_create_message`: the keys in its order, one space after `:` and `,`.
 ///
 /// # Panics
-/// Where the names in `heading` make a header of more than 65,535 bytes.
+/// If the names in `heading` make a header of more than 65,535 bytes.
 #[doc(alias = "_create_message")]
 pub fn write_message<'a>(out: impl Into<Tail<'a>>, heading: Heading, write_content: impl FnOnce(&mut Tail<'a>)) {
     // The header needs the content's length, so the content is written first, and then the two change places.

@@ -217,7 +217,7 @@ impl Server<'_> {
     /// processes have ended, and its sockets are closed.
     ///
     /// # Errors
-    /// Where the system refuses what the model can't do without: nothing that a peer does.
+    /// If the system refuses what the model can't do without: nothing that a peer does.
     pub fn run(self) -> io::Result<()> {
         (self.run)()
     }
@@ -236,7 +236,7 @@ impl fmt::Debug for Server<'_> {
 /// `accept` and `ended` are called in the child there, on a copy of the service.
 ///
 /// # Errors
-/// Where it can't listen, or the service can't be served by this model.
+/// If it can't listen, or the service can't be served by this model.
 pub fn serve<'a, V>(model: Model, service: V, config: Config) -> Result<Server<'a>, ServeError>
 where
     V: Service<Session: Send> + Send + 'a,

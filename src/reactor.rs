@@ -160,7 +160,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts connections from `listener`.
     ///
     /// # Errors
-    /// Where it can't be watched.
+    /// If it can't be watched.
     pub fn add_listener(&mut self, listener: S::Listener) -> io::Result<()> {
         self.accepting.add(&mut self.selector, listener)
     }
@@ -188,7 +188,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// connection is closed.
     ///
     /// # Errors
-    /// Where the selector fails: nothing that a peer does.
+    /// If the selector fails: nothing that a peer does.
     pub fn run(&mut self) -> io::Result<()> {
         while self.turn()? {}
         Ok(())
@@ -449,7 +449,7 @@ impl<S: Selector<Listener = TcpListener>, V: Service> Reactor<S, V> {
     /// Listens on every address that `addr` stands for, and returns those it got: port 0 picks a free one.
     ///
     /// # Errors
-    /// Where one of them can't be listened on.
+    /// If one of them can't be listened on.
     pub fn listen(&mut self, addr: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
         let mut bound = Vec::new();
         for addr in addr.to_socket_addrs()? {

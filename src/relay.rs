@@ -48,7 +48,7 @@ impl Relay {
     /// One that moves nothing yet.
     ///
     /// # Errors
-    /// Where the system has no socket pair left to be woken by.
+    /// If the system has no socket pair left to be woken by.
     pub fn new() -> io::Result<Relay> {
         let (waker, wake_fd) = WakeFd::new()?;
         let now = Instant::now();
@@ -72,7 +72,7 @@ impl Relay {
     /// Writes to `fd` from now on. Without a `write_timeout` it may take as long as it likes.
     ///
     /// # Errors
-    /// Where the system can't tell whether it blocks.
+    /// If the system can't tell whether it blocks.
     pub fn add_sink(&mut self, fd: Fd, at_end: AtEnd, write_timeout: Option<Duration>) -> io::Result<SinkId> {
         self.sinks.push(Sink::new(fd, at_end, write_timeout, Instant::now())?);
         Ok(SinkId(self.sinks.len() - 1))
@@ -97,7 +97,7 @@ impl Relay {
     /// there is one.
     ///
     /// # Errors
-    /// Where the system refuses to wait. What goes wrong with a descriptor is kept with it.
+    /// If the system refuses to wait. What goes wrong with a descriptor is kept with it.
     pub fn turn(&mut self, deadline: Option<Instant>) -> io::Result<Turn> {
         let first_deadline = self.sinks.iter().filter_map(Sink::deadline).chain(deadline).min();
         let woken = self.wait(first_deadline)?;

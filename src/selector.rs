@@ -46,7 +46,7 @@ pub trait Selector {
     /// Comes back early, with or without an event, when it is [woken](Waker::wake).
     ///
     /// # Errors
-    /// Where the system refuses: the loop can't go on.
+    /// If the system refuses: the loop can't go on.
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Something that makes [`select`](Selector::select) return from another thread, or from a signal handler.
@@ -65,19 +65,19 @@ pub trait Selector {
     /// Watches `stream` for `interest`, which is not [`Interest::NONE`].
     ///
     /// # Errors
-    /// Where the system refuses this stream.
+    /// If the system refuses this stream.
     fn register(&mut self, stream: &mut Self::Stream, token: Token, interest: Interest) -> io::Result<()>;
 
     /// Watches a registered `stream` for another `interest`, which is not [`Interest::NONE`].
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     fn reregister(&mut self, stream: &mut Self::Stream, token: Token, interest: Interest) -> io::Result<()>;
 
     /// Stops watching a registered `stream`.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     fn deregister(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
 
     /// Closes a stream, registered or not. One that never was may as well be dropped.
@@ -86,13 +86,13 @@ pub trait Selector {
     /// Watches `listener` for connections to accept.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     fn watch_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
     /// Stops watching `listener`.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// If the system refuses.
     fn unwatch_listener(&mut self, listener: &mut Self::Listener, token: Token) -> io::Result<()>;
 
     /// Accepts a connection without waiting for one.
@@ -104,7 +104,7 @@ pub trait Selector {
     /// Begins to open a connection to `addr`. When the stream becomes writable, [`Stream::connected`] tells how it went.
     ///
     /// # Errors
-    /// Where it fails at once; see connect(2).
+    /// If it fails at once; see connect(2).
     fn connect(&mut self, addr: SocketAddr) -> io::Result<Self::Stream>;
 }
 
@@ -116,7 +116,7 @@ pub trait Stream: Read + Write {
     /// The address of our side.
     ///
     /// # Errors
-    /// Where there is none to tell.
+    /// If there is none to tell.
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Err(io::ErrorKind::AddrNotAvailable.into())
     }
@@ -124,7 +124,7 @@ pub trait Stream: Read + Write {
     /// Ends our sending side: the peer reads the end of the stream after what was written before.
     ///
     /// # Errors
-    /// Where the connection is broken already.
+    /// If the connection is broken already.
     fn end_output(&mut self) -> io::Result<()>;
 
     /// Makes its close a reset, which tells the peer that what it has read is not all there was to be.
@@ -159,7 +159,7 @@ pub trait Listener {
     /// The address it is bound to.
     ///
     /// # Errors
-    /// Where the system can't tell.
+    /// If the system can't tell.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 }
 

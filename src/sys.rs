@@ -115,7 +115,7 @@ pub enum Fork {
 /// In the child a lock that another thread held stays locked for ever. So a process that forks had better have one thread.
 ///
 /// # Errors
-/// Where there are too many processes, or there is too little memory.
+/// If there are too many processes, or there is too little memory.
 pub fn fork() -> io::Result<Fork> {
     // SAFETY: the child has a copy of all memory, and one thread that goes on from here, so what holds of memory goes on
     // to hold. What the other threads had locked stays locked, which may be waited for in vain, but lets nobody at what is
@@ -182,7 +182,7 @@ impl FdSet {
     /// A descriptor's place in every set.
     ///
     /// # Errors
-    /// Where it has none: it's too high.
+    /// If it has none: it's too high.
     pub fn index(fd: RawFd) -> Result<usize, BeyondFdSet> {
         usize::try_from(fd).ok().filter(|&index| index < FdSet::LEN).ok_or(BeyondFdSet(fd))
     }
@@ -190,7 +190,7 @@ impl FdSet {
     /// Puts a descriptor in or takes it out.
     ///
     /// # Panics
-    /// Where `index` is no [index](FdSet::index).
+    /// If `index` is no [index](FdSet::index).
     pub fn set(&mut self, index: usize, is_in: bool) {
         let fd = bit(index);
         if is_in {
@@ -205,7 +205,7 @@ impl FdSet {
     /// Whether a descriptor is in.
     ///
     /// # Panics
-    /// Where `index` is no [index](FdSet::index).
+    /// If `index` is no [index](FdSet::index).
     pub fn has(&self, index: usize) -> bool {
         // SAFETY: the bit is one of the set's.
         unsafe { libc::FD_ISSET(bit(index), &self.0) }

@@ -117,7 +117,7 @@ impl Load<'_> {
     /// the server does.
     ///
     /// # Errors
-    /// Where the system refuses what nothing goes without. What happens to connections is counted.
+    /// If the system refuses what nothing goes without. What happens to connections is counted.
     pub fn run(&self, watch: &mut dyn FnMut(Moment)) -> io::Result<Measured> {
         let mut generator = Generator::new(self)?;
         if self.talk.once().is_none() {

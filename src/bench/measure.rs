@@ -32,7 +32,7 @@ pub type Tell<'a> = dyn FnMut(u64, f64) + Send + 'a;
 /// Measures `subject` at `point`, once.
 ///
 /// # Errors
-/// Where there is no such server, in words for people. What goes wrong under load is in the run.
+/// If there is no such server, in words for people. What goes wrong under load is in the run.
 pub fn measure(
     subject: &Subject,
     point: &Point,

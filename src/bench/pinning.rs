@@ -87,7 +87,7 @@ impl Pinning {
 /// Lets this thread, and what it starts from now on, run on `cpus` only. If there are none it runs where it has.
 ///
 /// # Errors
-/// Where the system refuses, such as when there is no such processor.
+/// If the system refuses, such as when there is no such processor.
 #[cfg(target_os = "linux")]
 pub fn bind(cpus: &Cpus) -> io::Result<()> {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -105,7 +105,7 @@ pub fn bind(cpus: &Cpus) -> io::Result<()> {
 /// There is no such thing here.
 ///
 /// # Errors
-/// Where processors are asked for.
+/// If processors are asked for.
 #[cfg(not(target_os = "linux"))]
 pub fn bind(cpus: &Cpus) -> io::Result<()> {
     if cpus.0.is_empty() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }

@@ -18,7 +18,7 @@ impl Timetable {
     /// The first is due at once with an even schedule, and with a Poisson schedule after its first interval.
     ///
     /// # Panics
-    /// Where the rate is not more than zero.
+    /// If the rate is not more than zero.
     pub fn new(rate_per_second: f64, schedule: Schedule, seed: u64) -> Timetable {
         assert!(rate_per_second > 0.0, "a rate of {rate_per_second} is none");
         let mut timetable = Timetable { interval: 1e9 / rate_per_second, schedule, random: seed, next: 0.0 };

@@ -131,7 +131,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Sends our FIN, where the session has asked for it and all of its output is sent.
     ///
     /// # Errors
-    /// Where the connection is broken.
+    /// If the connection is broken.
     pub(super) fn end_output_if_due(&mut self) -> io::Result<()> {
         if self.output_end == OutputEnd::Wanted && !self.left_over.has_output() {
             self.stream.end_output()?;

@@ -52,7 +52,7 @@ pub(super) struct Desk {
 /// orders are returned. A connection that nobody could be found for until then is waited with, up to `drain_timeout`.
 ///
 /// # Errors
-/// Where the system refuses to wait.
+/// If the system refuses to wait.
 pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
     let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;

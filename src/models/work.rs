@@ -43,7 +43,7 @@ impl<V: Service> Busy<V> {
     /// Gives each request of `service` some `work`.
     ///
     /// # Errors
-    /// Where the threads for [`Work::Offload`], one for each core, can't be started.
+    /// If the threads for [`Work::Offload`], one for each core, can't be started.
     pub fn new(service: V, work: Work) -> io::Result<Self> {
         let computers = match work {
             Work::Offload(_) => Some(Arc::new(Computers::start(cores())?)),

@@ -42,7 +42,7 @@ pub trait Runner: fmt::Debug + Send + Sync {
     /// [read](Running::read) where there was nothing before. It returns at once.
     ///
     /// # Errors
-    /// Where as many programs are running as may at once, or the system refuses what it takes to run one more. That the
+    /// If as many programs are running as may at once, or the system refuses what it takes to run one more. That the
     /// program itself can't be started may be told by the first read only.
     fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError>;
 }
@@ -54,7 +54,7 @@ pub trait Running: fmt::Debug + Send {
     /// wait.
     ///
     /// # Errors
-    /// Where it can't be run, or not be read from.
+    /// If it can't be run, or not be read from.
     fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>>;
 }
 

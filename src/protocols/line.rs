@@ -46,7 +46,7 @@ impl LineReader {
     /// empty one.
     ///
     /// # Errors
-    /// Where it's too long, or takes too long.
+    /// If it's too long, or takes too long.
     pub fn read<'a>(&mut self, io: &mut SessionIo<'a>, now: Instant) -> Result<Option<&'a [u8]>, SessionError> {
         let bytes = io.input().remaining();
         let LineLimits { len_max, timeout, pause } = self.limits;

@@ -44,7 +44,7 @@ pub struct Sink {
 
 impl Sink {
     /// # Errors
-    /// Where the system can't tell whether `fd` blocks.
+    /// If the system can't tell whether `fd` blocks.
     pub fn new(fd: Fd, at_end: AtEnd, write_timeout: Option<Duration>, now: Instant) -> io::Result<Sink> {
         let blocks = !fcntl_getfl(&fd)?.contains(OFlags::NONBLOCK);
         Ok(Sink {

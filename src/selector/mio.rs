@@ -28,7 +28,7 @@ impl MioSelector {
     /// A selector that watches nothing yet.
     ///
     /// # Errors
-    /// Where the system has no descriptors left.
+    /// If the system has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let (waker, wake_fd) = WakeFd::new()?;

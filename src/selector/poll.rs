@@ -34,7 +34,7 @@ impl PollSelector {
     /// A selector that watches nothing yet.
     ///
     /// # Errors
-    /// Where the system has no descriptors left.
+    /// If the system has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let (waker, wake_fd) = WakeFd::new()?;
         let wake = PollFd::new(&wake_fd, true, false);

@@ -37,7 +37,7 @@ impl SelectSelector {
     /// A selector that watches nothing yet.
     ///
     /// # Errors
-    /// Where the system has no descriptors left, or only ones that are too high.
+    /// If the system has no descriptors left, or only ones that are too high.
     pub fn new() -> io::Result<Self> {
         let (waker, wake_fd) = WakeFd::new()?;
         let fd = wake_fd.as_fd().as_raw_fd();

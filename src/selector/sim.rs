@@ -104,7 +104,7 @@ impl SimNet {
     /// A selector for this network.
     ///
     /// # Panics
-    /// Where the system has no socket pair left for the [`Waker`], which is a real one.
+    /// If the system has no socket pair left for the [`Waker`], which is a real one.
     pub fn selector(&self) -> SimSelector {
         let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
         SimSelector { net: self.clone(), waker, wake_fd }
@@ -231,7 +231,7 @@ impl Selector for SimSelector {
     /// Jumps to what happens next, or to the end of `timeout`.
     ///
     /// # Errors
-    /// Where nothing will ever happen, or it's called so often that nothing seems to come of it: a test fails instead of
+    /// If nothing will ever happen, or it's called so often that nothing seems to come of it: a test fails instead of
     /// hanging.
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         self.net.world().counts.selects += 1;

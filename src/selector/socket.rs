@@ -14,7 +14,7 @@ use super::{Listener, Stream};
 /// Makes a bound and listening socket one that a real selector can watch.
 ///
 /// # Errors
-/// Where the system refuses its options.
+/// If the system refuses its options.
 pub fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     // Replies go out at once. Linux hands TCP_NODELAY on to accepted sockets, which saves a call for each; std sets

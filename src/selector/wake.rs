@@ -57,7 +57,7 @@ impl WakeFd {
     /// A waker and the end that it wakes.
     ///
     /// # Errors
-    /// Where the system has no socket pair left.
+    /// If the system has no socket pair left.
     pub fn new() -> io::Result<(Waker, WakeFd)> {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;

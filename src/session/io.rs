@@ -92,7 +92,7 @@ impl<'a> SessionIo<'a> {
     /// The address of our side of the connection. The system is asked for it.
     ///
     /// # Errors
-    /// Where the system can't tell.
+    /// If the system can't tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         (self.local_addr)()
     }

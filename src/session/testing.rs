@@ -129,7 +129,7 @@ impl<T: Session> Harness<T> {
     /// Takes the whole output.
     ///
     /// # Panics
-    /// Where a file that is part of it can't be read.
+    /// If a file that is part of it can't be read.
     pub fn take_output(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.output.read_to_end(&mut bytes).expect("an output that can be read");

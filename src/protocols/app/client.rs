@@ -126,7 +126,7 @@ impl Reply {
     /// Its arms are the tutorial's `_process_response_json_content` and `_process_response_binary_content`.
     ///
     /// # Errors
-    /// Where it can't be used.
+    /// If it can't be used.
     #[doc(alias = "process_response")]
     #[doc(alias = "_process_response_json_content")]
     #[doc(alias = "_process_response_binary_content")]

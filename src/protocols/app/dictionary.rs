@@ -51,7 +51,7 @@ impl Dictionary {
     /// Reads a JSON object of strings from the file `path`.
     ///
     /// # Errors
-    /// Where it can't be read, or is something else.
+    /// If it can't be read, or is something else.
     pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
         let failed = |cause| DictionaryError::new(path, cause);
         let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
@@ -63,7 +63,7 @@ impl Dictionary {
     /// The same while a server runs on: only from a regular file, for to open a pipe may take for ever.
     ///
     /// # Errors
-    /// Where it can't be read, or is something else.
+    /// If it can't be read, or is something else.
     pub fn read_again(path: &Path) -> Result<Dictionary, DictionaryError> {
         if path.exists() && !path.is_file() {
             return Err(DictionaryError::new(path, Cause::NotRegular));

@@ -39,7 +39,7 @@ impl AppService {
     /// [reloaded](Service::reload).
     ///
     /// # Errors
-    /// Where the file can't be read, or is no dictionary.
+    /// If the file can't be read, or is no dictionary.
     pub fn with_dictionary(limits: Limits, timeouts: Timeouts, path: PathBuf) -> Result<Self, DictionaryError> {
         let dictionary = Dictionary::read(&path)?;
         Ok(Self::with(limits, timeouts, dictionary, Some(path)))

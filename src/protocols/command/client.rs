@@ -48,7 +48,7 @@ impl<W: Write> CommandClient<W> {
     /// After the end: what the server has said itself, if it has. What was held back for that and is not is written.
     ///
     /// # Errors
-    /// Where something could not be written, now or before.
+    /// If something could not be written, now or before.
     pub fn into_notice(mut self) -> io::Result<Option<Vec<u8>>> {
         if let Some(error) = self.failed {
             return Err(error);

@@ -17,7 +17,7 @@ pub trait Store {
     /// Takes bytes.
     ///
     /// # Errors
-    /// Where they can't be kept: nothing more is wanted then.
+    /// If they can't be kept: nothing more is wanted then.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 

@@ -55,7 +55,7 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> MultiplyClient<F> {
     /// without one.
     ///
     /// # Panics
-    /// Where the string is empty: there is nothing to be repeated.
+    /// If the string is empty: there is nothing to be repeated.
     pub fn new(string: Vec<u8>, show: F, timeout: Duration) -> Self {
         assert!(!string.is_empty(), "a string to be repeated");
         MultiplyClient { string, is_sent: false, show, summary: Summary::default(), timeout, deadline: None }

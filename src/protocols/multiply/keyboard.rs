@@ -86,7 +86,7 @@ impl EnterWait {
     /// Whether Enter was pressed for this session.
     ///
     /// # Errors
-    /// Where it won't be.
+    /// If it won't be.
     pub fn is_over(&self) -> Result<bool, NobodyAtTheKeyboard> {
         match self.ticket.is_over.load(Ordering::Acquire) {
             true => Ok(true),
