@@ -1,4 +1,4 @@
-//! Serving: what the session is asked for, and when, while the connection is open.
+//! Serving: when the session is called, and what for, while the connection is open.
 
 use std::io;
 use std::mem;
@@ -12,7 +12,7 @@ use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// Lets the session work on what there is, and the stream take what the session makes of it.
+    /// Lets the session process its input, and sends its output to the stream.
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
         self.serve_unless_broken(turn).unwrap_or_else(|error| {
             let stage = self.state.stage();
@@ -23,7 +23,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     fn serve_unless_broken(&mut self, turn: &mut Turn<'_>) -> io::Result<Outcome> {
         let mut budget = Budget::new();
         loop {
-            // What is left over goes out first, since the session may wait for the room.
+            // Leftover output goes first, since the session may be waiting for room.
             if self.left_over.has_output() {
                 let sent = self.flush(turn)?;
                 self.has_sent(sent, &mut budget, turn);
@@ -60,7 +60,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             let called = self.call_session(len, &mut budget, turn)?;
             let has_begun_reply = called.has_begun_reply();
             match called.result {
-                // How nearly every run ends: all that came is used, and all that was made of it is sent.
+                // The usual end of a run: all input is used, and all output is sent.
                 Ok(Progress::NeedInput) if self.is_settled() => {
                     self.progress = Progress::NeedInput;
                     if has_begun_reply {
@@ -94,21 +94,21 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Whether there is nothing to do for a session that needs input, before some comes.
+    /// Whether a session that needs input has nothing to do before more arrives.
     fn is_settled(&self) -> bool {
         !self.readable && self.left_over.is_empty() && self.output_end != OutputEnd::Wanted
     }
 
-    /// A request is read, and its reply sent, in one call of the session.
+    /// Records that a request was read and its reply sent in one call of the session.
     fn reply_in_one_go(&mut self) {
-        // One transition there and one back.
+        // Normally two transitions, to `Responding` and back, which cancel out.
         if log::log_enabled!(log::Level::Trace) || self.state.stage() != Stage::Receiving {
             self.pass(Event::RequestRead);
             self.pass(Event::OutputSent);
         }
     }
 
-    /// Takes note that `sent` bytes have gone. A session that waits for room may go on where that has made any.
+    /// Records that `sent` bytes have gone. A session that waits for room may go on if there is any now.
     fn has_sent(&mut self, sent: usize, budget: &mut Budget, turn: &Turn<'_>) {
         if sent == 0 {
             return;
@@ -121,8 +121,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn finish_in_order(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What comes while
-        // output waits is not looked at, so then there may be something.
+        // A close resets nothing once the peer has ended its side, or if no more input has arrived. While output waits,
+        // the stream isn't checked for input, so there may be some.
         let may_have_more = self.readable || self.left_over.has_input() || self.left_over.has_output();
         let linger = may_have_more && self.lingers();
         let event = if self.input_end == InputEnd::Read { Event::InputEnded } else { Event::LastReply };
@@ -138,7 +138,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let is_working = self.progress == Progress::Working;
         let is_idle = self.session.is_idle();
         if turn.stopping {
-            // What was not read, since the output was full, has come all the same.
+            // Input that was not read because the output was full has arrived all the same.
             let is_held_back = self.readable && self.input_end != InputEnd::Read;
             let has_work = (is_working || is_held_back) && !self.ignores_input;
             if is_idle && !has_work && !self.left_over.has_input() {
@@ -158,13 +158,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let (interest, deadline) = (needs.interest(), self.served_deadline());
         if interest == Interest::NONE && deadline.is_none() && !is_working {
-            // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
+            // Nothing will ever happen to it: its session waits for input after the end, or for room in an empty
+            // output.
             return self.finish(Event::InputEnded, End::Finished, self.lingers(), turn);
         }
         Outcome::Wait { interest, deadline }
     }
 
-    /// What the session and its peer need now.
+    /// The current needs of the session and its peer.
     fn needs(&self, turn: &Turn<'_>) -> Needs {
         Needs {
             progress: self.progress,
@@ -175,10 +176,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Whether a peer that nothing is read from has hung up, and the session is to be told.
+    /// Whether a peer that isn't being read from has hung up, and the session must learn of it.
     ///
     /// # Errors
-    /// What has broken the connection, where it was that.
+    /// The error that has broken the connection, if that is the cause.
     fn has_just_hung_up(&mut self) -> io::Result<bool> {
         if self.input_end != InputEnd::Reported {
             return Ok(false);
@@ -191,7 +192,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Ok(true)
     }
 
-    /// Whether no more output may be made before some has gone.
+    /// Whether no more output may be produced before some is sent.
     fn is_full(&self, turn: &Turn<'_>) -> bool {
         self.left_over.output_len() >= turn.config.output_high_water.max(1)
     }
