@@ -130,7 +130,7 @@ impl Outgoing {
         }
     }
 
-    /// Drops a chunk that is used up, and restores the rule that bytes in front are not a chunk.
+    /// Drops used-up chunks at the front, and moves a leading chunk of bytes to `bytes`.
     fn bring_forward(&mut self) {
         if !self.bytes.is_empty() {
             return;
