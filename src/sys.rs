@@ -95,8 +95,8 @@ impl PollFd {
 /// `Interrupted` if a signal arrived; otherwise if the system refuses.
 pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> {
     let len = libc::nfds_t::try_from(fds.len()).map_err(io::Error::other)?;
-    // SAFETY: a PollFd is a pollfd and nothing else, so these are `len` of them, borrowed for the whole call. It writes only to
-    // their revents, for which every value is valid, and it has no other effect on the descriptors.
+    // SAFETY: a PollFd is a pollfd and nothing else, so these are `len` of them, borrowed for the whole call. It writes
+    // only to their revents, for which every value is valid, and it has no other effect on the descriptors.
     let count = unsafe { libc::poll(fds.as_mut_ptr().cast::<libc::pollfd>(), len, milliseconds(timeout)) };
     counted(count)
 }
