@@ -1,7 +1,7 @@
 //! The transitions of [`MessageReader`](super::MessageReader) as data.
 //!
-//! A step of the reader that is no row here does not compile, and `docs/state-machine.md` shows the rows as a diagram. A
-//! pair of phase and event without a row does not occur: the reader never sees it.
+//! A step of the reader without a row here does not compile, and `docs/state-machine.md` shows the rows as a diagram. A
+//! pair of phase and event without a row does not occur.
 
 use std::fmt;
 
@@ -10,24 +10,24 @@ use Phase::{Content, Failed, Idle, Jsonheader, Protoheader};
 
 use crate::machine::{self, transitions};
 
-/// Where in a message a reader is. The data that goes with it is in the reader's own state.
+/// A reader's position in a message. The reader's own state has the data for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Between messages: nothing has begun.
+    /// Between messages.
     Idle,
     /// Reading the two bytes of the protoheader.
     Protoheader,
-    /// Reading the JSON header, whose length is known by now: the tutorial's `_jsonheader_len`.
+    /// Reading the JSON header, whose length is known: the tutorial's `_jsonheader_len`.
     #[doc(alias = "_jsonheader_len")]
     Jsonheader,
     /// Reading the content.
     Content,
-    /// A rule was broken, so there is no telling where the next message begins. This phase is final.
+    /// A rule was broken, so the start of the next message is unknown. This phase is final.
     Failed,
 }
 
 impl Phase {
-    /// All of them, in the order of a message.
+    /// All phases, in the order of a message.
     pub const ALL: [Phase; 5] = [Idle, Protoheader, Jsonheader, Content, Failed];
 }
 
@@ -43,23 +43,23 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What can happen to a reader.
+/// An event in a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// A byte has come, the first of a message.
+    /// The first byte of a message has arrived.
     FirstByte,
-    /// Both bytes of the protoheader are here.
+    /// Both bytes of the protoheader have arrived.
     ProtoheaderRead,
-    /// All of the JSON header is here, and it is in order.
+    /// The JSON header is complete and valid.
     JsonheaderRead,
-    /// All of the content is here: the message is complete.
+    /// The content has arrived: the message is complete.
     ContentRead,
-    /// What has come breaks a rule.
+    /// The input breaks a rule.
     Violation,
 }
 
 impl Event {
-    /// All of them.
+    /// All events.
     pub const ALL: [Event; 5] = [FirstByte, ProtoheaderRead, JsonheaderRead, ContentRead, Violation];
 }
 
