@@ -84,8 +84,8 @@ pub fn measure(
     let use_of_server = at_rest.and_then(|at_rest| observed.server_use(&at_rest, &subject.name, &mut notes));
     if use_of_server.is_none() {
         notes.push(match server.pid {
-            None => format!("What {} takes of the machine is not known: --pid tells its process.", subject.name),
-            Some(_) => format!("What {} takes of the machine is not known: the system does not tell.", subject.name),
+            None => format!("Resource use of {} is unknown; pass its process with --pid.", subject.name),
+            Some(_) => format!("Resource use of {} is unknown; the system does not report it.", subject.name),
         });
     }
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));

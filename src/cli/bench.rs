@@ -312,8 +312,7 @@ impl Bench {
 
 /// The notes that apply to all measurements.
 fn notes(pinning: &Pinning) -> Vec<String> {
-    let mut notes =
-        vec!["Of a request that was not answered in time, the latency is as long as was waited for it.".to_owned()];
+    let mut notes = vec!["Requests that timed out count with the timeout as their latency.".to_owned()];
     if !pinning.is_apart() {
         notes.push(
             "The generator shares its processors with the servers, and sleeps between events: that adds to every latency."
