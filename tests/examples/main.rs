@@ -1,0 +1,4 @@
+//! The examples in `docs/examples`, which people copy.
+
+mod shout;
+mod support;
