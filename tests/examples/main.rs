@@ -1,4 +1,5 @@
 //! The examples in `docs/examples`, which people copy.
 
+mod chat;
 mod shout;
 mod support;
