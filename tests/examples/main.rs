@@ -3,3 +3,4 @@
 mod chat;
 mod shout;
 mod support;
+mod timer;
