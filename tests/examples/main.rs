@@ -1,6 +1,7 @@
 //! The examples in `docs/examples`, which people copy.
 
 mod chat;
+mod client;
 mod shout;
 mod support;
 mod timer;
