@@ -2,6 +2,7 @@
 
 mod chat;
 mod client;
+mod proxy;
 mod shout;
 mod support;
 mod timer;
