@@ -26,7 +26,7 @@
 //! |---|---|---|
 //! | bytes | [`buffer`] | bytes that have come in and bytes that are to go out, with cursors |
 //! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
-//! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
+//! | message | [`codec`], [`message`] | lines and other messages in a stream; the framed message, where [`message::reader`] is *the* state machine to study |
 //! | exchange | [`exchange`] | the stages of a connection, from connecting to closed, and their interest |
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
@@ -96,6 +96,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub use cli::front;
 pub mod client;
+pub mod codec;
 pub mod connection;
 pub mod exchange;
 pub mod folder;
