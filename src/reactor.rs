@@ -344,7 +344,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Opens the connections that the service wants.
     fn open_what_is_wanted(&mut self) {
-        if !self.opens_connections || self.stopping.is_some() {
+        if !self.opens_connections {
             return;
         }
         while let Some(Connect { addresses, session }) = self.service.next_connect() {

@@ -105,7 +105,7 @@ impl<'a> SessionIo<'a> {
     }
 
     /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on reading.
-    /// What it puts into the output later is dropped.
+    /// What it puts into the output later is dropped. If it finishes before, the rest of the output is sent all the same.
     pub fn end_output(&mut self) {
         self.ends_output = true;
     }
