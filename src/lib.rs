@@ -82,8 +82,8 @@
 //! A session can also be [woken from another thread](session::SessionIo::waker), [end its
 //! side](session::SessionIo::end_output) and read on, and [learn of a stop](session::SessionIo::is_stopping). A
 //! [`Service`](session::Service) holds what its sessions share, and can [open
-//! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy` and `client` in
-//! `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
+//! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy`, `client` and
+//! `server` in `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
 //! and signals of `multiconn serve`.
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
