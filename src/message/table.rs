@@ -3,75 +3,38 @@
 //! A step of the reader that is no row here does not compile, and `docs/state-machine.md` shows the rows as a diagram. A
 //! pair of phase and event without a row does not occur: the reader never sees it.
 
-use std::fmt;
+use crate::machine::{self, named, transitions};
 
-use Event::{ContentRead, FirstByte, JsonheaderRead, ProtoheaderRead, Violation};
-use Phase::{Content, Failed, Idle, Jsonheader, Protoheader};
-
-use crate::machine::{self, transitions};
-
-/// Where in a message a reader is. The data that goes with it is in the reader's own state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Between messages: nothing has begun.
-    Idle,
-    /// Reading the two bytes of the protoheader.
-    Protoheader,
-    /// Reading the JSON header, whose length is known by now: the tutorial's `_jsonheader_len`.
-    #[doc(alias = "_jsonheader_len")]
-    Jsonheader,
-    /// Reading the content.
-    Content,
-    /// A rule was broken, so there is no telling where the next message begins. This phase is final.
-    Failed,
-}
-
-impl Phase {
-    /// All of them, in the order of a message.
-    pub const ALL: [Phase; 5] = [Idle, Protoheader, Jsonheader, Content, Failed];
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Idle => "idle",
-            Protoheader => "protoheader",
-            Jsonheader => "JSON header",
-            Content => "content",
-            Failed => "failed",
-        })
+named! {
+    /// Where in a message a reader is. The data that goes with it is in the reader's own state.
+    pub enum Phase {
+        /// Between messages: nothing has begun.
+        Idle = "idle",
+        /// Reading the two bytes of the protoheader.
+        Protoheader = "protoheader",
+        /// Reading the JSON header, whose length is known by now: the tutorial's `_jsonheader_len`.
+        #[doc(alias = "_jsonheader_len")]
+        Jsonheader = "JSON header",
+        /// Reading the content.
+        Content = "content",
+        /// A rule was broken, so there is no telling where the next message begins. This phase is final.
+        Failed = "failed",
     }
 }
 
-/// What can happen to a reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// A byte has come, the first of a message.
-    FirstByte,
-    /// Both bytes of the protoheader are here.
-    ProtoheaderRead,
-    /// All of the JSON header is here, and it is in order.
-    JsonheaderRead,
-    /// All of the content is here: the message is complete.
-    ContentRead,
-    /// What has come breaks a rule.
-    Violation,
-}
-
-impl Event {
-    /// All of them.
-    pub const ALL: [Event; 5] = [FirstByte, ProtoheaderRead, JsonheaderRead, ContentRead, Violation];
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FirstByte => "first byte",
-            ProtoheaderRead => "protoheader read",
-            JsonheaderRead => "JSON header read",
-            ContentRead => "content read",
-            Violation => "violation",
-        })
+named! {
+    /// What can happen to a reader.
+    pub enum Event {
+        /// A byte has come, the first of a message.
+        FirstByte = "first byte",
+        /// Both bytes of the protoheader are here.
+        ProtoheaderRead = "protoheader read",
+        /// All of the JSON header is here, and it is in order.
+        JsonheaderRead = "JSON header read",
+        /// All of the content is here: the message is complete.
+        ContentRead = "content read",
+        /// What has come breaks a rule.
+        Violation = "violation",
     }
 }
 
@@ -88,7 +51,7 @@ transitions! {
 
 /// The table as a Mermaid state diagram.
 pub fn mermaid() -> String {
-    machine::mermaid(&Phase::ALL, Idle, None, TRANSITIONS)
+    machine::mermaid(&Phase::ALL, Phase::Idle, None, TRANSITIONS)
 }
 
 /// The table as plain text, a line for each row.
@@ -104,7 +67,7 @@ mod tests {
     fn every_phase_is_reached_and_all_but_the_last_are_left() {
         for phase in Phase::ALL {
             assert!(TRANSITIONS.iter().any(|row| row.to == phase), "{phase:?}");
-            assert_eq!(TRANSITIONS.iter().any(|row| row.from == phase), phase != Failed, "{phase:?}");
+            assert_eq!(TRANSITIONS.iter().any(|row| row.from == phase), phase != Phase::Failed, "{phase:?}");
         }
     }
 }
