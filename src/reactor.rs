@@ -85,9 +85,9 @@ pub struct Reactor<S: Selector, V: Service> {
     opens_connections: bool,
     /// Connections that have something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
-    /// The connection that the session, or the service, is being called for.
-    concerned: Option<ConnectionId>,
-    /// The same where it was just accepted, and is in no slot yet.
+    /// What a panic would concern now.
+    concerned: Concerned,
+    /// The connection for which the service is being asked for a session.
     newcomer: Option<Newcomer<S::Stream>>,
     timers: Timers,
     handle: Handle,
@@ -97,6 +97,17 @@ pub struct Reactor<S: Selector, V: Service> {
     scratch: Scratch,
     events: Vec<Event>,
     now: Instant,
+}
+
+/// What a panic concerns.
+#[derive(Clone, Copy, Debug)]
+enum Concerned {
+    /// No connection: it's ours.
+    Nothing,
+    /// The session of a connection, which is being called.
+    Session(ConnectionId),
+    /// A connection that has ended, as the service is being told.
+    Ended,
 }
 
 /// A connection that has just been accepted, to be served or refused.
@@ -128,7 +139,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             opened: 0,
             one_too_many: None,
             runnable: VecDeque::new(),
-            concerned: None,
+            concerned: Concerned::Nothing,
             newcomer: None,
             timers: Timers::default(),
             stopping: None,
@@ -178,7 +189,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             None => {
                 let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
-                self.service.ended(session, &peer, End::ConnectFailed(error));
+                self.tell_end(session, &peer, End::ConnectFailed(error));
             }
         }
         self.opened
@@ -226,28 +237,42 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open_what_is_wanted();
     }
 
-    /// Ends the connection that `caught` concerns, with a reset: half a reply must not look whole. Others are not touched.
-    fn recover(&mut self, caught: Caught) {
-        let mut caught = Some(caught);
-        while let Some(panic) = caught {
+    /// Ends the connection that `caught` concerns, and no other. A panic that concerns none goes on.
+    fn recover(&mut self, mut caught: Caught) {
+        loop {
             // What a call leaves in there is another connection's next.
             self.scratch = Scratch::default();
-            caught = panics::catch(|| {
-                if let Some(mut newcomer) = self.newcomer.take() {
-                    log::error!("The service panicked when it accepted {}: {panic}", newcomer.peer);
-                    newcomer.stream.reset_on_close();
-                    drop(newcomer);
-                    return self.accepting.connection_closed(&mut self.selector, self.now);
-                }
-                let id = self.concerned.take();
-                let Some((id, slot)) = id.and_then(|id| Some((id, self.slots.get_mut(id)?))) else {
-                    return log::error!("The service panicked: {panic}");
-                };
-                log::error!("The session of {} panicked: {panic}", slot.connection.name());
+            let newcomer = self.newcomer.take();
+            let concerned = mem::replace(&mut self.concerned, Concerned::Nothing);
+            if newcomer.is_none() && matches!(concerned, Concerned::Nothing) {
+                log::error!("The event loop panicked: {caught}");
+                caught.resume();
+            }
+            // The service may panic again, when it's told of the end.
+            match panics::catch(|| self.end_what_is_concerned(newcomer, concerned, &caught)) {
+                Ok(()) => return,
+                Err(another) => caught = another,
+            }
+        }
+    }
+
+    /// Closes what a panic concerns, with a reset: half a reply must not look whole.
+    fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
+        if let Some(mut newcomer) = newcomer {
+            log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);
+            newcomer.stream.reset_on_close();
+            drop(newcomer);
+            return self.accepting.connection_closed(&mut self.selector, self.now);
+        }
+        match concerned {
+            Concerned::Session(id) => {
+                let Some(slot) = self.slots.get_mut(id) else { return };
+                log::error!("The session of {} panicked: {caught}", slot.connection.name());
                 slot.connection.stream.reset_on_close();
                 self.close(id, End::Panicked);
-            })
-            .err();
+            }
+            Concerned::Ended => log::error!("The service panicked when a connection had ended: {caught}"),
+            Concerned::Nothing => {}
         }
     }
 
@@ -327,7 +352,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            self.concerned = Some(id);
+            self.concerned = Concerned::Session(id);
             let Some(slot) = self.slots.get_mut(id) else { continue };
             match slot.timer_went_off(when, self.now) {
                 Alarm::Due => self.run_connection(id),
@@ -339,7 +364,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             let slots = &mut self.slots;
             self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
         }
-        self.concerned = None;
+        self.concerned = Concerned::Nothing;
     }
 
     /// Opens the connections that the service wants.
@@ -355,7 +380,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn run_connection(&mut self, id: ConnectionId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.dequeued();
-        self.concerned = Some(id);
+        self.concerned = Concerned::Session(id);
         let outcome = slot.connection.run(&mut Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
@@ -363,6 +388,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             stopping: self.stopping.is_some(),
             make_waker: &|| self.inbox.waker(id),
         });
+        self.concerned = Concerned::Nothing;
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_timer(deadline, self.now) {
@@ -412,7 +438,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
-                        return self.service.ended(session, &peer, End::ConnectFailed(error));
+                        return self.tell_end(session, &peer, End::ConnectFailed(error));
                     };
                     log::info!("Cannot connect to {}: {}", peer.addr, crate::text::reason(&error));
                     peer.addr = next;
@@ -441,7 +467,13 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now);
         }
-        self.service.ended(connection.session, &connection.peer, end);
+        self.tell_end(connection.session, &connection.peer, end);
+    }
+
+    fn tell_end(&mut self, session: V::Session, peer: &Peer, end: End) {
+        self.concerned = Concerned::Ended;
+        self.service.ended(session, peer, end);
+        self.concerned = Concerned::Nothing;
     }
 }
 
