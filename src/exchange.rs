@@ -9,40 +9,32 @@
 //! A session takes part by what it returns: its [`Progress`](crate::session::Progress) or its
 //! [error](crate::session::ErrorKind) is one of the [`Event`]s. The connection does the rest, whatever the protocol.
 
-use std::fmt;
-
-use Event::{
-    Connected, Cut, DeadlinePassed, Done, InputEnded, LastReply, OurEndSent, OutputFull, OutputSent, OutputStalled,
-    PeerGone, RequestRead, Stopped, Violation,
-};
 use Stage::{Closed, Connecting, Draining, Lingering, Receiving, Responding};
 
-use crate::machine::{self, transitions};
+use crate::machine::{self, named, transitions};
 
-/// Where in its life a connection is. The data that goes with it is in the connection's own state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// We are opening it.
-    Connecting,
-    /// The session waits for a request, or for the rest of one.
-    Receiving,
-    /// A request is read, and its reply is being made, or waits for the peer to take what was sent before.
-    ///
-    /// The tutorial's `response_created` keeps this stage from being entered twice.
-    #[doc(alias = "response_created")]
-    Responding,
-    /// The session is done; what is left of its output is being sent.
-    Draining,
-    /// Our side has ended; what still comes is dropped until the peer ends its own.
-    Lingering,
-    /// It is over. This stage is final.
-    Closed,
+named! {
+    /// Where in its life a connection is. The data that goes with it is in the connection's own state.
+    pub enum Stage {
+        /// We are opening it.
+        Connecting = "connecting",
+        /// The session waits for a request, or for the rest of one.
+        Receiving = "receiving",
+        /// A request is read, and its reply is being made, or waits for the peer to take what was sent before.
+        ///
+        /// The tutorial's `response_created` keeps this stage from being entered twice.
+        #[doc(alias = "response_created")]
+        Responding = "responding",
+        /// The session is done; what is left of its output is being sent.
+        Draining = "draining",
+        /// Our side has ended; what still comes is dropped until the peer ends its own.
+        Lingering = "lingering",
+        /// It is over. This stage is final.
+        Closed = "closed",
+    }
 }
 
 impl Stage {
-    /// All of them, in order.
-    pub const ALL: [Stage; 6] = [Connecting, Receiving, Responding, Draining, Lingering, Closed];
-
     /// The stage that `event` leads to. An event that has no row changes nothing.
     #[inline]
     #[must_use]
@@ -67,90 +59,37 @@ impl Stage {
     }
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Connecting => "connecting",
-            Receiving => "receiving",
-            Responding => "responding",
-            Draining => "draining",
-            Lingering => "lingering",
-            Closed => "closed",
-        })
-    }
-}
-
-/// What can happen to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// The connection that we open is open.
-    Connected,
-    /// The session has used what it needs for a reply, and makes it or works on it.
-    RequestRead,
-    /// All of the output is sent, or what is left is below the high-water mark.
-    OutputSent,
-    /// The high-water mark is reached.
-    OutputFull,
-    /// The session is finished, and the peer could still send.
-    LastReply,
-    /// What has come breaks a rule.
-    Violation,
-    /// The peer has ended its sending side, and all it sent is used, or is cut off.
-    InputEnded,
-    /// What was waited for did not come in time.
-    DeadlinePassed,
-    /// The server stops, and nothing has begun.
-    Stopped,
-    /// The session of a connection that we opened is finished or has failed: nobody waits for the rest of its output.
-    Done,
-    /// The peer has taken none of the output within the write timeout.
-    OutputStalled,
-    /// Our FIN is sent while input may still be on its way.
-    OurEndSent,
-    /// The connection is broken.
-    PeerGone,
-    /// The drain timeout has passed, or the session has panicked.
-    Cut,
-}
-
-impl Event {
-    /// All of them.
-    pub const ALL: [Event; 14] = [
-        Connected,
-        RequestRead,
-        OutputFull,
-        OutputSent,
-        LastReply,
-        Violation,
-        InputEnded,
-        DeadlinePassed,
-        Stopped,
-        Done,
-        OurEndSent,
-        OutputStalled,
-        PeerGone,
-        Cut,
-    ];
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Connected => "connected",
-            RequestRead => "request read",
-            OutputSent => "output sent",
-            OutputFull => "output full",
-            LastReply => "last reply",
-            Violation => "violation",
-            InputEnded => "input ended",
-            DeadlinePassed => "deadline passed",
-            Stopped => "stopped",
-            Done => "done",
-            OurEndSent => "our end sent",
-            OutputStalled => "output stalled",
-            PeerGone => "peer gone",
-            Cut => "cut",
-        })
+named! {
+    /// What can happen to a connection.
+    pub enum Event {
+        /// The connection that we open is open.
+        Connected = "connected",
+        /// The session has used what it needs for a reply, and makes it or works on it.
+        RequestRead = "request read",
+        /// All of the output is sent, or what is left is below the high-water mark.
+        OutputSent = "output sent",
+        /// The high-water mark is reached.
+        OutputFull = "output full",
+        /// The session is finished, and the peer could still send.
+        LastReply = "last reply",
+        /// What has come breaks a rule.
+        Violation = "violation",
+        /// The peer has ended its sending side, and all it sent is used, or is cut off.
+        InputEnded = "input ended",
+        /// What was waited for did not come in time.
+        DeadlinePassed = "deadline passed",
+        /// The server stops, and nothing has begun.
+        Stopped = "stopped",
+        /// The session of a connection that we opened is finished or has failed: nobody waits for the rest of its output.
+        Done = "done",
+        /// The peer has taken none of the output within the write timeout.
+        OutputStalled = "output stalled",
+        /// Our FIN is sent while input may still be on its way.
+        OurEndSent = "our end sent",
+        /// The connection is broken.
+        PeerGone = "peer gone",
+        /// The drain timeout has passed, or the session has panicked.
+        Cut = "cut",
     }
 }
 
@@ -211,6 +150,7 @@ pub fn plain_text() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Event::Cut;
     use super::*;
 
     #[test]

@@ -26,7 +26,7 @@
 //! |---|---|---|
 //! | bytes | [`buffer`] | bytes that have come in and bytes that are to go out, with cursors |
 //! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
-//! | message | [`message`] | the framed message; [`message::reader`] is *the* state machine to study |
+//! | message | [`codec`], [`message`] | lines and other messages in a stream; the framed message, where [`message::reader`] is *the* state machine to study |
 //! | exchange | [`exchange`] | the stages of a connection, from connecting to closed, and their interest |
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
@@ -82,8 +82,8 @@
 //! A session can also be [woken from another thread](session::SessionIo::waker), [end its
 //! side](session::SessionIo::end_output) and read on, and [learn of a stop](session::SessionIo::is_stopping). A
 //! [`Service`](session::Service) holds what its sessions share, and can [open
-//! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy` and `client` in
-//! `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
+//! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy`, `client` and
+//! `server` in `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
 //! and signals of `multiconn serve`.
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
@@ -96,6 +96,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub use cli::front;
 pub mod client;
+pub mod codec;
 pub mod connection;
 pub mod exchange;
 pub mod folder;

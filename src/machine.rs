@@ -1,8 +1,9 @@
 //! State machines as tables: a row for each transition, written once.
 //!
-//! The macro `transitions!` makes three things of the rows: the function that code asks where an
-//! event leads, the table that tests and people read, and, from that, diagram and text for the documentation. What is no
-//! row is no transition, and a pair of state and event that had two rows would not compile.
+//! The macro `named!` defines states and events with their names for people. `transitions!` makes three things of the
+//! rows: the function that code asks where an event leads, the table that tests and people read, and, from that, diagram
+//! and text for the documentation. What is no row is no transition, and the compiler reports a pair of state and event
+//! that has two rows.
 
 use std::fmt::{Debug, Display};
 
@@ -17,6 +18,30 @@ pub struct Transition<S, E> {
     pub to: S,
     /// What follows from it.
     pub meaning: &'static str,
+}
+
+/// Defines the states or the events of a machine: an enum with their names for people, and `ALL` of them.
+macro_rules! named {
+    ($(#[$doc:meta])* pub enum $Enum:ident { $($(#[$variant_doc:meta])* $Variant:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $Enum {
+            $($(#[$variant_doc])* $Variant,)+
+        }
+
+        impl $Enum {
+            /// All of them, in order.
+            pub const ALL: [$Enum; [$($name),+].len()] = [$($Enum::$Variant),+];
+        }
+
+        impl std::fmt::Display for $Enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $($Enum::$Variant => $name,)+
+                })
+            }
+        }
+    };
 }
 
 /// Defines `TRANSITIONS`, the rows as data, and `next`, the rows as code.
@@ -44,7 +69,7 @@ macro_rules! transitions {
     };
 }
 
-pub(crate) use transitions;
+pub(crate) use {named, transitions};
 
 /// The table as a Mermaid state diagram that begins at `first` and ends at `last`. Events that lead from one state to the
 /// same other share an arrow.

@@ -44,6 +44,13 @@ pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Caught> {
     result.map_err(|payload| Caught { payload, place: PLACE.take() })
 }
 
+impl Caught {
+    /// Goes on panicking, without another report.
+    pub fn resume(self) -> ! {
+        panic::resume_unwind(self.payload)
+    }
+}
+
 /// What it has to say, and where it happened.
 impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

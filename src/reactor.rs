@@ -86,9 +86,9 @@ pub struct Reactor<S: Selector, V: Service> {
     opens_connections: bool,
     /// Connections with something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
-    /// The connection for which the session or the service is being called.
-    concerned: Option<ConnectionId>,
-    /// The same for a connection just accepted, which has no slot yet.
+    /// The part that a panic would affect now.
+    concerned: Concerned,
+    /// The connection for which the service is being asked for a session.
     newcomer: Option<Newcomer<S::Stream>>,
     timers: Timers,
     handle: Handle,
@@ -98,6 +98,17 @@ pub struct Reactor<S: Selector, V: Service> {
     scratch: Scratch,
     events: Vec<Event>,
     now: Instant,
+}
+
+/// The part that a panic affects.
+#[derive(Clone, Copy, Debug)]
+enum Concerned {
+    /// No connection, but the event loop itself.
+    Nothing,
+    /// The session of a connection, which is being called.
+    Session(ConnectionId),
+    /// A connection that has ended, while the service is being informed.
+    Ended,
 }
 
 /// A connection just accepted, to be served or refused.
@@ -129,7 +140,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             opened: 0,
             one_too_many: None,
             runnable: VecDeque::new(),
-            concerned: None,
+            concerned: Concerned::Nothing,
             newcomer: None,
             timers: Timers::default(),
             stopping: None,
@@ -181,7 +192,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             None => {
                 let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
-                self.service.ended(session, &peer, End::ConnectFailed(error));
+                self.tell_end(session, &peer, End::ConnectFailed(error));
             }
         }
         self.opened
@@ -229,29 +240,42 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open_what_is_wanted();
     }
 
-    /// Ends the connection in which `caught` occurred, with a reset, so that half a reply never looks complete. Others
-    /// are not affected.
-    fn recover(&mut self, caught: Caught) {
-        let mut caught = Some(caught);
-        while let Some(panic) = caught {
+    /// Ends the connection in which `caught` occurred, and no other. A panic outside of connections is resumed.
+    fn recover(&mut self, mut caught: Caught) {
+        loop {
             // Data left in there would reach the next connection.
             self.scratch = Scratch::default();
-            caught = panics::catch(|| {
-                if let Some(mut newcomer) = self.newcomer.take() {
-                    log::error!("The service panicked when it accepted {}: {panic}", newcomer.peer);
-                    newcomer.stream.reset_on_close();
-                    drop(newcomer);
-                    return self.accepting.connection_closed(&mut self.selector, self.now);
-                }
-                let id = self.concerned.take();
-                let Some((id, slot)) = id.and_then(|id| Some((id, self.slots.get_mut(id)?))) else {
-                    return log::error!("The service panicked: {panic}");
-                };
-                log::error!("The session of {} panicked: {panic}", slot.connection.name());
+            let newcomer = self.newcomer.take();
+            let concerned = mem::replace(&mut self.concerned, Concerned::Nothing);
+            if newcomer.is_none() && matches!(concerned, Concerned::Nothing) {
+                log::error!("The event loop panicked: {caught}");
+                caught.resume();
+            }
+            // The service may panic again when it's informed of the end.
+            match panics::catch(|| self.end_what_is_concerned(newcomer, concerned, &caught)) {
+                Ok(()) => return,
+                Err(another) => caught = another,
+            }
+        }
+    }
+
+    /// Closes the connection affected by a panic, with a reset, so that half a reply never looks complete.
+    fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
+        if let Some(mut newcomer) = newcomer {
+            log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);
+            newcomer.stream.reset_on_close();
+            drop(newcomer);
+            return self.accepting.connection_closed(&mut self.selector, self.now);
+        }
+        match concerned {
+            Concerned::Session(id) => {
+                let Some(slot) = self.slots.get_mut(id) else { return };
+                log::error!("The session of {} panicked: {caught}", slot.connection.name());
                 slot.connection.stream.reset_on_close();
                 self.close(id, End::Panicked);
-            })
-            .err();
+            }
+            Concerned::Ended => log::error!("The service panicked when a connection had ended: {caught}"),
+            Concerned::Nothing => {}
         }
     }
 
@@ -331,7 +355,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            self.concerned = Some(id);
+            self.concerned = Concerned::Session(id);
             let Some(slot) = self.slots.get_mut(id) else { continue };
             match slot.timer_went_off(when, self.now) {
                 Alarm::Due => self.run_connection(id),
@@ -343,12 +367,12 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             let slots = &mut self.slots;
             self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
         }
-        self.concerned = None;
+        self.concerned = Concerned::Nothing;
     }
 
     /// Opens the connections that the service requests.
     fn open_what_is_wanted(&mut self) {
-        if !self.opens_connections || self.stopping.is_some() {
+        if !self.opens_connections {
             return;
         }
         while let Some(Connect { addresses, session }) = self.service.next_connect() {
@@ -359,7 +383,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn run_connection(&mut self, id: ConnectionId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.dequeued();
-        self.concerned = Some(id);
+        self.concerned = Concerned::Session(id);
         let outcome = slot.connection.run(&mut Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
@@ -367,6 +391,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             stopping: self.stopping.is_some(),
             make_waker: &|| self.inbox.waker(id),
         });
+        self.concerned = Concerned::Nothing;
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_timer(deadline, self.now) {
@@ -419,7 +444,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
-                        return self.service.ended(session, &peer, End::ConnectFailed(error));
+                        return self.tell_end(session, &peer, End::ConnectFailed(error));
                     };
                     log::info!("Cannot connect to {}: {}", peer.addr, crate::text::reason(&error));
                     peer.addr = next;
@@ -448,7 +473,13 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now);
         }
-        self.service.ended(connection.session, &connection.peer, end);
+        self.tell_end(connection.session, &connection.peer, end);
+    }
+
+    fn tell_end(&mut self, session: V::Session, peer: &Peer, end: End) {
+        self.concerned = Concerned::Ended;
+        self.service.ended(session, peer, end);
+        self.concerned = Concerned::Nothing;
     }
 }
 

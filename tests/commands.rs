@@ -415,7 +415,7 @@ fn a_slow_reader_makes_the_program_wait() {
 
 #[test]
 fn one_that_floods_leaves_others_their_turn() {
-    let limits = Limits { output_len_max: 1 << 30, run_time_max: seconds(2), ..Limits::default() };
+    let limits = Limits { output_len_max: 1 << 30, run_time_max: seconds(2) };
     let mut server =
         Server::with(limits, connection::Config { output_high_water: 1 << 30, ..connection::Config::default() });
     server.net.set_turn_time(millis(10));

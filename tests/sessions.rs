@@ -476,7 +476,6 @@ fn what_a_server_adds_is_lost_for_no_split() {
             prefix: b"Echo=>".as_slice().into(),
             stamp: Some(|| "NOON".into()),
             delay: Duration::from_secs(1),
-            ..Echo::default()
         });
         let heard = RefCell::default();
         let mut pair = Pair::new(talker(lines(&said), &heard), accepted(&mut service), seed);

@@ -69,7 +69,8 @@ impl Front {
         V: Service<Session: Send> + Send,
         E: ToString,
     {
-        let command = Options::augment_args(Command::new(self.name).about(self.about).max_term_width(100));
+        let command =
+            Options::augment_args(Command::new(self.name)).about(self.about).bin_name(self.name).max_term_width(100);
         let matches = command.clone().get_matches();
         let options =
             Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());

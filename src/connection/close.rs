@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::budget::BYTES_PER_TURN;
 use super::transfer::Received;
-use super::{Config, Connection, ConnectionState, InputEnd, Outcome, Turn};
+use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
 use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
@@ -55,9 +55,12 @@ impl<S, T> Connection<S, T> {
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Ends the session's part: from here on, only the rest of its output and the close remain.
     pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
-        let event = match self.peer.role {
-            Role::Accepted => event,
-            Role::Opened(_) => Event::Done,
+        // After a half-close on purpose, the server waits for the rest of what a client sends; otherwise it doesn't.
+        let sends_rest = self.output_end == OutputEnd::Wanted;
+        let (event, linger) = match self.peer.role {
+            Role::Accepted => (event, linger),
+            Role::Opened(_) if sends_rest => (event, false),
+            Role::Opened(_) => (Event::Done, false),
         };
         match self.pass(event) {
             Stage::Draining if self.left_over.has_output() || linger => {

@@ -7,9 +7,19 @@ use super::budget::Budget;
 use super::interest::Needs;
 use super::transfer::Received;
 use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
-use crate::exchange::{Event, Stage};
+use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
+
+/// The reason to call a session, if any.
+enum News {
+    /// No reason: it waits.
+    None,
+    /// Possibly a reason, but other connections have their turn first.
+    Later,
+    /// There is a reason; `received` bytes have just arrived, if any.
+    Now { received: usize },
+}
 
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Lets the session process its input, and sends its output to the stream.
@@ -24,65 +34,36 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut budget = Budget::new();
         loop {
             // Leftover output goes first, since the session may be waiting for room.
-            if self.left_over.has_output() {
-                let sent = self.flush(turn)?;
-                self.has_sent(sent, &mut budget, turn);
-                if self.can_send() {
-                    return Ok(Outcome::Yield);
-                }
-                if self.write_is_overdue(turn) {
-                    let stage = self.state.stage();
-                    return Ok(self.close(stage, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout)));
-                }
+            if self.left_over.has_output()
+                && let Some(outcome) = self.send_what_is_left(&mut budget, turn)?
+            {
+                return Ok(outcome);
             }
             self.end_output_if_due()?;
-
-            let needs = self.needs(turn);
-            let goes_on = match self.progress {
-                Progress::Yield => !needs.is_full,
-                Progress::Working => self.has_just_hung_up()?,
-                Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Finished => false,
+            let was_full = self.is_full(turn);
+            let received = match self.look_for_news(&mut budget, turn)? {
+                News::None => return Ok(self.wait(turn)),
+                News::Later => return Ok(Outcome::Yield),
+                News::Now { received } => received,
             };
-            if needs.reads() && budget.readable == 0 || goes_on && budget.sendable == 0 {
-                return Ok(Outcome::Yield);
+            let called = self.call_session(received, &mut budget, turn)?;
+            if called.has_begun_reply() {
+                self.pass(Event::RequestRead);
             }
-            let received = if needs.reads() { self.receive(turn.scratch)? } else { Received::Nothing };
-            let stops = turn.stopping && !self.knows_stop && self.progress != Progress::Working;
-            let is_due = mem::take(&mut self.is_due);
-            let len = match received {
-                Received::Nothing if !(goes_on || is_due || stops) => return Ok(self.wait(turn)),
-                Received::Nothing | Received::End => 0,
-                Received::Bytes(len) => len,
-            };
-            budget.readable = budget.readable.saturating_sub(len);
-            self.knows_stop = turn.stopping;
-            let output_before = self.left_over.output_len();
-            let called = self.call_session(len, &mut budget, turn)?;
-            let has_begun_reply = called.has_begun_reply();
-            match called.result {
-                // The usual end of a run: all input is used, and all output is sent.
-                Ok(Progress::NeedInput) if self.is_settled() => {
-                    self.progress = Progress::NeedInput;
-                    if has_begun_reply {
-                        self.reply_in_one_go();
-                    }
-                    return Ok(self.wait(turn));
-                }
-                Ok(_) | Err(_) if has_begun_reply => drop(self.pass(Event::RequestRead)),
-                Ok(_) | Err(_) => {}
-            }
-            match called.result {
+            self.progress = match called.result {
                 Ok(Progress::Finished) => return Ok(self.finish_in_order(turn)),
-                Ok(progress) => self.progress = progress,
                 Err(error) => return Ok(self.fail(error, turn)),
+                // Reading on would let the output grow without bound.
+                Ok(Progress::NeedEither) if was_full && called.made_output => Progress::NeedRoom,
+                Ok(progress) => progress,
+            };
+            // The usual end of a run: all input is used, and all output is sent.
+            if self.progress == Progress::NeedInput && self.is_settled() {
+                return Ok(self.wait(turn));
             }
             if self.left_over.input_len() > turn.config.input_len_max {
                 let end = End::InputOverLimit(turn.config.input_len_max);
                 return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
-            }
-            if needs.is_full && self.progress == Progress::NeedEither && self.left_over.output_len() > output_before {
-                // Reading on would let the output grow without bound.
-                self.progress = Progress::NeedRoom;
             }
             if self.progress == Progress::Yield {
                 return Ok(Outcome::Yield);
@@ -94,18 +75,48 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
+    /// Sends leftover output, as far as the stream accepts it. Returns an outcome if there is nothing else to do now.
+    fn send_what_is_left(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<Option<Outcome>> {
+        let sent = self.flush(turn)?;
+        self.has_sent(sent, budget, turn);
+        Ok(if self.can_send() {
+            Some(Outcome::Yield)
+        } else if self.write_is_overdue(turn) {
+            let (stage, timeout) = (self.state.stage(), turn.config.write_timeout);
+            Some(self.close(stage, Event::OutputStalled, End::WriteTimedOut(timeout)))
+        } else {
+            None
+        })
+    }
+
+    /// Finds out whether there is a reason to call the session, by reading if it needs input.
+    fn look_for_news(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<News> {
+        let needs = self.needs(turn);
+        let reads = needs.reads();
+        let goes_on = match self.progress {
+            Progress::Yield => !needs.is_full,
+            Progress::Working => self.has_just_hung_up()?,
+            Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Finished => false,
+        };
+        if reads && budget.readable == 0 || goes_on && budget.sendable == 0 {
+            return Ok(News::Later);
+        }
+        let received = if reads { self.receive(turn.scratch)? } else { Received::Nothing };
+        let stops = turn.stopping && !self.knows_stop && self.progress != Progress::Working;
+        let is_due = mem::take(&mut self.is_due);
+        let received = match received {
+            Received::Nothing if !(goes_on || is_due || stops) => return Ok(News::None),
+            Received::Nothing | Received::End => 0,
+            Received::Bytes(len) => len,
+        };
+        budget.readable = budget.readable.saturating_sub(received);
+        self.knows_stop = turn.stopping;
+        Ok(News::Now { received })
+    }
+
     /// Whether a session that needs input has nothing to do before more arrives.
     fn is_settled(&self) -> bool {
         !self.readable && self.left_over.is_empty() && self.output_end != OutputEnd::Wanted
-    }
-
-    /// Records that a request was read and its reply sent in one call of the session.
-    fn reply_in_one_go(&mut self) {
-        // Normally two transitions, to `Responding` and back, which cancel out.
-        if log::log_enabled!(log::Level::Trace) || self.state.stage() != Stage::Receiving {
-            self.pass(Event::RequestRead);
-            self.pass(Event::OutputSent);
-        }
     }
 
     /// Records that `sent` bytes have gone. A session that waits for room may go on if there is any now.
@@ -150,12 +161,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.pass(Event::OutputSent);
         }
         let timeout = turn.config.idle_timeout;
-        self.idle_until = match self.idle_until {
-            _ if !(is_idle && reads) || needs.has_output => None,
-            None => Some(turn.now + timeout),
-            Some(until) if turn.now < until => Some(until),
-            Some(_) => return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn),
-        };
+        if !(is_idle && reads) || needs.has_output {
+            self.idle_until = None;
+        } else if turn.now >= *self.idle_until.get_or_insert_with(|| turn.now + timeout) {
+            return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn);
+        }
         let (interest, deadline) = (needs.interest(), self.served_deadline());
         if interest == Interest::NONE && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end, or for room in an empty

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::codec::Lines;
 use crate::session::{SessionError, SessionIo};
 
 /// Limits of a request line.
@@ -27,8 +28,9 @@ pub const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct LineReader {
     limits: LineLimits,
+    lines: Lines,
     /// The number of bytes received, none of which is a newline.
-    scanned: usize,
+    len: usize,
     /// The time when the first of them arrived.
     began: Option<Instant>,
     /// The time when the last of them arrived.
@@ -38,7 +40,14 @@ pub(super) struct LineReader {
 
 impl LineReader {
     pub fn new(limits: LineLimits) -> Self {
-        LineReader { limits, scanned: 0, began: None, paused_since: None, deadline: None }
+        LineReader {
+            limits,
+            lines: Lines::new(limits.len_max),
+            len: 0,
+            began: None,
+            paused_since: None,
+            deadline: None,
+        }
     }
 
     /// Returns the line, once it's complete. Until then it stays in the input. If the peer has ended its side without
@@ -47,17 +56,14 @@ impl LineReader {
     /// # Errors
     /// If it's too long, or takes too long.
     pub fn read<'a>(&mut self, io: &mut SessionIo<'a>, now: Instant) -> Result<Option<&'a [u8]>, SessionError> {
-        let bytes = io.input().remaining();
         let LineLimits { len_max, timeout, pause } = self.limits;
-        let newline = bytes[self.scanned..].iter().position(|&byte| byte == b'\n').map(|at| self.scanned + at);
-        if newline.unwrap_or(bytes.len()) > len_max {
-            return Err(SessionError::violation(LineError::TooLong { len_max }));
+        let line = self.lines.read(io.input());
+        if let Some(line) = line.map_err(|_| SessionError::violation(LineError::TooLong { len_max }))? {
+            return Ok(Some(line));
         }
-        if newline.is_some() {
-            return Ok(io.input().take_until(b'\n'));
-        }
-        if bytes.len() > self.scanned {
-            self.scanned = bytes.len();
+        let len = io.input().len();
+        if len > self.len {
+            self.len = len;
             self.paused_since = Some(now);
             self.began.get_or_insert(now);
         }
@@ -68,7 +74,7 @@ impl LineReader {
         let Some(began) = self.began else { return Ok(None) };
         let last = began + timeout;
         if now >= last {
-            return Err(SessionError::timed_out(LineError::TooSlow { len: bytes.len(), timeout }));
+            return Err(SessionError::timed_out(LineError::TooSlow { len, timeout }));
         }
         self.deadline = Some(pause_ends.map_or(last, |end| end.min(last)));
         Ok(None)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::id::{ConnectionId, Watched};
-use super::{Newcomer, Reactor};
+use super::{Concerned, Newcomer, Reactor};
 use crate::connection::Connection;
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
@@ -197,7 +197,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let place = self.accepting.refusals.take();
         let why = format!("the server is full, {told}; try again later");
         let Some(id) = self.welcome(Newcomer { stream, peer, place, is_refused: true }) else { return };
-        self.concerned = Some(id);
+        self.concerned = Concerned::Session(id);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(&why, &self.config.connection, self.now);
         }

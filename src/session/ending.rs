@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::codec;
 use crate::exchange::Event;
 
 /// An error that ended a session, with its kind.
@@ -99,6 +100,16 @@ impl From<Box<dyn Error + Send + Sync>> for SessionError {
 impl From<io::Error> for SessionError {
     fn from(error: io::Error) -> Self {
         Self::other(error)
+    }
+}
+
+/// A message over its limit is the peer's violation.
+impl From<codec::Error> for SessionError {
+    fn from(error: codec::Error) -> Self {
+        match error {
+            codec::Error::LineTooLong { .. } | codec::Error::MessageTooLong { .. } => Self::violation(error),
+            codec::Error::NewlineInLine { .. } => Self::other(error),
+        }
     }
 }
 

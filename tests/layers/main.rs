@@ -16,7 +16,7 @@ use modules::{Crate, Mention, sources};
 const LAYERS: [(&str, &[&str]); 15] = [
     ("text, bytes and places", &["text", "buffer", "places"]),
     ("tables", &["machine"]),
-    ("message", &["message"]),
+    ("message", &["codec", "message"]),
     ("exchange", &["exchange"]),
     ("files", &["folder"]),
     ("session", &["session"]),

@@ -1,6 +1,7 @@
 //! A panic in a session, or in its service, ends that connection and no other, wherever it happens.
 
 use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::thread;
 use std::time::Instant;
@@ -218,4 +219,30 @@ fn nothing_of_it_gets_to_the_next() {
     reactor.run().unwrap();
     assert_eq!((messy.received(), messy.reset_seen()), (vec![], Some(seconds(2))));
     assert_eq!((next.received(), next.reset_seen()), (b"helloagain".to_vec(), None));
+}
+
+/// Panics when it reloads.
+struct Unreadable;
+
+impl Service for Unreadable {
+    type Session = Messy;
+
+    fn accept(&mut self, _peer: &Peer) -> Messy {
+        Messy
+    }
+
+    fn reload(&mut self) {
+        panic!("no such file");
+    }
+}
+
+#[test]
+fn a_panic_that_concerns_no_connection_is_not_hidden() {
+    let net = SimNet::new(1);
+    let mut reactor = Reactor::new(net.selector(), Unreadable, Config::default());
+    reactor.add_listener(net.listener(server_addr())).unwrap();
+    let handle = reactor.handle();
+    net.at(seconds(1), move || handle.reload());
+    let panic = panic::catch_unwind(AssertUnwindSafe(|| reactor.run())).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"no such file"));
 }

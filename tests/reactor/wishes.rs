@@ -241,8 +241,15 @@ fn a_session_can_have_connections_opened_to_servers_of_another_kind() {
 struct Careless {
     random: u64,
     uses_input: bool,
-    most: Rc<Cell<(usize, usize)>>,
-    calls: Rc<Cell<u32>>,
+    seen: Rc<Cell<Seen>>,
+}
+
+/// How many calls there were, and the most that was there before one of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    calls: u32,
+    input: usize,
+    output: usize,
 }
 
 const PER_CALL: usize = 700;
@@ -256,9 +263,9 @@ impl Careless {
 
 impl Session for Careless {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
-        self.calls.set(self.calls.get() + 1);
-        let (input, output) = self.most.get();
-        self.most.set((input.max(io.input().len()), output.max(io.output().len())));
+        let Seen { calls, input, output } = self.seen.get();
+        let (input, output) = (input.max(io.input().len()), output.max(io.output().len()));
+        self.seen.set(Seen { calls: calls + 1, input, output });
         if self.uses_input {
             io.input().take_all();
         }
@@ -277,11 +284,9 @@ impl Session for Careless {
 fn no_mixture_of_progress_grows_without_bound() {
     for seed in 0..50 {
         for uses_input in [true, false] {
-            let (most, calls): (Rc<Cell<(usize, usize)>>, Rc<Cell<u32>>) = Default::default();
-            let service = {
-                let (most, calls) = (Rc::clone(&most), Rc::clone(&calls));
-                move |_: &Peer| Careless { random: seed, uses_input, most: Rc::clone(&most), calls: Rc::clone(&calls) }
-            };
+            let seen = Rc::<Cell<Seen>>::default();
+            let shared = Rc::clone(&seen);
+            let service = move |_: &Peer| Careless { random: seed, uses_input, seen: Rc::clone(&shared) };
             let config =
                 connection::Config { output_high_water: 5000, input_len_max: 100_000, ..connection::Config::default() };
             let mut server = Server::new(service, config);
@@ -292,10 +297,10 @@ fn no_mixture_of_progress_grows_without_bound() {
                 peer.read_at(seconds(2) + millis(100 * n), 60);
             }
             server.run_until(seconds(50));
-            let (input, output) = most.get();
+            let Seen { calls, input, output } = seen.get();
             assert!(output < 5000 + PER_CALL, "seed {seed}: {output} bytes of output before a call");
             assert!(input <= 100_000 + (64 << 10), "seed {seed}: {input} bytes of input");
-            assert!(calls.get() > 1, "seed {seed}: {}", calls.get());
+            assert!(calls > 1, "seed {seed}: {calls} calls");
             let (at, end) = server.end_of(&peer);
             if !uses_input && at < seconds(30) {
                 assert_eq!(end, "more than 100000 bytes of input wait to be used", "seed {seed}");
@@ -308,8 +313,8 @@ fn no_mixture_of_progress_grows_without_bound() {
 #[test]
 fn nor_does_any_on_a_connection_of_our_own() {
     for seed in 0..50 {
-        let (most, calls): (Rc<Cell<(usize, usize)>>, Rc<Cell<u32>>) = Default::default();
-        let session = Careless { random: seed, uses_input: true, most: Rc::clone(&most), calls };
+        let seen = Rc::<Cell<Seen>>::default();
+        let session = Careless { random: seed, uses_input: true, seen: Rc::clone(&seen) };
         let config = connection::Config { output_high_water: 5000, ..connection::Config::default() };
         let mut server = Server::new(|_: &Peer| -> Careless { unreachable!("nothing is accepted") }, config);
         let addr = SocketAddr::from(([10, 255, 0, 9], 7));
@@ -319,7 +324,7 @@ fn nor_does_any_on_a_connection_of_our_own() {
         server.reactor.connect(&[addr], session);
         server.run_until(seconds(50));
         // What it makes of input that comes with the output full is the last before it has to wait.
-        assert!(most.get().1 <= 5000 + 2 * PER_CALL, "seed {seed}: {:?}", most.get());
+        assert!(seen.get().output <= 5000 + 2 * PER_CALL, "seed {seed}: {:?}", seen.get());
     }
 }
 

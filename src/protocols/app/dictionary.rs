@@ -1,6 +1,6 @@
 //! The dictionary for searches.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -12,7 +12,8 @@ use crate::text::reason;
 /// Values by name, with prepared replies.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
-    entries: HashMap<String, Entry>,
+    /// Sorted, since a search of few names, such as the tutorial's three, takes less time than a hash of the one in question.
+    entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl Dictionary {
     pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
         let failed = |cause| DictionaryError::new(path, cause);
         let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
-        let entries: HashMap<String, String> =
+        let entries: BTreeMap<String, String> =
             serde_json::from_slice(&text).map_err(|error| failed(Cause::Invalid(error)))?;
         Ok(entries.into_iter().collect())
     }
