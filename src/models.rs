@@ -4,7 +4,7 @@
 //! and for what. Each file describes one model: how it works, what it costs, and when it's the right choice.
 //! `docs/models.md` compares them.
 //!
-//! | model | who waits | for |
+//! | model | what waits | for |
 //! |---|---|---|
 //! | [`Reactor`](Model::Reactor) | one thread for all | epoll or kqueue |
 //! | [`Poll`](Model::Poll) | one thread for all | poll(2) |
