@@ -1,9 +1,9 @@
-//! Comparing servers: load on them, what they make of it, what follows from that, and how it's shown.
+//! Comparing servers: load generation, measurements, statistics and reports.
 //!
-//! The generator is [`load`]; one measurement is put together in [`measure`](mod@measure); [`plan`] says which is made
-//! when. What comes of it is [`results::Results`], which everything else is made of, and all that a file holds.
-//! [`summary`] has the rounds of one server at one point in a row, [`stats`] says what differs, and [`report`] writes it
-//! down for people and programs. `docs/benchmarks.md` tells how it measures, and why so.
+//! [`load`] has the generator; [`measure`](mod@measure) makes a single measurement; [`plan`] decides their order. The
+//! outcome is [`results::Results`], the input of everything else and the content of a results file. [`summary`]
+//! arranges the rounds of one server at one point in a row, [`stats`] finds differences, and [`report`] writes reports
+//! for people and programs. `docs/benchmarks.md` explains the method and its reasons.
 
 pub mod conditions;
 pub mod json;

@@ -1,8 +1,8 @@
 //! Bytes on their way in and out.
 //!
-//! A session sees two views that live for one call: [`Input`], what has come and is not used yet, and [`Output`], where
-//! its replies go. What is left over when the call ends is kept for each direction of a connection: a `Rest` of the input,
-//! and what is [`Outgoing`], which own heap memory only while there is something in them.
+//! During one call, a session sees two views: [`Input`], the bytes received and not used yet, and [`Output`], the
+//! destination of its replies. When the call ends, the remainder is kept for each direction of a connection: a `Rest`
+//! of the input, and [`Outgoing`] data. These own heap memory only while they contain anything.
 
 mod outgoing;
 mod output;
@@ -22,7 +22,7 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// A view of `bytes`, none of them used.
+    /// Creates a view of `bytes`, none of them used.
     pub fn new(bytes: &'a [u8]) -> Self {
         Input { bytes, used: 0 }
     }
@@ -32,7 +32,7 @@ impl<'a> Input<'a> {
         &self.bytes[self.used..]
     }
 
-    /// How many bytes are not used yet.
+    /// The number of bytes not used yet.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.used
     }
@@ -42,26 +42,26 @@ impl<'a> Input<'a> {
         self.len() == 0
     }
 
-    /// How many bytes have been used.
+    /// The number of bytes used.
     pub fn used(&self) -> usize {
         self.used
     }
 
-    /// Uses the next `len` bytes, or none and `None` where fewer are here.
+    /// Uses the next `len` bytes, or returns `None` if there are fewer.
     pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let taken = self.remaining().get(..len)?;
         self.used += len;
         Some(taken)
     }
 
-    /// Uses all that is here.
+    /// Uses all remaining bytes.
     pub fn take_all(&mut self) -> &'a [u8] {
         let taken = self.remaining();
         self.used = self.bytes.len();
         taken
     }
 
-    /// Uses everything up to and including the first `delimiter`, which is not part of what is returned.
+    /// Uses everything up to and including the first `delimiter`, and returns it without the delimiter.
     pub fn take_until(&mut self, delimiter: u8) -> Option<&'a [u8]> {
         let end = self.remaining().iter().position(|&byte| byte == delimiter)?;
         let taken = &self.remaining()[..end];
@@ -70,7 +70,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Bytes that a call left over, as the tutorial's `_recv_buffer` does. Owns no heap memory while it is empty.
+/// Bytes left over from a call, as in the tutorial's `_recv_buffer`. Owns no heap memory while empty.
 #[doc(alias = "_recv_buffer")]
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
@@ -79,7 +79,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Used bytes are kept until there are this many, so that small steps do not move the rest each time.
+    /// Used bytes are kept until there are this many, so that small steps don't move the rest each time.
     const COMPACT_LEN: usize = 4096;
 
     pub fn as_slice(&self) -> &[u8] {
@@ -98,7 +98,7 @@ impl Rest {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Drops the first `len` bytes, and the memory once it is mostly used bytes.
+    /// Drops the first `len` bytes, and frees the memory once it mostly holds used bytes.
     pub fn consume(&mut self, len: usize) {
         self.used += len;
         debug_assert!(self.used <= self.bytes.len());
@@ -109,7 +109,7 @@ impl Rest {
         }
     }
 
-    /// Drops what is in it and keeps the memory, for one that is used over and over.
+    /// Drops the contents and keeps the memory, for repeated use.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.used = 0;

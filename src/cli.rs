@@ -55,10 +55,10 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what the command line asks for, and returns the exit status: that of the program where one was run, 0 else.
+    /// Runs the command and returns the exit status: that of the program for `redirect`, 0 otherwise.
     ///
     /// # Errors
-    /// What failed, on what, and why, in one line.
+    /// One line that says what failed, on what, and why.
     pub fn run(self) -> Result<u8, Failure> {
         match self.command {
             Command::Demo => {

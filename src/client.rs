@@ -27,7 +27,7 @@ pub struct Conversation<T> {
 /// their own for what they wait for.
 ///
 /// # Errors
-/// Where the event loop can't be set up or fails. What happens to a connection is in its conversation.
+/// If the event loop can't be set up or fails. What happens to a connection is in its conversation.
 pub fn converse<T: Session>(
     addresses: &[SocketAddr],
     sessions: impl IntoIterator<Item = T>,

@@ -1,9 +1,9 @@
-//! One connection: a stream, a session, and what is known of both.
+//! One connection: a stream, a session, and the state of both.
 //!
-//! What happens between them is in `serve.rs`, what it asks of the system in `interest.rs`, how bytes move in
-//! `transfer.rs`, and the way to the close in `close.rs`. The stages it goes through are those of
-//! [`exchange`]. Nothing in here waits: `Connection::run` goes as far as it can, and says what it
-//! would have to wait for. Which thread waits, and for how many connections at once, is what concurrency models differ in.
+//! `serve.rs` handles what happens between them, `interest.rs` the interest registered with the system, `transfer.rs`
+//! the movement of bytes, and `close.rs` the close. Its stages are those of [`exchange`]. Nothing in here waits:
+//! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
+//! which thread waits, and for how many connections at once.
 
 mod budget;
 mod close;
@@ -24,31 +24,31 @@ use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
 
-/// How soon a session that does not move its deadline when it has passed is asked again.
+/// The interval between calls of a session that leaves its deadline unchanged after it has passed.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Limits and timeouts of connections, whatever the protocol. Those of messages are the protocol's.
+/// Limits and timeouts of connections, for any protocol. Limits of messages belong to the protocol.
 ///
-/// Timeouts are added to the time, which panics where the sum is beyond the clock: for "never", a year does, and
-/// `Duration::MAX` does not.
+/// Each timeout is added to the current time, which panics if the sum is beyond the clock's range: for "never", use a
+/// year, not `Duration::MAX`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How long a session may be [idle](Session::is_idle) with no output waiting: nothing comes, and nothing is sent.
+    /// How long a session may be [idle](Session::is_idle) with no output waiting, and nothing received or sent.
     pub idle_timeout: Duration,
-    /// How long a peer may take none of the output that waits for it.
+    /// How long a peer may accept none of its waiting output.
     pub write_timeout: Duration,
-    /// How long, after a stop, what has begun may take to finish.
+    /// How long work in progress may take to finish after a stop.
     pub drain_timeout: Duration,
-    /// How long, after our side has ended, input is read and dropped until the peer ends its own.
+    /// How long input is read and dropped after our side has ended, until the peer ends its own.
     pub linger_timeout: Duration,
-    /// Most bytes dropped in that time.
+    /// The most bytes dropped in that time.
     pub linger_len_max: usize,
-    /// Bytes of waiting output from which on no further input is read or used: back-pressure. 0 counts as 1.
+    /// The amount of waiting output at which no further input is read or used: back-pressure. 0 counts as 1.
     pub output_high_water: usize,
-    /// Most bytes of input that a session may leave unused, such as the beginning of a message. A protocol's own limit on
-    /// messages, which it can explain to its peer, is to be below this one.
+    /// The most bytes of input that a session may leave unused, such as the beginning of a message. A protocol's own
+    /// limit on messages, which it can explain to its peer, must be lower.
     pub input_len_max: usize,
-    /// How long to wait for a connection of our own to open, for each address tried.
+    /// How long to wait for an outgoing connection to open, for each address tried.
     pub connect_timeout: Duration,
 }
 
@@ -67,55 +67,55 @@ impl Default for Config {
     }
 }
 
-/// A connection. While it waits and nothing is left over, it owns no heap memory. Most connections are idle, so rarely
-/// used state is boxed.
+/// A connection. An idle one with nothing left over owns no heap memory. Most connections are idle, so rarely used
+/// state is boxed.
 #[derive(Debug)]
 pub(crate) struct Connection<S, T> {
     pub stream: S,
     pub session: T,
     pub peer: Peer,
     state: ConnectionState,
-    /// What the system has told us, and nothing has contradicted since: an edge is kept until `WouldBlock` takes it away.
+    /// The readiness that the system has reported: an edge is kept until `WouldBlock` clears it.
     readable: bool,
     writable: bool,
     input_end: InputEnd,
     output_end: OutputEnd,
     /// Why the session stopped last time.
     progress: Progress,
-    /// The session is to be called though nothing has come: its deadline has passed, or it was woken.
+    /// The session is to be called even without input: its deadline has passed, or it was woken.
     is_due: bool,
     /// The session knows that the server stops.
     knows_stop: bool,
     /// The session will never use any input.
     ignores_input: bool,
-    /// When it has been idle for too long, if it's idle.
+    /// The time when it will have been idle for too long, if it's idle.
     idle_until: Option<Instant>,
     left_over: LeftOver,
 }
 
-/// What is known of the peer's FIN.
+/// Our knowledge of the peer's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum InputEnd {
-    /// Nothing.
+    /// No sign of it.
     Open,
-    /// The system has reported it, or that the connection is broken.
+    /// The system has reported it, or a broken connection.
     Reported,
-    /// The session has been told, though unread bytes may come before it.
+    /// The session has learnt of it, though unread bytes may precede it.
     Told,
     /// It has been read.
     Read,
 }
 
-/// What has become of our own FIN.
+/// The state of our own FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OutputEnd {
     Open,
-    /// It's to be sent after the output.
+    /// To be sent after the output.
     Wanted,
     Sent,
 }
 
-/// Buffers that every connection uses while it runs, so that one that waits needs none.
+/// Buffers shared by all connections while they run, so that an idle one needs none.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     input: Box<[u8]>,
@@ -128,30 +128,30 @@ impl Default for Scratch {
     }
 }
 
-/// Bytes read at once.
+/// The most bytes read at once.
 const READ_LEN: usize = 64 << 10;
 
-/// The stage of a connection, and what belongs to it.
+/// The stage of a connection, with its data.
 #[derive(Debug)]
 pub(crate) enum ConnectionState {
-    /// Being opened by us.
+    /// We are opening it.
     Connecting(Box<Connecting>),
-    /// Its session is called with what comes.
+    /// Its session is called with input.
     Served(Served),
-    /// The session is done; what it left in the output is being sent.
+    /// The session is done; its remaining output is being sent.
     Draining(Box<Draining>),
-    /// Our side has ended; input is dropped until the peer ends its own.
+    /// Our side has ended; input is dropped until the peer ends its side.
     Lingering(Box<Lingering>),
-    /// Over; or in the middle of a step, which takes the state, and leaves this one if it panics.
+    /// Over, or in the middle of a step: the step takes the state out, and this one remains if it panics.
     Closed,
 }
 
-/// What a served connection waits for.
+/// What a served connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
     /// A request.
     Receiving,
-    /// Its reply, or for the peer to take what was sent before.
+    /// Its reply, or room to send earlier output.
     Responding,
 }
 
@@ -171,15 +171,15 @@ impl ConnectionState {
 #[derive(Debug)]
 pub(crate) struct Connecting {
     pub until: Instant,
-    /// Addresses to try if this one fails.
+    /// The addresses to try if this one fails.
     pub others: VecDeque<SocketAddr>,
 }
 
-/// What a run of a connection came to.
+/// The outcome of a connection's run.
 pub(crate) enum Outcome {
     /// It has nothing to do before one of these.
     Wait { interest: Interest, deadline: Option<Instant> },
-    /// It has had its turn, and has more to do.
+    /// It has used up its turn, and has more to do.
     Yield,
     /// It could not be opened. There may be other addresses to try.
     NotConnected { end: End, others: VecDeque<SocketAddr> },
@@ -188,12 +188,12 @@ pub(crate) enum Outcome {
 }
 
 impl<S, T> Connection<S, T> {
-    /// A connection that was accepted.
+    /// Creates an accepted connection.
     pub fn accepted(stream: S, session: T, peer: Peer) -> Self {
         Connection::new(stream, session, peer, ConnectionState::Served(Served::Receiving))
     }
 
-    /// A connection that is being opened.
+    /// Creates a connection that is being opened.
     pub fn opening(stream: S, session: T, peer: Peer, connecting: Connecting) -> Self {
         Connection::new(stream, session, peer, ConnectionState::Connecting(Box::new(connecting)))
     }
@@ -205,8 +205,8 @@ impl<S, T> Connection<S, T> {
             session,
             peer,
             state,
-            // A fresh socket has room, and often the first bytes have come along with the connection: trying saves the
-            // registration, and with it two system calls, where they are all there is.
+            // A fresh socket has room, and often the first bytes have arrived with the connection. Trying to read at
+            // once saves the registration, and with it two system calls, if no more bytes are needed.
             readable: is_open,
             writable: is_open,
             input_end: InputEnd::Open,
@@ -221,7 +221,7 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    /// What the log calls it.
+    /// Its name in the log.
     pub fn name(&self) -> String {
         match self.peer.role {
             Role::Opened(_) => self.peer.to_string(),
@@ -229,7 +229,7 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    /// Takes note of what the system tells.
+    /// Records readiness that the system has reported.
     pub fn ready(&mut self, readiness: Readiness) {
         self.readable |= readiness.readable;
         self.writable |= readiness.writable;
@@ -238,12 +238,12 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    /// Takes note that its deadline has passed, or that its session was woken.
+    /// Records that its deadline has passed, or that its session was woken.
     pub fn due(&mut self) {
         self.is_due = true;
     }
 
-    /// The stage that `event` leads to from `stage`, which is where the connection goes on: the table decides.
+    /// The stage that `event` leads to from `stage`, as the table says.
     #[inline]
     fn leads(&self, stage: Stage, event: Event) -> Stage {
         let to = stage.on(event);
@@ -251,7 +251,7 @@ impl<S, T> Connection<S, T> {
         to
     }
 
-    /// Lets `event` happen to a connection that is served. An event that has no row passes it by.
+    /// Applies `event` to a served connection. An event without a row in the table changes nothing.
     #[inline(always)]
     fn pass(&mut self, event: Event) -> Stage {
         let from = self.state.stage();
@@ -270,7 +270,7 @@ impl<S, T> Connection<S, T> {
     }
 }
 
-/// Says in the log that a server stops, with so many `open` connections.
+/// Logs that a server stops, with the number of `open` connections.
 pub(crate) fn log_stop(open: usize, drain_timeout: Duration) {
     match open {
         0 => log::info!("Stopping"),
@@ -278,20 +278,20 @@ pub(crate) fn log_stop(open: usize, drain_timeout: Duration) {
     }
 }
 
-/// What a run goes by.
+/// The context of a run.
 pub(crate) struct Turn<'a> {
     pub scratch: &'a mut Scratch,
     pub config: &'a Config,
-    /// The time.
+    /// The current time.
     pub now: Instant,
-    /// Whether what has begun is to be finished, and nothing else begun.
+    /// Whether to finish work in progress and begin nothing else.
     pub stopping: bool,
-    /// Where the session gets what wakes it.
+    /// Makes wakers for the session.
     pub make_waker: MakeWaker<'a>,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// Goes on until it has to wait, has had its share, or is over: the tutorial's `process_events`.
+    /// Proceeds until it has to wait, has used up its turn, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
         if let ConnectionState::Served(_) = self.state {
@@ -335,7 +335,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() }
     }
 
-    /// When to run it though nothing happens.
+    /// The time to run it even without events.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             ConnectionState::Connecting(connecting) => Some(connecting.until),
@@ -346,7 +346,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// The same of a connection that is served.
+    /// The deadline of a served connection.
     fn served_deadline(&self) -> Option<Instant> {
         earlier(earlier(self.session_deadline(), self.left_over.write_deadline()), self.idle_until)
     }
@@ -354,13 +354,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
     fn session_deadline(&self) -> Option<Instant> {
         match self.progress {
             Progress::NeedInput | Progress::NeedEither | Progress::Working => self.session.deadline(),
-            // A session that waits for room can do nothing at its deadline; the write deadline is what counts.
+            // A session that waits for room can do nothing at its deadline; the write deadline is the one that counts.
             Progress::NeedRoom | Progress::Yield | Progress::Finished => None,
         }
     }
 }
 
-/// The earlier of two deadlines, of which there may be one or none.
+/// The earlier of two deadlines, each of which may be missing.
 pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

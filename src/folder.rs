@@ -1,7 +1,7 @@
-//! A folder whose files may be read, and nothing outside of it, whatever path is asked for.
+//! A folder whose files may be read, and nothing outside it, whatever path is requested.
 //!
-//! Where the kernel can resolve a path beneath an open folder (Linux 5.6 and later: openat2(2) with `RESOLVE_BENEATH` and
-//! `RESOLVE_NO_MAGICLINKS`), it does, and no symbolic link, `..`, or rename that happens meanwhile leads out of it. Elsewhere
+//! Where the kernel can resolve a path beneath an open folder (Linux 5.6 and later: openat2(2) with `RESOLVE_BENEATH`
+//! and `RESOLVE_NO_MAGICLINKS`), it does, and no symbolic link, `..`, or concurrent rename leads outside. Elsewhere,
 //! the path is walked name by name from the open folder, and no symbolic link is followed at all.
 
 use std::error::Error;
@@ -20,12 +20,12 @@ use crate::text::reason;
 #[derive(Debug)]
 pub struct Folder {
     fd: OwnedFd,
-    /// Whether names that begin with a dot may be asked for.
+    /// Whether hidden files, with names that begin with a dot, are available.
     hidden: bool,
     walk: Walk,
 }
 
-/// Who resolves paths.
+/// The resolver of paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Walk {
     #[cfg(target_os = "linux")]
@@ -33,19 +33,19 @@ enum Walk {
     Ours,
 }
 
-/// How a folder, or something that is only to be looked at, is opened.
+/// The flags for opening a folder, or a file only for inspection.
 #[cfg(target_os = "linux")]
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
-/// How a file is opened: it doesn't wait for anything, and becomes nobody's terminal.
+/// The flags for opening a file: without waiting, and without taking it as the controlling terminal.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 impl Folder {
-    /// Opens the folder at `path`. With `hidden`, files below names that begin with a dot are in it as well.
+    /// Opens the folder at `path`. With `hidden`, it includes files below names that begin with a dot.
     ///
     /// # Errors
-    /// Where it can't be opened, or is no folder.
+    /// If it can't be opened, or isn't a folder.
     pub fn open(path: &Path, hidden: bool) -> io::Result<Folder> {
         let fd = openat(CWD, path, LOOK | OFlags::DIRECTORY, Mode::empty())?;
         let walk = Walk::of(&fd, hidden);
@@ -55,7 +55,7 @@ impl Folder {
     /// Opens the regular file at `path`, which is relative to the folder, and returns it with its length.
     ///
     /// # Errors
-    /// Where there is none, it may not be read, or the path leads out of the folder.
+    /// If there is none, it may not be read, or the path leads outside the folder.
     pub fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
         if path.contains(&0) {
             return Err(FolderError::ZeroByte);
@@ -66,14 +66,15 @@ impl Folder {
         if !self.hidden && has_hidden_name(path) {
             return Err(FolderError::Hidden);
         }
-        // Opening a device can do something, and opening a pipe lets its other side go on. So first there is only a look.
+        // Opening a device can have an effect, and opening a pipe lets its other side proceed. So the file is inspected
+        // first.
         let is_regular = |fd: &OwnedFd| Ok(FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::RegularFile);
         if !self.resolve(path, LOOK).and_then(|fd| is_regular(&fd)).map_err(FolderError::of)? {
             return Err(FolderError::NotRegular);
         }
         let fd = self.resolve(path, READ).map_err(FolderError::of)?;
         let stat = fstat(&fd).map_err(FolderError::of)?;
-        // What was looked at may have been replaced since.
+        // The inspected file may have been replaced since.
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(FolderError::NotRegular);
         }
@@ -89,7 +90,7 @@ impl Folder {
         }
     }
 
-    /// Where a symbolic link was followed, what it led to may be hidden though its name isn't.
+    /// Checks the real path: a symbolic link may have led to a hidden file though its own name isn't hidden.
     #[cfg(target_os = "linux")]
     fn check_true_path(&self, file: &OwnedFd) -> Result<(), FolderError> {
         if self.hidden || self.walk == Walk::Ours {
@@ -105,7 +106,7 @@ impl Folder {
         }
     }
 
-    /// No symbolic link is followed.
+    /// Nothing to check, since no symbolic link is followed.
     #[cfg(not(target_os = "linux"))]
     fn check_true_path(&self, _file: &OwnedFd) -> Result<(), FolderError> {
         Ok(())
@@ -115,8 +116,8 @@ impl Folder {
 impl Walk {
     #[cfg(target_os = "linux")]
     fn of(folder: &OwnedFd, hidden: bool) -> Walk {
-        // Kernels before 5.6 don't have the call, and some sandboxes don't let it through. And where links are followed, it
-        // takes /proc to tell whether they led to what is hidden.
+        // Kernels before 5.6 lack the call, and some sandboxes block it. And if links are followed, /proc is needed to
+        // find out whether they led to a hidden file.
         let is_known = beneath(folder, b".", LOOK).is_ok();
         if is_known && (hidden || true_path(folder).is_ok()) { Walk::Kernel } else { Walk::Ours }
     }
@@ -141,7 +142,8 @@ fn beneath(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errn
     Err(Errno::AGAIN)
 }
 
-/// While folders are renamed, the kernel can't always tell whether a `..` stays beneath, and asks to try again.
+/// The number of tries: while folders are renamed, the kernel can't always be sure that a `..` stays beneath, and
+/// returns EAGAIN.
 #[cfg(target_os = "linux")]
 const TRIES: u32 = 100;
 
@@ -153,7 +155,7 @@ fn true_path(fd: &OwnedFd) -> Result<Vec<u8>, Errno> {
     Ok(rustix::fs::readlinkat(CWD, link, Vec::new())?.into_bytes())
 }
 
-/// Each name is looked up in the folder that the one before it has led to, and none of them may be a link.
+/// Opens each name in the folder that the one before it led to; none of them may be a link.
 fn step_by_step(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b".")).peekable();
     let mut found = folder.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE))?;
@@ -168,20 +170,20 @@ fn step_by_step(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd,
     Ok(found)
 }
 
-/// Whether one of its names begins with a dot, other than those for a folder itself and the one above.
+/// Whether any name begins with a dot, other than `.` and `..`.
 fn has_hidden_name(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').any(|name| name.starts_with(b".") && !matches!(name, b"." | b".."))
 }
 
-/// Why a file is not to be had.
+/// Why a file isn't available.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// The path has a zero byte, which no file's name has.
+    /// The path has a zero byte, which no file name contains.
     ZeroByte,
-    /// The path leads out of the folder.
+    /// The path leads outside the folder.
     Outside,
-    /// The file, or a folder that it is in, is hidden.
+    /// The file, or a folder above it, is hidden.
     Hidden,
     /// It's a folder, a device, a pipe, or the like.
     NotRegular,
@@ -226,7 +228,7 @@ mod tests {
 
     const SECRET: &str = "secret";
 
-    /// A folder `served` with this and that in it, beside a secret.
+    /// A folder `served` with several files in it, next to a secret.
     fn tree() -> TempDir {
         let dir = TempDir::new().unwrap();
         let served = dir.path().join("served");
@@ -346,7 +348,7 @@ mod tests {
             ] {
                 let got = read(&folder, path).expect_err(path);
                 let is_expected = why.split('|').any(|why| got.contains(why))
-                    // A link that is only looked at is none that is followed.
+                    // A link that is only inspected isn't followed.
                     || folder.walk == Walk::Ours && got == "not a regular file";
                 assert!(is_expected, "{path} by {:?}: {got}", folder.walk);
             }

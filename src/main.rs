@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            // Where even this can't be written, the status still tells.
+            // If even this can't be written, the exit status still reports the failure.
             let _ = writeln!(io::stderr(), "multiconn: {failure}");
             ExitCode::from(failure.status())
         }

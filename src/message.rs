@@ -1,7 +1,7 @@
-//! The framed message: two bytes that say how long the JSON header is, the JSON header, the content.
+//! The framed message: two bytes with the JSON header's length, the JSON header, and the content.
 //!
-//! [`MessageReader`] takes it apart as bytes come in and is the state machine to study; [`table`] lists its transitions;
-//! [`write_message`] puts a message together.
+//! [`MessageReader`] decodes a message as its bytes arrive, and is the state machine to study; [`table`] lists its
+//! transitions; [`write_message`] encodes a message.
 
 mod byteorder;
 pub mod encoding;
@@ -29,39 +29,39 @@ pub use table::Phase;
 /// Length of the protoheader in bytes.
 pub const PROTOHEADER_LEN: usize = 2;
 
-/// Room for the protoheader, the header and a short content of most messages.
+/// Space for the protoheader, the header and a short content of most messages.
 const HEAD_LEN_TYPICAL: usize = 256;
 
-/// How large a message may be.
+/// Size limits of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes in a JSON header. The protoheader itself can say at most 65,535.
+    /// Maximum bytes in a JSON header. The protoheader itself allows at most 65,535.
     pub header_len_max: usize,
-    /// Most bytes in a content.
+    /// Maximum bytes in a content.
     pub content_len_max: usize,
-    /// Most lists and objects within one another, in a header and in a JSON content; at most [`Limits::DEPTH_CAP`].
+    /// Maximum nesting of lists and objects, in a header and in a JSON content; at most [`Limits::DEPTH_CAP`].
     pub depth_max: usize,
 }
 
 impl Limits {
-    /// The most that [`Limits::depth_max`] can ask for: serde_json goes 128 deep.
+    /// The maximum of [`Limits::depth_max`]: serde_json goes 128 deep.
     pub const DEPTH_CAP: usize = 127;
 }
 
 impl Default for Limits {
-    /// 8 KiB of header, 1 MiB of content, 64 levels.
+    /// The defaults: 8 KiB of header, 1 MiB of content, 64 levels.
     fn default() -> Self {
         Limits { header_len_max: 8 << 10, content_len_max: 1 << 20, depth_max: 64 }
     }
 }
 
-/// What is wrong with a message. Its text is what the peer is told.
+/// The error in a message. Its text is sent to the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// The protoheader is zero.
     HeaderEmpty,
-    /// The protoheader asks for more than [`Limits::header_len_max`].
+    /// The protoheader announces more than [`Limits::header_len_max`].
     HeaderTooLong {
         /// Bytes announced.
         len: usize,
@@ -74,13 +74,13 @@ pub enum ProtocolError {
     HeaderNotReadable(JsonError),
     /// The header lacks a required key.
     KeyMissing(&'static str),
-    /// The header has the key, with a value it can't have.
+    /// The header has the key, with an invalid value.
     KeyInvalid {
         /// The key.
         key: &'static str,
-        /// What its value has to be.
+        /// The requirement for its value.
         expected: &'static str,
-        /// What it is.
+        /// The actual value.
         found: String,
     },
     /// `content-length` is over [`Limits::content_len_max`].
@@ -90,7 +90,7 @@ pub enum ProtocolError {
         /// Bytes allowed.
         max: usize,
     },
-    /// `content-encoding` names no encoding that we know, and the content is JSON.
+    /// `content-encoding` is unknown, and the content is JSON.
     EncodingUnknown(String),
     /// The content is not text in the encoding that the header names.
     ContentNotText(&'static str),
@@ -98,7 +98,7 @@ pub enum ProtocolError {
     ContentNotReadable(JsonError),
     /// The `value` of a search is something other than a string.
     ValueNotString(&'static str),
-    /// `binary/i32` content that does not consist of whole integers.
+    /// `binary/i32` content that is not a whole number of integers.
     IntegersCut {
         /// Bytes of content.
         len: usize,
@@ -130,9 +130,9 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// What the header of a message that we write says, but for its length.
+/// The header of a message that we write, without its length.
 ///
-/// The names go into the JSON as they are: they are words of our own, without quotes, backslashes or control characters.
+/// The names go into the JSON unchanged: they are our own words, without quotes, backslashes or control characters.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading {
     /// `content-type`.
@@ -157,13 +157,13 @@ impl Heading {
 
 /// Appends a message to `out`; `write_content` appends the content.
 ///
-/// The tutorial's `_create_message`: the keys in its order, one space after `:` and `,`.
+/// This is the tutorial's `_create_message`: the keys in its order, with one space after `:` and `,`.
 ///
 /// # Panics
-/// Where the names in `heading` make a header of more than 65,535 bytes.
+/// If the names in `heading` make a header of more than 65,535 bytes.
 #[doc(alias = "_create_message")]
 pub fn write_message<'a>(out: impl Into<Tail<'a>>, heading: Heading, write_content: impl FnOnce(&mut Tail<'a>)) {
-    // The header needs the content's length, so the content is written first, and then the two change places.
+    // The header needs the content's length, so the content is written first, and then the two are swapped.
     let mut out = out.into();
     out.reserve(HEAD_LEN_TYPICAL);
     write_content(&mut out);

@@ -1,10 +1,10 @@
 //! The concurrency models: the ways to serve many clients, side by side.
 //!
-//! All of them serve the same sessions, with the same limits and timeouts, and differ in who waits where. Each file is
-//! about one, and begins with how it works, what it costs, and when it's the right choice; `docs/models.md` sets them
-//! side by side.
+//! All models serve the same sessions, with the same limits and timeouts; they differ in which thread or process waits,
+//! and for what. Each file describes one model: how it works, what it costs, and when it's the right choice.
+//! `docs/models.md` compares them.
 //!
-//! | model | who waits | where |
+//! | model | who waits | for |
 //! |---|---|---|
 //! | [`Reactor`](Model::Reactor) | one thread for all | epoll or kqueue |
 //! | [`Poll`](Model::Poll) | one thread for all | poll(2) |
@@ -20,7 +20,7 @@
 //! use multiconn::protocols::echo::EchoService;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // On a free port of 127.0.0.1, unless the configuration says otherwise.
+//! Listens on a free port of 127.0.0.1, unless the configuration says otherwise.
 //! let server = models::serve(Model::Threads, EchoService::default(), Config::default())?;
 //! println!("Listening on {}", server.addresses()[0]);
 //! let handle = server.handle().clone();
@@ -75,7 +75,7 @@ pub enum Model {
     Reactor,
     /// The same on poll(2).
     Poll,
-    /// The same on select(2), for descriptors below 1024.
+    /// The same on select(2), only for descriptors below 1024.
     Select,
     /// One client at a time.
     Sequential,
@@ -88,11 +88,11 @@ pub enum Model {
 }
 
 impl Model {
-    /// All of them.
+    /// All the models.
     pub const ALL: [Model; 7] =
         [Model::Reactor, Model::Poll, Model::Select, Model::Sequential, Model::Threads, Model::Pool, Model::Fork];
 
-    /// Its name, in small letters.
+    /// Its name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Model::Reactor => "reactor",
@@ -120,47 +120,48 @@ impl fmt::Display for Model {
     }
 }
 
-/// How the ended children of [`Model::Fork`] are asked for, so that they don't remain as zombies.
+/// How the children of [`Model::Fork`] are reaped, so that none remains a zombie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reap {
-    /// Each time round the accept loop, which comes round twice a second at least while there are children.
+    /// Checked in each round of the accept loop: at least twice a second while there are children.
     Loop,
-    /// When SIGCHLD tells that one has ended.
+    /// Checked when SIGCHLD arrives.
     Signal,
 }
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen. Each is a name, as it were: a list of addresses, which all get the same port where that is left
-    /// open (0), and of which those are passed over whose IP version the machine doesn't have.
+    /// Where to listen. Each entry lists one host name's addresses, all bound to the same port; if that is 0, they
+    /// share a free one. Addresses of an IP version that the machine lacks are skipped.
     pub names: Vec<Vec<SocketAddr>>,
     /// Connections that may wait to be accepted, for each address.
     pub backlog: i32,
-    /// The congestion control of its connections, where the system has several: reno, cubic, bbr. Otherwise its default.
+    /// The congestion control of its connections, if the system offers several: reno, cubic, bbr. `None` is the
+    /// system's default.
     pub congestion_control: Option<String>,
-    /// Most connections at once under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
+    /// The connection limit under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
     /// [`reactor::Config`](ReactorConfig::connections_max).
     pub connections_max: usize,
-    /// How long these ask before they sleep; see [`reactor::Config`](ReactorConfig::spin).
+    /// How long these busy-poll before they sleep; see [`reactor::Config`](ReactorConfig::spin).
     pub spin: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
-    /// Threads with a reactor each, which share the connections: of [`Model::Reactor`], [`Model::Poll`] and
+    /// Threads with a reactor each, which share the connections, under [`Model::Reactor`], [`Model::Poll`] and
     /// [`Model::Select`].
     pub workers: usize,
-    /// Most connections at once under [`Model::Threads`]; others wait in the backlog.
+    /// The connection limit under [`Model::Threads`]; others wait in the backlog.
     pub threads_max: usize,
-    /// Workers of [`Model::Pool`], and connections in its queue at most.
+    /// The number of workers of [`Model::Pool`], and the capacity of its queue.
     pub pool_size: usize,
-    /// Most connections at once under [`Model::Fork`]; others wait in the backlog.
+    /// The connection limit under [`Model::Fork`]; others wait in the backlog.
     pub children_max: usize,
     /// How the children of [`Model::Fork`] are reaped.
     pub reap: Reap,
 }
 
 impl Default for Config {
-    /// On a free port of 127.0.0.1.
+    /// The default listens on a free port of 127.0.0.1.
     fn default() -> Self {
         Config {
             names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
@@ -179,19 +180,19 @@ impl Default for Config {
 }
 
 impl Config {
-    /// That of each reactor.
+    /// The configuration of each reactor.
     fn of_reactor(&self) -> ReactorConfig {
         let Config { connections_max, spin, ref connection, .. } = *self;
         ReactorConfig { connections_max, spin, connection: connection.clone() }
     }
 }
 
-/// How many threads run at once.
+/// The number of threads that can run at once.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// A server that listens, and serves when it's [run](Server::run).
+/// A listening server, which serves once it's [run](Server::run).
 #[must_use = "it serves when it's run"]
 pub struct Server<'a> {
     addresses: Vec<SocketAddr>,
@@ -199,25 +200,25 @@ pub struct Server<'a> {
     run: Run<'a>,
 }
 
-/// What a model does until it's stopped.
+/// The main loop of a model, which returns once it's stopped.
 type Run<'a> = Box<dyn FnOnce() -> io::Result<()> + Send + 'a>;
 
 impl Server<'_> {
-    /// Where it listens: ports that were left open are known now.
+    /// The addresses it listens on, with the actual ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// What stops it, or lets its service reload.
+    /// The handle that stops it or makes its service reload.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Serves until it's [stopped](Handle::stop) and what had begun is done. When it returns, all its threads and
+    /// Serves until it's [stopped](Handle::stop) and work in progress is done. When it returns, all its threads and
     /// processes have ended, and its sockets are closed.
     ///
     /// # Errors
-    /// Where the system refuses what the model can't do without: nothing that a peer does.
+    /// If the system refuses a resource that the model requires. No peer can cause an error.
     pub fn run(self) -> io::Result<()> {
         (self.run)()
     }
@@ -229,14 +230,14 @@ impl fmt::Debug for Server<'_> {
     }
 }
 
-/// Prepares to serve the sessions of `service`: listens, and returns what runs.
+/// Prepares to serve the sessions of `service`: listens, and returns the server to run.
 ///
-/// [`Model::Fork`] had better run in a process with one thread, whatever the others are fine with: its children get all
-/// descriptors of the process, and a lock that another thread holds just then stays locked in a child. The service's
-/// `accept` and `ended` are called in the child there, on a copy of the service.
+/// Run [`Model::Fork`] in a process with one thread; the other models don't care. Its children inherit all descriptors
+/// of the process, and a lock that another thread holds at the fork stays locked in the child. The service's `accept`
+/// and `ended` are called in the child, on a copy of the service.
 ///
 /// # Errors
-/// Where it can't listen, or the service can't be served by this model.
+/// If it can't listen, or the service can't be served by this model.
 pub fn serve<'a, V>(model: Model, service: V, config: Config) -> Result<Server<'a>, ServeError>
 where
     V: Service<Session: Send> + Send + 'a,
@@ -274,7 +275,7 @@ where
     }
 }
 
-/// Prepares a blocking model, which has one thread at the desk.
+/// Prepares a blocking model, which accepts connections in one thread.
 fn with_desk<'a>(
     listening: Vec<Listening>,
     prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
@@ -287,12 +288,12 @@ fn with_desk<'a>(
     Ok((handle, prepare(desk)?))
 }
 
-/// What is wrong where a thread can't be started that nothing goes without.
+/// The error when a required thread can't be started.
 fn no_thread(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot start a thread: {}", reason(error)))
 }
 
-/// Why a server can't be had.
+/// Why a server can't be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -303,12 +304,11 @@ pub enum ServeError {
         /// Why.
         error: io::Error,
     },
-    /// The service [shares state](Service::shares_state) between connections, and [`Model::Fork`] has no way to.
+    /// The service [shares state](Service::shares_state) between connections, which [`Model::Fork`] can't do.
     SharesState,
-    /// The service [opens connections](Service::opens_connections), and this model has no way to run them beside those it
-    /// accepts.
+    /// The service [opens connections](Service::opens_connections), which this model can't run beside accepted ones.
     OpensConnections,
-    /// The system refuses something else that is needed.
+    /// The system refuses another required resource.
     SetUp(io::Error),
 }
 

@@ -1,15 +1,16 @@
-//! Programs, run for clients: the [`Runner`] that starts processes.
+//! The [`Runner`] that runs programs as processes for clients.
 //!
-//! A session must not wait, and a pipe and a process are things to wait for. So each program has a thread, from before
-//! it's started until it's reaped, which waits for both in poll(2), and hands what comes to the session by a small buffer.
-//! When that is full the thread reads nothing more, and before long the program waits for its pipe: back-pressure.
+//! A session must not wait, but pipes and processes have to be waited for. So each program has a thread, from before
+//! its start until it's reaped, which waits for both in poll(2), and passes output to the session through a small
+//! buffer. While the buffer is full, the thread reads nothing more, and soon the program waits for its pipe:
+//! back-pressure.
 //!
-//! A program is started in a process group of its own, which is killed when the session lets go of it, and when the
-//! program itself has ended, so that nothing it has started stays behind. What has left the group can't be found any more;
-//! it goes on, but nobody listens to it, even where it holds the pipe open.
+//! A program is started in its own process group, which is killed when the session drops it, and when the program
+//! itself has ended, so that no child of it stays behind. A process that has left the group can't be found any more; it
+//! goes on, but its output is ignored, even if it holds the pipe open.
 //!
-//! Where this process is itself killed, or exits at once, its programs are left to themselves, and get SIGPIPE when they
-//! write. (Linux could kill them with it, but only by way of `execvp`, which gives what is no program to a shell.)
+//! If this process is killed, or exits at once, its programs go on, and get SIGPIPE when they write. (Linux could kill
+//! them as well, but only through `execvp`, which passes a file that isn't a program to a shell.)
 
 pub(crate) mod exit;
 
@@ -30,24 +31,24 @@ use crate::protocols::command::{News, Program, Runner, Running, StartError};
 use crate::sys::{PollFd, poll};
 use exit::Exit;
 
-/// What a program sees of the environment: this and nothing else.
+/// The complete environment of a program.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
-/// Bytes of output that wait for a session at most, besides those in the pipe.
+/// The most bytes of output that wait for a session, besides those in the pipe.
 const BUFFER_LEN: usize = 64 << 10;
-/// Bytes read from a pipe at once.
+/// The most bytes read from a pipe at once.
 const READ_LEN: usize = 16 << 10;
-/// Bytes of stack for a program's thread.
+/// The stack size of a program's thread.
 const STACK_LEN: usize = 256 << 10;
-/// How long to wait for programs that were killed. Only one that the system does not let go takes longer than a moment.
+/// How long to wait for killed programs. Only one that the system does not release takes longer than a moment.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs programs as processes, up to so many at once.
+/// Runs programs as processes, up to a maximum at once.
 ///
-/// Dropping it waits until those that were killed are gone.
+/// Dropping it waits until killed programs are gone.
 #[derive(Debug)]
 pub struct Processes {
     places: Places,
-    /// The process that has made this; a forked one has a copy.
+    /// The process that created this; a forked one has a copy.
     owner: u32,
 }
 
@@ -73,7 +74,7 @@ impl Runner for Processes {
         let monitor = Arc::clone(&process.monitor);
         let work = move || {
             let end = run(command, &monitor, &waker);
-            // First the place, so that a session that learns of the end can start another program.
+            // Free the place first, so that a session that learns of the end can start another program.
             drop(place);
             monitor.lock().end = Some(end);
             waker.wake();
@@ -92,7 +93,7 @@ impl Drop for Processes {
     }
 }
 
-/// A program that is running, as its session has it.
+/// A running program, from its session's side.
 #[derive(Debug)]
 struct Process {
     monitor: Arc<Monitor>,
@@ -100,20 +101,20 @@ struct Process {
     owner: u32,
 }
 
-/// What a program's session and its thread both have.
+/// The state shared by a program's session and its thread.
 #[derive(Debug, Default)]
 struct Monitor {
     state: Mutex<ProgramState>,
-    /// Told when output was taken, or nobody wants it any more.
+    /// Signalled when output was taken, or is no longer wanted.
     taken: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct ProgramState {
     output: Vec<u8>,
-    /// How it has ended; after the output.
+    /// Its exit status, set after all output.
     end: Option<io::Result<ExitStatus>>,
-    /// The process group, from the start of the program until it's reaped, after which its number may be another's.
+    /// The process group, from the start of the program until it's reaped; after that, its number may be reused.
     group: Option<Pid>,
     is_unwanted: bool,
 }
@@ -146,17 +147,17 @@ impl Drop for Process {
         drop(state);
         self.monitor.taken.notify_one();
         if self.owner != std::process::id() {
-            // This is the only connection of a forked process, which ends with it, and its threads with that.
+            // This is the only connection of a forked process; both the process and its threads end with it.
             wait_for_all(&self.places);
         }
     }
 }
 
 impl ProgramState {
-    /// Kills what there is of the group.
+    /// Kills the group's remaining processes.
     fn kill(&self) {
         if let Some(group) = self.group {
-            // It fails where the group has ended, and where it has become another user's, of which nothing can be done.
+            // This fails if the group has ended, or belongs to another user by now, which can't be helped.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -167,7 +168,7 @@ impl Monitor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is room in the buffer, and returns how much; `None` when nobody wants it any more.
+    /// Waits until there is room in the buffer, and returns how much; `None` if output is no longer wanted.
     fn room(&self) -> Option<usize> {
         let is_full = |state: &mut ProgramState| state.output.len() >= BUFFER_LEN && !state.is_unwanted;
         let state = self.taken.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
@@ -179,18 +180,18 @@ impl Monitor {
         let was_empty = state.output.is_empty();
         state.output.extend_from_slice(bytes);
         drop(state);
-        // Who has not taken what was there before has yet to look.
+        // If earlier output is still there, the session has been woken already.
         if was_empty {
             waker.wake_by_ref();
         }
     }
 }
 
-/// All that a program's thread does.
+/// The body of a program's thread.
 fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<ExitStatus> {
     let (pipe, writer) = io::pipe()?;
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // It holds the pipe's sending end, of which the end is to be seen.
+    // It holds the pipe's sending end, which would hide the end of the output.
     drop(command);
     let exit = Exit::of(&child);
     {
@@ -206,7 +207,7 @@ fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<Exi
     }
     exit.wait();
     let status = {
-        // From the moment that it's reaped the number may be another's.
+        // Once the process is reaped, its number may be reused.
         let mut state = monitor.lock();
         state.kill();
         state.group = None;
@@ -215,11 +216,11 @@ fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<Exi
     passed.and(status)
 }
 
-/// Passes on what the program puts out, until that or the program itself has ended, or nobody wants it any more.
+/// Passes on the program's output, until that or the program itself has ended, or output is no longer wanted.
 fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Waker) -> io::Result<()> {
     let mut buffer = vec![0; READ_LEN];
-    // How much is in the pipe yet, once the program has ended. Others may hold the pipe open, and even write to it, for as
-    // long as they like.
+    // The number of bytes left in the pipe once the program has ended. Other processes may hold the pipe open, and even
+    // write to it, for any length of time.
     let mut last: Option<usize> = None;
     while let Some(room) = monitor.room() {
         let len = match last {
@@ -233,7 +234,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Wak
                     Ok(_) => {}
                 }
                 if exit.has_come(fds[1]) {
-                    // The group first, so that it adds nothing more.
+                    // Kill the group first, so that it adds nothing more.
                     monitor.lock().kill();
                     last = Some(usize::try_from(ioctl_fionread(&pipe)?).unwrap_or(0));
                     continue;
@@ -260,7 +261,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Wak
     Ok(())
 }
 
-/// Waits for programs that were killed.
+/// Waits for killed programs.
 fn wait_for_all(places: &Places) {
     let left = places.wait_until_free(GRACE);
     if left > 0 {
@@ -288,7 +289,7 @@ mod tests {
         Program { name: "sh".into(), path: "/bin/sh".into(), args: vec!["-c".into(), script.into()] }
     }
 
-    /// All that a program puts out, and how it ends. It's asked only when it has woken us.
+    /// Reads all output of a program, and its exit status. Reads only when woken.
     fn read_to_end(running: &mut dyn Running, woken: &mpsc::Receiver<()>) -> (Vec<u8>, io::Result<ExitStatus>) {
         let mut output = Vec::new();
         loop {
@@ -307,7 +308,7 @@ mod tests {
         for (script, len, status) in [
             ("", 0, 0),
             ("exit 3", 0, 3),
-            // More than the buffer and the pipe have room for.
+            // More than the buffer and the pipe can hold.
             ("head -c 1000000 /dev/zero; exit 1", 1_000_000, 1),
         ] {
             let (call, woken) = mpsc::channel();
@@ -335,7 +336,7 @@ mod tests {
     #[test]
     fn it_goes_without_a_descriptor_that_tells_of_the_end() {
         for (script, expected) in [
-            // It ends, and something else holds the pipe open.
+            // The program ends, and another process holds the pipe open.
             ("sleep 1000 & echo $!", None),
             ("echo one; sleep 0.2; echo two", Some(&b"one\ntwo\n"[..])),
         ] {

@@ -1,4 +1,4 @@
-//! The protocols, one module each: sessions for the server's and the client's role.
+//! The protocols, one module each, with sessions for both the server's and the client's role.
 
 pub mod accumulate;
 pub mod app;

@@ -1,8 +1,8 @@
-//! What netstat shows: how many bytes wait in each TCP socket, on their way in and out.
+//! The queues that netstat shows: the bytes that wait in each TCP socket, in either direction.
 //!
-//! The kernel takes bytes that no program reads, up to a limit, and keeps them in the socket's receive queue, its
-//! Recv-Q. And it keeps what a program has sent until the other side has confirmed it, in the send queue: Send-Q. On
-//! Linux both can be read in `/proc/net`; elsewhere they can't be told here.
+//! The kernel accepts bytes that no program reads, up to a limit, and keeps them in the socket's receive queue, its
+//! Recv-Q. And it keeps sent bytes until the other side has confirmed them, in the send queue, its Send-Q. On Linux,
+//! both are listed in `/proc/net`; other systems are not supported.
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -10,28 +10,28 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 /// A TCP socket and its queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpQueues {
-    /// Its own address, [plain], as both are.
+    /// Its own address, in the [plain] form, as both are.
     pub local: SocketAddr,
-    /// The peer's, or nobody's while it listens.
+    /// The peer's address; unspecified for a listening socket.
     pub remote: SocketAddr,
-    /// As netstat calls it.
+    /// The state's name in netstat.
     pub state: &'static str,
-    /// Bytes that have come and were not read.
+    /// Bytes received and not read.
     pub recv_q: u64,
-    /// Bytes that were sent and not confirmed.
+    /// Bytes sent and not confirmed.
     pub send_q: u64,
 }
 
-/// Those of all sockets that the system tells of: on Linux all that are on the same network as this process, such as in
-/// the same container. None where it has no such list.
+/// The queues of all sockets that the system lists: on Linux, all in the same network namespace as this process, such
+/// as its container. `None` if there is no such list.
 pub fn all() -> Option<Vec<TcpQueues>> {
     let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
-    // A machine without IPv6 has no list of such.
+    // A machine without IPv6 has no such list.
     let v6 = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
     Some(parse(&v4).chain(parse(&v6)).collect())
 }
 
-/// An address as it stands in these lists: IPv4 as itself and not mapped into IPv6, and without a scope.
+/// The form of an address used in these lists: IPv4 not mapped into IPv6, and without a scope.
 pub fn plain(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
@@ -40,7 +40,7 @@ fn parse(list: &str) -> impl Iterator<Item = TcpQueues> {
     list.lines().filter_map(line)
 }
 
-/// One line, or None where it has a header or what we don't understand.
+/// Parses a line. `None` for a header or an unknown format.
 fn line(line: &str) -> Option<TcpQueues> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (local, remote) = (address(fields.next()?)?, address(fields.next()?)?);
@@ -51,7 +51,7 @@ fn line(line: &str) -> Option<TcpQueues> {
     Some(TcpQueues { local, remote, state, recv_q: bytes(recv_q)?, send_q: bytes(send_q)? })
 }
 
-/// `0100007F:FF98`: the address in words of 32 bits, each as this machine reads it from memory, and the port.
+/// Parses an address such as `0100007F:FF98`: 32-bit words in this machine's byte order, and the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let word = |at| u32::from_str_radix(ip.get(at..at + 8)?, 16).ok();
@@ -67,7 +67,7 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
-/// By the kernel's numbers.
+/// The states by the kernel's numbers.
 const STATES: [&str; 12] = [
     "UNKNOWN",
     "ESTABLISHED",
@@ -90,7 +90,7 @@ mod tests {
     const HEADER: &str =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
-    /// A word of an address, given in network order, as this machine's kernel writes it.
+    /// Formats a word of an address, given in network order, like this machine's kernel.
     fn word(bytes: [u8; 4]) -> String {
         match cfg!(target_endian = "big") {
             true => format!("{:08X}", u32::from_be_bytes(bytes)),
@@ -156,14 +156,14 @@ mod tests {
         assert_eq!(parsed(&format!("0: {zero}:0001 {zero}:0002 FF 0:0"))[0].state, "UNKNOWN");
     }
 
-    /// Sockets of this test are in the list of this system, if it has one.
+    /// The system's list, if there is one, contains this test's sockets.
     #[test]
     fn the_system_tells_of_a_socket_and_what_is_in_it() {
         use std::io::Write;
         use std::net::{TcpListener, TcpStream};
 
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            // Some machines have no IPv6.
+            // Some machines lack IPv6.
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (server, _) = listener.accept().unwrap();

@@ -1,12 +1,12 @@
 //! The event loop, by hand: one thread, many connections.
 //!
-//! A turn is: select, dispatch the events, run the runnable, accept others, expire timers; the tutorial's `while True:
-//! sel.select(timeout=None)`, with what a server in front of real traffic needs besides. The loop knows no protocol (that
-//! is the [`Session`](crate::session::Session)'s) and no system (that is the [`Selector`]'s), so it runs as well on the
-//! simulated network as on epoll.
+//! Each turn selects, dispatches the events, runs the runnable connections, accepts others, and expires timers: the
+//! tutorial's `while True: sel.select(timeout=None)`, plus what a server needs for real traffic. The loop knows nothing
+//! of protocols (the [`Session`](crate::session::Session)'s part) or of the system (the [`Selector`]'s part), so it
+//! runs on the simulated network as well as on epoll.
 //!
-//! Dispatch cannot fail: an event only marks its connection as ready and puts it into the runnable queue. What happens to
-//! a connection when it runs is in `connection.rs`, and an error there closes that connection and touches no other.
+//! Dispatch cannot fail: an event only marks its connection as ready and queues it as runnable. `connection.rs` runs
+//! the connection, and an error there closes that connection and touches no other.
 
 mod accept;
 mod handle;
@@ -39,26 +39,27 @@ use slots::Slots;
 use spin::{Answer, Spin};
 use timers::Timers;
 
-/// Limits of a reactor, and those of its connections.
+/// The limits of a reactor and of its connections.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Most connections served at once. One above it is accepted, told so in the protocol's own way, and closed.
+    /// Maximum connections served at once. An excess connection is accepted, gets an error in the protocol's format,
+    /// and is closed.
     pub connections_max: usize,
-    /// How long to ask the selector over and over before sleeping, while events come as soon as this: a sleep costs more
-    /// than a small request. Zero is never.
+    /// How long to poll the selector repeatedly before sleeping, while events arrive that fast: a sleep costs more than
+    /// a small request. Zero disables it.
     pub spin: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
 }
 
 impl Default for Config {
-    /// A thousand connections, and no spinning.
+    /// The default: a thousand connections and no spinning.
     fn default() -> Self {
         Config { connections_max: 1000, spin: Duration::ZERO, connection: connection::Config::default() }
     }
 }
 
-/// The limits of connections alone.
+/// Default limits except for those of each connection.
 impl From<connection::Config> for Config {
     fn from(connection: connection::Config) -> Self {
         Config { connection, ..Config::default() }
@@ -70,58 +71,58 @@ impl From<connection::Config> for Config {
 #[must_use = "it serves when it's run"]
 pub struct Reactor<S: Selector, V: Service> {
     selector: S,
-    /// How it waits.
+    /// The waiting strategy.
     spin: Spin,
     service: V,
     config: Config,
     slots: Slots<S::Stream, V::Session>,
-    /// Connections we have opened ourselves.
+    /// The number of connections we have opened.
     opened: u32,
     accepting: Accepting<S::Listener>,
-    /// A connection that was one too many when it was accepted. It's refused in the next turn, unless that turn's events
-    /// free a place: so who closes one connection and opens another finds the place that was left.
+    /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
+    /// a client that closes one connection and opens another gets the freed place.
     one_too_many: Option<(S::Stream, SocketAddr)>,
-    /// Whether the service has connections to open.
+    /// Whether the service opens connections.
     opens_connections: bool,
-    /// Connections that have something to do, each at most once.
+    /// Connections with something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
-    /// What a panic would concern now.
+    /// The connection that a panic would concern now.
     concerned: Concerned,
     /// The connection for which the service is being asked for a session.
     newcomer: Option<Newcomer<S::Stream>>,
     timers: Timers,
     handle: Handle,
     inbox: Arc<Inbox>,
-    /// When to give up what has begun; from a stop on.
+    /// The deadline for work in progress, set by a stop.
     stopping: Option<Instant>,
     scratch: Scratch,
     events: Vec<Event>,
     now: Instant,
 }
 
-/// What a panic concerns.
+/// The connection that a panic concerns.
 #[derive(Clone, Copy, Debug)]
 enum Concerned {
-    /// No connection: it's ours.
+    /// None: the panic is a bug of ours.
     Nothing,
-    /// The session of a connection, which is being called.
+    /// This one, whose session is being called.
     Session(ConnectionId),
-    /// A connection that has ended, as the service is being told.
+    /// One that has ended, of which the service is being informed.
     Ended,
 }
 
-/// A connection that has just been accepted, to be served or refused.
+/// A connection just accepted, to be served or refused.
 #[derive(Debug)]
 struct Newcomer<S> {
     stream: S,
     peer: Peer,
-    /// None where there was none left even for refusing it.
+    /// `None` if no place was left, not even for a refusal.
     place: Option<Place>,
     is_refused: bool,
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {
-    /// A reactor that has nothing to do yet.
+    /// Creates a reactor without connections or listeners.
     pub fn new(selector: S, service: V, config: impl Into<Config>) -> Self {
         panics::prepare();
         let config = config.into();
@@ -148,7 +149,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Something to stop it with, from another thread or a signal handler.
+    /// A handle to stop it, from another thread or a signal handler.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -158,12 +159,13 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         &self.service
     }
 
-    /// The service, and with it what it has collected.
+    /// Returns the service, with the results it has collected.
     pub fn into_service(self) -> V {
         self.service
     }
 
-    /// Makes [`Config::connections_max`] a limit for this reactor and `other` together: before this one serves any.
+    /// Shares [`Config::connections_max`] with `other` as a common limit. Call it before this reactor serves any
+    /// connection.
     pub fn share_limit(&mut self, other: &Self) {
         self.accepting.count_with(&other.accepting);
     }
@@ -171,16 +173,17 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts connections from `listener`.
     ///
     /// # Errors
-    /// Where it can't be watched.
+    /// If it can't be watched.
     pub fn add_listener(&mut self, listener: S::Listener) -> io::Result<()> {
         self.accepting.add(&mut self.selector, listener)
     }
 
-    /// Opens a connection to the first of `addresses` that lets it, and runs `session` on it. Returns its number, from 1.
+    /// Opens a connection to the first of `addresses` that accepts, and runs `session` on it. Returns its number, from
+    /// 1.
     ///
-    /// Every failure, also one at once, such as that there are no addresses, is reported by [`Service::ended`].
+    /// Every failure is reported by [`Service::ended`], even an immediate one, such as an empty list of addresses.
     pub fn connect(&mut self, addresses: &[SocketAddr], session: V::Session) -> u32 {
-        // Since the last turn, or before the first, much time may have passed, such as for looking up the addresses.
+        // Much time may have passed since the last turn, or before the first, such as for looking up the addresses.
         self.now = self.selector.now();
         self.opened += 1;
         let mut others = VecDeque::from(addresses.to_vec());
@@ -195,21 +198,21 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.opened
     }
 
-    /// Runs until it is [stopped](Handle::stop) and what had begun is done, or, without listeners, until the last
+    /// Runs until it is [stopped](Handle::stop) and work in progress is done, or, without listeners, until the last
     /// connection is closed.
     ///
     /// # Errors
-    /// Where the selector fails: nothing that a peer does.
+    /// If the selector fails. No peer can cause that.
     pub fn run(&mut self) -> io::Result<()> {
         while self.turn()? {}
         Ok(())
     }
 
-    /// One turn of [`run`](Reactor::run): waits until there is something to do, and does it. Returns `false`, without
-    /// waiting, where `run` would have returned.
+    /// Runs one turn of [`run`](Reactor::run): waits until there is something to do, and does it. Returns `false`,
+    /// without waiting, when `run` would return.
     ///
     /// # Errors
-    /// Those of `run`.
+    /// The same as `run`'s.
     pub fn turn(&mut self) -> io::Result<bool> {
         if self.is_done() {
             return Ok(false);
@@ -225,12 +228,12 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         Ok(true)
     }
 
-    /// Does what there is to do. A panic ends the turn: what is left of it is still queued, and comes in the next.
+    /// Does all pending work. A panic ends the turn: the rest stays queued for the next one.
     fn work(&mut self) {
         self.dispatch();
         self.call_the_woken();
         self.obey();
-        // First those that are here: a connection that comes after another has closed is to find its place free.
+        // Existing connections run first, so that one that closes frees its place for one that arrives after it.
         self.run_the_runnable();
         self.accept();
         self.expire_timers();
@@ -240,7 +243,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Ends the connection that `caught` concerns, and no other. A panic that concerns none goes on.
     fn recover(&mut self, mut caught: Caught) {
         loop {
-            // What a call leaves in there is another connection's next.
+            // Data left in there would reach the next connection.
             self.scratch = Scratch::default();
             let newcomer = self.newcomer.take();
             let concerned = mem::replace(&mut self.concerned, Concerned::Nothing);
@@ -248,7 +251,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 log::error!("The event loop panicked: {caught}");
                 caught.resume();
             }
-            // The service may panic again, when it's told of the end.
+            // The service may panic again, when it is informed of the end.
             match panics::catch(|| self.end_what_is_concerned(newcomer, concerned, &caught)) {
                 Ok(()) => return,
                 Err(another) => caught = another,
@@ -256,7 +259,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Closes what a panic concerns, with a reset: half a reply must not look whole.
+    /// Closes the connection that a panic concerns, with a reset, so that half a reply never looks complete.
     fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
         if let Some(mut newcomer) = newcomer {
             log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);
@@ -280,7 +283,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.slots.is_empty() && self.accepting.is_over()
     }
 
-    /// How long `select` may wait.
+    /// The longest time `select` may wait.
     fn timeout(&self) -> Option<Duration> {
         if !self.runnable.is_empty() || self.accepting.is_runnable() || self.one_too_many.is_some() {
             return Some(Duration::ZERO);
@@ -302,7 +305,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Lets those run whose sessions were woken.
+    /// Runs the connections whose sessions were woken.
     fn call_the_woken(&mut self) {
         for id in self.inbox.take() {
             let Some(slot) = self.slots.get_mut(id) else { continue };
@@ -311,7 +314,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Does what the handle was told.
+    /// Carries out the handle's orders.
     fn obey(&mut self) {
         if self.handle.takes_reload() {
             self.service.reload();
@@ -328,7 +331,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Accepts no more, and closes what has nothing begun; what has is closed when it's finished.
+    /// Stops accepting, and closes connections with nothing in progress; others are closed when they finish.
     fn stop(&mut self) {
         let timeout = self.config.connection.drain_timeout;
         log_stop(self.slots.len(), timeout);
@@ -336,14 +339,14 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
         for (id, slot) in self.slots.iter_mut() {
-            // What a peer has sent before the stop counts as begun, even if it has not been read yet.
+            // Data that a peer sent before the stop counts as begun, even if it has not been read yet.
             slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
             slot.enqueue(id, &mut self.runnable);
         }
     }
 
     fn run_the_runnable(&mut self) {
-        // Those that yield are run again in the next turn, after the events of others.
+        // Connections that yield run again in the next turn, after the events of others.
         for _ in 0..self.runnable.len() {
             let Some(id) = self.runnable.pop_front() else { break };
             self.run_connection(id);
@@ -367,7 +370,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.concerned = Concerned::Nothing;
     }
 
-    /// Opens the connections that the service wants.
+    /// Opens the connections that the service requests.
     fn open_what_is_wanted(&mut self) {
         if !self.opens_connections {
             return;
@@ -404,7 +407,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Asks the system for what is `wanted`, the one place to do so: the end of `_set_selector_events_mask`.
+    /// Registers the `wanted` interest with the system, which happens only here: the end of
+    /// `_set_selector_events_mask`.
     #[doc(alias = "_set_selector_events_mask")]
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
         let Some(slot) = self.slots.get_mut(id) else { return };
@@ -419,13 +423,15 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.selector.reregister(stream, token, wanted)
         };
         if let Err(error) = result {
-            // A peer that was refused because it can't be watched has been told by now; all it misses is the time to read that.
+            // A peer refused because it can't be watched has been sent the error by now; it only misses the time to
+            // read it.
             let end = if slot.is_refused { End::Refused } else { End::Broken(error) };
             self.close(id, end);
         }
     }
 
-    /// Begins to open a connection. Where that fails at once, so does the next, until one goes on or none is left.
+    /// Begins to open a connection. If that fails at once, tries the next address, until one can be tried or none is
+    /// left.
     fn open(&mut self, mut peer: Peer, mut others: VecDeque<SocketAddr>, session: V::Session) {
         loop {
             log::info!("Starting {peer} to {}", peer.addr);
@@ -457,7 +463,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open(peer, others, session);
     }
 
-    /// Closes a connection: the tutorial's `close`. All that concerns others is done before the service is called.
+    /// Closes a connection: the tutorial's `close`. The loop's own bookkeeping is done before the service is called.
     fn close(&mut self, id: ConnectionId, end: End) {
         let Some(slot) = self.slots.remove(id) else { return };
         let connection = slot.connection;
@@ -478,10 +484,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 }
 
 impl<S: Selector<Listener = TcpListener>, V: Service> Reactor<S, V> {
-    /// Listens on every address that `addr` stands for, and returns those it got: port 0 picks a free one.
+    /// Listens on every address that `addr` resolves to, and returns the bound addresses: port 0 picks a free port.
     ///
     /// # Errors
-    /// Where one of them can't be listened on.
+    /// If one of them can't be listened on.
     pub fn listen(&mut self, addr: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
         let mut bound = Vec::new();
         for addr in addr.to_socket_addrs()? {

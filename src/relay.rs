@@ -1,15 +1,15 @@
-//! A relay: bytes from some descriptors to others, and one small loop that waits for what can go on.
+//! A relay: moves bytes between descriptors, with one small loop that waits for whatever can proceed.
 //!
-//! A *source* is read, and what it gives goes to one *sink* or several, each way through a [`Filter`]. A source is read
-//! only while all its sinks have room, and a sink is waited for only while it has bytes: so memory is bounded, and who is
-//! slow slows down who feeds him, and nobody else. When a source ends, the sinks that nothing else feeds end too, once all
-//! of theirs is written. A sink that is gone ends the sources that feed it, or else they are read and what they give is
-//! dropped: that's asked of each source, as [`Unwanted`].
+//! A *source* is read, and its bytes go to one or more *sinks*, each along a route with a [`Filter`]. A source is read
+//! only while all its sinks have room, and a sink is polled for writing only while it has bytes. So memory is bounded,
+//! and a slow sink throttles only its own sources. When a source ends, the sinks that no other source feeds end too,
+//! once they have written everything. When a sink fails, each source that feeds it is either closed, or read with its
+//! bytes dropped, as its [`Unwanted`] says.
 //!
-//! It never blocks. Descriptors of our own had better be non-blocking, and are written as much as they take. Those that we
-//! share with others, as standard input and output with the shell and all that it starts, must not be made so, since the
-//! flag is the open file's and not the descriptor's. They are read once poll(2) has said that there is something, and
-//! written no more than what a pipe that has room is sure to take.
+//! The relay never blocks. Descriptors of our own should be non-blocking, and each write takes as much as fits.
+//! Descriptors that we share with other processes, such as standard input and output, must not be made non-blocking,
+//! since the flag belongs to the open file and not to the descriptor. They are read only once poll(2) reports data, and
+//! written only as much as a pipe with room is sure to take.
 
 mod route;
 mod sink;
@@ -32,7 +32,7 @@ use crate::sys::{self, PollFd};
 use sink::Sink;
 use source::Source;
 
-/// The loop, and all that it moves bytes between.
+/// The loop, and all its sources and sinks.
 pub struct Relay {
     sources: Vec<Source>,
     sinks: Vec<Sink>,
@@ -45,10 +45,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// One that moves nothing yet.
+    /// Creates a relay without sources or sinks.
     ///
     /// # Errors
-    /// Where the system has no socket pair left to be woken by.
+    /// If the system has no socket pair left for the waker.
     pub fn new() -> io::Result<Relay> {
         let (waker, wake_fd) = WakeFd::new()?;
         let now = Instant::now();
@@ -64,27 +64,27 @@ impl Relay {
         })
     }
 
-    /// Makes [`turn`](Relay::turn) return, from a signal handler or another thread.
+    /// A waker that makes [`turn`](Relay::turn) return, from a signal handler or another thread.
     pub fn waker(&self) -> &Waker {
         &self.waker
     }
 
-    /// Writes to `fd` from now on. Without a `write_timeout` it may take as long as it likes.
+    /// Adds `fd` as a sink. Without a `write_timeout`, a write may take any time.
     ///
     /// # Errors
-    /// Where the system can't tell whether it blocks.
+    /// If the system can't say whether it blocks.
     pub fn add_sink(&mut self, fd: Fd, at_end: AtEnd, write_timeout: Option<Duration>) -> io::Result<SinkId> {
         self.sinks.push(Sink::new(fd, at_end, write_timeout, Instant::now())?);
         Ok(SinkId(self.sinks.len() - 1))
     }
 
-    /// Reads from `fd` from now on, for all of `routes`; without any, what comes is dropped.
+    /// Adds `fd` as a source for all of `routes`; without any, its bytes are dropped.
     pub fn add_source(&mut self, fd: Fd, routes: Vec<Route>, unwanted: Unwanted) -> SourceId {
         self.sources.push(Source::new(fd, routes, unwanted));
         SourceId(self.sources.len() - 1)
     }
 
-    /// Sends bytes of our own, however many, by all of `routes`.
+    /// Sends bytes of our own, of any length, along all of `routes`.
     pub fn push(&mut self, bytes: &[u8], routes: Vec<Route>) {
         let now = Instant::now();
         for mut route in routes {
@@ -93,11 +93,11 @@ impl Relay {
         }
     }
 
-    /// Waits until something can go on, and moves what can be moved without waiting. Returns at `deadline` in any case, if
-    /// there is one.
+    /// Waits until something can proceed, and moves all bytes that can move without waiting. Returns at `deadline` at
+    /// the latest, if there is one.
     ///
     /// # Errors
-    /// Where the system refuses to wait. What goes wrong with a descriptor is kept with it.
+    /// If waiting fails. An error on a descriptor is kept with its source or sink.
     pub fn turn(&mut self, deadline: Option<Instant>) -> io::Result<Turn> {
         let first_deadline = self.sinks.iter().filter_map(Sink::deadline).chain(deadline).min();
         let woken = self.wait(first_deadline)?;
@@ -119,47 +119,47 @@ impl Relay {
         Ok(if !woken && deadline.is_some_and(|deadline| now >= deadline) { Turn::Idle } else { Turn::Woken })
     }
 
-    /// When the last turn was, or else when this was made.
+    /// The time of the last turn, or of creation if there was none.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// When something moved last, or ended.
+    /// The time when a byte last moved or a descriptor last ended.
     pub fn moved_at(&self) -> Instant {
         self.moved_at
     }
 
-    /// Whether there is nothing more to come from a source.
+    /// Whether a source has ended.
     pub fn has_ended(&self, source: SourceId) -> bool {
         self.sources[source.0].fd().is_none()
     }
 
-    /// How many bytes have come from a source.
+    /// The number of bytes received from a source.
     pub fn received(&self, source: SourceId) -> u64 {
         self.sources[source.0].received()
     }
 
-    /// What a source ended with, if that was an error.
+    /// The error that ended a source, if any.
     pub fn read_error(&self, source: SourceId) -> Option<&io::Error> {
         self.sources[source.0].error()
     }
 
-    /// Whether nothing more goes to a sink: all is written, or it's gone.
+    /// Whether a sink is done: all is written, or it has failed.
     pub fn is_done(&self, sink: SinkId) -> bool {
         self.sinks[sink.0].is_gone()
     }
 
-    /// How many bytes a sink has not taken yet; or never will, if it's gone.
+    /// The number of bytes a sink has not accepted yet, or never will if it has failed.
     pub fn unwritten(&self, sink: SinkId) -> usize {
         self.sinks[sink.0].unwritten()
     }
 
-    /// What a sink is gone of.
+    /// The error that ended a sink, if any.
     pub fn write_error(&self, sink: SinkId) -> Option<&io::Error> {
         self.sinks[sink.0].error()
     }
 
-    /// Lets go of every source and sink that has this descriptor.
+    /// Removes every source and sink with this descriptor.
     pub fn let_go(&mut self, fd: &Fd) {
         let is_it = |held: Option<&Fd>| held.is_some_and(|held| ptr::addr_eq(Rc::as_ptr(held), Rc::as_ptr(fd)));
         let now = Instant::now();
@@ -172,8 +172,8 @@ impl Relay {
         self.settle(now);
     }
 
-    /// Waits, and leaves what was found in the descriptors: the sinks', the sources', and that of the waker, which is
-    /// told.
+    /// Waits, and stores the results in the sinks', the sources' and the waker's descriptors. Returns whether the waker
+    /// was used.
     fn wait(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         self.poll_fds.clear();
         self.poll_fds.extend(self.sinks.iter().map(Sink::poll_fd));
@@ -183,7 +183,7 @@ impl Relay {
         match sys::poll(&mut self.poll_fds, timeout) {
             Ok(_) => Ok(self.wake_fd.take()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                // What is in them is what was found before.
+                // The old results are still in them.
                 self.poll_fds.fill(PollFd::NONE);
                 Ok(true)
             }
@@ -191,7 +191,7 @@ impl Relay {
         }
     }
 
-    /// Ends what has nothing more to do, and tells whether there was such.
+    /// Ends sources and sinks that have nothing more to do, and returns whether there were any.
     fn settle(&mut self, now: Instant) -> bool {
         let mut ended = false;
         for source in &mut self.sources {
@@ -209,21 +209,21 @@ impl Relay {
     }
 }
 
-/// What [`Relay::turn`] was about.
+/// The outcome of [`Relay::turn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Something has moved, or ended.
+    /// Something moved or ended.
     Moved,
-    /// Nothing has, but the [`Waker`] was used, or a signal has come.
+    /// Nothing moved, but the [`Waker`] was used or a signal arrived.
     Woken,
-    /// Nothing has until the deadline.
+    /// Nothing moved before the deadline.
     Idle,
 }
 
-/// A descriptor that closes itself when nobody has it any more. A connection is a source and a sink.
+/// A shared descriptor that is closed with its last owner. A connection is both a source and a sink.
 pub type Fd = Rc<dyn AsFd>;
 
-/// Bytes read at once.
+/// The most bytes read at once.
 const CHUNK_LEN: usize = 16 << 10;
 
 #[cfg(test)]
@@ -237,11 +237,11 @@ mod tests {
     use super::*;
     use crate::relay::sink::HIGH_WATER;
 
-    /// Far longer than anything takes: what is waited for has to happen.
+    /// Far longer than anything takes: a test waits this long for what must happen.
     pub const PATIENCE: Duration = Duration::from_secs(20);
     pub const SOON: Duration = Duration::from_millis(20);
 
-    /// Both ends of a connection, of which the first is the relay's.
+    /// Both ends of a connection; the first is the relay's.
     pub fn connection() -> (Fd, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
@@ -249,7 +249,7 @@ mod tests {
         (Rc::new(ours), theirs)
     }
 
-    /// A sink that somebody reads.
+    /// A sink, with the end from which it can be read.
     pub fn sink(relay: &mut Relay) -> (SinkId, UnixStream) {
         let (ours, theirs) = connection();
         (relay.add_sink(ours, AtEnd::LetGo, None).unwrap(), theirs)
@@ -259,7 +259,7 @@ mod tests {
         vec![Route::new(to, Plain)]
     }
 
-    /// A pipe with a source at its end, for `to` alone.
+    /// A pipe whose reading end is a source for `to` alone.
     pub fn source(relay: &mut Relay, to: SinkId) -> (SourceId, PipeWriter) {
         let (reader, writer) = io::pipe().unwrap();
         (relay.add_source(Rc::new(reader), plain(to), Unwanted::Close), writer)
@@ -273,12 +273,12 @@ mod tests {
             }
         }
 
-        /// Moves all that can be moved.
+        /// Moves all that can move.
         pub fn run_until_idle(&mut self) {
             while self.turn(Some(Instant::now() + SOON)).unwrap() != Turn::Idle {}
         }
 
-        /// The same, but without waiting for more, and only until then.
+        /// The same, without waiting for more, and only until `done`.
         pub fn run_until_idle_or(&mut self, done: impl Fn(&Relay) -> bool) {
             while !done(self) && self.turn(Some(Instant::now())).unwrap() != Turn::Idle {}
         }
@@ -372,7 +372,7 @@ mod tests {
         }
         relay.run_until_idle();
         assert!(relay.unwritten(slow) < HIGH_WATER + CHUNK_LEN && !relay.has_ended(source));
-        // One that is gone takes what feeds it along, if that is to be closed.
+        // A failed sink takes its sources along, if they are to be closed.
         drop(slow_reader);
         relay.run_until(|relay| relay.is_done(slow));
         assert!(relay.write_error(slow).is_some() && relay.unwritten(slow) > 0);
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn both_ways_at_once_through_pipes_that_do_not_block() {
-        // An echo: what the relay writes into a pipe it reads back from it.
+        // An echo: the relay reads back what it writes into a pipe.
         let (reader, writer): (PipeReader, PipeWriter) = io::pipe().unwrap();
         for end in [reader.as_fd(), writer.as_fd()] {
             ioctl_fionbio(end, true).unwrap();

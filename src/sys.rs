@@ -1,6 +1,6 @@
-//! System calls that no crate wraps in the shape we need: the one place where `unsafe` may stand.
+//! System calls that no crate wraps in the form we need. Only this file may use `unsafe`.
 //!
-//! Each is wrapped so that no caller can misuse it; what makes it safe is said at each call.
+//! Each wrapper is safe for every caller; a comment at each call says why.
 
 #![allow(unsafe_code, reason = "here are the calls that need it; everywhere else it is denied")]
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -24,56 +24,56 @@ use rustix::process::Signal;
 #[cfg(feature = "cli")]
 use rustix::process::{ioctl_tiocsctty, setsid};
 
-/// A descriptor for [`poll`]: what is asked of it, and what was found.
+/// A descriptor for [`poll`], with the requested events and the result.
 ///
-/// It's no more than a number to the system, so it may outlive what it was made of: a descriptor that isn't open is
-/// reported as broken, and one that is another's by now is watched in its place.
+/// To the system, it's only a number, so it may outlive its source: a closed descriptor is reported as broken, and a
+/// reused number is watched in its new meaning.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct PollFd(libc::pollfd);
 
-/// Whatever is asked, these are told.
+/// Events that are reported whether requested or not.
 const BROKEN: c_short = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
-/// The peer has ended its sending side. Where the system has no such event, it's found out by reading.
+/// The peer has ended its sending side. On systems without this event, only reading reveals it.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const READ_CLOSED: c_short = libc::POLLRDHUP;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const READ_CLOSED: c_short = 0;
 
 impl PollFd {
-    /// One that is not looked at.
+    /// An entry that poll(2) ignores.
     pub const NONE: PollFd = PollFd(libc::pollfd { fd: -1, events: 0, revents: 0 });
 
-    /// A descriptor that is asked whether it's readable, writable, or either. Whether it's broken is told in any case.
+    /// Asks whether a descriptor is readable, writable, or either. Errors are reported in any case.
     pub fn new(fd: &impl AsFd, readable: bool, writable: bool) -> PollFd {
         let read = if readable { libc::POLLIN | READ_CLOSED } else { 0 };
         let write = if writable { libc::POLLOUT } else { 0 };
         PollFd(libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: read | write, revents: 0 })
     }
 
-    /// The same, asked whether the peer has ended its sending side as well, which who asks whether it's readable has
-    /// asked already. That lasts, so it's told in every call from then on. Some systems have no way to ask for it alone.
+    /// Also asks for hang-ups; implied when readability is asked for. A hang-up lasts, so every later call reports it.
+    /// Some systems can't ask for it alone.
     pub fn with_hangup(mut self) -> PollFd {
         self.0.events |= READ_CLOSED;
         self
     }
 
-    /// Its number.
+    /// The descriptor's number.
     pub fn fd(&self) -> RawFd {
         self.0.fd
     }
 
-    /// Whether the last [`poll`] has counted it.
+    /// Whether the last [`poll`] counted it as ready.
     pub fn is_ready(&self) -> bool {
         self.0.revents != 0
     }
 
-    /// Whether there was something to read, be it the end or an error.
+    /// Whether there was something to read: data, the end or an error.
     pub fn is_readable(&self) -> bool {
         self.found(libc::POLLIN | READ_CLOSED | BROKEN)
     }
 
-    /// Whether there was room to write, or an error to be met by writing.
+    /// Whether there was room to write, or an error that a write will return.
     pub fn is_writable(&self) -> bool {
         self.found(libc::POLLOUT | BROKEN)
     }
@@ -88,38 +88,38 @@ impl PollFd {
     }
 }
 
-/// Waits until one of `fds` is ready, or `timeout` has passed, or forever without one, and returns how many are: poll(2).
+/// Calls poll(2): waits until one of `fds` is ready or `timeout` has passed, and returns how many are ready. Waits
+/// forever without a timeout.
 ///
 /// # Errors
-/// `Interrupted` when a signal has come; otherwise where the system refuses.
+/// `Interrupted` if a signal arrived; otherwise if the system refuses.
 pub fn poll(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<usize> {
     let len = libc::nfds_t::try_from(fds.len()).map_err(io::Error::other)?;
-    // SAFETY: a PollFd is a pollfd and nothing else, so these are `len` of them, which are ours for as long as the call
-    // takes. It writes to their revents only, for which every value is valid, and whatever their descriptors are, it
-    // does no more to them than look.
+    // SAFETY: a PollFd is a pollfd and nothing else, so these are `len` of them, borrowed for the whole call. It writes
+    // only to their revents, for which every value is valid, and it has no other effect on the descriptors.
     let count = unsafe { libc::poll(fds.as_mut_ptr().cast::<libc::pollfd>(), len, milliseconds(timeout)) };
     counted(count)
 }
 
-/// Which of the two processes this is, after a [`fork`].
+/// The process that returns from a [`fork`].
 #[derive(Debug)]
 pub enum Fork {
-    /// The one that was there before, and the child's id.
+    /// The original process, with the child's id.
     Parent(Pid),
-    /// The new one, in which there is this thread and no other.
+    /// The new process, in which only this thread exists.
     Child,
 }
 
 /// Makes a copy of this process: fork(2).
 ///
-/// In the child a lock that another thread held stays locked for ever. So a process that forks had better have one thread.
+/// In the child, a lock that another thread held stays locked forever. So a process that forks should have one thread.
 ///
 /// # Errors
-/// Where there are too many processes, or there is too little memory.
+/// If there are too many processes, or there is too little memory.
 pub fn fork() -> io::Result<Fork> {
-    // SAFETY: the child has a copy of all memory, and one thread that goes on from here, so what holds of memory goes on
-    // to hold. What the other threads had locked stays locked, which may be waited for in vain, but lets nobody at what is
-    // half done. The allocator, which is used in the child, is made for it by the C library.
+    // SAFETY: the child has a copy of all memory, and one thread that continues from here, so memory stays valid. Locks
+    // of other threads stay locked: waiting for one may hang, but gives no access to inconsistent data. The C library
+    // keeps the allocator usable in the child.
     let pid = unsafe { libc::fork() };
     match pid {
         0 => Ok(Fork::Child),
@@ -128,38 +128,38 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Lets the program that `command` will start begin a session of its own, which `terminal` controls.
+/// Makes the program that `command` will start lead a new session, controlled by `terminal`.
 #[cfg(feature = "cli")]
 pub fn start_on(command: &mut Command, terminal: OwnedFd) {
     let begin = move || {
         setsid()?;
         Ok(ioctl_tiocsctty(&terminal)?)
     };
-    // SAFETY: in the child, where nothing may allocate or lock, it makes two system calls and no more.
+    // SAFETY: in the child, where nothing may allocate or lock, it only makes two system calls.
     unsafe { command.pre_exec(begin) };
 }
 
-/// Ends this process, without anything that is done at a normal end: _exit(2).
+/// Ends this process at once, without the normal clean-up: _exit(2).
 pub fn exit_now(status: c_int) -> ! {
-    // SAFETY: of the process nothing is left that could be in a bad state.
+    // SAFETY: nothing of the process remains that could be in a bad state.
     unsafe { libc::_exit(status) }
 }
 
-/// Has a process that is yet to be started ended when the thread that starts it ends, even where that is killed: on Linux.
+/// Ends a process that is yet to be started when the thread that starts it ends, even by a kill: on Linux only.
 #[cfg(feature = "cli")]
 pub fn end_with_parent(command: &mut Command) {
     #[cfg(target_os = "linux")]
     {
         let end_with_it = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
-        // SAFETY: it's run in the child between fork and exec, where it does one system call, and neither allocates nor locks.
+        // SAFETY: in the child, between fork and exec, it only makes one system call, and neither allocates nor locks.
         unsafe { std::os::unix::process::CommandExt::pre_exec(command, end_with_it) };
     }
     #[cfg(not(target_os = "linux"))]
     let _ = command;
 }
 
-/// Rounded up, or a deadline would be met a little early, again and again. As long as it can be where it's longer: who
-/// waits does so again.
+/// Converts a timeout for poll(2), rounded up: otherwise a wait would end a little early, again and again. Longer
+/// timeouts are capped; callers wait again.
 fn milliseconds(timeout: Option<Duration>) -> c_int {
     let Some(timeout) = timeout else { return -1 };
     c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
@@ -170,27 +170,27 @@ fn milliseconds(timeout: Option<Duration>) -> c_int {
 pub struct FdSet(libc::fd_set);
 
 impl FdSet {
-    /// How many there is room for. The system's `FD_SET` writes beyond its set for a descriptor that is higher.
+    /// The size of the set. The system's `FD_SET` writes beyond the set for a higher descriptor.
     pub const LEN: usize = libc::FD_SETSIZE;
 
-    /// A set of none.
+    /// An empty set.
     pub fn new() -> FdSet {
-        // SAFETY: a set is an array of integers, for which zero is a value.
+        // SAFETY: a set is an array of integers, for which zero is a valid value.
         FdSet(unsafe { mem::zeroed() })
     }
 
-    /// A descriptor's place in every set.
+    /// A descriptor's index in every set.
     ///
     /// # Errors
-    /// Where it has none: it's too high.
+    /// If the descriptor is too high.
     pub fn index(fd: RawFd) -> Result<usize, BeyondFdSet> {
         usize::try_from(fd).ok().filter(|&index| index < FdSet::LEN).ok_or(BeyondFdSet(fd))
     }
 
-    /// Puts a descriptor in or takes it out.
+    /// Adds or removes a descriptor.
     ///
     /// # Panics
-    /// Where `index` is no [index](FdSet::index).
+    /// If `index` isn't an [index](FdSet::index).
     pub fn set(&mut self, index: usize, is_in: bool) {
         let fd = bit(index);
         if is_in {
@@ -202,17 +202,17 @@ impl FdSet {
         }
     }
 
-    /// Whether a descriptor is in.
+    /// Whether a descriptor is in the set.
     ///
     /// # Panics
-    /// Where `index` is no [index](FdSet::index).
+    /// If `index` isn't an [index](FdSet::index).
     pub fn has(&self, index: usize) -> bool {
         // SAFETY: the bit is one of the set's.
         unsafe { libc::FD_ISSET(bit(index), &self.0) }
     }
 }
 
-/// What `FD_SET` and the others don't check.
+/// Checks an index, as `FD_SET` and the others don't.
 fn bit(index: usize) -> c_int {
     assert!(index < FdSet::LEN, "descriptor {index} is in no set");
     index as c_int
@@ -236,34 +236,34 @@ impl fmt::Display for BeyondFdSet {
 
 impl Error for BeyondFdSet {}
 
-/// Waits until one of the first `len` descriptors is ready to be read or written, if it's in the set for that, or `timeout`
-/// has passed, or forever without one. Leaves in the sets those that are, and returns how many that makes in both:
-/// select(2).
+/// Calls select(2): waits until one of the first `len` descriptors is ready for what its sets ask, or `timeout` has
+/// passed. Waits forever without a timeout. Leaves only the ready descriptors in the sets, and returns their number in
+/// both together.
 ///
 /// # Errors
-/// `Interrupted` when a signal has come; otherwise where the system refuses, such as when one of them isn't open. The sets
-/// are worth nothing then.
+/// `Interrupted` if a signal arrived; otherwise if the system refuses, such as when a descriptor isn't open. The sets
+/// are undefined then.
 pub fn select(len: usize, readable: &mut FdSet, writable: &mut FdSet, timeout: Option<Duration>) -> io::Result<usize> {
-    // The call looks at as many bits as it is told there are.
+    // The call reads as many bits as `len` says.
     let len = len.min(FdSet::LEN) as c_int;
     let mut timeout = timeout.map(microseconds);
     let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-    // SAFETY: both sets are ours for as long as the call takes and have `len` bits at least, and any bits are valid in
-    // them; a third set that is null is one of none; the timeout is null, or ours and valid, and may be written to.
+    // SAFETY: both sets are borrowed for the whole call and have at least `len` bits, and all bits are valid; a null
+    // third set means an empty one; the timeout is null, or valid and borrowed, and may be written to.
     let count = unsafe { libc::select(len, &mut readable.0, &mut writable.0, ptr::null_mut(), timeout) };
     counted(count)
 }
 
-/// Rounded up, and as long as every system takes it, as [`milliseconds`] are.
+/// Converts a timeout for select(2): rounded up like [`milliseconds`], and capped at what every system accepts.
 fn microseconds(timeout: Duration) -> libc::timeval {
     // macOS and the BSDs refuse more.
     const LONGEST: Duration = Duration::from_secs(100_000_000);
     let micros = timeout.min(LONGEST).as_nanos().div_ceil(1000);
-    // So short a time fits every system's types.
+    // At most this long, it fits every system's types.
     libc::timeval { tv_sec: (micros / 1_000_000) as _, tv_usec: (micros % 1_000_000) as _ }
 }
 
-/// What poll and select return: a number of descriptors, or -1 for an error.
+/// Converts the result of poll and select: a number of descriptors, or -1 for an error.
 fn counted(count: c_int) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
@@ -344,11 +344,11 @@ mod tests {
         let mut writing = FdSet::new();
         writing.set(first, true);
         let (mut readable, mut writable) = (reading, writing);
-        // More than there are is as many as there are.
+        // A length above the maximum counts as the maximum.
         assert_eq!(select(usize::MAX, &mut readable, &mut writable, None).unwrap(), 2);
         assert!(readable.has(first) && !readable.has(second));
         assert!(writable.has(first) && !writable.has(second));
-        // Who is beyond `len` is not looked at.
+        // Descriptors at or above `len` are ignored.
         let (mut readable, mut writable) = (reading, writing);
         assert_eq!(select(first.min(second), &mut readable, &mut writable, NOW).unwrap(), 0);
     }

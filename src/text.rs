@@ -1,16 +1,16 @@
-//! Showing people what peers and systems say.
+//! Text from peers and the system, prepared for people.
 
 use std::fmt;
 use std::io;
 #[cfg(feature = "cli")]
 use std::mem;
 
-/// Bytes from a peer, made safe for a log: printable ASCII as itself, the rest escaped, in single quotes, and cut after
+/// Bytes from a peer, made safe for a log: printable ASCII unchanged, the rest escaped, in single quotes, and cut after
 /// [`Escaped::LEN_MAX`] bytes.
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
-    /// Bytes shown at most.
+    /// The most bytes shown.
     pub const LEN_MAX: usize = 200;
 }
 
@@ -32,8 +32,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Text as it is, but for what would take hold of the terminal: control characters other than a newline and a tab, and
-/// what is not UTF-8, are escaped.
+/// Makes text safe for a terminal: control characters other than newline and tab, and invalid UTF-8, are escaped.
 pub fn printable(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -49,17 +48,17 @@ pub fn printable(bytes: &[u8]) -> String {
     shown
 }
 
-/// Text that comes in pieces, of which some end within a character.
+/// Text that arrives in pieces, which may end within a character.
 #[cfg(feature = "cli")]
 #[derive(Debug, Default)]
 pub struct Characters {
-    /// The beginning of a character of which the rest is to come.
+    /// The beginning of an incomplete character.
     begun: Vec<u8>,
 }
 
 #[cfg(feature = "cli")]
 impl Characters {
-    /// What was begun before and what comes now, up to the last character that is whole, or can't become one.
+    /// Returns the text so far, except for an incomplete character at the end, which is kept.
     pub fn take(&mut self, piece: &[u8]) -> Vec<u8> {
         self.begun.extend_from_slice(piece);
         let last = self.begun.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
@@ -68,13 +67,13 @@ impl Characters {
         mem::replace(&mut self.begun, rest)
     }
 
-    /// What was begun, where nothing more comes.
+    /// Returns the incomplete character, if no more text comes.
     pub fn take_rest(&mut self) -> Vec<u8> {
         mem::take(&mut self.begun)
     }
 }
 
-/// What went wrong, in a few plain words where we have some, without the system's error number.
+/// The reason for an error in a few plain words, without the system's error number.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".into(),

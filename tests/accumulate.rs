@@ -1,4 +1,5 @@
-//! `accumulate` on a simulated network, in virtual time: who gets what when, and how a client tells a reply from another.
+//! `accumulate` on a simulated network, in virtual time: the replies of each client and their times, and how a client
+//! finds the end of a reply.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

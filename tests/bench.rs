@@ -25,10 +25,10 @@ use rustix::process::Signal;
 
 const SIZE: u64 = 64;
 
-/// What an echo server does when it has had so many bytes, on all connections together.
+/// A fault of an echo server, after it has received a number of bytes on all connections together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Act {
-    /// Nobody gets an answer for so long.
+    /// Leaves everybody without an answer for this long.
     Stall(Duration),
     /// Nobody gets an answer any more.
     Silence,
@@ -72,7 +72,7 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
             return Ok(());
         }
         {
-            // Who holds it holds up everybody.
+            // Holding the lock holds up every connection.
             let mut script = script.lock().unwrap();
             script.bytes += len as u64;
             if script.bytes >= script.bytes_before {
@@ -158,8 +158,8 @@ fn of_a_stall_the_open_loop_says_what_theory_says_and_the_closed_loop_next_to_no
             open.tally.errors
         );
         assert_eq!(open.tally.latency.count(), (RATE * SECONDS) as u64);
-        // Who comes at a moment of the stall waits for the rest of it, and they come evenly: so the share of all that
-        // wait longer than t is (stall - t) / duration.
+        // A request that is due during the stall waits for the rest of it, and requests are evenly spaced: so the share
+        // of all that wait longer than t is (stall - t) / duration.
         // On a machine that keeps the generator from running it can't be on time, and knows by how much.
         let late = seconds(&open.tally.lag, 0.99);
         for quantile in [0.8, 0.9, 0.95, 0.99, 0.999] {

@@ -96,7 +96,7 @@ impl Stage {
         what(&mut self.0.lock().unwrap()[index])
     }
 
-    /// Lets something happen to a program, if there is one, and wakes who waits for it.
+    /// Changes a program, if there is one, and wakes its session.
     fn change(&self, index: usize, what: impl FnOnce(&mut Act)) {
         let mut acts = self.0.lock().unwrap();
         let Some(act) = acts.get_mut(index) else { return };

@@ -127,7 +127,7 @@ fn files_are_sent_to_who_asks_for_them() {
         (b"\0empty", "OK 0\n"),
     ] {
         check(&server, &[request, b"\n"].concat(), false, &finished(reply.as_bytes()));
-        // Who ends instead of the line is understood too.
+        // The end of input instead of a newline works as well.
         check(&server, request, true, &finished(reply.as_bytes()));
     }
 }

@@ -483,7 +483,7 @@ fn a_thousand_downloads_at_once() {
     });
     let conversations = converse(&[server.address()], sessions, PATIENCE).unwrap();
     for (conversation, number) in conversations.into_iter().zip(0..) {
-        // An empty file is no file to who asks without a status; that is number 0, which asks with one.
+        // Without a status, an empty file looks like no file; only number 0 requests that one, with a status.
         assert!(matches!(conversation.end, session::End::Finished), "{number}: {}", conversation.end);
         assert!(conversation.session.into_store().0 == content(number), "{number}");
     }

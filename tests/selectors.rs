@@ -93,8 +93,8 @@ for_every_selector! {
     the_app_server_answers
 }
 
-/// The tests of this file run one after the other: the numbers of descriptors are the process's, and select(2) has room
-/// for so many only.
+/// The tests of this file run one after the other: they share the process's descriptor numbers, and select(2) has a limit
+/// on these.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -374,7 +374,7 @@ fn what_comes_before_a_hang_up_makes_no_busy_loop<S: SocketSelector>() {
     let both = Interest { writable: true, ..Interest::HANGUP };
     watched.selector.reregister(&mut stream, Token(1), both).unwrap();
     assert!(watched.next()[0].readiness.writable);
-    // Who wants to read after all finds that there is something.
+    // With read interest after all, it's reported as readable.
     watched.selector.reregister(&mut stream, Token(1), Interest::READ).unwrap();
     watched.expect(Token(1), Interest::READ);
     assert_eq!(drain(&mut stream).unwrap(), 15);
@@ -399,7 +399,7 @@ fn a_listener_is_readable_when_there_is_somebody<S: SocketSelector>() {
     assert_eq!(watched.now(), []);
     let _waiting = net::TcpStream::connect(watched.addr).unwrap();
     assert_eq!(watched.now(), []);
-    // Who has come meanwhile is told of when it's watched again.
+    // A connection that arrived meanwhile is reported when the listener is watched again.
     watched.selector.watch_listener(&mut watched.listener, Token(4)).unwrap();
     assert_eq!(watched.next()[0].token, Token(4));
 }
@@ -483,7 +483,7 @@ fn poll_survives_a_stream_that_was_dropped() {
     drop(stream);
     let broken = Readiness { readable: true, writable: true, read_closed: true };
     assert_eq!(watched.next(), [Event { token: Token(1), readiness: broken }]);
-    // Who comes next has its number, and its place.
+    // The next connection gets its descriptor number and its place.
     let mut next = watched.selector.connect(watched.addr).unwrap();
     watched.selector.register(&mut next, Token(2), Interest::WRITE).unwrap();
     watched.expect(Token(2), Interest::WRITE);

@@ -180,7 +180,7 @@ impl<C: Session, S: Session> Pair<C, S> {
     }
 }
 
-/// One who has connected to a server.
+/// A peer that has connected to a server.
 fn caller() -> Peer {
     Peer::accepted(SocketAddr::from(([10, 0, 0, 2], 2)))
 }

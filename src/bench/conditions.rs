@@ -1,21 +1,21 @@
-//! How all measurements of one call are made.
+//! The conditions shared by all measurements of one call.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::pinning::Pinning;
 
-/// How all measurements are made.
+/// The conditions of all measurements.
 #[derive(Clone, Debug)]
 pub struct Conditions<'a> {
     /// How long a server may take to listen.
     pub start_timeout: Duration,
-    /// How long there is load before it's measured.
+    /// The duration of the load before a measurement.
     pub warmup: Duration,
-    /// How long is measured.
+    /// The duration of a measurement.
     pub duration: Duration,
     /// The processors of the servers and of the load generator.
     pub pinning: Pinning,
-    /// Ends everything early.
+    /// Set to end everything early.
     pub interrupted: &'a AtomicBool,
 }

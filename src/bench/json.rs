@@ -1,4 +1,4 @@
-//! Results in a file: JSON that follows a schema, which `docs/benchmarks-results.md` describes.
+//! Results in a file: JSON with a schema, which `docs/benchmarks-results.md` describes.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,14 +9,14 @@ use std::path::Path;
 use super::results::{Histogram, Results};
 use crate::text::reason;
 
-/// What [`Results::schema`] says of files as they are written now.
+/// The value of [`Results::schema`] in files written by this version.
 pub const SCHEMA: &str = "multiconn-bench/1";
 
 impl Results {
     /// Reads results from a file.
     ///
     /// # Errors
-    /// If it can't be read, is not JSON, follows another schema, or says what can't be.
+    /// If it can't be read, is not JSON, follows another schema, or has impossible values.
     pub fn read(path: &Path) -> Result<Results, ReadError> {
         let text = fs::read(path).map_err(ReadError::Io)?;
         Results::from_json(&text)
@@ -25,7 +25,7 @@ impl Results {
     /// Reads results from JSON.
     ///
     /// # Errors
-    /// If it is not JSON, follows another schema, or says what can't be.
+    /// If it is not JSON, follows another schema, or has impossible values.
     pub fn from_json(text: &[u8]) -> Result<Results, ReadError> {
         let value: serde_json::Value =
             serde_json::from_slice(text).map_err(|error| ReadError::NotJson(error.to_string()))?;
@@ -33,23 +33,23 @@ impl Results {
             Some(serde_json::Value::String(schema)) if schema == SCHEMA => {}
             other => return Err(ReadError::Schema(other.map(|schema| schema.to_string()))),
         }
-        // From the text again, so that an error tells where.
+        // Parse the text again, so that an error has its position.
         let results: Results = serde_json::from_slice(text).map_err(|error| ReadError::Invalid(error.to_string()))?;
         results.check().map_err(ReadError::Invalid)?;
         Ok(results)
     }
 
-    /// Writes them to a file, which is there whole or not at all.
+    /// Writes the results to a file, either completely or not at all.
     ///
     /// # Errors
-    /// If it can't be written. What was there before is then left as it was.
+    /// If it can't be written. An earlier file is then left unchanged.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
         write_whole(path, &text)
     }
 
-    /// What a reader relies on beyond the types.
+    /// Checks the properties that readers rely on beyond the types.
     fn check(&self) -> Result<(), String> {
         for (index, subject) in self.subjects.iter().enumerate() {
             if self.subjects[..index].iter().any(|other| other.name == subject.name) {
@@ -85,11 +85,11 @@ impl Histogram {
 pub enum ReadError {
     /// The file can't be read.
     Io(io::Error),
-    /// It's not JSON; why, and where.
+    /// It's not JSON; the reason, with its position.
     NotJson(String),
-    /// It is JSON of another kind: what it says of its schema, if anything.
+    /// It is JSON with another schema, given here if it has one.
     Schema(Option<String>),
-    /// It says what can't be, or misses something.
+    /// A value is impossible or missing.
     Invalid(String),
 }
 
@@ -110,11 +110,11 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Characters of a foreign schema that are shown.
+/// The most characters of a foreign schema to show.
 const SCHEMA_SHOWN_MAX: usize = 60;
 
-/// Writes a file under another name first, so that it's there whole or not at all. What is no plain file, such as a pipe,
-/// is written to.
+/// Writes a file under a temporary name first, so that it's either complete or absent. Anything but a regular file,
+/// such as a pipe, is written to directly.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return fs::write(path, bytes);
@@ -125,7 +125,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_file_name(part_name);
     let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
     if written.is_err() {
-        // What there is of it is of no use to anybody.
+        // An incomplete file is of no use.
         let _ = fs::remove_file(&part);
     }
     written

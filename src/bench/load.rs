@@ -1,11 +1,10 @@
 //! The load generator: one thread that never sleeps, with all connections in one loop.
 //!
-//! It works in two ways. In the **closed loop** each reply lets the next request go, so that a server gets as much as it
-//! takes: what it's able to do. In the **open loop** requests are due at times that were fixed before
-//! ([`Timetable`](super::schedule::Timetable)), and wait for a connection where none is free: a server that stalls is
-//! asked on, and what it makes people wait is counted from the moment when each of them came. What the generator itself
-//! is late by is recorded beside it, and so is how much of its time is work: a generator that has no time left measures
-//! itself.
+//! It has two modes. In the **closed loop**, each reply triggers the next request, so that a server gets as much load
+//! as it can handle: this measures capacity. In the **open loop**, requests are due at times fixed in advance
+//! ([`Timetable`](super::schedule::Timetable)), and wait if no connection is free: a stalled server keeps getting
+//! requests, and each one's delay counts from the moment it was due. The generator also records its own lateness and
+//! the share of its time spent working: a generator with no time left measures itself.
 
 mod addresses;
 mod generator;
@@ -25,57 +24,58 @@ pub use talk::{Once, Talk};
 pub(super) use tally::Tally;
 pub use tally::UNANSWERED;
 
-/// What is asked of a server, and how.
+/// A load on a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
-    /// Where it is.
+    /// The server's address.
     pub target: SocketAddr,
-    /// What is said.
+    /// The bytes to send and to expect.
     pub talk: &'a Talk,
-    /// Connections that ask.
+    /// The number of connections that make requests.
     pub busy: usize,
-    /// Connections that send a byte now and then.
+    /// The number of connections that send a byte now and then.
     pub dripping: usize,
-    /// Connections that have asked once and are silent.
+    /// The number of connections that are silent after one request.
     pub idle: usize,
-    /// Requests on their way at once on each connection.
+    /// Requests in flight at once on each connection.
     pub depth: usize,
     /// How requests are timed.
     pub pace: Pace,
-    /// What a Poisson schedule is drawn from.
+    /// The seed of a Poisson schedule.
     pub seed: u64,
-    /// How long there is load before it's measured.
+    /// The duration of the load before the measurement.
     pub warmup: Duration,
-    /// How long is measured.
+    /// The duration of the measurement.
     pub duration: Duration,
-    /// Whether to look for events without a pause. Where servers have no other processor than this that would take it
-    /// from them.
+    /// Whether to poll for events without pause. If the servers share this processor, that would take it away from
+    /// them.
     pub spin: bool,
-    /// Is raised with each reply that comes before the measured time, for who counts something else meanwhile.
+    /// Counts replies before the measured time, for counters that run during the warm-up.
     pub warmup_replies: &'a AtomicU64,
-    /// Ends it.
+    /// Set to end the run early.
     pub interrupted: &'a AtomicBool,
 }
 
-/// The end of the warm-up, in which nobody looks at the server: what looking costs has passed when it's measured.
+/// The end of the warm-up, in which the server isn't inspected, so that the cost of inspecting it has passed when the
+/// measurement begins.
 pub const SETTLING: Duration = Duration::from_millis(100);
 
-/// Moments of a run at which somebody may want to look at the server.
+/// The moments of a run at which an observer may inspect the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Moment {
     /// All connections are open and nothing is sent.
     Connected,
-    /// There is load, which is not measured yet.
+    /// The load has begun, and is not measured yet.
     Loaded,
-    /// The warm-up is over but for [`SETTLING`]: who counts something in it has to stop.
+    /// Only [`SETTLING`] is left of the warm-up: counters that run during the warm-up must stop.
     Settling,
     /// The measured time begins.
     Begun,
-    /// So many replies have come in so many seconds of it.
+    /// Progress of the measurement.
     Underway {
-        /// Right replies.
+        /// Correct replies so far.
         replies: u64,
-        /// Since the beginning of the measured time.
+        /// Seconds since the beginning of the measured time.
         seconds: f64,
     },
     /// The measured time is half over.
@@ -86,38 +86,38 @@ pub enum Moment {
     Closing,
 }
 
-/// What became of a run.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// All of its time was measured.
+    /// It was measured to the end.
     Whole,
     /// It was interrupted.
     Interrupted,
-    /// There was no connection left, or no end of errors.
+    /// No connection was left, or errors didn't stop.
     NoServer,
 }
 
-/// What was measured.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Measured {
-    /// What became of it.
+    /// How it ended.
     pub finish: Finish,
-    /// How long was measured.
+    /// The measured time.
     pub seconds: f64,
     /// Counts and times.
     pub tally: Tally,
-    /// How much of the measured time the generator was at work, from 0 to 1.
+    /// The share of the measured time in which the generator was working, from 0 to 1.
     pub busy: f64,
-    /// Processor time of the generator in the measured time.
+    /// Processor time that the generator used in the measured time.
     pub cpu_seconds: f64,
 }
 
 impl Load<'_> {
-    /// Puts the load on, tells `watch` of the moments as they come, and returns what it was. A run has an end, whatever
-    /// the server does.
+    /// Generates the load, reports the moments of the run to `watch`, and returns the result. The run ends in any case,
+    /// whatever the server does.
     ///
     /// # Errors
-    /// Where the system refuses what nothing goes without. What happens to connections is counted.
+    /// If the system refuses a required resource. Errors on connections are counted instead.
     pub fn run(&self, watch: &mut dyn FnMut(Moment)) -> io::Result<Measured> {
         let mut generator = Generator::new(self)?;
         if self.talk.once().is_none() {

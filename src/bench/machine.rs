@@ -1,4 +1,4 @@
-//! What it is measured on.
+//! The machine on which measurements are made.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::pinning::Pinning;
 use super::results::Machine;
 use crate::models::cores;
 
-/// This machine, as far as it tells.
+/// Describes this machine, as far as the system reports it.
 pub fn machine(pinning: &Pinning, descriptors_max: u64) -> Machine {
     let name = rustix::system::uname();
     Machine {
@@ -28,7 +28,7 @@ pub fn machine(pinning: &Pinning, descriptors_max: u64) -> Machine {
     }
 }
 
-/// What follows `key` and `separator` in the first line of `path` that begins with the key.
+/// The text after `key` and `separator` in the first line of `path` that begins with the key.
 fn field(path: &str, key: &str, separator: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;

@@ -1,4 +1,4 @@
-//! One measurement: a server started for it, load on it, and what it took meanwhile.
+//! A single measurement: starts a server, puts load on it, and records its resource use.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, Receiver};
@@ -17,22 +17,22 @@ use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
 use crate::text::reason;
 
-/// What came of a measurement.
+/// The outcome of a measurement.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A run, with what is to be known about its figures.
+    /// A run, with notes about its figures.
     Measured(Box<Run>, Vec<String>),
-    /// It was interrupted, and is worth nothing.
+    /// It was interrupted, and has no result.
     Interrupted,
 }
 
-/// Called while there is load: replies so far, and since when in seconds.
+/// Called under load with the number of replies so far, and the seconds since the beginning.
 pub type Tell<'a> = dyn FnMut(u64, f64) + Send + 'a;
 
-/// Measures `subject` at `point`, once.
+/// Measures `subject` at `point` once.
 ///
 /// # Errors
-/// Where there is no such server, in words for people. What goes wrong under load is in the run.
+/// If the server is unavailable, with a readable reason. Errors under load are in the run.
 pub fn measure(
     subject: &Subject,
     point: &Point,
@@ -52,20 +52,21 @@ pub fn measure(
         let (say, said) = mpsc::channel();
         let (pid, servers, warmup_replies) = (server.pid, &conditions.pinning.servers, &warmup_replies);
         let observer = scope.spawn(move || {
-            // Away from the generator, which has no time for it; where that is refused it's where it is.
+            // Move away from the generator's processor, which has no time to spare; if that fails, stay.
             let _ = pinning::bind(servers);
             observe(pid, servers, &said, tell, warmup_replies, |pid| system_calls(pid, point, conditions))
         });
         let (seen, is_seen) = mpsc::channel();
         let measured = load.run(&mut |moment| {
-            // Where connections come or go the load waits until the server is looked at, and in the closed loop before it's
-            // measured: who looks may not get a processor for long from a server that has thousands of threads at work.
+            // If connections come or go, the load waits until the server has been inspected, and in the closed loop it
+            // also waits before the measurement: the observer may not get a processor for long from a server with
+            // thousands of busy threads.
             let waits = match moment {
                 Moment::Connected | Moment::Closing => true,
                 Moment::Begun => !point.pace.is_open(),
                 Moment::Loaded | Moment::Settling | Moment::Underway { .. } | Moment::Halfway | Moment::Over => false,
             };
-            // It has ended only if it panicked, and that is told below.
+            // The observer has ended only if it panicked, which is reported below.
             let _ = say.send((moment, waits.then(|| seen.clone())));
             if waits {
                 let _ = is_seen.recv_timeout(OBSERVED_WITHIN);
@@ -83,8 +84,8 @@ pub fn measure(
     let use_of_server = at_rest.and_then(|at_rest| observed.server_use(&at_rest, &subject.name, &mut notes));
     if use_of_server.is_none() {
         notes.push(match server.pid {
-            None => format!("What {} takes of the machine is not known: --pid tells its process.", subject.name),
-            Some(_) => format!("What {} takes of the machine is not known: the system does not tell.", subject.name),
+            None => format!("Resource use of {} is unknown; pass its process with --pid.", subject.name),
+            Some(_) => format!("Resource use of {} is unknown; the system does not report it.", subject.name),
         });
     }
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
@@ -96,16 +97,16 @@ pub fn measure(
     Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, &talk, use_of_server, doubt)), notes))
 }
 
-/// How long the load waits for a look at the server.
+/// How long the load waits for an inspection of the server.
 const OBSERVED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Descriptors that aren't connections or those of counters.
+/// Descriptors other than connections and counters.
 const DESCRIPTORS_SPARE: usize = 64;
 
-/// Of connections that drip and good ones, the former are so many of these.
+/// The share of dripping connections among all busy ones.
 const DRIPPING: (usize, usize) = (1, 2);
 
-/// Those of the process `pid`, ready to be counted, which must not keep the load from opening its connections.
+/// Prepares to count the system calls of the process `pid`, leaving enough descriptors for the load's connections.
 fn system_calls(pid: u32, point: &Point, conditions: &Conditions<'_>) -> Result<SystemCalls, String> {
     if conditions.warmup <= SETTLING {
         return Err(format!("where the warm-up takes no more than {}", humantime::format_duration(SETTLING)));
@@ -184,7 +185,7 @@ fn run(
     }
 }
 
-/// What the server had taken at the moments of a run.
+/// Resource use of the server at the moments of a run.
 #[derive(Debug, Default)]
 struct Observed {
     connected: Option<Memory>,
@@ -199,7 +200,8 @@ struct Observed {
 
 type Said = (Moment, Option<mpsc::Sender<()>>);
 
-/// Looks at the process `pid`, whose system calls `system_calls` makes ready to be counted, and at its processors `cpus`.
+/// Records resource use of the process `pid` and its processors `cpus`. `system_calls` prepares its system calls for
+/// counting.
 fn observe(
     pid: Option<u32>,
     cpus: &Cpus,
@@ -221,7 +223,7 @@ fn observe(
             Moment::Settling => {
                 observed.system_calls = calls.take().map(|counted| counted?.per_reply(warmup_replies));
             }
-            // At the processors between the looks at the server, which themselves take time there.
+            // The processors are read between the inspections of the server, which use some of their time.
             Moment::Begun => {
                 observed.begun = look();
                 observed.processors_begun = Processors::take(cpus);
@@ -235,7 +237,7 @@ fn observe(
             Moment::Closing => observed.closing = pid.and_then(Memory::take),
         }
         if let Some(seen) = seen {
-            // Who doesn't wait any longer needn't be told.
+            // The load may no longer be waiting.
             let _ = seen.send(());
         }
     }
@@ -258,7 +260,7 @@ impl Observed {
         }
         match system_calls {
             Some(Ok(each)) => used.system_calls_per_request = Some(each),
-            // The same of all servers, so that it's noted once.
+            // The same for all servers, so that it's noted once.
             Some(Err(why)) => notes.push(format!("System calls are left out {why}.")),
             None => {}
         }
@@ -269,23 +271,24 @@ impl Observed {
     }
 }
 
-/// From here on the generator has no time left.
+/// The busy share at which the generator counts as having no time left.
 const BUSY_MAX: f64 = 0.95;
-/// From here on a server is at the end of its processors.
+/// The busy share at which a server counts as having exhausted its processors.
 const SERVER_BUSY: f64 = 0.95;
-/// The part of its processor that a generator that never sleeps has to get.
+/// The least share of its processor that a generator that never sleeps must get.
 const CPU_MIN: f64 = 0.9;
-/// The part of the servers' processors from which on what others had is missing.
+/// The share of the servers' processors used by other processes above which results are in doubt.
 const OTHERS_MAX: f64 = 0.1;
-/// Requests that are late by this and by a part of the latency, too, are too late.
+/// Lateness counts as too much if it exceeds this, and a share of the latency.
 const LAG_NS_MAX: u64 = 200_000;
 const LAG_SHARE_MAX: f64 = 0.1;
-/// So few replies tell nothing.
+/// The least number of replies for a meaningful result.
 const REPLIES_MIN: u64 = 100;
-/// More of all that was asked may not go wrong.
+/// The largest acceptable share of failed requests.
 const ERRORS_SHARE_MAX: f64 = 0.01;
 
-/// Why no verdict may be drawn from it, the weightiest reason first. Of the server's processors `others` had that share.
+/// Why no verdict may be drawn from it, the most important reason first. `others` is the share of the server's
+/// processors that other processes used.
 fn doubt(
     measured: &Measured,
     point: &Point,
@@ -309,7 +312,7 @@ fn doubt(
     if tally.replies < REPLIES_MIN {
         return Some(format!("only {} replies came", tally.replies));
     }
-    // First this, for time in which it was kept from working counts as work.
+    // Checked first, because time in which the generator was kept from working counts as work.
     let got = measured.cpu_seconds / measured.seconds;
     if conditions.pinning.is_apart() && got < CPU_MIN {
         return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
@@ -338,8 +341,8 @@ fn doubt(
         }
         return None;
     }
-    // Who is asked by a generator that has time left, and has itself none, is what was measured. Otherwise the generator
-    // has to have been so much faster.
+    // If the generator had headroom and the server had none, the server was measured; otherwise the generator must be
+    // [`FASTER_BY`] times as fast.
     if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
         let busy = percent(measured.busy);
         return Some(match server {
@@ -350,7 +353,7 @@ fn doubt(
     None
 }
 
-/// Whether a server had no processor time left, with one thread at most on each of its processors.
+/// Whether a server had no processor time left, with at most one thread on each of its processors.
 fn is_exhausted(server: &ServerUse, seconds: f64, conditions: &Conditions<'_>) -> bool {
     let cpus = conditions.pinning.servers.0.len().max(1) as f64;
     let at_once = f64::from(server.threads.max(1)).min(cpus);
@@ -390,7 +393,7 @@ mod tests {
         let mut notes = Vec::new();
         let used = observed.server_use(&Memory::default(), "ours", &mut notes).unwrap();
         assert_eq!(used.system_calls_per_request, None);
-        // Other tests' threads may come and go, which is noted, too.
+        // Other tests' threads may come and go, which causes another note.
         assert!(notes.contains(&"System calls are left out since it is refused.".to_owned()), "{notes:?}");
         assert!(used.threads > 0, "the other figures are there");
     }

@@ -1,5 +1,5 @@
-//! The first conversation with a server, before there is load: whether it's there, speaks what is measured, and answers
-//! rightly. What it answers a framed request with is what it has to answer all others with.
+//! The first conversation with a server, before the load. It checks that the server is there, speaks the protocol, and
+//! answers correctly. The answer to a framed request is the one expected for all others.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -12,16 +12,16 @@ use crate::message::{Limits, MessageReader};
 use crate::protocols::app::{Dictionary, Reply, Request};
 use crate::text::{Escaped, reason};
 
-/// How long to wait for a connection, and for an answer.
+/// How long to wait for a connection and for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is searched for, as often as it goes into the size asked for.
+/// The word to search for, repeated to reach the requested size.
 const VALUE: &str = "morpheus";
-/// Most bytes that are echoed in this conversation.
+/// The most bytes echoed in this conversation.
 const ECHO_LEN_MAX: u64 = 64;
-/// Bytes beside the value that a reply may have.
+/// Bytes that a reply may have beside the value.
 const REPLY_LEN_SPARE: usize = 64 << 10;
 
-/// The size that fits the workload: that of a message, of a value, of a piece.
+/// The default size for the workload: of a message, a value or a piece.
 pub fn size_by_default(workload: Workload) -> u64 {
     match workload {
         Workload::Echo | Workload::Idle | Workload::Slow => 64,
@@ -31,10 +31,10 @@ pub fn size_by_default(workload: Workload) -> u64 {
     }
 }
 
-/// Makes sure of the server at `address`, and returns what is to be said under load.
+/// Checks the server at `address`, and returns the data to send under load.
 ///
 /// # Errors
-/// What is wrong with it, in words for people.
+/// The failure, in words for people.
 pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => {
@@ -78,7 +78,7 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
         }
         Workload::Connect => Talk::nothing(),
     };
-    // Until it has closed, too: one that serves a client at a time is free then.
+    // Wait until it has closed, too: a server of one client at a time is free only then.
     match workload {
         Workload::AppClose => {}
         Workload::App | Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream | Workload::Connect => {
@@ -96,7 +96,7 @@ enum Wrong {
     Words(String),
 }
 
-/// Reads one message, which has to be the right answer, and returns its bytes.
+/// Reads one message, checks that it's the right answer, and returns its bytes.
 fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Result<Vec<u8>, Wrong> {
     let expected = match Dictionary::default().get(value) {
         Some(found) => found.to_owned(),

@@ -1,15 +1,15 @@
-//! Which processors run what, on Linux: servers on some, the generator on another.
+//! Processor assignment on Linux: servers on some processors, the generator on another.
 
 use std::fmt;
 use std::fs;
 use std::io;
 use std::str::FromStr;
 
-/// Numbers of processors, as in `0,2-5`.
+/// Processor numbers, as in `0,2-5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpus(pub Vec<u32>);
 
-/// The highest number that is taken for one of a processor.
+/// The highest number accepted for a processor.
 const CPU_MAX: u32 = 1023;
 
 impl FromStr for Cpus {
@@ -46,17 +46,17 @@ impl fmt::Display for Cpus {
     }
 }
 
-/// Who runs where.
+/// The processors of servers and generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinning {
-    /// Where servers run; nowhere in particular if empty.
+    /// The processors for servers; any, if empty.
     pub servers: Cpus,
-    /// Where the generator runs; nowhere in particular if empty.
+    /// The processors for the generator; any, if empty.
     pub client: Cpus,
 }
 
 impl Pinning {
-    /// As asked for; else the generator on the last of the processors that we have, and the servers on the others.
+    /// The requested processors; by default, the last of those available for the generator, and the others for servers.
     pub fn new(servers: Option<Cpus>, client: Option<Cpus>) -> Pinning {
         let all = allowed();
         let others = |taken: &Cpus| Cpus(all.iter().copied().filter(|cpu| !taken.0.contains(cpu)).collect());
@@ -84,10 +84,10 @@ impl Pinning {
     }
 }
 
-/// Lets this thread, and what it starts from now on, run on `cpus` only. If there are none it runs where it has.
+/// Binds this thread, and everything it starts from now on, to `cpus`. An empty set changes nothing.
 ///
 /// # Errors
-/// Where the system refuses, such as when there is no such processor.
+/// If the system refuses, such as when there is no such processor.
 #[cfg(target_os = "linux")]
 pub fn bind(cpus: &Cpus) -> io::Result<()> {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -102,22 +102,22 @@ pub fn bind(cpus: &Cpus) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// There is no such thing here.
+/// Binding is not supported here.
 ///
 /// # Errors
-/// Where processors are asked for.
+/// If any processors are requested.
 #[cfg(not(target_os = "linux"))]
 pub fn bind(cpus: &Cpus) -> io::Result<()> {
     if cpus.0.is_empty() { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// The processors that there are; none where that can't be told.
+/// The existing processors; empty if unknown.
 pub fn online() -> Cpus {
     let told = fs::read_to_string("/sys/devices/system/cpu/online").ok();
     told.and_then(|text| text.trim_end().parse().ok()).unwrap_or_else(|| Cpus(allowed()))
 }
 
-/// The processors that we may run on; none where that can't be told.
+/// The processors that we may use; empty if unknown.
 #[cfg(target_os = "linux")]
 pub fn allowed() -> Vec<u32> {
     use rustix::thread::sched_getaffinity;
@@ -126,7 +126,7 @@ pub fn allowed() -> Vec<u32> {
     (0..=CPU_MAX).filter(|&cpu| set.is_set(cpu as usize)).collect()
 }
 
-/// The processors that we may run on; none where that can't be told.
+/// The processors that we may use; empty if unknown.
 #[cfg(not(target_os = "linux"))]
 pub fn allowed() -> Vec<u32> {
     Vec::new()

@@ -1,18 +1,18 @@
-//! What is measured when: every server at every point, in turn, so that what changes with time changes for all of them.
+//! The order of measurements: every server at every point, in turn, so that changes over time affect all of them.
 
 use super::results::{Pace, Point, Run, Schedule, Workload};
 use super::stats::Spread;
 
-/// The part of the lowest throughput at which latencies are compared: high enough to tell servers apart, and low enough
-/// for all of them to keep up.
+/// The share of the lowest throughput at which latencies are compared: high enough to distinguish servers, and low
+/// enough for all of them to keep up.
 pub const LATENCY_LOAD: f64 = 0.7;
 
-/// A measurement that is to be made: of the subject of this number, in this round.
+/// A measurement to make: of this subject, in this round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// From 0, in the order in which they were named.
+    /// The subject's number, from 0, in the order given.
     pub subject: usize,
-    /// From 1.
+    /// The round, from 1.
     pub round: u32,
 }
 
@@ -21,26 +21,26 @@ pub fn turns(subjects: usize, rounds: u32) -> impl Iterator<Item = Turn> {
     (1..=rounds).flat_map(move |round| (0..subjects).map(move |subject| Turn { subject, round }))
 }
 
-/// The workloads, sizes and numbers to be combined.
+/// The workloads, sizes and numbers to combine.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// In the order asked for.
+    /// In the order requested.
     pub workloads: Vec<Workload>,
     /// Busy connections.
     pub connections: Vec<u32>,
-    /// Silent ones beside them; if none are given, what fits the workload.
+    /// Silent connections beside them; if empty, the workload's default.
     pub idle: Vec<u32>,
-    /// Bytes; if none are given, what fits the workload.
+    /// Message sizes in bytes; if empty, the workload's default.
     pub sizes: Vec<u64>,
-    /// Requests on their way at once.
+    /// Requests in flight at once.
     pub depths: Vec<u32>,
 }
 
-/// Silent connections of the workload that is about them.
+/// The silent connections of the `idle` workload.
 const IDLE: [u32; 3] = [0, 100, 1000];
 
 impl Grid {
-    /// Every point of it, in the closed loop.
+    /// All its points, in the closed loop.
     pub fn points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for &workload in &self.workloads {
@@ -54,7 +54,7 @@ impl Grid {
                 (_, Workload::Connect) => vec![0],
                 (given, _) => given.to_vec(),
             };
-            // There is one request on a connection that serves for no more.
+            // A connection used for a single request has only one in flight.
             let depths = match workload {
                 Workload::AppClose | Workload::Connect => vec![1],
                 Workload::Echo | Workload::App | Workload::Idle | Workload::Stream | Workload::Slow => {
@@ -75,8 +75,8 @@ impl Grid {
     }
 }
 
-/// The rate at which latencies are compared at `point`, from what was measured there in the closed loop: a part of the
-/// lowest of the subjects' medians. Those that answer nobody don't count.
+/// The rate at which latencies are compared at `point`: a share of the lowest of the subjects' median throughputs in
+/// the closed loop there. Servers without replies don't count.
 pub fn latency_rate(runs: &[Run], point: &Point) -> Option<f64> {
     let mut names: Vec<&str> = runs.iter().map(|run| run.subject.as_str()).collect();
     names.sort_unstable();
@@ -85,7 +85,7 @@ pub fn latency_rate(runs: &[Run], point: &Point) -> Option<f64> {
     medians.min_by(f64::total_cmp).map(|lowest| round(lowest * LATENCY_LOAD))
 }
 
-/// The median of a subject's throughput at `point`, in replies a second.
+/// The median throughput of a subject at `point`, in replies a second.
 pub fn throughput(runs: &[Run], subject: &str, point: &Point) -> Option<f64> {
     let rate = |run: &Run| run.replies as f64 / run.seconds;
     let of_it = runs.iter().filter(|run| run.subject == subject && run.point == *point && run.seconds > 0.0);
@@ -98,7 +98,7 @@ pub fn at_rate(point: &Point, rate: f64, schedule: Schedule) -> Point {
     Point { pace: Pace::Open { rate_per_second: rate, schedule }, ..point.clone() }
 }
 
-/// A rate that people can read: three digits of it.
+/// Rounds a rate to three digits.
 fn round(rate: f64) -> f64 {
     let unit = 10f64.powf((rate.log10() - 2.0).floor());
     (rate / unit).round() * unit

@@ -1,19 +1,19 @@
-//! What a histogram says.
+//! Statistics of a histogram.
 
 use std::collections::BTreeMap;
 
 use super::results::Histogram;
 
 impl Histogram {
-    /// How many values it holds.
+    /// The number of values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
     }
 
-    /// The value, in nanoseconds, that a share `q` (0 to 1) of all values don't exceed.
+    /// The value, in nanoseconds, that a share `q` (0 to 1) of all values doesn't exceed.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let count = self.count();
-        // Of a share such as 0.999, the product with the count may be a hair above the whole number that it is.
+        // For a share such as 0.999, the product with the count may be slightly above the exact whole number.
         let rank = ((q * count as f64 - RANK_SLACK).ceil() as u64).clamp(1, count.max(1));
         let mut seen = 0u64;
         for &(value, count) in &self.buckets {
@@ -25,12 +25,12 @@ impl Histogram {
         None
     }
 
-    /// The longest, in nanoseconds.
+    /// The largest value, in nanoseconds.
     pub fn max(&self) -> Option<u64> {
         self.quantile(1.0)
     }
 
-    /// All values of several histograms in one.
+    /// Merges the values of several histograms into one.
     pub fn merged<'a>(histograms: impl IntoIterator<Item = &'a Histogram>) -> Histogram {
         let mut buckets = BTreeMap::<u64, u64>::new();
         for &(value, count) in histograms.into_iter().flat_map(|histogram| &histogram.buckets) {
@@ -41,7 +41,7 @@ impl Histogram {
     }
 }
 
-/// Far less than one value of as many as a run can have.
+/// Far less than one value of the most that a run can have.
 const RANK_SLACK: f64 = 1e-6;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Results as people and programs read them: on a terminal, as Markdown, CSV, a page, or its plots.
+//! Reports of results for people and programs: on a terminal, as Markdown, CSV, a page, or its plots.
 
 pub mod csv;
 pub mod document;
@@ -22,7 +22,7 @@ pub use markdown::markdown;
 pub use svg::plots;
 pub use table::table;
 
-/// Puts results side by side whose servers have the same names: these get the name of their file in front.
+/// Prepares several files' results for one report: servers with equal names get their file's name as a prefix.
 pub fn side_by_side(files: Vec<(String, Results)>) -> Vec<Results> {
     let (labels, mut all): (Vec<String>, Vec<Results>) = files.into_iter().unzip();
     let names: Vec<Vec<String>> =

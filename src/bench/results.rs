@@ -1,4 +1,4 @@
-//! What was measured: everything that a report is made of, as it stands in a file of JSON.
+//! The results of measurements: the complete input of a report, as stored in a JSON file.
 //!
 //! Figures are in plain units: seconds, bytes, nanoseconds, counts. `docs/benchmarks-results.md` describes the file.
 
@@ -9,25 +9,25 @@ use serde::{Deserialize, Serialize};
 /// The results of one call of `multiconn bench`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// Which description the file follows.
+    /// The schema of the file.
     pub schema: String,
-    /// When it began: RFC 3339.
+    /// The start time: RFC 3339.
     pub started: String,
     /// The command line, word by word.
     pub command: Vec<String>,
-    /// Our version.
+    /// The version of multiconn.
     pub version: String,
     /// Where it was measured.
     pub machine: Machine,
-    /// Whether it was ended before all was measured.
+    /// Whether it ended before all measurements were made.
     pub ended_early: bool,
-    /// What a reader must know of all of it, such as figures that could not be had.
+    /// Notes about all of it, such as figures that were not available.
     pub notes: Vec<String>,
-    /// What was measured, in the order in which the comparison names it: the others are held against the first.
+    /// The servers, in the order of the comparison: the others are compared with the first.
     pub subjects: Vec<Subject>,
-    /// Each measurement, in the order in which they were made.
+    /// All measurements, in the order in which they were made.
     pub runs: Vec<Run>,
-    /// The rates at which an objective was kept, where that was looked for.
+    /// The results of searches for the highest rate that keeps an objective.
     #[serde(default)]
     pub kept: Vec<Kept>,
 }
@@ -37,34 +37,34 @@ pub struct Results {
 pub struct Kept {
     /// The server's name.
     pub subject: String,
-    /// What it was asked to do in the closed loop that told how far to look; the trials are the same in the open loop.
+    /// The closed-loop measurement that set the search's upper limit; the trials are the same in the open loop.
     pub point: Point,
-    /// Which time round, from 1.
+    /// The round, from 1.
     pub round: u32,
-    /// Such as `p99<5ms`.
+    /// The objective, such as `p99<5ms`.
     pub objective: String,
-    /// Requests a second; nothing where it was kept at no rate that was tried.
+    /// The rate in requests a second; `None` if no tried rate kept it.
     pub rate_per_second: Option<f64>,
 }
 
-/// Where it was measured.
+/// The machine of the measurements.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The operating system.
     pub system: String,
     /// Its kernel, with the release.
     pub kernel: String,
-    /// The processor's own name.
+    /// The processor's model name.
     pub processor: String,
-    /// Threads that run at once.
+    /// The number of threads that can run at once.
     pub cores: u32,
     /// Memory of the whole machine, in bytes.
     pub memory_bytes: Option<u64>,
-    /// TCP's, where it's told.
+    /// TCP's congestion control, if known.
     pub congestion_control: Option<String>,
-    /// Processors that servers and the generator were bound to.
+    /// Processors that servers were bound to.
     pub server_cpus: Vec<u32>,
-    /// Those of the generator.
+    /// Processors that the generator was bound to.
     pub client_cpus: Vec<u32>,
     /// The limit of open files.
     pub descriptors_max: u64,
@@ -75,44 +75,44 @@ pub struct Machine {
 pub struct Subject {
     /// Its name in every table.
     pub name: String,
-    /// How it was started, or where it was.
+    /// How it was started, or its address.
     pub how: String,
 }
 
-/// What a server was asked to do.
+/// The task of a server in a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// What is done on each connection.
+    /// The activity on each connection.
     pub workload: Workload,
-    /// Connections that are busy.
+    /// Busy connections.
     pub connections: u32,
-    /// Connections that are silent beside them.
+    /// Silent connections beside them.
     pub idle: u32,
-    /// Bytes of a message (echo), of a value (app), or of a piece (stream).
+    /// Bytes in a message (echo), a value (app), or a piece (stream).
     pub size: u64,
-    /// Requests on their way at once, on each connection.
+    /// Requests in flight at once on each connection.
     pub depth: u32,
     /// How requests are timed.
     pub pace: Pace,
 }
 
-/// What is done on each connection.
+/// The activity on each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// Messages come back.
+    /// Messages are echoed.
     Echo,
-    /// Framed requests, many on a connection.
+    /// Framed requests, many on each connection.
     App,
-    /// Framed requests, a connection for each.
+    /// Framed requests, one on each connection.
     AppClose,
     /// Connections are opened and closed.
     Connect,
-    /// Echo on a few connections, beside many that are silent.
+    /// Echo on a few connections, beside many silent ones.
     Idle,
-    /// Echo of as many bytes as go through.
+    /// Echo of as many bytes as possible.
     Stream,
-    /// Echo on connections of which a share drips.
+    /// Echo on connections, some of which send single bytes slowly.
     Slow,
 }
 
@@ -120,19 +120,19 @@ pub enum Workload {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "loop")]
 pub enum Pace {
-    /// Each request goes out when a reply has come.
+    /// Each request goes out when a reply has arrived.
     Closed,
-    /// Requests are due at a constant rate, whatever the server does.
+    /// Requests are due at a constant rate, regardless of the server.
     Open {
         /// Requests a second, on all connections together.
         rate_per_second: f64,
-        /// How they are spread over time.
+        /// Their distribution over time.
         schedule: Schedule,
     },
 }
 
 impl Pace {
-    /// Whether requests are due whatever the server does.
+    /// Whether requests are due regardless of the server.
     pub fn is_open(self) -> bool {
         match self {
             Pace::Open { .. } => true,
@@ -141,13 +141,13 @@ impl Pace {
     }
 }
 
-/// How requests are spread over time.
+/// The distribution of requests over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// With the same time between any two.
+    /// At equal intervals.
     Even,
-    /// By chance, as those of many people who know nothing of each other.
+    /// At random, like requests from many independent users.
     Poisson,
 }
 
@@ -156,110 +156,111 @@ pub enum Schedule {
 pub struct Run {
     /// The server's name.
     pub subject: String,
-    /// What it was asked to do.
+    /// The task.
     pub point: Point,
-    /// Which time round, from 1.
+    /// The round, from 1.
     pub round: u32,
-    /// Whether it was made to look for a rate, which is its own then: it can't be held against runs of other servers.
+    /// Whether it's part of a search for a rate. Each such run has its own rate, so it can't be compared with other
+    /// servers' runs.
     #[serde(default)]
     pub is_trial: bool,
-    /// How long was measured, after warming up.
+    /// The measured time, after the warm-up.
     pub seconds: f64,
-    /// Replies that were right.
+    /// Correct replies.
     pub replies: u64,
-    /// Bytes of these.
+    /// Bytes in these.
     pub reply_bytes: u64,
-    /// What went wrong, by kind.
+    /// The number of errors by kind.
     pub errors: BTreeMap<String, u64>,
-    /// Requests that were due and could not be sent in time to be measured (open loop).
+    /// Requests that were due but could not be sent within the measured time (open loop).
     pub unsent: u64,
-    /// From the moment a request was due (open loop) or sent (closed loop) to its whole reply.
+    /// The time from when a request was due (open loop) or sent (closed loop) to its complete reply.
     pub latency: Histogram,
-    /// From the moment it was sent, where that is something else.
+    /// The time from when it was sent, if that differs.
     pub service: Option<Histogram>,
-    /// From the call to the open connection.
+    /// The time from the call to connect to the open connection.
     pub connect: Option<Histogram>,
-    /// The latency in the course of time.
+    /// The latency over time.
     pub over_time: Vec<Slice>,
-    /// What the server took, where it can be told.
+    /// The server's resource use, if known.
     pub server: Option<ServerUse>,
-    /// What the generator took.
+    /// The generator's resource use.
     pub generator: GeneratorUse,
     /// Why no verdict may be drawn from this run, if so.
     pub doubt: Option<String>,
 }
 
-/// How many times as fast as a server its generator has to be, to be left out of account.
+/// The required speed of the generator relative to the server, above which its influence is negligible.
 pub const FASTER_BY: f64 = 1.5;
 
 impl Run {
-    /// Whether the generator had so little time left in a closed loop that it can't be said to be [`FASTER_BY`] times as fast.
+    /// Whether the generator had so little time left in a closed loop that it may not be [`FASTER_BY`] times as fast.
     pub fn is_close(&self) -> bool {
         !self.point.pace.is_open() && self.generator.busy > 1.0 / FASTER_BY
     }
 }
 
-/// Nanoseconds, as a histogram of high dynamic range.
+/// A histogram of nanoseconds with high dynamic range.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Values, ascending (each the highest that its bucket stands for, three significant digits), and how many there were.
+    /// Values, ascending (each the highest of its bucket, with three significant digits), and their counts.
     pub buckets: Vec<(u64, u64)>,
 }
 
-/// A part of a run.
+/// A time slice of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// When it ended, in seconds from the beginning of the measurement.
+    /// Its end, in seconds from the beginning of the measurement.
     pub until: f64,
-    /// Replies that were right.
+    /// Correct replies.
     pub replies: u64,
-    /// The median latency, in nanoseconds; 0 where there were no replies.
+    /// The median latency, in nanoseconds; 0 if there were no replies.
     pub p50_ns: u64,
     /// The 99th percentile.
     pub p99_ns: u64,
-    /// The longest.
+    /// The maximum.
     pub max_ns: u64,
 }
 
-/// What a server took in a run. Of a server of several processes, the sum of all of them.
+/// The resource use of a server in a run, summed over its processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerUse {
     /// Processor time in its own code.
     pub user_seconds: f64,
-    /// Processor time in the system's.
+    /// Processor time in the kernel.
     pub system_seconds: f64,
-    /// Resident (proportional, where the system tells) before there were connections, with all of them open, and at most.
+    /// Resident memory (proportional, if the system reports that) before there were connections.
     pub memory_at_rest: Option<u64>,
-    /// With all connections open, before there is load.
+    /// Memory with all connections open, before the load.
     pub memory_connected: Option<u64>,
-    /// At most.
+    /// The maximum memory.
     pub memory_peak: Option<u64>,
-    /// At most, during the run.
+    /// The maximum number of threads during the run.
     pub threads: u32,
-    /// At most, during the run.
+    /// The maximum number of processes during the run.
     pub processes: u32,
-    /// Context switches since it waited for something; nothing where its threads came and went.
+    /// Context switches because it waited; `None` if threads came and went.
     pub voluntary_switches: Option<u64>,
-    /// Context switches since others were to run.
+    /// Context switches in favour of other threads.
     pub involuntary_switches: Option<u64>,
-    /// System calls for each reply, counted in the warm-up, where the kernel tells.
+    /// System calls for each reply, counted in the warm-up, if the kernel reports them.
     pub system_calls_per_request: Option<f64>,
 }
 
 impl ServerUse {
-    /// Processor time in all.
+    /// Total processor time.
     pub fn cpu_seconds(&self) -> f64 {
         self.user_seconds + self.system_seconds
     }
 }
 
-/// What the load generator took, and how well it kept its schedule.
+/// The load generator's resource use, and its punctuality.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorUse {
-    /// Of its one processor, 0 to 1, in work: a poll that finds nothing is none.
+    /// The share of its processor spent working, from 0 to 1: a poll that finds nothing is no work.
     pub busy: f64,
-    /// Processor time; of a generator that never sleeps, about as much as was measured.
+    /// Processor time; for a generator that never sleeps, about the measured time.
     pub cpu_seconds: f64,
-    /// How late requests went out (open loop), nanoseconds.
+    /// The lateness of requests (open loop), in nanoseconds.
     pub lag: Option<Histogram>,
 }

@@ -1,24 +1,25 @@
-//! When requests are due: fixed in advance, whatever becomes of them.
+//! The schedule of requests, fixed in advance, regardless of their outcome.
 
 use super::results::Schedule;
 
-/// The moments at which requests are due, one after the other, in nanoseconds from the beginning.
+/// The due times of consecutive requests, in nanoseconds from the beginning.
 ///
-/// Two timetables with the same rate, schedule and seed are the same, so that every server is asked the same.
+/// Two timetables with the same rate, schedule and seed are equal, so that every server gets the same load.
 #[derive(Clone, Debug)]
 pub struct Timetable {
     interval: f64,
     schedule: Schedule,
     random: u64,
-    /// The next, with its fraction, so that no rate drifts.
+    /// The next due time, with its fraction, so that no rate drifts.
     next: f64,
 }
 
 impl Timetable {
-    /// The first is due at once with an even schedule, and with a Poisson schedule after its first interval.
+    /// Creates a timetable. With an even schedule, the first request is due at once; with a Poisson schedule, after its
+    /// first interval.
     ///
     /// # Panics
-    /// Where the rate is not more than zero.
+    /// If the rate is not more than zero.
     pub fn new(rate_per_second: f64, schedule: Schedule, seed: u64) -> Timetable {
         assert!(rate_per_second > 0.0, "a rate of {rate_per_second} is none");
         let mut timetable = Timetable { interval: 1e9 / rate_per_second, schedule, random: seed, next: 0.0 };
@@ -29,12 +30,12 @@ impl Timetable {
         timetable
     }
 
-    /// When the next is due.
+    /// The next due time.
     pub fn next_due(&self) -> u64 {
         self.next as u64
     }
 
-    /// The next, if it's due at `now`: it's taken off.
+    /// Takes the next due time if it's not later than `now`.
     pub fn take_due(&mut self, now: u64) -> Option<u64> {
         let due = self.next_due();
         if due > now {
@@ -51,7 +52,7 @@ impl Timetable {
         };
     }
 
-    /// From 0 to 1, without 1: splitmix64.
+    /// A random number from 0 to 1, excluding 1: splitmix64.
     fn uniform(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;

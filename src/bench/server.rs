@@ -1,4 +1,4 @@
-//! The servers under test: processes of our own making, or what runs already.
+//! The servers under test: our own child processes, or servers already running.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,33 +18,33 @@ use crate::models::Model;
 use crate::programs::exit::Exit;
 use crate::text::{Escaped, reason};
 
-/// One that takes part in the comparison.
+/// A server in the comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// Its name in every table.
     pub name: String,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Where a server comes from.
+/// The origin of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It is this program.
+    /// This program, with this model.
     Model(Model),
-    /// A command of the shell's, in which `{port}` stands for the port to listen on.
+    /// A shell command, in which `{port}` stands for the port to listen on.
     Command(String),
-    /// It runs already.
+    /// A server already running.
     Running {
-        /// Where it is.
+        /// Its address.
         address: SocketAddr,
-        /// Its process, if its figures are asked for.
+        /// Its process, if known.
         pid: Option<u32>,
     },
 }
 
 impl Subject {
-    /// As it stands in the results of measuring such workloads.
+    /// The subject's entry in the results for these workloads.
     pub fn described(&self, workloads: &[Workload]) -> results::Subject {
         let how = match &self.origin {
             Origin::Model(model) => {
@@ -61,10 +61,10 @@ impl Subject {
         results::Subject { name: self.name.clone(), how }
     }
 
-    /// Has it run for a workload, on its processors, with room for so many connections.
+    /// Starts it for a workload, on its processors, with room for this number of connections.
     ///
     /// # Errors
-    /// Why it can't be had, in words for people.
+    /// Why it can't be started, in words for people.
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.origin {
             Origin::Model(model) => start_model(*model, workload, connections, conditions),
@@ -75,7 +75,7 @@ impl Subject {
     }
 }
 
-/// The protocol that a workload is in.
+/// The protocol of a workload.
 pub fn protocol(workload: Workload) -> &'static str {
     match workload {
         Workload::App | Workload::AppClose => "app",
@@ -83,29 +83,29 @@ pub fn protocol(workload: Workload) -> &'static str {
     }
 }
 
-/// A server that runs. One of our making is ended when this is dropped.
+/// A running server. If we started it, dropping this ends it.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
     /// Its process, if it's known.
     pub pid: Option<u32>,
-    /// The same, if it's of our making.
+    /// The process, if we started it.
     process: Option<Process>,
 }
 
 impl Server {
-    /// One that we have started, and that listens by now.
+    /// Wraps a process that we started, and that is listening by now.
     fn of(process: Process, address: SocketAddr) -> Server {
         Server { address, pid: Some(process.child.id()), process: Some(process) }
     }
 
-    /// How it has ended, if it has by itself.
+    /// Its exit status, if it has ended by itself.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.as_mut()?.child.try_wait().ok()?
     }
 
-    /// Ends it if it's ours, in order if it can.
+    /// Ends it if we started it, properly if possible.
     pub fn stop(self) {}
 }
 
@@ -136,7 +136,7 @@ fn start_model(
     }
 }
 
-/// What is said first; nothing where that doesn't come in time, or we're interrupted.
+/// The first line it prints; empty if that doesn't come in time, or we're interrupted.
 fn first_line(stdout: impl Read + Send + 'static, conditions: &Conditions<'_>) -> String {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -159,10 +159,11 @@ fn start_command(text: &str, conditions: &Conditions<'_>) -> Result<Server, Stri
     let mut command = Command::new("sh");
     command.arg("-c").arg(text.replace("{port}", &address.port().to_string()));
     let (process, mut stdout) = Process::spawn(command, &conditions.pinning)?;
-    // What it prints is read to the end, or it would wait for that.
+    // Read its output to the end; otherwise it would block.
     thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
     let deadline = Instant::now() + conditions.start_timeout;
-    // Nothing tells when another's program listens: that can only be tried, and between two tries it may end.
+    // Another program doesn't report when it listens: only trying to connect can show that, and it may end between two
+    // tries.
     while !listens(address, deadline) {
         let has_ended = process.ends_by(deadline.min(Instant::now() + TRY_EVERY));
         if has_ended || Instant::now() >= deadline || conditions.interrupted.load(Ordering::Relaxed) {
@@ -172,12 +173,12 @@ fn start_command(text: &str, conditions: &Conditions<'_>) -> Result<Server, Stri
     Ok(Server::of(process, address))
 }
 
-/// A port that nobody listens on: another may take it before it's used, but hardly does.
+/// A free port: another program may take it before it's used, but that's unlikely.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?.local_addr()
 }
 
-/// Whether somebody else takes connections there: where nobody does, a socket that happens to be given the same port
+/// Whether another socket accepts connections there. If there is none, a socket that happens to get the same port
 /// connects to itself.
 fn listens(address: SocketAddr, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
@@ -185,21 +186,22 @@ fn listens(address: SocketAddr, deadline: Instant) -> bool {
     connected.and_then(|stream| stream.local_addr()).is_ok_and(|own| own != address)
 }
 
-/// A process of our making, and what it has started. It's ended when this is dropped.
+/// A process that we started, with its children. Dropping this ends it.
 #[derive(Debug)]
 struct Process {
     child: Child,
     exit: Exit,
-    /// What it says on standard error.
+    /// Its lines on standard error.
     words: Receiver<String>,
 }
 
 impl Process {
-    /// Starts one on the servers' processors, in a group of its own: a terminal's Ctrl-C is for us, who end it.
+    /// Starts one on the servers' processors, in its own group: a terminal's Ctrl-C should reach only us, and we end
+    /// it.
     fn spawn(mut command: Command, pinning: &Pinning) -> Result<(Process, ChildStdout), String> {
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         crate::sys::end_with_parent(&mut command);
-        // A process begins on its parent's processors.
+        // A process inherits its parent's processors.
         let bind = |cpus: &Cpus| {
             pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)))
         };
@@ -212,7 +214,7 @@ impl Process {
         let (tell, words) = mpsc::sync_channel(WORDS_MAX);
         thread::spawn(move || {
             for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                // The first lines tell most; the others are read only so that it needn't wait.
+                // The first lines say most; the others are read only so that it doesn't block.
                 let _ = tell.try_send(Escaped(&line).to_string());
             }
         });
@@ -220,7 +222,7 @@ impl Process {
         Ok((Process { child, exit, words }, stdout))
     }
 
-    /// Waits for its end, no longer than until then, and says whether it has come.
+    /// Waits for its end until `deadline`, and returns whether it has ended.
     fn ends_by(&self, deadline: Instant) -> bool {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -233,9 +235,9 @@ impl Process {
         }
     }
 
-    /// Its last word on standard error, or how it has ended.
+    /// Its last line on standard error, or its exit status.
     fn why_it_does_not_listen(mut self, timeout: Duration) -> String {
-        // One that has closed its standard output is about to end.
+        // A process that has closed its standard output is about to end.
         let has_ended = self.ends_by(Instant::now() + WORDS_TIMEOUT);
         let status = if has_ended { self.child.wait().ok() } else { None };
         let first = self.words.recv_timeout(WORDS_TIMEOUT).ok();
@@ -256,7 +258,7 @@ impl Drop for Process {
             let _ = kill_process(self.exit.pid, Signal::TERM);
             self.ends_by(Instant::now() + STOP_TIMEOUT);
         }
-        // What it has left behind, or itself: it fails where there is nothing.
+        // Kill the process and its children. This fails if there are none left.
         let _ = kill_process_group(self.exit.pid, Signal::KILL);
         let _ = self.child.wait();
     }
@@ -264,15 +266,15 @@ impl Drop for Process {
 
 /// How long it may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait for what it says of itself.
+/// How long to wait for its lines.
 const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
-/// How often is tried whether it listens.
+/// The interval between tries to connect.
 const TRY_EVERY: Duration = Duration::from_millis(5);
-/// Lines of standard error that are kept.
+/// The most lines of standard error kept.
 const WORDS_MAX: usize = 100;
-/// Longer than any run: connections that are silent are meant to be there.
+/// Longer than any run, so that silent connections stay open.
 const IDLE_TIMEOUT: &str = "1h";
-/// Connections beside those of the load.
+/// Spare connections beside those of the load.
 const SPARE: usize = 64;
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::results::{Kept, Point, Run};
 use super::summary::Axis;
 
-/// A part of all requests, and what they may take.
+/// A share of all requests, and their time limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
-    /// From 0 to 1.
+    /// The share, from 0 to 1.
     quantile: f64,
     latency: Duration,
 }
@@ -47,7 +47,7 @@ impl fmt::Display for Objective {
 }
 
 impl Objective {
-    /// Whether a run has kept it: with every request that was due sent and answered.
+    /// Whether a run has kept it, with every due request sent and answered.
     pub fn is_kept(&self, run: &Run) -> bool {
         let latency = run.latency.quantile(self.quantile);
         let is_in_time = latency.is_some_and(|ns| u128::from(ns) < self.latency.as_nanos());
@@ -56,7 +56,7 @@ impl Objective {
 }
 
 impl Kept {
-    /// The runs of its search, in their order, out of all that were made.
+    /// The runs of its search, in order, out of all runs.
     pub fn trials<'a>(&self, runs: &'a [Run]) -> impl Iterator<Item = &'a Run> {
         let is_of_it = |run: &&Run| {
             let point = Point { pace: self.point.pace, ..run.point.clone() };
@@ -65,9 +65,9 @@ impl Kept {
         runs.iter().filter(is_of_it)
     }
 
-    /// Why the rate may not be the server's own, if so: the best trial is in doubt, or those that failed next to it are, or,
-    /// if none did, the closed loop above which nothing was tried. Where requests went wrong there, that's the server's, and
-    /// reason enough to fail, whatever the generator did.
+    /// Why the rate may not be the server's own, if so: the best trial is in doubt, or the failed trials next to it
+    /// are. If none failed, doubt about the closed loop counts, since it set the upper limit. Failed requests in a
+    /// trial are the server's fault, and reason enough to fail, whatever the generator did.
     pub fn doubt<'a>(&self, runs: &'a [Run]) -> Option<&'a str> {
         let rate = |run: &Run| Axis::Rate.of(&run.point);
         let kept = self.rate_per_second.unwrap_or(0.0);
@@ -85,16 +85,16 @@ impl Kept {
     }
 }
 
-/// The rates that are tried at most.
+/// The most rates tried.
 const TRIES: u32 = 9;
-/// How near to the border is near enough.
+/// The relative precision of the result.
 const NEAR_ENOUGH: f64 = 0.02;
 
-/// The highest rate up to `highest` for which `is_kept` says so, and nothing if there is none. A rate that fails may have
-/// failed by chance, so the border counts as such when it has failed twice there.
+/// Finds the highest rate up to `highest` for which `is_kept` returns true, if there is one. A rate may fail by chance,
+/// so it counts as failed only after two attempts.
 ///
 /// # Errors
-/// Those of `is_kept`, which end it.
+/// An error of `is_kept`, which ends the search.
 pub fn search<E>(highest: f64, mut is_kept: impl FnMut(f64) -> Result<bool, E>) -> Result<Option<f64>, E> {
     let (mut good, mut bad) = (0.0, None);
     let mut rate = highest;

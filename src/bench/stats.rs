@@ -1,43 +1,44 @@
-//! What may be said of few and noisy measurements: median and spread, and a ratio with its interval.
+//! Statistics of few and noisy measurements: median and spread, and ratios with intervals.
 //!
-//! Servers are measured in turns, A B C A B C, and each is held against the first **of the same round**: whatever made the
-//! whole machine slower for a while made both slower, and is not in their ratio. Of these ratios the logarithms are taken,
-//! since twice as fast and half as fast are equally far from equal. Where both servers are the same, the difference of the
-//! logarithms is as often positive as negative, however skewed the noise of each; so a t interval around their mean is
-//! honest for few rounds already. It is wide for three, and gets narrower faster than one over the root of the rounds.
+//! Servers are measured in turns, A B C A B C, and each is compared with the first **in the same round**: a disturbance
+//! that slows down the whole machine for a while slows down both, and cancels out of their ratio. The analysis uses the
+//! ratios' logarithms, since twice as fast and half as fast are equally far from equal. For two equal servers, the
+//! difference of the logarithms is as often positive as negative, however skewed the noise of each; so a t interval
+//! around their mean is valid even for few rounds. It is wide for three, and narrows faster than one over the root of
+//! the rounds.
 //!
-//! A difference is claimed where the whole interval lies beyond [`NEGLIGIBLE`] either way. The margin is there because
-//! nobody chooses a server by less, and because differences of that size come with the layout of a program in memory, with
-//! the order of the turns, and with figures that hardly vary, such as memory: their intervals shrink to nothing.
+//! A difference is claimed if the whole interval lies beyond [`NEGLIGIBLE`] on either side. The margin exists because
+//! nobody chooses a server for less. Differences of that size also come from the memory layout of a program, from the
+//! order of the turns, and from figures that hardly vary, such as memory, whose intervals shrink to nothing.
 //!
-//! The points of a plot are judged together ([`differences`]): the more there are, the likelier it is that one of them is
-//! apart by chance, and the clearer it has to be (Holm's procedure). So of plots of a server against itself, one in twenty
-//! at most shows a difference anywhere.
+//! The points of a plot are judged together ([`differences`]): the more there are, the likelier it is that one of them
+//! differs by chance, and the clearer it has to be (Holm's procedure). So at most one in twenty plots of a server
+//! against itself shows any difference.
 
-/// A share by which two servers may differ without anything being said about it: 2 %.
+/// The share by which two servers may differ without a claim: 2 %.
 pub const NEGLIGIBLE: f64 = 0.02;
 
-/// How likely a claim of a difference between equals is at most.
+/// The highest probability of claiming a difference between equal servers.
 pub const CHANCE_MAX: f64 = 0.05;
 
-/// Rounds below which nothing is said about differences: of two, the interval would reach from a fraction to a multiple.
+/// The least number of rounds for a claim: with two, the interval would range from a fraction to a multiple.
 pub const ROUNDS_MIN: usize = 3;
 
-/// Several measurements of one thing.
+/// A summary of several measurements of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The middle one, or the mean of the two in the middle.
+    /// The median, or the mean of the two values in the middle.
     pub median: f64,
-    /// The lowest.
+    /// The minimum.
     pub min: f64,
-    /// The highest.
+    /// The maximum.
     pub max: f64,
-    /// How many there were.
+    /// The number of values.
     pub count: usize,
 }
 
 impl Spread {
-    /// That of `values`, if there are any. Those that are no finite numbers are left out.
+    /// Summarizes `values`, if there are any. Values that are not finite are left out.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
@@ -51,37 +52,37 @@ impl Spread {
     }
 }
 
-/// How many times as much one server has as another.
+/// The ratio of one server's figure to another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
     /// The geometric mean of the rounds' ratios.
     pub value: f64,
-    /// Where it is in truth, in 95 of 100 cases. There is none of fewer than [`ROUNDS_MIN`] rounds.
+    /// The 95 % confidence interval; `None` for fewer than [`ROUNDS_MIN`] rounds.
     pub interval: Option<(f64, f64)>,
-    /// How likely it is, by chance alone, to be so far from 1 between servers that differ by [`NEGLIGIBLE`] at most.
+    /// The probability of a value this far from 1 by chance, for servers that differ by at most [`NEGLIGIBLE`].
     pub chance: Option<f64>,
 }
 
-/// What a ratio says.
+/// The conclusion from a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// There are too few rounds to say anything.
+    /// There are too few rounds for a conclusion.
     Unknown,
-    /// None that is worth mentioning: the interval lies within [`NEGLIGIBLE`] of 1.
+    /// The difference is negligible: the interval lies within [`NEGLIGIBLE`] of 1.
     Negligible,
-    /// None that could be shown: the interval reaches into what is negligible and beyond it, or the point is one of so many
-    /// that one of them would be apart by chance.
+    /// No difference is shown: the interval reaches both into and beyond the negligible range, or there are so many
+    /// points that one of them could differ by chance.
     NotShown,
-    /// It is higher.
+    /// The figure is higher.
     Higher,
-    /// It is lower.
+    /// The figure is lower.
     Lower,
 }
 
 impl Ratio {
-    /// The ratio of two servers that were measured in turns: `(its own, the first's)` of each round.
+    /// The ratio of two servers measured in turns: `(its own, the first's)` for each round.
     ///
-    /// Rounds in which either is not above zero are left out: they have no ratio.
+    /// Rounds with a value that is not positive are left out: they have no ratio.
     pub fn paired(rounds: impl IntoIterator<Item = (f64, f64)>) -> Option<Ratio> {
         let logs = logs(rounds.into_iter().map(|(own, first)| own.max(0.0) / first.max(0.0)));
         let (mean, variance) = moments(&logs)?;
@@ -89,15 +90,15 @@ impl Ratio {
         Some(Ratio::around(mean, error, logs.len(), logs.len() as f64 - 1.0))
     }
 
-    /// The ratio of two servers that were not measured in turns (Welch's interval). What has changed between the two
-    /// measurements is in the ratio, and not in its interval.
+    /// The ratio of two servers that were not measured in turns (Welch's interval). Changes between the two
+    /// measurements affect the ratio, but not its interval.
     pub fn unpaired(own: impl IntoIterator<Item = f64>, first: impl IntoIterator<Item = f64>) -> Option<Ratio> {
         let (own, first) = (logs(own), logs(first));
         let ((mean, variance), (first_mean, first_variance)) = (moments(&own)?, moments(&first)?);
         let (n, first_n) = (own.len() as f64, first.len() as f64);
         let (part, first_part) = (variance / n, first_variance / first_n);
         let squares = part.powi(2) / (n - 1.0) + first_part.powi(2) / (first_n - 1.0);
-        // Without any variance there is nothing to weigh, nor any use for it.
+        // Without any variance there is nothing to weigh.
         let freedom = if squares > 0.0 { (part + first_part).powi(2) / squares } else { n + first_n - 2.0 };
         Some(Ratio::around(mean - first_mean, (part + first_part).sqrt(), own.len().min(first.len()), freedom))
     }
@@ -105,7 +106,7 @@ impl Ratio {
     fn around(mean: f64, error: f64, rounds: usize, freedom: f64) -> Ratio {
         let beyond = mean.abs() - (1.0 + NEGLIGIBLE).ln();
         let known = (rounds >= ROUNDS_MIN).then(|| {
-            // Whole degrees of freedom, and not more than there are but for rounding.
+            // Whole degrees of freedom, rounded down except for rounding errors.
             let freedom = (freedom + 1e-6).floor().clamp(1.0, FREEDOM_MAX) as u32;
             let reach = t_quantile(freedom) * error;
             let chance = match beyond {
@@ -118,7 +119,7 @@ impl Ratio {
         Ratio { value: mean.exp(), interval, chance }
     }
 
-    /// What may be said of it, if it is the only one that is looked at.
+    /// The conclusion, if this ratio is considered alone.
     pub fn difference(&self) -> Difference {
         self.difference_if(self.chance.is_some_and(|chance| chance < CHANCE_MAX))
     }
@@ -134,7 +135,7 @@ impl Ratio {
     }
 }
 
-/// What may be said of several ratios that are looked at together: the clearest must be as clear as if all of them were by
+/// The conclusions from several ratios considered together: the clearest must be as clear as if all of them were due to
 /// chance, the next as if all others were, and so on.
 pub fn differences(ratios: &[Ratio]) -> Vec<Difference> {
     let mut order: Vec<(usize, f64)> =
@@ -154,7 +155,7 @@ fn logs(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     values.into_iter().map(f64::ln).filter(|log| log.is_finite()).collect()
 }
 
-/// Mean and variance; of a single value the variance is none.
+/// Mean and variance; a single value has no variance.
 fn moments(values: &[f64]) -> Option<(f64, f64)> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -162,9 +163,9 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
     (!values.is_empty()).then(|| (mean, squares / (n - 1.0).max(1.0)))
 }
 
-/// How likely a value of Student's distribution is within `t` of nothing, for so many degrees of freedom.
+/// The probability that a value of Student's distribution with `freedom` degrees is within `t` of zero.
 fn t_within(t: f64, freedom: u32) -> f64 {
-    // For whole degrees the integral has an end: a sum of powers of a cosine.
+    // For whole degrees, the integral has a closed form: a sum of powers of a cosine.
     let angle = (t / f64::from(freedom).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();
     let is_odd = freedom % 2 == 1;
@@ -177,7 +178,7 @@ fn t_within(t: f64, freedom: u32) -> f64 {
     if is_odd { (angle + sine * sum) * std::f64::consts::FRAC_2_PI } else { sine * sum }
 }
 
-/// Within what 95 % of Student's distribution are.
+/// The bound within which 95 % of Student's distribution lie.
 fn t_quantile(freedom: u32) -> f64 {
     let (mut low, mut high) = (0.0, 13.0);
     for _ in 0..60 {
@@ -190,7 +191,7 @@ fn t_quantile(freedom: u32) -> f64 {
     high
 }
 
-/// Beyond that, nothing changes any more.
+/// Above this number, the result no longer changes.
 const FREEDOM_MAX: f64 = 1000.0;
 
 #[cfg(test)]

@@ -1,60 +1,60 @@
-//! What was measured, in rows: one server at one point, of all rounds; grouped by what can stand in one plot.
+//! Results in rows: one server at one point, over all rounds; grouped by what fits in one plot.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::results::{Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
 use super::stats::{Difference, Ratio, Spread, differences};
 
-/// One or several [`Results`], in rows; but for trials, each of which has a rate of its own.
+/// One or more [`Results`] in rows, without trials, each of which has its own rate.
 #[derive(Debug)]
 pub struct Summary<'a> {
-    /// All servers; the others are held against the first.
+    /// All servers; the others are compared with the first.
     pub subjects: Vec<&'a Subject>,
-    /// The rows, by what can stand in one plot, in the order in which it was measured first.
+    /// The rows, grouped by what fits in one plot, in the order of the first measurements.
     pub groups: Vec<Group<'a>>,
 }
 
 /// Points that differ in one number.
 #[derive(Debug)]
 pub struct Group<'a> {
-    /// In which number they differ.
+    /// The number in which they differ.
     pub axis: Axis,
     /// Sorted by that number, then in the order of the servers.
     pub rows: Vec<Row<'a>>,
 }
 
-/// What the points of a group differ in.
+/// The number in which the points of a group differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Busy connections.
     Connections,
     /// Idle connections.
     Idle,
-    /// Requests that are due in a second.
+    /// Requests due per second.
     Rate,
 }
 
 /// All rounds of one server at one point.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// Which of [`Summary::subjects`] it is.
+    /// The server's index in [`Summary::subjects`].
     pub subject: usize,
     /// Its name.
     pub name: &'a str,
-    /// Which of several results it is from: only within one were servers measured in turns.
+    /// The index of its results: only within the same results were servers measured in turns.
     source: usize,
-    /// What it was asked to do.
+    /// The task.
     pub point: &'a Point,
-    /// Its rounds, in their order.
+    /// Its rounds, in order.
     pub runs: Vec<&'a Run>,
 }
 
-/// What can be said of a run in one number: seconds, bytes, counts, or shares of 1.
+/// A figure of a run: seconds, bytes, counts, or shares of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
-    /// Right replies in a second.
+    /// Correct replies per second.
     RequestsPerSecond,
-    /// Their bytes in a second.
+    /// Their bytes per second.
     BytesPerSecond,
     /// The median of the latency.
     LatencyP50,
@@ -80,17 +80,17 @@ pub enum Figure {
     Unsent,
     /// The server's processor time for each request.
     CpuPerRequest,
-    /// Of that, in the program.
+    /// The part of it in the program.
     UserPerRequest,
-    /// Of that, in the kernel.
+    /// The part of it in the kernel.
     SystemPerRequest,
     /// The server's processor time for each 1 000 000 000 bytes of replies.
     CpuPerGigabyte,
     /// The server's memory before there are connections.
     MemoryAtRest,
-    /// What each connection, busy or idle, adds to it.
+    /// The memory that each connection, busy or idle, adds.
     MemoryPerConnection,
-    /// The most that it had.
+    /// The server's maximum memory.
     MemoryPeak,
     /// The server's threads.
     Threads,
@@ -100,23 +100,23 @@ pub enum Figure {
     SwitchesPerRequest,
     /// System calls for each request.
     SystemCallsPerRequest,
-    /// How busy the generator was.
+    /// The generator's busy share.
     GeneratorBusy,
-    /// How late requests went out: the 99th percentile.
+    /// The lateness of requests: the 99th percentile.
     LagP99,
 }
 
-/// A server held against the first at the same point.
+/// A comparison of a server with the first at the same point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// How many times as much it has.
+    /// The ratio to the first.
     pub ratio: Ratio,
-    /// What that says, or nothing where a run of either is in doubt.
+    /// The conclusion, unless a run of either is in doubt.
     pub verdict: Option<Difference>,
 }
 
 impl<'a> Summary<'a> {
-    /// That of one call of `bench`, or of several side by side, whose servers have names of their own.
+    /// The summary of one call of `bench`, or of several together, whose servers have unique names.
     pub fn of(all: &'a [Results]) -> Summary<'a> {
         let mut subjects = Vec::new();
         let mut rows = Vec::<Row<'a>>::new();
@@ -137,7 +137,7 @@ impl<'a> Summary<'a> {
         Summary { subjects, groups: groups(rows) }
     }
 
-    /// Of which the verdicts are.
+    /// The server that the others are compared with.
     pub fn first(&self) -> Option<&'a Subject> {
         self.subjects.first().copied()
     }
@@ -164,7 +164,7 @@ fn groups(rows: Vec<Row<'_>>) -> Vec<Group<'_>> {
     groups
 }
 
-/// In which number a point differs from those that it's to be seen beside.
+/// The number in which a point differs from the comparable ones.
 fn axis(point: &Point, rows: &[Row<'_>]) -> Axis {
     let same_but_rate = |other: &Point| Axis::Rate.joins(point, other) && other.pace != point.pace;
     match Axis::of_workload(point.workload) {
@@ -174,7 +174,7 @@ fn axis(point: &Point, rows: &[Row<'_>]) -> Axis {
 }
 
 impl Axis {
-    /// In which number the points of a workload differ, if it's not the rate.
+    /// The number in which the points of a workload differ, apart from the rate.
     pub fn of_workload(workload: Workload) -> Axis {
         match workload {
             Workload::Idle => Axis::Idle,
@@ -187,7 +187,7 @@ impl Axis {
         }
     }
 
-    /// The number of a point.
+    /// The value of this number at a point.
     pub fn of(self, point: &Point) -> f64 {
         match (self, point.pace) {
             (Axis::Connections, _) => point.connections.into(),
@@ -197,7 +197,7 @@ impl Axis {
         }
     }
 
-    /// Whether two points differ in nothing else. The rate of an open loop may be another at each point.
+    /// Whether two points differ in nothing else. The rate of an open loop may differ as well.
     fn joins(self, a: &Point, b: &Point) -> bool {
         let alike = a.workload == b.workload && a.size == b.size && a.depth == b.depth;
         let connections = self == Axis::Connections || a.connections == b.connections;
@@ -229,7 +229,7 @@ impl<'a> Group<'a> {
         self.rows.iter().find(|other| other.subject == subject && other.point == row.point)
     }
 
-    /// Holds a row against the first server at the same point. What is said of it takes into account that there are other
+    /// Compares a row with the first server's at the same point. The conclusion takes into account that there are other
     /// points.
     pub fn compare(&self, row: &Row<'_>, figure: Figure) -> Option<Comparison> {
         let ratio = self.ratio(row, figure)?;
@@ -258,7 +258,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Whether a row, or what it's held against, is in doubt.
+    /// Whether a row, or the one it's compared with, is in doubt.
     fn is_doubtful(&self, row: &Row<'_>) -> bool {
         row.is_doubtful() || self.beside(row, 0).is_some_and(Row::is_doubtful)
     }
@@ -279,7 +279,7 @@ impl Row<'_> {
         Histogram::merged(self.runs.iter().map(|run| &run.latency))
     }
 
-    /// What went wrong in all rounds, by kind.
+    /// The errors in all rounds, by kind.
     pub fn errors(&self) -> BTreeMap<&str, u64> {
         let mut errors = BTreeMap::new();
         for (kind, &count) in self.runs.iter().flat_map(|run| &run.errors) {
@@ -288,7 +288,7 @@ impl Row<'_> {
         errors
     }
 
-    /// Why no verdict is drawn from it, if so.
+    /// The reasons for which it has no verdict.
     pub fn doubts(&self) -> Vec<&str> {
         told_once(self.runs.iter().filter_map(|run| run.doubt.as_deref()))
     }
@@ -304,7 +304,7 @@ impl Row<'_> {
     }
 }
 
-/// Doubts of several runs, of which those that differ in their numbers alone are one.
+/// Merges doubts of several runs that differ only in their numbers.
 pub fn told_once<'a>(doubts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let by_words: BTreeMap<String, &str> =
         doubts.map(|doubt| (doubt.replace(|c: char| c.is_ascii_digit(), ""), doubt)).collect();
@@ -312,7 +312,7 @@ pub fn told_once<'a>(doubts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 impl Figure {
-    /// All of them, in the order of reports.
+    /// All figures, in the order of reports.
     pub const ALL: [Figure; 26] = [
         Figure::RequestsPerSecond,
         Figure::BytesPerSecond,
@@ -342,11 +342,11 @@ impl Figure {
         Figure::LagP99,
     ];
 
-    /// Those in which servers are held against each other.
+    /// The figures in which servers are compared.
     pub const COMPARED: [Figure; 4] =
         [Figure::RequestsPerSecond, Figure::LatencyP99, Figure::CpuPerRequest, Figure::MemoryPerConnection];
 
-    /// That of a run, if it can be told.
+    /// The figure's value for a run, if known.
     pub fn of(self, run: &Run) -> Option<f64> {
         let value = match self {
             Figure::RequestsPerSecond => run.replies as f64 / run.seconds,
@@ -379,7 +379,7 @@ impl Figure {
             Figure::GeneratorBusy => run.generator.busy,
             Figure::LagP99 => seconds(run.generator.lag.as_ref()?, 0.99)?,
         };
-        // Where there were no replies, nothing can be told of each.
+        // Without replies, there are no figures per reply.
         value.is_finite().then_some(value)
     }
 
@@ -388,7 +388,7 @@ impl Figure {
         matches!(self, Figure::RequestsPerSecond | Figure::BytesPerSecond)
     }
 
-    /// Whether it depends on the server: at a given rate, the replies don't.
+    /// Whether it depends on the server: at a given rate, the number of replies doesn't.
     fn compares_at(self, point: &Point) -> bool {
         !point.pace.is_open() || !matches!(self, Figure::RequestsPerSecond | Figure::BytesPerSecond)
     }
@@ -398,7 +398,7 @@ fn seconds(histogram: &Histogram, q: f64) -> Option<f64> {
     histogram.quantile(q).map(|nanoseconds| nanoseconds as f64 / 1e9)
 }
 
-/// Memory may have shrunk in the meantime; that's none then.
+/// Memory may have shrunk in the meantime; that counts as zero.
 fn memory_per_connection(run: &Run) -> Option<f64> {
     let server = run.server.as_ref()?;
     let connections = f64::from(run.point.connections) + f64::from(run.point.idle);

@@ -1,7 +1,7 @@
-//! How many system calls a server makes for each reply, where the kernel tells: Linux, by perf_event_open(2), for who may
+//! The number of system calls that a server makes for each reply. Requires Linux, perf_event_open(2) and permission to
 //! trace.
 //!
-//! While somebody counts, each call of whatever process takes a little longer. So it's begun and ended in the warm-up.
+//! Counting makes every system call of all processes a little slower. So it begins and ends in the warm-up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,25 +9,25 @@ use super::usage;
 use crate::text::reason;
 use kernel::Counter;
 
-/// The system calls of a server, as they're counted. It ends for good when this is dropped, which may take a moment.
+/// The counters for a server's system calls. Dropping this ends them, which may take a moment.
 pub struct SystemCalls {
     counters: Vec<Counter>,
-    /// Replies just before and just after the counting began.
+    /// The numbers of replies just before and just after the counting began.
     begun: (u64, u64),
-    /// Fewer tell nothing.
+    /// The least number of replies for a result.
     replies_min: u64,
 }
 
-/// More threads than that are not counted, of which each has a descriptor and takes a moment to begin and to end.
+/// The most threads counted; each needs a descriptor, and some time to begin and to end.
 const THREADS_MAX: usize = 1024;
 
 impl SystemCalls {
-    /// Those of the process `pid`, of all that descend from it, and of all that these will make: not counted yet, but ready
-    /// to be. It takes a descriptor for each thread, of which `descriptors_left` are left. No more than `in_flight` requests
-    /// will be on their way at once: of those it's not known whether they're counted.
+    /// Prepares counters for the process `pid`, all its descendants, and all their future children. Each thread needs a
+    /// descriptor; `descriptors_left` are available. At most `in_flight` requests will be in flight at once; it's
+    /// unknown which of these are counted.
     ///
     /// # Errors
-    /// Why they can't be counted: a few words that begin with "since" or "where".
+    /// Why they can't be counted, in a few words that begin with "since" or "where".
     pub fn of(pid: u32, descriptors_left: usize, in_flight: u64) -> Result<SystemCalls, String> {
         let threads = usage::threads(pid);
         let threads_max = THREADS_MAX.min(descriptors_left);
@@ -41,10 +41,10 @@ impl SystemCalls {
         Ok(SystemCalls { counters, begun: (0, 0), replies_min: REPLIES_MIN.max(in_flight * REPLIES_MIN_EACH) })
     }
 
-    /// Counts from now on, at which so many `replies` have come.
+    /// Begins counting, and records the number of `replies` at that time.
     ///
     /// # Errors
-    /// Likewise.
+    /// The same as [`of`](Self::of)'s.
     pub fn begin(mut self, replies: &AtomicU64) -> Result<SystemCalls, String> {
         let before = replies.load(Ordering::Relaxed);
         self.counters.iter_mut().try_for_each(Counter::enable).map_err(|error| refused(&error))?;
@@ -52,10 +52,10 @@ impl SystemCalls {
         Ok(self)
     }
 
-    /// Counts no longer, and returns how many there were for each of the `replies` that have come meanwhile.
+    /// Ends counting, and returns the number of system calls for each of the `replies` meanwhile.
     ///
     /// # Errors
-    /// Likewise.
+    /// The same as [`of`](Self::of)'s.
     pub fn per_reply(mut self, replies: &AtomicU64) -> Result<f64, String> {
         let before = replies.load(Ordering::Relaxed);
         self.counters.iter_mut().try_for_each(Counter::disable).map_err(|error| refused(&error))?;
@@ -70,15 +70,15 @@ fn refused(error: &std::io::Error) -> String {
     format!("since perf_event_open(2) fails: {}", reason(error))
 }
 
-/// Fewer replies tell nothing.
+/// The least number of replies for a result.
 const REPLIES_MIN: u64 = 100;
-/// The same for each request that may be on its way.
+/// The same for each request that may be in flight.
 const REPLIES_MIN_EACH: u64 = 10;
-/// The share of the replies that may come while the counting begins and while it ends: it's not known which of them had
-/// their calls counted.
+/// The largest share of replies that may arrive while the counting begins or ends: it's unknown which of their calls
+/// were counted.
 const UNSURE_SHARE_MAX: f64 = 0.1;
 
-/// Those for each reply, where the counting began and ended while so many had come, at least and at most.
+/// The calls for each reply. `begun` and `ended` are the lowest and highest numbers of replies at those times.
 fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64), replies_min: u64) -> Result<f64, String> {
     let most = ended.1.saturating_sub(begun.0);
     if most < replies_min {
@@ -95,7 +95,7 @@ fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64), replies_min: u64) 
     Ok(calls as f64 / (most as f64 - unsure as f64 / 2.0))
 }
 
-/// Where the crate for it knows the processor.
+/// The implementation, for processors that its crate supports.
 #[cfg(all(target_os = "linux", any(target_arch = "aarch64", target_arch = "riscv64", target_arch = "x86_64")))]
 mod kernel {
     use std::fs;
@@ -110,7 +110,8 @@ mod kernel {
     use super::refused;
     use crate::text::reason;
 
-    /// One for each of `threads` that is there yet, with what it will make. None of them counts yet.
+    /// Creates a counter for each of the `threads` that still exists, including its future children. None of them
+    /// counts yet.
     pub fn counters(threads: &[u32]) -> Result<Vec<Counter>, String> {
         let tracepoint = tracepoint()?;
         let mut counters = Vec::with_capacity(threads.len());
@@ -128,7 +129,7 @@ mod kernel {
     }
 
     fn counter(tracepoint: Tracepoint, thread: u32) -> io::Result<Counter> {
-        // A call is the kernel's own doing by then, and its count is all that is to be read.
+        // Exclude nothing: at the tracepoint, the kernel itself is running. Only the counts are read.
         Builder::new(tracepoint)
             .observe_pid(thread.cast_signed())
             .any_cpu()
@@ -138,10 +139,10 @@ mod kernel {
             .build()
     }
 
-    /// The place in the kernel that each system call comes by.
+    /// The tracepoint of all system calls.
     fn tracepoint() -> Result<Tracepoint, String> {
         let read = |tracefs: &str| fs::read_to_string(format!("{tracefs}/events/raw_syscalls/sys_enter/id"));
-        // Before there was a place of its own for it, it had one in another's.
+        // Before it had a mount point of its own, tracefs was below debugfs.
         let text = read(TRACEFS)
             .or_else(|error| read("/sys/kernel/debug/tracing").map_err(|_| error))
             .map_err(|error| format!("since tracefs cannot be read at {TRACEFS}: {}", reason(&error)))?;
@@ -190,7 +191,7 @@ mod tests {
         let for_each = |calls, begun, ended| for_each(calls, begun, ended, 100);
         assert_eq!(for_each(2000, (0, 0), (1000, 1000)), Ok(2.0));
         assert_eq!(for_each(2000, (500, 510), (1490, 1520)), Ok(2.0));
-        // Hardly any, or who knows how many.
+        // Too few replies, or too uncertain a number of them.
         assert!(for_each(2000, (0, 0), (99, 99)).unwrap_err().starts_with("where fewer than 100 replies"));
         assert!(for_each(0, (7, 7), (7, 7)).unwrap_err().starts_with("where fewer"));
         assert!(for_each(2000, (0, 0), (880, 1000)).unwrap_err().starts_with("where it takes too long"));
@@ -217,7 +218,7 @@ mod tests {
                 stdout.read_exact(&mut [0]).unwrap();
             };
             if script == "cat | cat" {
-                // Both are there now, and otherwise neither.
+                // Both `cat`s are running now; with the other script, neither is.
                 echo(b"x");
             }
             let replies = AtomicU64::new(0);
@@ -225,7 +226,7 @@ mod tests {
             echo(if script == "cat | cat" { b"x" } else { b"\nx" });
             (1..ECHOES).for_each(|_| echo(b"x"));
             replies.store(ECHOES, Ordering::Relaxed);
-            // To read and to write, each of the two; starting them is spread over a thousand.
+            // One read and one write for each; the calls at the start are spread over a thousand.
             let each = calls.and_then(|calls| calls.per_reply(&replies));
             assert!(each.as_ref().map_or(true, |each| (1.9..6.0).contains(each)), "{script}: {each:?}");
             drop(stdin);

@@ -1,4 +1,4 @@
-//! What a server takes of the machine, as Linux tells it in `/proc`: of its process, and of all that descend from it.
+//! A server's resource use, as reported by Linux in `/proc`, for its process and all descendants.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,20 +7,20 @@ use std::time::Instant;
 use super::pinning::Cpus;
 use super::results::ServerUse;
 
-/// What a server had taken at one moment.
+/// A server's resource use up to a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// Processor time, in the clock's ticks, of all processes and of those that have ended and were asked for.
+    /// Processor time in clock ticks, of all processes and of those that have ended and been reaped.
     user_ticks: u64,
     system_ticks: u64,
-    /// Its processes and their threads that there are now.
+    /// The number of its current processes.
     processes: u32,
     threads: u32,
-    /// One by one; where there are too many for that, the processes.
+    /// Its threads; if there are too many, its processes instead.
     tasks: BTreeMap<u32, Task>,
 }
 
-/// What one thread had taken.
+/// The resource use of one thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Task {
     run_ns: Option<u64>,
@@ -28,11 +28,11 @@ struct Task {
     involuntary: Option<u64>,
 }
 
-/// Threads that are looked at one by one.
+/// The most threads that are read one by one.
 const TASKS_MAX: u32 = 128;
 
 impl Sample {
-    /// Of the process `pid` and all its descendants; nothing where there is no such process or no `/proc`.
+    /// Reads the use of the process `pid` and all its descendants. `None` if there is no such process or no `/proc`.
     pub fn take(pid: u32) -> Option<Sample> {
         let family = family(pid, &stats());
         let sum = |count: fn(&Stat) -> u64| family.values().map(count).sum::<u64>();
@@ -55,13 +55,14 @@ impl Sample {
     }
 }
 
-/// That of a process with one thread, of which each would have too few of the clock's ticks for their sum to be right.
+/// The use of a process, read exactly if it has one thread: many such processes each have too few clock ticks for a
+/// correct sum.
 fn only_task(pid: u32, stat: &Stat) -> Task {
     let run_ns = (stat.threads == 1).then(|| read(pid, "schedstat").and_then(|text| run_ns(&text))).flatten();
     Task { run_ns, voluntary: None, involuntary: None }
 }
 
-/// The first number of a `schedstat`.
+/// Parses the first number of a `schedstat`.
 fn run_ns(text: &str) -> Option<u64> {
     text.split(' ').next()?.parse().ok()
 }
@@ -69,7 +70,7 @@ fn run_ns(text: &str) -> Option<u64> {
 fn tasks(pid: u32) -> impl Iterator<Item = (u32, Task)> {
     numbers_of_tasks(pid).into_iter().filter_map(move |tid| {
         let at = |name: &str| read(pid, &format!("task/{tid}/{name}"));
-        // One that has ended just now has nothing to tell.
+        // A thread that has just ended has no values.
         let status = Status::parse(&at("status")?);
         let run_ns = at("schedstat").and_then(|text| run_ns(&text));
         Some((tid, Task { run_ns, voluntary: Some(status.voluntary), involuntary: Some(status.involuntary) }))
@@ -81,17 +82,17 @@ pub fn threads(pid: u32) -> Vec<u32> {
     family(pid, &stats()).into_keys().flat_map(numbers_of_tasks).collect()
 }
 
-/// What memory a server has, in bytes.
+/// A server's memory in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// The proportional size, or the resident one where the system doesn't tell that.
+    /// The proportional size, or the resident one if the system doesn't report that.
     pub size: u64,
-    /// The most there has been; for several processes no less than that, for their peaks are added.
+    /// The maximum; for several processes an upper bound, since their peaks are added.
     pub peak: u64,
 }
 
 impl Memory {
-    /// Of the process `pid` and all its descendants; nothing where there is no such process or no `/proc`.
+    /// Reads the memory of the process `pid` and all its descendants. `None` if there is no such process or no `/proc`.
     pub fn take(pid: u32) -> Option<Memory> {
         let all: Vec<Memory> = family(pid, &stats()).into_keys().filter_map(Memory::of_process).collect();
         let sum = |size: fn(&Memory) -> u64| all.iter().map(size).sum();
@@ -102,14 +103,14 @@ impl Memory {
         let status = Status::parse(&read(pid, "status")?);
         let resident = status.resident?;
         let size = read(pid, "smaps_rollup").and_then(|text| kilobytes(&text, "Pss:")).unwrap_or(resident);
-        // What is shared is counted in neither: the peak is as far above as it was in resident memory.
+        // Neither counts shared pages: the peak is as far above the size as it was in resident memory.
         let above = status.resident_peak.unwrap_or(resident).saturating_sub(resident);
         Some(Memory { size, peak: size + above })
     }
 }
 
-/// What was taken from one sample to another, with what was seen in between. Where not all threads were there all the time
-/// there are no switches, since those of a thread that has ended are lost.
+/// The use between two samples, with the samples in between. Unless all threads existed all the time, there are no
+/// switches, since those of an ended thread are lost.
 pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u64) -> ServerUse {
     let ticks = |from: u64, to: u64| to.saturating_sub(from) as f64 / ticks_per_second as f64;
     let mut user_seconds = ticks(from.user_ticks, to.user_ticks);
@@ -120,11 +121,12 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
         (true, Some(before), Some(after)) => Some(after.saturating_sub(before) as f64 / 1e9),
         _ => None,
     };
-    // Threads that have come and gone between two looks are in the ticks alone, which are cut off twice for each process.
+    // Threads that came and went between two samples appear only in the ticks, which are rounded down twice for each
+    // process.
     let cut_off = 2.0 * f64::from(from.processes) / ticks_per_second as f64;
     let are_same = seem_same && run.is_none_or(|run| run + cut_off >= user_seconds + system_seconds);
     if let (true, Some(run)) = (are_same, run) {
-        // Exact in sum, where the ticks are exact in how it divides, or no less so than anything.
+        // The sum is exact; its division is as exact as the ticks.
         let of_all = (to.user_ticks + to.system_ticks).max(1);
         let user_share = match user_seconds + system_seconds {
             0.0 => to.user_ticks as f64 / of_all as f64,
@@ -151,7 +153,7 @@ pub fn between(from: &Sample, seen: &[Sample], to: &Sample, ticks_per_second: u6
     }
 }
 
-/// What processors had been used for at one moment, by whomever.
+/// The use of processors by all processes up to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Processors {
     at: Instant,
@@ -159,15 +161,15 @@ pub struct Processors {
 }
 
 impl Processors {
-    /// Of all of `cpus`; nothing where there are none, or no `/proc`.
+    /// Reads the use of all `cpus`. `None` if there are none, or no `/proc`.
     pub fn take(cpus: &Cpus) -> Option<Processors> {
         let ticks = busy_ticks(&fs::read_to_string("/proc/stat").ok()?, cpus)?;
         Some(Processors { at: Instant::now(), ticks })
     }
 }
 
-/// The share of the processors `cpus` that others than the server had from one moment to another, of which the server used
-/// so many seconds. What may come of the clock's ticks alone is not in it.
+/// The share of the processors `cpus` that processes other than the server used between two moments. The server used
+/// `server_seconds`. Rounding of clock ticks is allowed for.
 pub fn share_of_others(
     cpus: &Cpus,
     (from, to): (Processors, Processors),
@@ -181,29 +183,29 @@ pub fn share_of_others(
     (others / (seconds * count).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
 }
 
-/// The ticks in which each of `cpus` was used, added up, as they are in `/proc/stat`. Those of interrupts are left out: what
-/// is sent to the server comes by them, and they're in its own time.
+/// Sums the ticks in which each of `cpus` was busy, as in `/proc/stat`. Interrupts are left out: they deliver the
+/// server's data, and are part of its own time.
 fn busy_ticks(text: &str, cpus: &Cpus) -> Option<u64> {
     let of = |cpu: &u32| {
         let name = format!("cpu{cpu}");
         let fields = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '))?;
         let fields: Vec<u64> = fields.split_whitespace().map_while(|field| field.parse().ok()).collect();
-        // As proc(5) has them: user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
+        // The order in proc(5): user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
         let [user, nice, system, _, _, _, _, steal, ..] = fields[..] else { return None };
         Some(user + nice + system + steal)
     };
     if cpus.0.is_empty() { None } else { cpus.0.iter().map(of).sum() }
 }
 
-/// Ticks of each processor that may be one's or another's, since they are whole.
+/// Ticks of each processor that can't be attributed, since ticks are whole.
 const TICKS_SPARE: f64 = 2.0;
 
-/// The clock's ticks in a second.
+/// The number of clock ticks per second.
 pub fn ticks_per_second() -> u64 {
     rustix::param::clock_ticks_per_second()
 }
 
-/// What is needed of `/proc/PID/stat`.
+/// The needed fields of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
@@ -214,9 +216,9 @@ struct Stat {
 
 impl Stat {
     fn parse(text: &str) -> Option<Stat> {
-        // The name is in parentheses, and may have any character in it.
+        // The name is in parentheses, and may contain any character.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        // As proc(5) counts them, of which the first two are cut off.
+        // Numbered as in proc(5); the first two fields are cut off.
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(Stat {
             parent: u32::try_from(number(4)?).ok()?,
@@ -227,7 +229,7 @@ impl Stat {
     }
 }
 
-/// What is needed of `/proc/PID/status`.
+/// The needed fields of `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Status {
     resident: Option<u64>,
@@ -252,7 +254,7 @@ fn value<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
 }
 
-/// A size in bytes, of which the file tells kilobytes.
+/// Parses a size given in kilobytes, and returns bytes.
 fn kilobytes(text: &str, key: &str) -> Option<u64> {
     value(text, key)?.strip_suffix("kB")?.trim().parse::<u64>().ok().map(|size| size * 1024)
 }
@@ -270,13 +272,13 @@ fn numbers_of_tasks(pid: u32) -> Vec<u32> {
     numbers_in(&format!("/proc/{pid}/task"))
 }
 
-/// Every process.
+/// The stats of every process.
 fn stats() -> BTreeMap<u32, Stat> {
     let stat = |pid| Some((pid, Stat::parse(&read(pid, "stat")?)?));
     numbers_in("/proc").into_iter().filter_map(stat).collect()
 }
 
-/// `pid` and all that descend from it.
+/// `pid` and all its descendants.
 fn family(pid: u32, all: &BTreeMap<u32, Stat>) -> BTreeMap<u32, Stat> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (&child, stat) in all {
@@ -285,7 +287,7 @@ fn family(pid: u32, all: &BTreeMap<u32, Stat>) -> BTreeMap<u32, Stat> {
     let mut family = BTreeMap::new();
     let mut found = vec![pid];
     while let Some(pid) = found.pop() {
-        // Whoever was its own ancestor would be looked at for ever.
+        // Guard against a process that appears as its own ancestor.
         if let Some(stat) = all.get(&pid).filter(|_| !family.contains_key(&pid)) {
             family.insert(pid, *stat);
             found.extend(children.get(&pid).into_iter().flatten());
@@ -353,7 +355,7 @@ mod tests {
 
     #[test]
     fn time_of_threads_that_nobody_has_seen_counts() {
-        // At each look there is the one that accepts, which has a quarter of it.
+        // Each sample has the accepting process, which uses a quarter.
         let (from, to) = (sample(10, 10, &[(1, 0, 5)]), sample(20, 40, &[(1, 100_000_000, 12)]));
         let used = between(&from, std::slice::from_ref(&from), &to, 100);
         assert!((used.user_seconds - 0.1).abs() < 1e-9 && (used.system_seconds - 0.3).abs() < 1e-9, "{used:?}");
@@ -378,7 +380,7 @@ mod tests {
         let processors = |seconds, ticks| Processors { at: begun + std::time::Duration::from_secs(seconds), ticks };
         let moments = (processors(0, 1000), processors(2, 1304));
         let share = |cpus: &str, seconds| share_of_others(&cpus.parse().unwrap(), moments, seconds, 100);
-        // 3 s on two processors, and the ticks to spare on each.
+        // 3 s on two processors, and the spare ticks on each.
         assert!((share("0-1", 2.0) - 0.25).abs() < 1e-9, "{}", share("0-1", 2.0));
         assert!((share("0-1", 3.5), share("0-1", 0.0)) == (0.0, 0.75));
     }

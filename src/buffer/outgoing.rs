@@ -1,4 +1,4 @@
-//! What waits to be sent.
+//! Data that waits to be sent.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,18 +8,18 @@ use std::os::unix::fs::FileExt;
 
 use super::Rest;
 
-/// What waits to be sent, in order: the tutorial's `_send_buffer`.
+/// Data that waits to be sent, in order: the tutorial's `_send_buffer`.
 ///
-/// It holds bytes, and after them whatever a [session](crate::session::Session) has appended that need not be in memory: a
-/// gigabyte on the disk takes no gigabyte here. It owns no heap memory while it is empty.
+/// It holds bytes, followed by chunks appended by a [session](crate::session::Session) that need not be in memory: a
+/// gigabyte on disk takes no gigabyte here. It owns no heap memory while it is empty.
 ///
-/// Reading takes bytes out, whatever they are made of.
+/// Reading takes bytes out, whatever kind of chunk they come from.
 #[doc(alias = "_send_buffer")]
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// What goes first.
+    /// The bytes to send first.
     bytes: Rest,
-    /// What goes after that, the first of it not bytes.
+    /// The chunks to send next; the first is not a chunk of bytes.
     chunks: VecDeque<Chunk>,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Chunk {
     Repeat(Repeat),
 }
 
-/// What is to be sent next.
+/// The next data to send.
 #[derive(Debug)]
 pub(crate) enum Front<'a> {
     Bytes(&'a [u8]),
@@ -39,7 +39,7 @@ pub(crate) enum Front<'a> {
 }
 
 impl Outgoing {
-    /// How many bytes wait, as far as they can be counted.
+    /// The number of waiting bytes, or `usize::MAX` if there are more.
     pub fn len(&self) -> usize {
         match self.chunks.is_empty() {
             true => self.bytes.len(),
@@ -47,22 +47,22 @@ impl Outgoing {
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether no data waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.chunks.is_empty()
     }
 
-    /// The bytes that go first: all there are, unless something else follows.
+    /// The bytes to send first: all the data, unless chunks follow.
     pub fn head(&self) -> &[u8] {
         self.bytes.as_slice()
     }
 
-    /// Whether something follows the [bytes that go first](Self::head).
+    /// Whether chunks follow the [first bytes](Self::head).
     pub(super) fn has_chunks(&self) -> bool {
         !self.chunks.is_empty()
     }
 
-    /// The last bytes, to append to.
+    /// The last bytes, for appending.
     pub(super) fn end(&mut self) -> &mut Vec<u8> {
         if self.chunks.is_empty() {
             return &mut self.bytes.bytes;
@@ -89,7 +89,7 @@ impl Outgoing {
         }
     }
 
-    /// What is next, if anything is.
+    /// The next data, if any.
     pub(crate) fn front(&self) -> Option<Front<'_>> {
         if !self.bytes.is_empty() {
             return Some(Front::Bytes(self.head()));
@@ -101,7 +101,7 @@ impl Outgoing {
         })
     }
 
-    /// Drops `len` bytes of what is next.
+    /// Drops `len` bytes of the next data.
     pub(crate) fn consume(&mut self, len: usize) {
         if !self.bytes.is_empty() {
             self.bytes.consume(len);
@@ -111,8 +111,8 @@ impl Outgoing {
         self.bring_forward();
     }
 
-    /// Takes what is left of it, and of what was `lent` behind its bytes, when `sent` bytes have gone. The memory of its
-    /// bytes stays here, to be used again.
+    /// Takes the data that remains once `sent` bytes have gone, of this and of the `lent` slice behind its bytes. The
+    /// memory of its bytes stays here for reuse.
     pub(crate) fn take_rest(&mut self, lent: &[u8], sent: usize) -> Outgoing {
         let own = self.head();
         let left = [&own[sent.min(own.len())..], &lent[sent.saturating_sub(own.len())..]].concat();
@@ -122,7 +122,7 @@ impl Outgoing {
         rest
     }
 
-    /// Drops all of it, and keeps the memory of its bytes, for one that is used over and over.
+    /// Drops all data and keeps the memory of its bytes, for repeated use.
     pub fn clear(&mut self) {
         self.bytes.clear();
         if !self.chunks.is_empty() {
@@ -130,7 +130,7 @@ impl Outgoing {
         }
     }
 
-    /// Drops a chunk that is used up, and puts bytes that come first where they belong.
+    /// Drops used-up chunks at the front, and moves a leading chunk of bytes to `bytes`.
     fn bring_forward(&mut self) {
         if !self.bytes.is_empty() {
             return;
@@ -183,7 +183,7 @@ impl Chunk {
     }
 }
 
-/// Bytes of an open file.
+/// A range of an open file.
 #[derive(Debug)]
 pub(crate) struct FileRange {
     file: File,
@@ -200,12 +200,12 @@ impl FileRange {
         &self.file
     }
 
-    /// Where in the file they begin.
+    /// The offset of the range in the file.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many there are, as far as they can be counted.
+    /// The number of bytes, or `usize::MAX` if there are more.
     pub fn len(&self) -> usize {
         counted(self.left)
     }
@@ -218,28 +218,28 @@ impl FileRange {
         }
     }
 
-    /// What is wrong where the file ends before they do.
+    /// The error for a file that ends before the range does.
     pub fn cut_short() -> io::Error {
         io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter while it was sent")
     }
 }
 
-/// The same bytes over and over.
+/// The same bytes, repeated.
 #[derive(Debug)]
 pub(crate) struct Repeat {
-    /// The bytes, as many times over as makes it worth a system call.
+    /// The bytes, repeated often enough to be worth a system call.
     block: Box<[u8]>,
-    /// Where in the block the next one stands.
+    /// The index in the block of the next byte.
     at: usize,
-    /// How many are to come.
+    /// The number of bytes to come.
     left: u64,
 }
 
-/// Slices that are sent at once.
+/// The most slices sent at once.
 const SLICES_MAX: usize = 16;
 
 impl Repeat {
-    /// With so many slices of this length, one call fills a socket's buffer.
+    /// `SLICES_MAX` slices of this length fill a socket's buffer in one call.
     const BLOCK_LEN: usize = 16 << 10;
 
     pub(super) fn new(bytes: &[u8], times: u64) -> Self {
@@ -248,7 +248,7 @@ impl Repeat {
         Repeat { block: bytes.repeat(copies).into(), at: 0, left }
     }
 
-    /// What is next, in slices that follow each other, up to `len_max` bytes; and how many bytes they have.
+    /// The next data in consecutive slices, at most `len_max` bytes, and the number of these bytes.
     pub fn slices(&self, len_max: usize) -> ([IoSlice<'_>; SLICES_MAX], usize) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (mut slice, mut left) = (self.upcoming(), len_max.min(counted(self.left)));
@@ -263,14 +263,14 @@ impl Repeat {
         (slices, len)
     }
 
-    /// The next bytes that stand in one piece.
+    /// The next bytes that are contiguous.
     fn upcoming(&self) -> &[u8] {
         let slice = &self.block[self.at..];
         &slice[..slice.len().min(counted(self.left))]
     }
 }
 
-/// As many as memory could hold, where there are more.
+/// Converts a length to `usize`, capped at its maximum.
 fn counted(len: u64) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
@@ -287,7 +287,7 @@ mod tests {
         file
     }
 
-    /// Bytes, files and repetitions, in between and side by side, and what they come to.
+    /// Bytes, files and repetitions in various orders, and the bytes they stand for.
     fn mixed() -> (Outgoing, Vec<u8>) {
         let mut outgoing = Outgoing::default();
         let mut output = outgoing.output(usize::MAX);

@@ -1,4 +1,4 @@
-//! Where a session puts what it sends.
+//! The output of a session.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,10 @@ use std::io;
 use super::Tail;
 use super::outgoing::{Chunk, FileRange, Outgoing, Repeat};
 
-/// Where a session puts what it sends: a view of the tutorial's `_send_buffer`.
+/// The output of a session: a view of the tutorial's `_send_buffer`.
 ///
-/// It consists of a queue, and of a slice of the input that is [lent](Output::lend) to be sent as it is, without a copy.
-/// What is too much for memory goes into the queue as a [file](Output::push_file) or as bytes to be
+/// It consists of a queue, and of a slice of the input that is [lent](Output::lend), to be sent without a copy. Data
+/// too large for memory goes into the queue as a [file](Output::push_file) or as bytes to be
 /// [repeated](Output::push_repeated), and is sent from there.
 #[doc(alias = "_send_buffer")]
 #[derive(Debug)]
@@ -20,29 +20,30 @@ pub struct Output<'a> {
 }
 
 impl Outgoing {
-    /// An output that appends to it, and is full from `high_water` bytes on.
+    /// An output that appends to this queue, and is full from `high_water` bytes on.
     pub fn output(&mut self, high_water: usize) -> Output<'_> {
         Output::new(self, high_water)
     }
 }
 
 impl<'a> Output<'a> {
-    /// An output that appends to `queue`, and is full from `high_water` bytes on.
+    /// Creates an output that appends to `queue`, and is full from `high_water` bytes on.
     pub fn new(queue: &'a mut Outgoing, high_water: usize) -> Self {
         Output { queue, lent: &[], high_water }
     }
 
-    /// How many bytes wait to be sent.
+    /// The number of bytes that wait to be sent.
     pub fn len(&self) -> usize {
         self.queue.len().saturating_add(self.lent.len())
     }
 
-    /// Whether nothing waits to be sent.
+    /// Whether no bytes wait to be sent.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether less than the high-water mark waits: the time to make another reply. A reply, once begun, may go over it.
+    /// Whether less than the high-water mark waits, so that another reply may begin. A reply, once begun, may exceed
+    /// the mark.
     pub fn has_room(&self) -> bool {
         self.len() < self.high_water
     }
@@ -53,14 +54,14 @@ impl<'a> Output<'a> {
         self.tail().extend_from_slice(bytes);
     }
 
-    /// The end of the output, to be written to in several steps.
+    /// The end of the output, for writing in several steps.
     #[inline]
     pub fn tail(&mut self) -> Tail<'_> {
         self.keep_lent();
         Tail::from(self.queue.end())
     }
 
-    /// Moves what was lent into the queue: it comes before what is appended now, and must not outlast the input.
+    /// Moves the lent slice into the queue, before data is appended behind it or the input goes away.
     #[inline]
     pub(crate) fn keep_lent(&mut self) {
         let lent = std::mem::take(&mut self.lent);
@@ -78,18 +79,18 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Appends `len` bytes of `file`, from `offset` on, which are sent without being read into this process where the
-    /// system can do that. Where the file turns out to have fewer by then, the connection breaks.
+    /// Appends `len` bytes of `file`, starting at `offset`; where the system supports it, they are sent without being
+    /// read into this process. If the file has become shorter by then, the connection breaks.
     pub fn push_file(&mut self, file: File, offset: u64, len: u64) {
         self.push_chunk(Chunk::File(FileRange::new(file, offset, len)));
     }
 
-    /// Appends `bytes`, `times` times over. They are in memory as often as fills a buffer, whatever the times.
+    /// Appends `bytes`, repeated `times` times. Memory holds only as many repetitions as fill a buffer.
     pub fn push_repeated(&mut self, bytes: &[u8], times: u64) {
         self.push_chunk(Chunk::Repeat(Repeat::new(bytes, times)));
     }
 
-    /// Appends all that is in `other`.
+    /// Appends the contents of `other`.
     pub fn append(&mut self, other: Outgoing) {
         self.keep_lent();
         self.queue.append(other);
@@ -100,17 +101,17 @@ impl<'a> Output<'a> {
         self.queue.push(chunk);
     }
 
-    /// Takes what is left when `sent` bytes have gone: out of the queue, and off what was lent.
+    /// Takes the data that remains once `sent` bytes have gone, from the queue and from the lent slice.
     pub(crate) fn take_rest(&mut self, sent: usize) -> Outgoing {
         self.queue.take_rest(std::mem::take(&mut self.lent), sent)
     }
 
-    /// Whether there is more than [`parts`](Self::parts) shows.
+    /// Whether there is more data than [`parts`](Self::parts) returns.
     pub(crate) fn has_chunks(&self) -> bool {
         self.queue.has_chunks()
     }
 
-    /// What to send first, in order: bytes of the queue, then what was lent.
+    /// The data to send first, in order: bytes of the queue, then the lent slice.
     pub(crate) fn parts(&self) -> (&[u8], &'a [u8]) {
         (self.queue.head(), self.lent)
     }

@@ -1,13 +1,13 @@
-//! Appending to bytes that are not to be touched.
+//! Appending to bytes that must not be touched.
 
 use std::io;
 
-/// The end of some bytes: what is appended here can be read and changed until this is dropped, and what stood there before
-/// is out of reach.
+/// The end of some bytes: appended bytes can be read and changed until this is dropped, while earlier ones are out of
+/// reach.
 #[derive(Debug)]
 pub struct Tail<'a> {
     bytes: &'a mut Vec<u8>,
-    /// How many there were before.
+    /// The number of bytes before it.
     start: usize,
 }
 
@@ -18,7 +18,7 @@ impl<'a> From<&'a mut Vec<u8>> for Tail<'a> {
     }
 }
 
-/// The end of a tail: what is appended to it is in both.
+/// The end of a tail: bytes appended to it are in both.
 impl<'a> From<&'a mut Tail<'_>> for Tail<'a> {
     #[inline]
     fn from(tail: &'a mut Tail<'_>) -> Self {
@@ -39,31 +39,31 @@ impl Tail<'_> {
         self.bytes.push(byte);
     }
 
-    /// Makes room for `additional` bytes, so that appending them allocates once at most.
+    /// Reserves space for `additional` bytes, so that appending them allocates at most once.
     #[inline]
     pub fn reserve(&mut self, additional: usize) {
         self.bytes.reserve(additional);
     }
 
-    /// How many bytes were appended.
+    /// The number of appended bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Whether nothing was appended.
+    /// Whether no bytes were appended.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What was appended.
+    /// The appended bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// What was appended, to be changed.
+    /// The appended bytes, for changing.
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]

@@ -13,7 +13,7 @@ use crate::text::reason;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
-    /// Where it's left out, the protocol has one.
+    /// Defaults to the protocol's port.
     port: Option<u16>,
 }
 
@@ -45,7 +45,7 @@ impl FromStr for Address {
                 None if rest.is_empty() => None,
                 None => return Err(format!("'{rest}' after ']'; expected ':PORT'")),
             };
-            // One that stands for an IPv4 address is used as that.
+            // An IPv4-mapped address is used as the IPv4 address.
             return Ok(Address { host: Host::Ip(ip.to_canonical()), port });
         }
         let (host, port) = match text.split_once(':') {
@@ -65,12 +65,12 @@ impl FromStr for Address {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    // Parsing by itself would let a sign pass.
+    // Parsing alone would accept a sign.
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number.ok_or_else(|| format!("'{text}' is not a port, a number from 0 to 65535"))
 }
 
-/// An address that must have a port, since there is no protocol that it could be left to.
+/// Parses an address that must have a port, since no protocol supplies one.
 pub fn with_port(text: &str) -> Result<Address, String> {
     let address: Address = text.parse()?;
     match address.port {
@@ -97,18 +97,18 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// A port of this machine.
+    /// A port on the loopback interface.
     pub fn loopback(port: u16) -> Address {
         Address { host: LOOPBACK, port: Some(port) }
     }
 
-    /// The same with `port` where it has none of its own.
+    /// The same address, with `port` if it has none of its own.
     pub fn or_port(&self, port: u16) -> Address {
         Address { host: self.host.clone(), port: Some(self.port.unwrap_or(port)) }
     }
 
-    /// The addresses to listen on: all that the name has, or one of each IP version for every interface. One list for each
-    /// of `ports` ports that follow each other; where the port is left open (0), any that are free.
+    /// The addresses to listen on: all that the name has, or one of each IP version for every interface. The result has
+    /// one list for each of `ports` consecutive ports; for port 0, the system picks free ones.
     pub fn to_listen_on(&self, ports: u16) -> Result<Vec<Vec<SocketAddr>>, Failure> {
         let first = self.port();
         if first > 0 && u16::MAX - first < ports - 1 {
@@ -119,7 +119,7 @@ impl Address {
         Ok((0..ports).map(|number| with_port(if first == 0 { 0 } else { first + number })).collect())
     }
 
-    /// The addresses to connect to, in the order to try them in.
+    /// The addresses to connect to, in the order to try.
     pub fn to_connect_to(&self) -> Result<Vec<SocketAddr>, Failure> {
         if self.port() == 0 {
             return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
@@ -127,7 +127,7 @@ impl Address {
         self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
     }
 
-    /// A connection to the first of its addresses that lets us, each being tried for `timeout`.
+    /// Connects to the first of its addresses that accepts, trying each for at most `timeout`.
     pub fn connect(&self, timeout: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
         let mut failed = None;
         for addr in self.to_connect_to()? {
@@ -144,7 +144,7 @@ impl Address {
         Err(self.cannot_connect(addr, &why, error.kind()))
     }
 
-    /// That there is no connection to `addr`, one of its addresses, and why.
+    /// The failure to connect to `addr`, one of its addresses, and why.
     pub fn cannot_connect(&self, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> Failure {
         let hint = match kind {
             io::ErrorKind::ConnectionRefused => " (is a server running there?)",
@@ -163,7 +163,7 @@ impl Address {
         self.port.expect("an address is given a port before it's looked up")
     }
 
-    /// All addresses it has, where `every` stands for every interface.
+    /// Resolves it to all its addresses, with `every` for every interface.
     fn resolve(&self, every: [IpAddr; 2]) -> Result<Vec<SocketAddr>, Failure> {
         let port = self.port();
         let name = match &self.host {

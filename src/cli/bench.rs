@@ -35,11 +35,11 @@ use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
 use servers::Servers;
 
-/// Put the same load on several servers, in turn, and compare what they make of it
+/// Put the same load on several servers in turn and compare the results
 ///
-/// Each model is started as a server of its own, is put under load by this process, and is stopped. First requests go out
-/// as soon as replies come (closed loop), which tells throughput; then at 70 % of the lowest throughput of all, at times
-/// that are fixed before (open loop), which tells latency.
+/// Each model is started as a server of its own, put under load by this process, and stopped. First, requests go out as
+/// soon as replies come (closed loop), which measures throughput; then at 70 % of the lowest throughput of all, at
+/// times fixed in advance (open loop), which measures latency.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_value_name = "report")]
 #[command(after_help = "Example:\n  \
@@ -47,45 +47,45 @@ use servers::Servers;
     multiconn bench app --connections 50 --rate 10000\n  \
     multiconn bench echo --model reactor --command 'python=python3 server.py {port}'")]
 pub struct Bench {
-    /// What is asked of the servers [default: echo]
+    /// What to ask of the servers [default: echo]
     #[arg(value_name = "PROTOCOL")]
     workloads: Vec<Workload>,
     #[command(flatten, next_help_heading = "Servers")]
     servers: Servers,
-    /// Connections that are busy
+    /// Busy connections
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1,50",
           value_parser = number(1..=1_000_000))]
     connections: Vec<u32>,
-    /// Connections beside them that are silent [default: 0; with `idle` 0,100,1000]
+    /// Silent connections beside them [default: 0; with `idle` 0,100,1000]
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',',
           value_parser = number(0..=1_000_000))]
     idle: Vec<u32>,
-    /// Bytes of a message, or of the value searched for, at most 1g [default: what fits the protocol]
+    /// Bytes in a message, or in the value searched for, at most 1g [default: depends on the protocol]
     #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     sizes: Vec<usize>,
-    /// Requests on their way at once, on each connection
+    /// Requests in flight at once on each connection
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
           value_parser = number(1..=10_000))]
     depths: Vec<u32>,
-    /// Requests a second, whatever the servers make of it, instead of the two loops that are told above
+    /// Requests a second, whatever the servers achieve, instead of the two loops described above
     #[arg(long = "rate", help_heading = LOAD, value_name = "R", value_delimiter = ',', value_parser = rate)]
     rates: Vec<f64>,
-    /// Let requests be due by chance, at the same rate, and not with the same time between them
+    /// Use Poisson arrivals at the same rate instead of evenly spaced ones
     #[arg(long, help_heading = LOAD)]
     poisson: bool,
-    /// Look for the highest rate at which this holds, such as `p99<5ms`
+    /// Find the highest rate at which this holds, such as `p99<5ms`
     #[arg(long, help_heading = LOAD, value_name = "OBJECTIVE", conflicts_with = "rates")]
     slo: Option<Objective>,
     /// Leave out the open loop
     #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo", "poisson"])]
     closed: bool,
-    /// How long each measurement takes
+    /// Duration of each measurement
     #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
     duration: Duration,
-    /// How long there is load before that
+    /// Duration of the load before it
     #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
     warmup: Duration,
-    /// How often each measurement is made
+    /// Number of times to make each measurement
     #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 3,
           value_parser = number(1..=1000))]
     rounds: u32,
@@ -112,9 +112,9 @@ enum Earlier {
 const LOAD: &str = "Load";
 const MEASURING: &str = "Measuring";
 const OUTPUT: &str = "Output";
-/// Descriptors that aren't connections.
+/// Descriptors for anything but connections.
 const DESCRIPTORS_SPARE: u64 = 64;
-/// A signal that comes when one has come already ends it at once, and the servers with it.
+/// The exit status after a second signal, which ends the process and its servers at once.
 const CUT_SHORT: i32 = 1;
 
 impl ValueEnum for Workload {
@@ -136,7 +136,7 @@ impl ValueEnum for Workload {
     }
 }
 
-/// Most bytes of a message: a value is in memory as a whole, and more than once.
+/// The most bytes in a message: a value is in memory as a whole, and more than once.
 const SIZE_MAX: usize = 1 << 30;
 
 fn size(text: &str) -> Result<usize, String> {
@@ -161,7 +161,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 impl Bench {
-    /// Measures everything, and writes what came of it.
+    /// Measures everything and writes the results.
     pub fn run(mut self) -> Result<(), Failure> {
         if let Some(Earlier::Report(report)) = self.earlier.take() {
             return report.run();
@@ -204,7 +204,7 @@ impl Bench {
         match measured {
             Ok(()) => self.write(&results),
             Err(EndedEarly::Interrupted) => self.write(&Results { ended_early: true, ..results }),
-            // What was measured before it failed is worth as much as it was.
+            // Measurements made before the failure are still valid.
             Err(EndedEarly::Failed(failure)) if results.runs.is_empty() => Err(failure),
             Err(EndedEarly::Failed(failure)) => {
                 self.write(&Results { ended_early: true, ..results })?;
@@ -223,7 +223,7 @@ impl Bench {
         }
     }
 
-    /// Looks whether there are the processors that were asked for.
+    /// Checks that the requested processors exist.
     fn has_processors(&self) -> Result<(), Failure> {
         let online = online();
         let asked = [("--server-cpus", &self.server_cpus), ("--client-cpus", &self.client_cpus)];
@@ -235,7 +235,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Raises the limit of open files, which has to do for all connections, and returns it.
+    /// Raises the limit of open files, which must suffice for all connections, and returns it.
     fn room_for(&self, points: &[Point]) -> Result<u64, Failure> {
         let limit = descriptors::raise_limit();
         let most = points.iter().map(|point| u64::from(point.connections) + u64::from(point.idle)).max();
@@ -247,11 +247,11 @@ impl Bench {
         }
     }
 
-    /// Looks whether the results can be written, before it takes minutes to get them. What is there stays there.
+    /// Checks that the results can be written, before spending minutes to get them. Leaves existing files as they are.
     fn can_be_written(&self) -> Result<(), Failure> {
         let Some(path) = &self.json else { return Ok(()) };
         let tried = match File::options().write(true).create_new(true).open(path) {
-            // Nobody is to find a file in which there is nothing.
+            // Leave no empty file behind.
             Ok(_) => fs::remove_file(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
             Err(error) => Err(error),
@@ -259,7 +259,7 @@ impl Bench {
         tried.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
 
-    /// All that is to be measured at one point.
+    /// Makes all measurements at one point.
     fn measure(&self, point: &Point, measurements: &mut Measurements<'_>) -> Result<(), EndedEarly> {
         let schedule = if self.poisson { Schedule::Poisson } else { Schedule::Even };
         if !self.rates.is_empty() {
@@ -298,7 +298,7 @@ impl Bench {
             return Err(Failure::new("it was ended before anything was measured"));
         }
         if results.ended_early {
-            // Whether anybody reads it or not, the results are worth writing.
+            // The results are worth writing whether or not this line is read.
             eprintln!("Ended early, after {} measurements", results.runs.len());
         }
         if let Some(path) = &self.json {
@@ -310,10 +310,9 @@ impl Bench {
     }
 }
 
-/// What holds for all measurements.
+/// The notes that apply to all measurements.
 fn notes(pinning: &Pinning) -> Vec<String> {
-    let mut notes =
-        vec!["Of a request that was not answered in time, the latency is as long as was waited for it.".to_owned()];
+    let mut notes = vec!["Requests that timed out count with the timeout as their latency.".to_owned()];
     if !pinning.is_apart() {
         notes.push(
             "The generator shares its processors with the servers, and sleeps between events: that adds to every latency."
@@ -323,11 +322,11 @@ fn notes(pinning: &Pinning) -> Vec<String> {
     notes
 }
 
-/// A flag that the first signal sets.
+/// A flag set by the first signal.
 fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds it unset and sets it, the second finds it set.
+        // The order matters: the first signal finds the flag unset and sets it; the second finds it set.
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&interrupted))
             .and_then(|_| flag::register(signal, Arc::clone(&interrupted)))
             .map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;

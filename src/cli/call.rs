@@ -30,7 +30,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// With `quiet` no progress is shown, and of chunks only a summary.
+    /// With `quiet`, shows no progress, and only a summary of chunks.
     pub fn run(self, quiet: bool) -> Result<(), Failure> {
         match self {
             Call::App(call) => call.run(),

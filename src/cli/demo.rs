@@ -15,15 +15,15 @@ use crate::reactor::{Config, Reactor};
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Service};
 
-/// What the tutorial's client asks for.
+/// The requests that the tutorial's client makes.
 const REQUESTS: [(&str, &str); 5] =
     [("search", "morpheus"), ("search", "ring"), ("search", "🐶"), ("search", "needle"), ("binary", "😃")];
 const CONNECTIONS: u32 = 2;
-/// Far longer than anything takes inside one machine: it's there so that a fault is told, not waited for.
+/// Far longer than anything takes inside one machine, so that a fault is reported instead of hanging the demo.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the demonstration: each server on a thread of its own, the clients on this one. The lines of either side are in
-/// the order in which things happened.
+/// Runs the demonstration: each server on its own thread, the clients on this one. Each side's lines appear in the
+/// order in which things happened.
 pub fn run() -> Result<(), Failure> {
     with_server("echo server", EchoService::default(), |port, ended| {
         conversation(&format!("call echo {port} --connections {CONNECTIONS}"), || {
@@ -48,7 +48,7 @@ fn conversation(command: &str, run: impl FnOnce() -> Result<(), Failure>) -> Res
     run()
 }
 
-/// Runs `visit` with the port of a server that runs in a thread of its own, and with what tells that a connection to it
+/// Starts a server on its own thread and runs `visit` with its port and a channel that reports when a connection to it
 /// has ended.
 fn with_server<V: Service<Session: Send> + Send>(
     name: &str,
@@ -65,7 +65,7 @@ fn with_server<V: Service<Session: Send> + Send>(
     thread::scope(|scope| {
         let server =
             thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, move || reactor.run()).map_err(failed)?;
-        // Whatever has failed, the server is stopped, or this would wait for it forever.
+        // Stop the server whatever has failed, or the join would wait for it forever.
         let visited = visit(addr.port(), &ended).and_then(|()| print(b"\n"));
         handle.stop();
         let served = server.join().map_err(|_| Failure::new(format!("the {name} panicked")))?;
@@ -80,7 +80,7 @@ fn wait_for(ended: &Receiver<()>, connections: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A service that tells when a connection has ended.
+/// A service that reports when a connection has ended.
 struct Announcing<V> {
     service: V,
     tell: Sender<()>,
@@ -95,7 +95,7 @@ impl<V: Service> Service for Announcing<V> {
 
     fn ended(&mut self, session: V::Session, peer: &Peer, end: End) {
         self.service.ended(session, peer, end);
-        // Nobody waits any more once the conversations are over.
+        // After the conversations, no receiver is left.
         let _ = self.tell.send(());
     }
 

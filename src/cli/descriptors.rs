@@ -1,4 +1,4 @@
-//! File descriptors: how many there are, and how many connections that makes.
+//! The limit of file descriptors, and how many connections it allows.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,12 +8,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::models::Model;
 use crate::reactor::REFUSALS_MAX;
 
-/// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, listeners, a dictionary
-/// that is read again.
+/// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, listeners, and a
+/// dictionary that is being reloaded.
 const RESERVED: u64 = 16;
-/// What select(2) can watch of these, of 1024: so that some are left for refusing others in their protocol's words.
+/// Descriptors of the 1024 that select(2) can watch; the rest are for refusing connections with the protocol's error.
 const FOR_SELECT: u64 = 1000;
-/// What to do with where there is no limit.
+/// The limit to assume where there is none.
 const PLENTY: u64 = 1 << 20;
 
 /// Raises the soft limit of open files to the hard one, and returns it.
@@ -30,7 +30,7 @@ pub fn raise_limit() -> u64 {
     limit.current.unwrap_or(PLENTY)
 }
 
-/// Connections that a limit of `descriptors` leaves room for, beside those that are being refused, when each needs so many.
+/// The connections that a limit of `descriptors` allows, besides those being refused, if each needs `each` descriptors.
 pub fn connections_for(descriptors: u64, each: u64, model: Model) -> usize {
     let free = descriptors.saturating_sub(RESERVED);
     let refusals = (REFUSALS_MAX as u64).min(free / 4);
@@ -43,10 +43,10 @@ pub fn connections_for(descriptors: u64, each: u64, model: Model) -> usize {
     usize::try_from(room / each).unwrap_or(usize::MAX).max(1)
 }
 
-/// Whether there is one for a first connection.
+/// Checks that a descriptor is left for a first connection.
 ///
 /// # Errors
-/// Where there is none.
+/// If none is left.
 pub fn one_is_left() -> io::Result<()> {
     io::stdin().as_fd().try_clone_to_owned().map(drop)
 }

@@ -1,4 +1,4 @@
-//! A file that is being received: under another name until it's whole.
+//! A file being received, under another name until it's complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -16,11 +16,11 @@ use super::failure::Failure;
 use crate::protocols::getfile::Store;
 use crate::text::reason;
 
-/// Where the bytes of a download go, and how far they have come.
+/// The destination of a download, and its progress.
 #[derive(Debug)]
 pub struct Download {
     to: Destination,
-    /// Bytes that are there from before.
+    /// Bytes left from an earlier transfer.
     offset: u64,
     bar: ProgressBar,
 }
@@ -28,12 +28,12 @@ pub struct Download {
 #[derive(Debug)]
 enum Destination {
     StandardOutput(Stdout),
-    /// A device, a pipe, or the like: it's written to, and never replaced.
+    /// A device, a pipe, or the like, which is written to and never replaced.
     Special {
         path: PathBuf,
         file: File,
     },
-    /// A file, which is called `part` until it's whole.
+    /// A file, named `part` until it's complete.
     File {
         path: PathBuf,
         part: PathBuf,
@@ -43,8 +43,8 @@ enum Destination {
 }
 
 impl Download {
-    /// Prepares to receive a file to `output` (`-` is standard output), or to where the last name of `path` says. With `resume`
-    /// it goes on with what is there from before. Progress is shown if `visible`, on a terminal.
+    /// Prepares to receive a file to `output` (`-` is standard output), or to a file named by the last component of
+    /// `path`. With `resume`, continues an earlier transfer. Shows progress on a terminal if `visible`.
     pub fn to(
         output: Option<&Path>,
         path: &OsStr,
@@ -63,12 +63,12 @@ impl Download {
         Ok(Download { to, offset, bar })
     }
 
-    /// Bytes that need not be sent again.
+    /// The number of bytes that need not be sent again.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// What it's written to, for people.
+    /// The destination's name, for messages.
     pub fn name(&self) -> String {
         match &self.to {
             Destination::StandardOutput(_) => "standard output".into(),
@@ -77,7 +77,7 @@ impl Download {
         }
     }
 
-    /// All of it has come.
+    /// Completes the download after all its bytes have arrived.
     pub fn finish(self) -> Result<(), Failure> {
         self.bar.finish();
         let name = self.name();
@@ -94,13 +94,14 @@ impl Download {
         }
     }
 
-    /// No more of it will come. What has come is kept if there is any, and if it `can_resume` that's said.
+    /// Abandons the download. Keeps what has arrived, if anything, and adds a hint to `failure` if the transfer
+    /// `can_resume`.
     pub fn give_up(self, failure: Failure, can_resume: bool) -> Failure {
         self.bar.abandon();
         let Destination::File { part, file, .. } = &self.to else { return failure };
         match file.metadata().map_or(0, |metadata| metadata.len()) {
             0 => {
-                // An empty one is of no use to anybody.
+                // An empty file is of no use.
                 let _ = fs::remove_file(part);
                 failure
             }
@@ -151,7 +152,7 @@ impl Destination {
         let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
         let failed = |error: &io::Error| Failure::of_writing(&part.display().to_string(), error);
         let refuse_to_replace = || {
-            // A link that leads nowhere is something, too.
+            // A dangling link counts as existing, too.
             match fs::symlink_metadata(&path).is_ok() && !force {
                 true => Err(Failure::new(format!("{} is there already (--force replaces it)", path.display()))),
                 false => Ok(()),
@@ -161,10 +162,10 @@ impl Destination {
         let Some(mut file) = open_locked(&part).map_err(|error| failed(&error))? else {
             return Err(Failure::new(format!("{} is being received already", path.display())));
         };
-        // Another process may have finished with it between the two calls.
+        // Another process may have finished the download between the two calls.
         if let Err(refused) = refuse_to_replace() {
             if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-                // We have just made it ourselves.
+                // We have just created it.
                 let _ = fs::remove_file(&part);
             }
             return Err(refused);
@@ -177,10 +178,10 @@ impl Destination {
     }
 }
 
-/// The file at `part`, made if it isn't there, for this process alone. None where another process has it.
+/// Opens or creates the file at `part` and locks it for this process. `None` if another process holds the lock.
 fn open_locked(part: &Path) -> io::Result<Option<File>> {
     loop {
-        // Where others may write to the folder too, a link could have been laid to a file of ours.
+        // If others can write to the folder too, they may have put a link there that leads to a file of ours.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().write(true).create(true).truncate(false).custom_flags(flags).open(part)?;
         let opened = file.metadata()?;
@@ -192,15 +193,15 @@ fn open_locked(part: &Path) -> io::Result<Option<File>> {
             Err(error) => return Err(error.into()),
             Ok(()) => {}
         }
-        // Another process may have been done with it between the two calls, so that it has its own name by now, or none.
+        // Another process may have finished between the two calls, and renamed or removed the file.
         if fs::symlink_metadata(part).is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
             return Ok(Some(file));
         }
     }
 }
 
-/// The file to write: `output`, or one of the same name as that at `path` on the server, in the current folder or in the
-/// one that `output` is.
+/// The file to write: `output`, or one named like `path` on the server, in the current folder or in the folder
+/// `output`.
 fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
     let folder = match output {
         Some(output) if !output.is_dir() => {
@@ -225,7 +226,7 @@ fn rename(part: &Path, path: &Path, force: bool) -> io::Result<()> {
 
     if !force {
         match renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE) {
-            // Not every file system can do that.
+            // Not every file system supports this.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return Ok(result?),
         }
@@ -240,7 +241,7 @@ fn rename(part: &Path, path: &Path, _force: bool) -> io::Result<()> {
 
 const KNOWN_LEN: &str = "{percent:>3}% [{wide_bar}] {bytes} of {total_bytes}, {rate}, {left} left";
 const UNKNOWN_LEN: &str = "{bytes}, {rate}";
-/// How often it's drawn though nothing comes.
+/// The interval between redraws when nothing arrives.
 const TICK: Duration = Duration::from_millis(250);
 
 fn style(template: &str) -> ProgressStyle {

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::text::reason;
 
-/// Why a command failed: one line for people.
+/// Why a command failed: one line for the user.
 #[derive(Clone, Debug)]
 pub struct Failure {
     text: String,
@@ -26,7 +26,7 @@ impl Failure {
         Failure::with_status(1, message)
     }
 
-    /// What was asked for makes no sense.
+    /// A failure caused by wrong usage, with exit status 2.
     pub(super) fn of_usage(message: impl Into<String>) -> Failure {
         Failure::with_status(2, message)
     }
@@ -35,17 +35,17 @@ impl Failure {
         Failure { text: message.into(), status }
     }
 
-    /// The same, with something to know beside it.
+    /// The same failure with a hint added.
     pub(super) fn with_hint(self, hint: &str) -> Failure {
         Failure { text: format!("{} ({hint})", self.text), ..self }
     }
 
-    /// The event loop itself has failed.
+    /// A failure of the event loop itself.
     pub(super) fn of_loop(error: &io::Error) -> Failure {
         Failure::new(format!("the event loop failed: {}", reason(error)))
     }
 
-    /// Writing to `to`, a file or a stream, has failed.
+    /// A failure to write to `to`, a file or a stream.
     pub(super) fn of_writing(to: &str, error: &io::Error) -> Failure {
         let why = match error.kind() {
             io::ErrorKind::BrokenPipe => "nobody reads it".into(),
@@ -54,7 +54,7 @@ impl Failure {
         Failure::new(format!("cannot write to {to}: {why}"))
     }
 
-    /// The exit status that tells of it.
+    /// The exit status for this failure.
     pub fn status(&self) -> u8 {
         self.status
     }

@@ -1,4 +1,4 @@
-//! A program of one's own around a service: addresses, models, limits, signals and logging as `multiconn serve` has them.
+//! A front for your own server program: addresses, models, limits, signals and logging as in `multiconn serve`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use super::options::ServerOptions;
 use super::serve::run::run;
 use crate::session::Service;
 
-/// The front of a server program: its name, its port, and what it is.
+/// The front of a server program: its name, port and description.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -24,9 +24,10 @@ use crate::session::Service;
 /// }
 /// ```
 ///
-/// That is a program with an `ADDRESS…`, `--model`, `--max-connections`, every timeout, `-v` and `--help`, as `multiconn
-/// serve` has them. SIGINT and SIGTERM stop it when what has begun is done, a second one at once; SIGHUP lets the service
-/// [reload](Service::reload). When it listens, it prints `Listening on ADDRESS` to standard output, a line for each.
+/// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `-v` and `--help`, as `multiconn serve`
+/// does. SIGINT and SIGTERM stop it once work in progress is done, a second one at once; SIGHUP calls
+/// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
+/// address.
 #[derive(Clone, Debug)]
 pub struct Front {
     name: &'static str,
@@ -43,26 +44,26 @@ struct Options {
 }
 
 impl Front {
-    /// The front of a program of this `name`, which listens on `port` of 127.0.0.1 unless it's told another address.
+    /// Creates the front of the program `name`, which listens on `port` of 127.0.0.1 by default.
     #[must_use]
     pub fn new(name: &'static str, port: u16) -> Self {
         Front { name, port, about: "" }
     }
 
-    /// Says in a line what the program is, for `--help`.
+    /// Sets the one-line description for `--help`.
     #[must_use]
     pub fn about(self, about: &'static str) -> Self {
         Front { about, ..self }
     }
 
-    /// Reads the command line, and serves `service` until it's stopped. Returns the program's exit status: 0 after a stop,
-    /// 1 after a failure, which is reported in a line on standard error. Wrong usage ends the process with status 2.
+    /// Reads the command line and serves `service` until stopped. Returns the program's exit status: 0 after a stop, 1
+    /// after a failure, which is reported in one line on standard error. Wrong usage ends the process with status 2.
     pub fn serve<V: Service<Session: Send> + Send>(self, service: V) -> ExitCode {
         self.serve_or_fail(|| Ok::<_, Failure>(service))
     }
 
-    /// The same with a service that has yet to be made, once the command line is understood and logging has begun. Where it
-    /// can't be, the error is reported like any other.
+    /// Like [`serve`](Self::serve), but makes the service after the command line is parsed and logging has begun. An
+    /// error from `make` is reported like any other.
     pub fn serve_or_fail<V, E>(self, make: impl FnOnce() -> Result<V, E>) -> ExitCode
     where
         V: Service<Session: Send> + Send,
@@ -78,7 +79,7 @@ impl Front {
         match service.and_then(|service| run(&options.server, self.port, service)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                // Where even this can't be written, the status still tells.
+                // If even this can't be written, the exit status still reports the failure.
                 let _ = writeln!(io::stderr(), "{}: {failure}", self.name);
                 ExitCode::from(failure.status())
             }

@@ -1,4 +1,4 @@
-//! What is logged, and how much of it.
+//! Logging and its levels.
 
 use std::env;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
-    /// The level that `-v` and `-q` ask for, if they are given.
+    /// The level that `-v` or `-q` sets, if given.
     fn level(self) -> Option<LevelFilter> {
         match (self.quiet, self.verbose) {
             (true, _) => Some(LevelFilter::Error),
@@ -31,16 +31,16 @@ impl Verbosity {
     }
 }
 
-/// Logs to standard error: what `-v` and `-q` say, or else `RUST_LOG`, or else down to `default`.
+/// Logs to standard error at the level set by `-v` or `-q`, or else by `RUST_LOG`, or else at `default`.
 pub fn start(verbosity: Verbosity, default: LevelFilter) {
     match verbosity.level() {
         None => Builder::from_env(Env::default().default_filter_or(default.as_str())).init(),
-        // What RUST_LOG says of single modules would be stronger than a level for all, so it is not even read.
+        // RUST_LOG is not read: its filters for single modules would override a level for all.
         Some(level) => ours(level).init(),
     }
 }
 
-/// The same with what the crate says that uses this one, and all others that it uses.
+/// The same, also for the crate that uses this one and for its other dependencies.
 pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
     match verbosity.level() {
         None => start(verbosity, default),
@@ -48,7 +48,7 @@ pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
     }
 }
 
-/// Logs to standard output as a transcript: what happens, and on which side, which is told by the thread's name.
+/// Logs to standard output as a transcript: each event with its side, taken from the thread's name.
 pub fn start_transcript(verbosity: Verbosity) {
     ours(verbosity.level().unwrap_or(LevelFilter::Debug))
         .target(Target::Stdout)
@@ -60,7 +60,7 @@ pub fn start_transcript(verbosity: Verbosity) {
         .init();
 }
 
-/// A logger of what this crate says, down to `level`.
+/// A logger for this crate's messages, down to `level`.
 fn ours(level: LevelFilter) -> Builder {
     let mut builder = Builder::new();
     builder.filter_module(env!("CARGO_CRATE_NAME"), level);
@@ -68,7 +68,7 @@ fn ours(level: LevelFilter) -> Builder {
     builder
 }
 
-/// The margin of a transcript's line that belongs to `name`.
+/// The margin of a transcript line for side `name`.
 pub fn side(name: &str) -> String {
     format!("{name:>12} | ")
 }

@@ -1,4 +1,4 @@
-//! Which concurrency model serves, and with how many threads or processes.
+//! The concurrency model of a server, and its number of threads or processes.
 
 use std::time::Duration;
 
@@ -12,39 +12,39 @@ use crate::models::{Config, Model, Reap, Work, cores};
 const HEADING: &str = "Concurrency model";
 const WORK_HEADING: &str = "Simulated work";
 
-/// The model, and what only some models have.
+/// The model, and options that only some models have.
 #[derive(Debug, Args)]
 pub struct ModelOptions {
-    /// How many clients are served at once
+    /// How to serve many clients at once
     #[arg(long, help_heading = HEADING, value_name = "MODEL", default_value = "reactor")]
     pub model: Model,
-    /// Threads with a loop and a listener of their own, or `auto` for one on each core (reactor, poll, select) [default: 1]
+    /// Threads with their own loop and listener, or `auto` for one per core (reactor, poll, select) [default: 1]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
-    /// Before sleeping, ask for so long whether something has happened, while traffic is that dense; `0` never
-    /// (reactor, poll, select) [default: 20us]
+    /// Busy-poll this long before sleeping, while events arrive that fast; `0` never (reactor, poll, select) [default:
+    /// 20us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
-    /// Most threads; with so many at work, new connections wait (threads) [default: 4096]
+    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
-    /// Worker threads, and connections that may wait in their queue (pool) [default: one for each core]
+    /// Worker threads, and connections that may wait in their queue (pool) [default: one per core]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pool_size: Option<u32>,
-    /// Most processes; with so many at work, new connections wait (fork), and who asks for one more program is told to try
-    /// again later (serve command) [default: 1024; programs: 16]
+    /// Maximum processes; new connections wait while all are busy (fork), and requests for one more program get an
+    /// error that says to try again later (serve command) [default: 1024; programs: 16]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_children: Option<u32>,
-    /// How to notice that processes have ended (fork) [default: signal]
+    /// How to notice that child processes have ended (fork) [default: signal]
     #[arg(long, help_heading = HEADING, value_name = "WAY")]
     reap: Option<Reap>,
-    /// Wait so long for each request before it's answered, as for a database
+    /// Wait this long before answering each request, as for a database
     #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
     blocking_work: Option<Duration>,
-    /// Compute so long for each request before it's answered
+    /// Compute this long before answering each request
     #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout)]
     cpu_work: Option<Duration>,
-    /// Leave that to a thread for each core, so that the loop goes on (reactor, poll, select)
+    /// Compute on a pool of one thread per core, so that the loop goes on (reactor, poll, select)
     #[arg(long, help_heading = WORK_HEADING, requires = "cpu_work")]
     offload: bool,
 }
@@ -80,10 +80,10 @@ impl ValueEnum for Reap {
     }
 }
 
-/// About what it costs to sleep and be woken. Who asks for longer than that before sleeping pays more than it saves.
+/// About the cost of sleeping and being woken. Busy-polling for longer costs more than it saves.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// A number of workers, or `auto`.
+/// Parses a number of workers, or `auto`.
 fn workers(text: &str) -> Result<u32, String> {
     let number = if text == "auto" { u32::try_from(cores()).ok() } else { text.parse().ok() };
     number
@@ -92,7 +92,7 @@ fn workers(text: &str) -> Result<u32, String> {
 }
 
 impl ModelOptions {
-    /// What each request is to cost.
+    /// The simulated work for each request.
     pub fn work(&self) -> Option<Work> {
         match (self.blocking_work, self.cpu_work) {
             (Some(time), _) => Some(Work::Wait(time)),
@@ -102,15 +102,16 @@ impl ModelOptions {
         }
     }
 
-    /// Takes `--max-children`, or `default`, as the most programs that a protocol runs at once. The processes of
-    /// [`Model::Fork`], with one program each, are as many; with any other model the option is the protocol's alone.
+    /// Takes `--max-children`, or `default`, as the most programs that a protocol runs at once. Under [`Model::Fork`],
+    /// which runs one program in each process, the option also limits processes; under other models it is the
+    /// protocol's alone.
     pub fn take_max_children(&mut self, default: u32) -> usize {
         let max = self.max_children.unwrap_or(default);
         self.max_children = (self.model == Model::Fork).then_some(max);
         max as usize
     }
 
-    /// The model's part of `config`. Options that are another model's are refused.
+    /// Sets the model's part of `config`. Refuses options that belong to another model.
     pub fn configure(&self, config: &mut Config) -> Result<(), Failure> {
         let number = |number: Option<u32>, default: usize| number.map_or(default, |number| number as usize);
         config.workers = number(self.workers, config.workers);
@@ -135,7 +136,7 @@ impl ModelOptions {
         }
     }
 
-    /// That this model has no use for `option`, and why.
+    /// The failure that rejects `option` under this model, and why.
     pub fn refuse(&self, option: &str) -> Failure {
         let model = self.model;
         let why = match model {

@@ -1,4 +1,4 @@
-//! The options of every server.
+//! The options of all servers.
 
 use std::time::Duration;
 
@@ -11,41 +11,42 @@ use super::{descriptors, units};
 use crate::connection;
 use crate::models::{Config, Model, Work};
 
-/// Where to listen, and how much to let peers ask for.
+/// Where to listen, and the limits for peers.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
     /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port) or PORT (loopback);
     /// port 0 picks a free one
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     addresses: Vec<Address>,
-    /// Listen on so many ports that follow each other, from that of ADDRESS on
+    /// Listen on N consecutive ports, starting at ADDRESS's
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     ports: u16,
-    /// Most connections at once; one above it is told so and closed [default: what the limit of open files leaves]
+    /// Maximum connections; excess ones get an error and are closed [default: as many as the limit of open files
+    /// allows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
-    /// How long a peer may be connected with nothing begun
+    /// How long a peer may stay connected without starting a request
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     pub idle_timeout: Duration,
-    /// How long a peer may take none of what is sent to it
+    /// How long a peer may accept none of the data sent to it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
-    /// How long what has begun may take to finish after SIGINT or SIGTERM
+    /// How long work in progress may take to finish after SIGINT or SIGTERM
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     drain_timeout: Duration,
-    /// How long to read and drop what a peer still sends after our side has ended
+    /// How long to read and discard what a peer still sends after our side has ended
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
     linger_timeout: Duration,
-    /// Most bytes to drop in that time
+    /// Maximum bytes to discard in that time
     #[arg(long, value_name = "SIZE", default_value = "16m", value_parser = units::size)]
     max_linger: usize,
-    /// Bytes of unsent output from which on nothing more is read from that peer
+    /// Stop reading from a peer when this much output to it is unsent
     #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
     output_high_water: usize,
     /// Connections that may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
-    /// The congestion control of its connections, such as reno or cubic [default: the system's]
+    /// The congestion control of connections, such as reno or cubic [default: the system's]
     #[arg(long, value_name = "NAME")]
     congestion: Option<String>,
     /// The protocol's longest message.
@@ -69,8 +70,9 @@ impl ServerOptions {
         self.model.take_max_children(default)
     }
 
-    /// All that is not the protocol's, with the limit of open files raised as far as it goes. An address without a port
-    /// has the protocol's, `default_port`. Each connection needs so many descriptors.
+    /// The configuration apart from the protocol's own limits. Raises the limit of open files as far as possible. An
+    /// address without a port gets the protocol's, `default_port`. Each connection needs `descriptors_each`
+    /// descriptors.
     pub fn config(&self, default_port: u16, descriptors_each: u64) -> Result<Config, Failure> {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
@@ -92,7 +94,7 @@ impl ServerOptions {
             linger_timeout: self.linger_timeout,
             linger_len_max: self.max_linger,
             output_high_water: self.output_high_water,
-            // A whole message may have to be kept.
+            // A whole message may have to be buffered.
             input_len_max: default.input_len_max.max(self.message_len_max.saturating_add(64 << 10)),
             ..default
         }

@@ -1,4 +1,4 @@
-//! A program of somebody else's: started with some of its streams redirected, told of signals, asked how it ended.
+//! A child process: started with some of its streams redirected, sent signals, and asked for its exit status.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -21,19 +21,19 @@ use crate::selector::Waker;
 use crate::sys;
 use crate::text::reason;
 
-/// A program that was started.
+/// A started program.
 pub struct Program {
     child: Child,
     group: ProcessGroup,
-    /// How it ended.
+    /// The exit status, once known.
     status: Option<ExitStatus>,
-    /// Whether it was told to end.
+    /// Whether it was asked to end.
     told: bool,
 }
 
 impl Program {
-    /// Starts it, with our ends of those of its streams that are to be redirected: both of a pipe each, or of one terminal.
-    /// When it fails, there is no program.
+    /// Starts it, and returns our ends of its redirected streams: of one pipe each, or of one terminal. On failure, no
+    /// program runs.
     pub fn start(words: &[OsString], which: Redirected, on_terminal: bool) -> Result<(Program, Streams), Failure> {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
@@ -60,7 +60,7 @@ impl Program {
         };
         let mut child = command.spawn().map_err(|error| cannot_run(&words[0], &error))?;
         log::debug!("Started the program as process {}", child.id());
-        // With the command goes what we still have of the terminal: the program alone is to hold it.
+        // Dropping the command closes our copies of the terminal: the program alone is to hold it.
         drop(command);
         let streams = match terminal {
             Some(terminal) => Streams {
@@ -78,7 +78,7 @@ impl Program {
         Ok((Program { child, group, status: None, told: false }, streams))
     }
 
-    /// How it ended, as a shell would tell it, if it has.
+    /// The exit status as a shell would report it, if the program has ended.
     pub fn status(&self) -> Option<u8> {
         let status = self.status?;
         Some(match (status.code(), status.signal()) {
@@ -87,7 +87,8 @@ impl Program {
         })
     }
 
-    /// Passes a signal on, and returns whether there was somebody to take it. Who tells it to end once more means it.
+    /// Passes a signal on, and returns whether there was a process to receive it. A repeated request to end kills the
+    /// program.
     pub fn tell(&mut self, signal: Signal) -> bool {
         if self.status.is_some() {
             return false;
@@ -97,7 +98,7 @@ impl Program {
         let signal = if ends && self.told { Signal::KILL } else { signal };
         self.told |= ends;
         let pid = Pid::from_child(&self.child);
-        // Both fail only where the program has ended, or has become somebody whom we have no say about.
+        // Both fail only if the program has ended, or has become a process that we may not signal.
         let _ = match self.group {
             ProcessGroup::Own => kill_process_group(pid, signal),
             ProcessGroup::Ours if is_from_the_keyboard && signal != Signal::KILL => Ok(()),
@@ -106,7 +107,7 @@ impl Program {
         true
     }
 
-    /// Asks whether it has ended.
+    /// Checks whether it has ended.
     pub fn ask(&mut self) -> io::Result<()> {
         if self.status.is_none() {
             self.status = self.child.try_wait()?;
@@ -115,7 +116,7 @@ impl Program {
     }
 }
 
-/// The signals that are passed on; and SIGCHLD, which only wakes.
+/// The signals that are passed on, and SIGCHLD, which only wakes.
 pub struct Signals {
     come: Vec<(Signal, Arc<AtomicBool>)>,
 }
@@ -123,7 +124,7 @@ pub struct Signals {
 impl Signals {
     const PASSED_ON: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
 
-    /// From now on.
+    /// Starts watching for signals, which wake `waker`.
     pub fn new(waker: &Waker) -> io::Result<Signals> {
         let mut come = Vec::new();
         for signal in Signals::PASSED_ON.into_iter().chain([Signal::CHILD]) {
@@ -134,7 +135,7 @@ impl Signals {
         Ok(Signals { come })
     }
 
-    /// Those that have come since.
+    /// The signals that have arrived since the last call.
     pub fn take(&self) -> impl Iterator<Item = Signal> {
         let has_come = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
         self.come
@@ -144,37 +145,37 @@ impl Signals {
     }
 }
 
-/// Which of a program's streams are redirected.
+/// The streams of a program that are redirected.
 #[derive(Clone, Copy, Debug)]
 pub struct Redirected {
     pub stdin: bool,
     pub stdout: bool,
 }
 
-/// Our ends of what was redirected.
+/// Our ends of the redirected streams.
 pub struct Streams {
     pub stdin: Option<Fd>,
     pub stdout: Option<Fd>,
-    /// The controlling side of its terminal, which is its streams then.
+    /// The controlling side of the terminal that serves as its streams.
     pub terminal: Option<Fd>,
 }
 
-/// The process group of the program, which decides whether it hears of a key like Ctrl-C.
+/// The process group of the program, which decides whether keys like Ctrl-C reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProcessGroup {
-    /// The program is not where our terminal's keys are heard: what we hear is passed on to it and its children.
+    /// A group of its own, out of reach of our terminal's keys: signals to us are passed on to it and its children.
     Own,
-    /// It reads our terminal, as only those may who hear its keys.
+    /// Our group: it reads our terminal, and only processes in that group may.
     Ours,
 }
 
-/// One that is ours alone.
+/// A non-blocking descriptor that no other process shares.
 fn nonblocking(fd: OwnedFd) -> io::Result<Fd> {
     ioctl_fionbio(&fd, true)?;
     Ok(Rc::new(fd))
 }
 
-/// The system refuses what it takes to run a program over a connection.
+/// The failure to set up what running a program over a connection requires.
 pub fn cannot_set_up(error: io::Error) -> Failure {
     Failure::new(format!("cannot redirect a program: {}", reason(&error)))
 }
@@ -190,6 +191,6 @@ fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
     }
 }
 
-/// What a shell says of a program that it can't find, or can't run.
+/// A shell's status for a program that it can't find or can't run.
 const NOT_FOUND: u8 = 127;
 const CANNOT_RUN: u8 = 126;

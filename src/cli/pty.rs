@@ -1,9 +1,9 @@
-//! A pseudo-terminal for a program that is run over a connection: it takes bytes as they are, and changes none.
+//! A pseudo-terminal for a program that runs over a connection: it passes bytes through unchanged.
 //!
-//! A program that finds a terminal writes each line as it's made. What else a terminal does is switched off: line ends
-//! stay as they are, nothing is echoed, no byte is a key like Ctrl-C. But its lines stay lines, since only so can a
-//! terminal tell the end of input without a hang-up, which would end the program: by a key, Ctrl-D. How bytes are typed so
-//! that they all arrive is [`Typist`]'s.
+//! A program that finds a terminal writes each line as it's made. Everything else that a terminal does is switched off:
+//! line ends stay as they are, nothing is echoed, and no byte acts as a key such as Ctrl-C. Line mode stays on, because
+//! it lets the key Ctrl-D mark the end of input; the alternative, a hang-up, would end the program. [`Typist`] types
+//! bytes so that they all arrive.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,19 +18,19 @@ use crate::relay::Filter;
 
 /// Both sides of a pseudo-terminal.
 pub struct Pty {
-    /// Ours: what is written here is typed, and what is read was printed.
+    /// Our side: data written here is typed, and data read was printed.
     pub controller: OwnedFd,
-    /// The program's.
+    /// The program's side.
     pub terminal: OwnedFd,
 }
 
-/// A pseudo-terminal of our own.
+/// Opens a pseudo-terminal.
 ///
 /// # Errors
-/// Where the system has none left.
+/// If the system has none left.
 pub fn open() -> io::Result<Pty> {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    // Not every system lets it be opened so.
+    // Some systems don't let it be opened with this flag.
     fcntl_setfd(&controller, FdFlags::CLOEXEC)?;
     grantpt(&controller)?;
     unlockpt(&controller)?;
@@ -50,10 +50,10 @@ pub fn open() -> io::Result<Pty> {
     Ok(Pty { controller, terminal })
 }
 
-/// Types bytes at a terminal so that the program reads just these.
+/// Types bytes at a terminal so that the program reads exactly these.
 #[derive(Default)]
 pub struct Typist {
-    /// Bytes since the program was last given some.
+    /// Bytes since the last hand-over to the program.
     pending: usize,
 }
 
@@ -80,7 +80,7 @@ impl Filter for Typist {
 }
 
 impl Typist {
-    /// In the middle of a line, Ctrl-D gives the program what there is of it. Anywhere else it's the end.
+    /// Types Ctrl-D: within a line it hands the program the bytes so far; anywhere else it means end of input.
     fn hand_over(&mut self, out: &mut VecDeque<u8>) {
         out.push_back(CTRL_D);
         self.pending = 0;
@@ -88,18 +88,18 @@ impl Typist {
 }
 
 const CTRL_D: u8 = 0x04;
-/// The next byte is itself.
+/// Types the next byte literally.
 const CTRL_V: u8 = 0x16;
 
-/// How much of a line to type before what there is of it is handed over: terminals drop what goes beyond a few thousand
-/// bytes, or even 255 on some systems.
+/// How much of a line to type before handing it over: terminals drop input beyond a few thousand bytes, or even 255 on
+/// some systems.
 const PENDING_MAX: usize = 240;
 
-/// How often to type the end. Unlike that of a pipe, a terminal's is read once: who asks again, such as a program that
-/// reads lines and had the beginning of one, or the next of several, would wait for ever.
+/// The number of times to type the end. Unlike a pipe's, a terminal's EOF is consumed by one read, so it is sent
+/// repeatedly. Otherwise a program that reads again, such as one that had a partial line, would wait forever.
 const ENDS: usize = 64;
 
-/// Keys that change the line, or end it, for which no byte is to be taken.
+/// Keys that edit or end the line; no byte may act as one of them.
 const EDITING_KEYS: [SpecialCodeIndex; 7] = [
     SpecialCodeIndex::VERASE,
     SpecialCodeIndex::VKILL,
@@ -110,7 +110,7 @@ const EDITING_KEYS: [SpecialCodeIndex; 7] = [
     SpecialCodeIndex::VEOL2,
 ];
 
-/// What a key is where there is none.
+/// The value that disables a key.
 const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
 
 #[cfg(test)]

@@ -22,16 +22,16 @@ use crate::session::End;
 use crate::sys::{self, PollFd};
 use crate::text::reason;
 
-/// How long a peer that has not ended its side is listened to after the program's end, so that it gets what it was sent:
-/// a close would be a reset if it still sends.
+/// How long to read from a peer that keeps its side open after the program's end: closing earlier could cause a reset,
+/// and the peer could lose data already sent to it.
 const LINGER: Duration = Duration::from_secs(2);
-/// Clients that may wait while one is accepted: there is only one.
+/// Clients that may wait while one is accepted; only one is served.
 const BACKLOG: i32 = 1;
 
 /// Run a program with its standard input and output over a connection
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --stdin and --stdout both are redirected. The rest, and standard error, stay ours. The exit \
+    after_help = "Without --stdin and --stdout, both are redirected. Other streams, and standard error, stay ours. The exit \
                         status is the program's, or 128 and the signal's number; 1 if it is 0 and the connection broke; \
                         126 or 127 if the program cannot be run or found.\n\n\
                         Example:\n  multiconn redirect --listen 5000 --stdout -- ls -l\n  \
@@ -46,13 +46,13 @@ pub struct Redirect {
     /// Redirect standard output: the peer gets what the program writes
     #[arg(long)]
     stdout: bool,
-    /// Give the program a pseudo-terminal for what is redirected, so that it passes each line on as it is written
+    /// Give the program a pseudo-terminal for what is redirected, so that it passes on each line as it is written
     #[arg(long)]
     pty: bool,
     /// How long to wait for the connection, with --connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// How long the peer may take none of what is sent to it
+    /// How long the peer may accept none of the data sent to it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
     /// The program and its arguments
@@ -88,7 +88,7 @@ impl Redirect {
         Redirected { stdin: self.stdin || !self.stdout, stdout: self.stdout || !self.stdin }
     }
 
-    /// Waits for one connection; nobody is listening any more after that.
+    /// Waits for one connection, then stops listening.
     fn accept(&self, address: &Address) -> Result<(TcpStream, SocketAddr), Failure> {
         let failed = |error: io::Error| Failure::new(format!("cannot accept a connection: {}", reason(&error)));
         let mut listeners = Vec::new();
@@ -107,7 +107,7 @@ impl Redirect {
         if self.redirected().stdout {
             print(lines.as_bytes())?;
         } else {
-            // Standard output is the program's alone. Where even this can't be written, a client may still find us.
+            // Standard output is the program's alone. Even if this can't be written, a client may still find us.
             let _ = io::stderr().write_all(lines.as_bytes());
         }
         loop {
@@ -129,11 +129,11 @@ impl Redirect {
         }
     }
 
-    /// Starts the program, and all that goes between it and the peer.
+    /// Starts the program, and the relay between it and the peer.
     fn start(&self, stream: TcpStream, addr: SocketAddr) -> Result<Running, Failure> {
         stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(cannot_set_up)?;
         let mut relay = Relay::new().map_err(cannot_set_up)?;
-        // Before there is a program, so that its end isn't missed.
+        // Before the program starts, so that its end isn't missed.
         let signals = Signals::new(relay.waker()).map_err(cannot_set_up)?;
         let (program, streams) = Program::start(&self.program, self.redirected(), self.pty)?;
         let peer: Fd = Rc::new(stream);
@@ -154,7 +154,7 @@ impl Redirect {
                 Some(to_peer)
             }
             None => {
-                // What the program writes to its terminal past its standard output must not stop it.
+                // Output to the program's terminal other than its standard output must not block it.
                 if let Some(terminal) = &streams.terminal {
                     relay.add_source(Rc::clone(terminal), Vec::new(), Unwanted::Drop);
                 }
@@ -171,13 +171,13 @@ struct Running {
     relay: Relay,
     signals: Signals,
     program: Program,
-    /// Our side of the program's, if it has one.
+    /// Our side of the program's terminal, if it has one.
     terminal: Option<Fd>,
     peer: Fd,
     addr: SocketAddr,
     write_timeout: Duration,
     from_peer: SourceId,
-    /// Where the program's output goes, if that is redirected: it's done with the end of it.
+    /// The sink for the program's output, if that is redirected: the output is complete when this sink ends.
     output: Option<SinkId>,
 }
 
@@ -189,11 +189,11 @@ impl Running {
             if self.output.is_some_and(|output| self.relay.write_error(output).is_some())
                 && let Some(terminal) = self.terminal.take()
             {
-                // The line has gone dead: the program's terminal is hung up.
+                // The connection has failed: hang up the program's terminal.
                 self.relay.let_go(&terminal);
             }
             for signal in self.signals.take() {
-                // Once the program has ended there is nobody else to be told.
+                // Once the program has ended, nothing is left to receive the signal.
                 was_cut |= !self.program.tell(signal);
             }
             self.program.ask()?;
@@ -209,22 +209,22 @@ impl Running {
         })
     }
 
-    /// Whether the program has ended, and all that it has written was sent.
+    /// Whether the program has ended and all its output has been sent.
     fn is_done(&self) -> bool {
         self.program.status().is_some() && self.output.is_none_or(|output| self.relay.is_done(output))
     }
 
-    /// Ends our side, and drops what the peer still sends, for a while.
+    /// Ends our side, and discards what the peer still sends, for a while.
     fn take_leave(&mut self) -> io::Result<()> {
-        // It fails only where the connection is broken, or has ended before.
+        // This fails only if the connection is broken or has already ended.
         let _ = shutdown(&self.peer, Shutdown::Write);
-        // Unlike a pipe, a terminal doesn't say that nobody reads it any more; what waits for it would keep the peer from
-        // being read.
+        // Unlike a pipe, a terminal doesn't report that nothing reads it any more; bytes that wait for it would keep
+        // the relay from reading the peer.
         if let Some(terminal) = self.terminal.take() {
             self.relay.let_go(&terminal);
         }
         let until = self.relay.now() + LINGER;
-        // Not until a turn is idle, which one that goes on sending need not allow.
+        // Don't wait for an idle turn: a peer that keeps sending may never allow one.
         while !self.relay.has_ended(self.from_peer) && self.relay.now() < until && self.signals.take().next().is_none()
         {
             self.relay.turn(Some(until))?;
@@ -235,7 +235,7 @@ impl Running {
         Ok(())
     }
 
-    /// What to say of the connection, if it broke.
+    /// The message about the connection, if it broke.
     fn broken(&self, unsent: usize) -> Option<String> {
         let read_error = self.relay.read_error(self.from_peer);
         let write_error = self.output.and_then(|sink| self.relay.write_error(sink));

@@ -13,12 +13,12 @@ use crate::reactor::Handle;
 /// Exit status after a second signal.
 const CUT_SHORT: i32 = 1;
 
-/// Lets signals do what `handle` can.
+/// Connects the signals to `handle`.
 pub fn obey(handle: &Handle) -> io::Result<()> {
     let was_one = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // First what stops, so that no signal is lost. Then, in this order: the first signal finds its mark unset and sets
-        // it, the second finds it set.
+        // The stopping signals come first, so that none is lost. The order of the two calls matters, too: the first
+        // signal finds its mark unset and sets it; the second finds it set.
         set_and_wake(signal, handle.stop_flag(), handle.waker())?;
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&was_one))?;
         flag::register(signal, Arc::clone(&was_one))?;

@@ -1,6 +1,6 @@
-//! Standard input for a session: a thread reads it, so that the conversation goes on while nobody types.
+//! Standard input for a session: a thread reads it, so that the conversation goes on while nothing is typed.
 //!
-//! Making it non-blocking instead would make it so for everybody that shares it, such as the shell.
+//! Making it non-blocking instead would affect every process that shares it, such as the shell.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
@@ -12,13 +12,13 @@ use super::failure::Failure;
 use crate::session::{SessionError, Source};
 use crate::text::reason;
 
-/// Bytes in a piece, at most: few enough to travel in one segment.
+/// The most bytes in a piece: few enough to travel in one segment.
 const PIECE_LEN: usize = 1024;
-/// Bytes in a line, at most. A terminal has 4096 at most.
+/// The most bytes in a line. A terminal allows 4096.
 const LINE_LEN_MAX: usize = 64 << 10;
 
-/// Standard input, read from when the first piece is asked for, and no further ahead than one or two pieces. The thread that
-/// reads can't be stopped: it ends at the end of the input, or with the program.
+/// Standard input. Reading starts when the first piece is requested, and stays at most one or two pieces ahead. The
+/// reading thread can't be stopped: it ends at the end of input, or with the program.
 #[derive(Debug)]
 pub struct Stdin {
     read: ReadPiece,
@@ -28,23 +28,23 @@ pub struct Stdin {
 /// Reads the next piece, which is empty at the end.
 type ReadPiece = fn(&mut dyn BufRead) -> Result<Vec<u8>, String>;
 
-/// What is shared with the thread.
+/// The state shared with the thread.
 #[derive(Debug)]
 struct Reading {
     pieces: Receiver<Result<Vec<u8>, String>>,
     waker: SharedWaker,
 }
 
-/// What wakes the session, where it waits.
+/// The waker of a waiting session.
 type SharedWaker = Arc<Mutex<Option<Waker>>>;
 
 impl Stdin {
-    /// Its bytes, as they come, in pieces of at most 1024.
+    /// Reads bytes as they come, in pieces of at most 1024.
     pub fn bytes() -> Stdin {
         Stdin { read: read_bytes, reading: None }
     }
 
-    /// Its lines, each with its newline, but for a last one that has none.
+    /// Reads lines, each with its newline; the last one may lack it.
     pub fn lines() -> Stdin {
         Stdin { read: read_line, reading: None }
     }
@@ -70,7 +70,7 @@ impl Source for Stdin {
         let mut piece = reading.pieces.try_recv();
         if piece == Err(TryRecvError::Empty) {
             *reading.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(make_waker());
-            // What has come before that woke nobody.
+            // A piece that arrived before the waker was set has woken no session.
             piece = reading.pieces.try_recv();
         }
         match piece {
@@ -86,7 +86,7 @@ fn failed(why: &str) -> SessionError {
     SessionError::other(Failure::new(format!("cannot read from standard input: {why}")))
 }
 
-/// Sends piece after piece, until the end or an error, or until nobody wants them any more.
+/// Sends piece after piece, until the end, an error, or the receiver is dropped.
 fn send_all(
     input: &mut dyn BufRead,
     read: ReadPiece,
@@ -94,7 +94,7 @@ fn send_all(
     waker: &Mutex<Option<Waker>>,
 ) {
     let wake = || {
-        // In a statement of its own, so that nothing is locked while the session is woken.
+        // A separate statement, so that the lock is released before the session is woken.
         let waiting = waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         waiting.into_iter().for_each(Waker::wake);
     };
@@ -132,7 +132,7 @@ fn read_line(input: &mut dyn BufRead) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Another source, byte by byte.
+/// Another source, one byte at a time.
 #[derive(Debug)]
 pub struct Bytewise<S> {
     source: S,
@@ -141,7 +141,7 @@ pub struct Bytewise<S> {
 }
 
 impl<S> Bytewise<S> {
-    /// The bytes of `source`.
+    /// Wraps `source`.
     pub fn new(source: S) -> Self {
         Bytewise { source, left: Vec::new(), used: 0 }
     }

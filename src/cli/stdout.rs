@@ -5,13 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use super::failure::Failure;
 use crate::text::printable;
 
-/// Writes data to standard output, at once.
+/// Writes data to standard output and flushes it.
 pub fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
 }
 
-/// Writes what a peer has sent to standard output, as a line. On a terminal, control characters are escaped.
+/// Writes data from a peer to standard output, as a line. On a terminal, control characters are escaped.
 pub fn print_line(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().is_terminal() {
         true => print(format!("{}\n", printable(bytes)).as_bytes()),
@@ -19,7 +19,7 @@ pub fn print_line(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Writing to standard output has failed.
+/// The failure to write to standard output.
 pub fn cannot_print(error: &io::Error) -> Failure {
     Failure::of_writing("standard output", error)
 }

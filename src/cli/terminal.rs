@@ -1,10 +1,10 @@
-//! Standard output where it's a terminal: nothing that a server sends takes hold of it.
+//! Standard output on a terminal, protected from control characters that a server sends.
 
 use std::io::{self, Write};
 
 use crate::text::{Characters, printable};
 
-/// Writes what is [printable], and the rest escaped, in however many pieces it comes.
+/// Writes [printable] text unchanged and escapes the rest, however the input is split.
 #[derive(Debug)]
 pub struct Terminal<W: Write> {
     out: W,
@@ -28,7 +28,7 @@ impl<W: Write> Write for Terminal<W> {
     }
 }
 
-/// What has begun and never came whole is shown at the end.
+/// Shows an incomplete character at the end.
 impl<W: Write> Drop for Terminal<W> {
     fn drop(&mut self) {
         let rest = self.characters.take_rest();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest timeout: far enough away for anybody, and no sum with it leaves the clock's range.
+/// The longest timeout: longer than anybody needs, and no sum with it leaves the clock's range.
 const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A size in bytes; `k`, `m` and `g` count in steps of 1024.
@@ -18,7 +18,7 @@ pub fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The size of a JSON header, of which two bytes tell the length.
+/// Parses the size of a JSON header, whose length is sent in two bytes.
 pub fn header_size(text: &str) -> Result<usize, String> {
     match size(text)? {
         size if size > usize::from(u16::MAX) => Err("a header has at most 65535 bytes".into()),
@@ -26,7 +26,7 @@ pub fn header_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A time span, which may be none.
+/// Parses a time span, which may be zero.
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; a time has a unit, such as 500ms, 30s or 2m"))?;
@@ -36,7 +36,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time span that is to be waited.
+/// Parses a timeout, which must not be zero.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     match time(text)? {
         Duration::ZERO => Err("it must be more than zero".into()),

@@ -1,11 +1,11 @@
 //! A connection's share of a turn.
 
-/// Most bytes read from a connection, and most sent to it with more to come, before it's another's turn.
+/// The most bytes read from a connection in a turn, and the most sent to it while more remain.
 pub(super) const BYTES_PER_TURN: usize = 256 << 10;
-/// Most messages that a session may begin before it's another's turn.
+/// The most messages that a session may begin in a turn.
 const MESSAGES_PER_TURN: u32 = 256;
 
-/// What a connection may still take of its turn.
+/// The rest of a connection's share of its turn.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// Bytes to read.

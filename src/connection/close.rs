@@ -1,4 +1,4 @@
-//! The way to the close: the rest of the output, our FIN, and what is still on its way to us.
+//! The way to the close: the rest of the output, our FIN, and input that is still on its way.
 
 use std::mem;
 use std::time::Instant;
@@ -14,8 +14,8 @@ use crate::session::{End, Role, Session};
 #[derive(Debug)]
 pub(crate) struct Draining {
     end: End,
-    /// Whether input may still be on its way, at which a close would answer with a reset, and with that destroy what the
-    /// peer has not read yet.
+    /// Whether input may still be on its way: closing then would cause a reset, which destroys data that the peer has
+    /// not read yet.
     linger: bool,
 }
 
@@ -23,12 +23,12 @@ pub(crate) struct Draining {
 pub(crate) struct Lingering {
     end: End,
     pub until: Instant,
-    /// Bytes that may be dropped yet.
+    /// The number of bytes that may still be dropped.
     left: usize,
 }
 
 impl<S, T: Session> Connection<S, T> {
-    /// Lets the session tell the peer `why` it can't be served, in its own words. What is left is to send them.
+    /// Lets the session send the reason, `why` it can't be served, in its protocol's format. Only sending that remains.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
         let mut words = Outgoing::default();
         self.session.refuse(&mut words.output(config.output_high_water), why);
@@ -38,7 +38,7 @@ impl<S, T: Session> Connection<S, T> {
 }
 
 impl<S, T> Connection<S, T> {
-    /// How it ends when it's cut off now.
+    /// Why it ends if it's cut off now.
     pub fn cut(&mut self) -> End {
         self.leads(self.state.stage(), Event::Cut);
         match mem::replace(&mut self.state, ConnectionState::Closed) {
@@ -53,7 +53,7 @@ impl<S, T> Connection<S, T> {
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// The session is done: from here on there is only the rest of its output, and then the close.
+    /// Ends the session's part: from here on, only the rest of its output and the close remain.
     pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
         // After a half-close on purpose, the server waits for the rest of what a client sends; otherwise it doesn't.
         let sends_rest = self.output_end == OutputEnd::Wanted;
@@ -73,13 +73,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// The last transition.
+    /// Makes the last transition.
     pub(super) fn close(&mut self, from: Stage, event: Event, end: End) -> Outcome {
         self.leads(from, event);
         Outcome::Close(end)
     }
 
-    /// Whether a close waits for what the peer may still send.
+    /// Whether a close waits for input that the peer may still send.
     pub(super) fn lingers(&self) -> bool {
         self.input_end != InputEnd::Read && !self.ignores_input
     }

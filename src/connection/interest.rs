@@ -1,10 +1,10 @@
-//! What a served connection asks of the system: the tutorial's `_set_selector_events_mask`, as a function.
+//! The interest of a served connection: the tutorial's `_set_selector_events_mask`, as a function.
 
 use super::InputEnd;
 use crate::selector::Interest;
 use crate::session::{Progress, Role};
 
-/// What decides about interest.
+/// The facts that determine interest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
     /// Why the session stopped.
@@ -18,18 +18,18 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// Whether input is read. This is the only place that knows.
+    /// Whether input is read. The only place that decides this.
     pub fn reads(&self) -> bool {
         self.input_end != InputEnd::Read
             && match self.progress {
                 Progress::NeedInput => !self.is_full,
-                // A client and its server could both wait for the other to read.
+                // Otherwise a client and its server could each wait for the other to read.
                 Progress::NeedEither => !self.is_full || matches!(self.role, Role::Opened(_)),
                 Progress::NeedRoom | Progress::Working | Progress::Yield | Progress::Finished => false,
             }
     }
 
-    /// Which events to ask for: the tutorial's `_set_selector_events_mask`.
+    /// The events to register for: the tutorial's `_set_selector_events_mask`.
     ///
     /// | the session | output | peer's FIN | interest |
     /// |---|---|---|---|
@@ -49,7 +49,7 @@ impl Needs {
         Interest {
             readable: self.reads(),
             writable: self.has_output,
-            // A session that reads learns of a hang-up by reading.
+            // A session that reads notices a hang-up by reading.
             hangup: self.progress == Progress::Working && self.input_end < InputEnd::Told,
         }
     }

@@ -1,10 +1,10 @@
-//! What a run of a connection has left over for the next.
+//! Data that a run of a connection leaves over for the next.
 
 use std::time::Instant;
 
 use crate::buffer::{Outgoing, Rest};
 
-/// What was received and not used, and what was not sent. Owns no heap memory, and is but a pointer, while that is nothing.
+/// Unused input and unsent output. While there is none, this owns no heap memory and is only a pointer.
 #[derive(Debug, Default)]
 pub(super) struct LeftOver(Option<Box<Kept>>);
 
@@ -13,7 +13,7 @@ pub(super) struct LeftOver(Option<Box<Kept>>);
 pub(super) struct Kept {
     pub input: Rest,
     pub output: Outgoing,
-    /// When the peer must have taken some of the output.
+    /// The deadline for the peer to accept some of the output.
     pub write_deadline: Option<Instant>,
 }
 
@@ -30,22 +30,22 @@ impl LeftOver {
         self.0.as_ref().is_some_and(|kept| !kept.output.is_empty())
     }
 
-    /// How many bytes of input there are.
+    /// The number of bytes of input.
     pub fn input_len(&self) -> usize {
         self.0.as_ref().map_or(0, |kept| kept.input.len())
     }
 
-    /// How many bytes of output there are, as far as they can be counted.
+    /// The number of bytes of output, or `usize::MAX` if there are more.
     pub fn output_len(&self) -> usize {
         self.0.as_ref().map_or(0, |kept| kept.output.len())
     }
 
-    /// When the peer must have taken some of the output, if there is any.
+    /// The deadline for the peer to accept some of the output, if there is any.
     pub fn write_deadline(&self) -> Option<Instant> {
         self.0.as_ref()?.write_deadline
     }
 
-    /// What there is, to use some of it; [`Self::tidy`] is to follow.
+    /// The data, if any, to use some of it; call [`Self::tidy`] afterwards.
     pub fn kept(&mut self) -> Option<&mut Kept> {
         self.0.as_deref_mut()
     }
@@ -56,7 +56,7 @@ impl LeftOver {
         }
     }
 
-    /// Keeps `output`, where there was none, of which the peer has to take some by `write_deadline`.
+    /// Keeps `output`, where there was none. The peer must accept some of it by `write_deadline`.
     pub fn keep_output(&mut self, output: Outgoing, write_deadline: Instant) {
         if output.is_empty() {
             return;
@@ -73,7 +73,7 @@ impl LeftOver {
         self.tidy();
     }
 
-    /// Lets go of what is used up.
+    /// Frees what is used up.
     pub fn tidy(&mut self) {
         let Some(kept) = &mut self.0 else { return };
         if kept.output.is_empty() {

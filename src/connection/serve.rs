@@ -1,4 +1,4 @@
-//! Serving: what the session is asked for, and when, while the connection is open.
+//! Serving: when the session is called, and what for, while the connection is open.
 
 use std::io;
 use std::mem;
@@ -11,18 +11,18 @@ use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
 
-/// What there is to call a session for.
+/// Reasons to call the session.
 enum News {
-    /// Nothing: it waits.
+    /// None: it waits.
     None,
-    /// Perhaps something, but not before others have had their turn.
+    /// Perhaps some, but other connections have their turn first.
     Later,
-    /// Something, and with it so many bytes that have just come.
+    /// Some, with this many bytes just received.
     Now { received: usize },
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// Lets the session work on what there is, and the stream take what the session makes of it.
+    /// Lets the session process its input, and sends its output to the stream.
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
         self.serve_unless_broken(turn).unwrap_or_else(|error| {
             let stage = self.state.stage();
@@ -33,7 +33,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     fn serve_unless_broken(&mut self, turn: &mut Turn<'_>) -> io::Result<Outcome> {
         let mut budget = Budget::new();
         loop {
-            // What is left over goes out first, since the session may wait for the room.
+            // Leftover output goes first, since the session may be waiting for room.
             if self.left_over.has_output()
                 && let Some(outcome) = self.send_what_is_left(&mut budget, turn)?
             {
@@ -57,7 +57,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Ok(Progress::NeedEither) if was_full && called.made_output => Progress::NeedRoom,
                 Ok(progress) => progress,
             };
-            // How nearly every run ends: all that came is used, and all that was made of it is sent.
+            // The usual end of a run: all input is used, and all output is sent.
             if self.progress == Progress::NeedInput && self.is_settled() {
                 return Ok(self.wait(turn));
             }
@@ -75,7 +75,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Sends what is left of the output, as far as the stream takes it. An outcome where that is all there is to do now.
+    /// Sends leftover output as far as the stream takes it. Returns an outcome if nothing else is to be done now.
     fn send_what_is_left(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<Option<Outcome>> {
         let sent = self.flush(turn)?;
         self.has_sent(sent, budget, turn);
@@ -89,7 +89,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         })
     }
 
-    /// Finds out whether there is anything to call the session for, by reading where it needs input.
+    /// Finds out whether there is a reason to call the session, and reads if it needs input.
     fn look_for_news(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<News> {
         let needs = self.needs(turn);
         let reads = needs.reads();
@@ -114,7 +114,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Ok(News::Now { received })
     }
 
-    /// Whether there is nothing to do for a session that needs input, before some comes.
+    /// Whether a session that needs input has nothing to do until some arrives.
     fn is_settled(&self) -> bool {
         !self.readable && self.left_over.is_empty() && self.output_end != OutputEnd::Wanted
     }
@@ -132,8 +132,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn finish_in_order(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        // Once the peer has ended its side, or while nothing more has come, a close resets nothing. What comes while
-        // output waits is not looked at, so then there may be something.
+        // A close resets nothing once the peer has ended its side, or if no more input has arrived. While output waits,
+        // the stream isn't checked for input, so there may be some.
         let may_have_more = self.readable || self.left_over.has_input() || self.left_over.has_output();
         let linger = may_have_more && self.lingers();
         let event = if self.input_end == InputEnd::Read { Event::InputEnded } else { Event::LastReply };
@@ -149,7 +149,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let is_working = self.progress == Progress::Working;
         let is_idle = self.session.is_idle();
         if turn.stopping {
-            // What was not read, since the output was full, has come all the same.
+            // Input that was not read because the output was full has arrived all the same.
             let is_held_back = self.readable && self.input_end != InputEnd::Read;
             let has_work = (is_working || is_held_back) && !self.ignores_input;
             if is_idle && !has_work && !self.left_over.has_input() {
@@ -168,13 +168,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         let (interest, deadline) = (needs.interest(), self.served_deadline());
         if interest == Interest::NONE && deadline.is_none() && !is_working {
-            // Nothing will ever happen to it: its session waits for input after the end of it, or for room in an empty output.
+            // Nothing will ever happen to it: its session waits for input after the end, or for room in an empty
+            // output.
             return self.finish(Event::InputEnded, End::Finished, self.lingers(), turn);
         }
         Outcome::Wait { interest, deadline }
     }
 
-    /// What the session and its peer need now.
+    /// The current needs of the session and its peer.
     fn needs(&self, turn: &Turn<'_>) -> Needs {
         Needs {
             progress: self.progress,
@@ -185,10 +186,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Whether a peer that nothing is read from has hung up, and the session is to be told.
+    /// Whether a peer that isn't being read from has hung up, and the session must learn of it.
     ///
     /// # Errors
-    /// What has broken the connection, where it was that.
+    /// The error that has broken the connection, if that is the cause.
     fn has_just_hung_up(&mut self) -> io::Result<bool> {
         if self.input_end != InputEnd::Reported {
             return Ok(false);
@@ -201,7 +202,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Ok(true)
     }
 
-    /// Whether no more output may be made before some has gone.
+    /// Whether no more output may be produced before some is sent.
     fn is_full(&self, turn: &Turn<'_>) -> bool {
         self.left_over.output_len() >= turn.config.output_high_water.max(1)
     }

@@ -9,33 +9,33 @@ use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
 
-/// What one read brought.
+/// The result of one read.
 pub(super) enum Received {
     Nothing,
     Bytes(usize),
     End,
 }
 
-/// What one call of the session came to.
+/// The result of one call of the session.
 pub(super) struct Called {
     pub result: Result<Progress, SessionError>,
-    /// Whether it has put anything into its output.
+    /// Whether it has produced any output.
     pub made_output: bool,
-    /// Bytes that were sent at once.
+    /// The number of bytes sent at once.
     pub sent: usize,
 }
 
 impl Called {
-    /// Whether the session has read a request: it replies, or works on it.
+    /// Whether the session has read a request: it replies or works on it.
     pub fn has_begun_reply(&self) -> bool {
         self.made_output || matches!(self.result, Ok(Progress::Working))
     }
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// One call of the session, with `received` bytes that have just come.
+    /// Calls the session once, with `received`, the bytes that have just arrived.
     ///
-    /// What it has to send is sent at once, as far as the stream takes it: together the tutorial's `write`.
+    /// Its output is sent at once, as far as the stream accepts it: together, these are the tutorial's `write`.
     #[doc(alias = "write")]
     pub(super) fn call_session(
         &mut self,
@@ -49,8 +49,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if appended {
             self.left_over.keep_input(fresh);
         }
-        // With nothing left over from before, the session writes to the buffer that all connections share; after our FIN, to
-        // one that goes nowhere.
+        // If nothing is left over, the session writes to the shared buffer; after our FIN, to one whose contents are
+        // dropped.
         let shares = !self.left_over.has_output();
         let has_ended = self.output_end != OutputEnd::Open;
         let mut nowhere = None;
@@ -63,7 +63,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let queue = if has_ended { nowhere.insert(Outgoing::default()) } else { queue };
         let len_before = if shares { 0 } else { queue.len() };
-        // It is asked for its name, and then written to, while the session's view of it all is still in use.
+        // The stream is asked for its address, and then written to, while the session's view is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local_addr = || stream.borrow().local_addr();
         let mut io = SessionIo {
@@ -94,8 +94,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();
             made_output = len > 0 || io.output.has_chunks();
-            // Write before asking for writability: most replies fit into the socket's buffer, and that saves two system
-            // calls.
+            // Write before registering for writability: most replies fit into the socket's buffer, and that saves two
+            // system calls.
             if len > 0 && self.writable {
                 sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
             }
@@ -108,7 +108,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 self.left_over.keep_output(left, turn.now + turn.config.write_timeout);
             }
         } else {
-            // What was lent is about to go.
+            // The lent bytes are about to become invalid.
             io.output.keep_lent();
             made_output = io.output.len() > len_before;
         }
@@ -128,10 +128,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
         sent.map(|sent| Called { result, made_output, sent })
     }
 
-    /// Sends our FIN, where the session has asked for it and all of its output is sent.
+    /// Sends our FIN if the session has asked for it and all of its output is sent.
     ///
     /// # Errors
-    /// Where the connection is broken.
+    /// If the connection is broken.
     pub(super) fn end_output_if_due(&mut self) -> io::Result<()> {
         if self.output_end == OutputEnd::Wanted && !self.left_over.has_output() {
             self.stream.end_output()?;
@@ -147,7 +147,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !self.readable || self.input_end == InputEnd::Read {
             return Ok(Received::Nothing);
         }
-        // The edge stands until the stream has answered to it.
+        // The edge stands until the stream returns a result.
         match until_answered(|| self.stream.read(&mut scratch.input))? {
             Some(0) => {
                 self.input_end = InputEnd::Read;
@@ -156,7 +156,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
             Some(len) => {
                 log::trace!("Read {len} bytes from {}", self.peer);
-                // A short read has emptied the socket: what comes later is another edge, unless the end is there too.
+                // A short read has emptied the socket: further data causes another edge, unless the end is already
+                // there.
                 self.readable = len == scratch.input.len() || self.input_end != InputEnd::Open;
                 Ok(Received::Bytes(len))
             }
@@ -167,13 +168,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Sends what is left over, as far as the stream takes it and a turn goes: the tutorial's `_write`.
+    /// Sends leftover output, as far as the stream accepts it and the turn allows: the tutorial's `_write`.
     ///
     /// Returns the number of bytes sent.
     #[doc(alias = "_write")]
     pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
-        // A system may tell of room only when there is much of it (Linux: a third of the socket's buffer). So whether the
-        // peer has taken nothing by the deadline, or just little, is found out by writing.
+        // A system may report room only when there is much of it (Linux: a third of the socket's buffer). So only a
+        // write can find out whether the peer has accepted nothing by the deadline, or just little.
         self.writable |= self.write_is_overdue(turn);
         let Some(kept) = self.left_over.kept() else { return Ok(0) };
         let (stream, writable) = (&mut self.stream, &mut self.writable);
@@ -196,7 +197,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Ok(sent)
     }
 
-    /// Whether there is output, and the stream takes it.
+    /// Whether there is output, and the stream accepts it.
     pub(super) fn can_send(&self) -> bool {
         self.writable && self.left_over.has_output()
     }
@@ -206,7 +207,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 }
 
-/// Writes `first`, then `second`, as far as the stream takes them, and returns how much that was.
+/// Writes `first`, then `second`, as far as the stream accepts them, and returns the number of bytes.
 fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &[u8]) -> io::Result<usize> {
     let sent = until_answered(|| match (first, second) {
         (_, []) => stream.write(first),
@@ -216,7 +217,7 @@ fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &
     Ok(taken(sent, first.len() + second.len(), writable))
 }
 
-/// The same with bytes that are repeated, up to `len_max` of them.
+/// Writes repeated bytes, at most `len_max` of them.
 fn write_repeated<S: Stream>(
     stream: &mut S,
     writable: &mut bool,
@@ -228,7 +229,7 @@ fn write_repeated<S: Stream>(
     Ok(taken(sent, len, writable))
 }
 
-/// Sends bytes of a file, up to `len_max` of them, and returns how many it were.
+/// Sends at most `len_max` bytes of a file, and returns their number.
 fn send_file<S: Stream>(stream: &mut S, writable: &mut bool, range: &FileRange, len_max: usize) -> io::Result<usize> {
     let len = range.len().min(len_max);
     match until_answered(|| stream.send_file(range.file(), range.offset(), len))? {
@@ -241,7 +242,7 @@ fn send_file<S: Stream>(stream: &mut S, writable: &mut bool, range: &FileRange, 
     }
 }
 
-/// Makes a call again while it is interrupted. `None` where it would block.
+/// Repeats a call while it is interrupted. Returns `None` if it would block.
 fn until_answered(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
@@ -253,7 +254,7 @@ fn until_answered(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Opt
     }
 }
 
-/// How much of `len` bytes was `sent`. A short write has filled the socket: room is another edge.
+/// The number of `len` bytes that were `sent`. A short write has filled the socket: room causes another edge.
 fn taken(sent: Option<usize>, len: usize, writable: &mut bool) -> usize {
     let sent = sent.unwrap_or(0);
     *writable = sent == len;
@@ -269,7 +270,7 @@ mod tests {
     use crate::connection::Config;
     use crate::session::{Peer, no_waker};
 
-    /// A stream of which each call is interrupted at first.
+    /// A stream whose calls are each interrupted at first.
     struct Interrupted {
         calls: u32,
         written: Vec<u8>,
@@ -311,7 +312,7 @@ mod tests {
         }
     }
 
-    /// Sends back what it gets.
+    /// Sends back its input.
     struct Mirror;
 
     impl Session for Mirror {

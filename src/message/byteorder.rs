@@ -21,7 +21,7 @@ impl ByteOrder {
         }
     }
 
-    /// The number that four bytes stand for.
+    /// Decodes a number from four bytes.
     pub fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),
@@ -29,7 +29,7 @@ impl ByteOrder {
         }
     }
 
-    /// The signed number that eight bytes stand for.
+    /// Decodes a signed number from eight bytes.
     pub fn i64(self, bytes: [u8; 8]) -> i64 {
         match self {
             Self::Little => i64::from_le_bytes(bytes),

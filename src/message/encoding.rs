@@ -1,8 +1,8 @@
-//! The encodings that a JSON content may be in, under the names of Python's codecs and of the WHATWG registry.
+//! The encodings of JSON content, under the names of Python's codecs and of the WHATWG registry.
 //!
-//! `latin-1` and `ascii` are Python's, not windows-1252, and `utf-16` without a byte order mark is in the machine's order.
-//! Of all others the bytes are read by the registry's tables, also where these fill in what Python leaves undefined: byte
-//! 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are windows-1254's.
+//! `latin-1` and `ascii` are Python's, not windows-1252, and `utf-16` without a byte order mark is in the machine's
+//! order. All others are decoded by the registry's tables, even where these fill in what Python leaves undefined: byte
+//! 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are decoded as in windows-1254.
 
 use std::borrow::Cow;
 
@@ -25,14 +25,14 @@ pub enum Encoding {
     Ascii,
     /// `latin-1`: each byte is the code point of that number.
     Latin1,
-    /// Any other of the WHATWG registry.
+    /// Any other encoding in the WHATWG registry.
     Other(&'static Codec),
 }
 
 impl Encoding {
-    /// The encoding that `name` stands for, in whatever case, with `-`, `_` or a space between its words.
+    /// The encoding called `name`, in upper or lower case, with `-`, `_` or a space between its words.
     pub fn for_name(name: &str) -> Option<Encoding> {
-        // By far the most frequent, told without allocating.
+        // By far the most frequent name, checked without allocating.
         if name == "utf-8" {
             return Some(Self::Utf8);
         }
@@ -54,7 +54,7 @@ impl Encoding {
         })
     }
 
-    /// Looks `name` up in the WHATWG registry, under the spellings that Python has for the same encodings.
+    /// Looks `name` up in the WHATWG registry, accepting Python's spellings of the same encodings.
     fn registered(name: &str) -> Option<&'static Codec> {
         let label = match name {
             "cp874" => "windows-874",
@@ -73,7 +73,7 @@ impl Encoding {
             .or_else(|| Codec::for_label_no_replacement(underscored.as_bytes()))
     }
 
-    /// The name by which to call it in a message to people.
+    /// The name to use in messages to people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Utf8 | Self::Utf8Sig => "UTF-8",
@@ -85,9 +85,9 @@ impl Encoding {
         }
     }
 
-    /// The text that `bytes` are, or `None` if they are none in this encoding. Nothing is replaced.
+    /// Decodes `bytes`, or returns `None` if they are invalid in this encoding. Nothing is replaced.
     ///
-    /// This is the first half of the tutorial's `_json_decode`; the second takes the JSON apart.
+    /// This is the first half of the tutorial's `_json_decode`; the second parses the JSON.
     #[doc(alias = "_json_decode")]
     pub fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         match self {
@@ -117,8 +117,8 @@ impl Encoding {
     }
 }
 
-/// The byte order that is given, or that a byte order mark shows, or else the machine's; and the bytes without the mark.
-/// As in Python, a mark counts only where the name leaves the order open.
+/// The byte order and the bytes without their byte order mark. The order is the given one, or the mark's, or else the
+/// machine's. As in Python, a mark counts only if the name leaves the order open.
 fn order_and_text<'a>(
     given: Option<ByteOrder>,
     bytes: &'a [u8],
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn names_of_both_registries_in_any_spelling() {
-        // What Python's `codecs.lookup` or the WHATWG registry knows.
+        // Names known to Python's `codecs.lookup` or the WHATWG registry.
         for name in [
             "utf-8",
             "UTF-8",

@@ -2,7 +2,7 @@
 //! serde_json.
 //!
 //! Each returns `None` for any other input, and for input with an error, which the general path then reads and reports.
-//! The tests below hold both paths together.
+//! The tests below check that both paths agree.
 //!
 //! Savings for each `search` request on a kept connection:
 //!

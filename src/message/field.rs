@@ -21,7 +21,7 @@ pub enum Field<'t> {
 }
 
 impl Field<'_> {
-    /// What kind of value it is, in words that follow "not".
+    /// The kind of value, in words that follow "not".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -36,7 +36,7 @@ impl Field<'_> {
     }
 }
 
-/// As Python's `str()` shows it, which is what the tutorial's replies quote; lists and objects as JSON.
+/// Formats the value like Python's `str()`, which the tutorial's replies quote; lists and objects as JSON.
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,8 +52,8 @@ impl fmt::Display for Field<'_> {
     }
 }
 
-/// Rust and Python agree on a float's digits, and on when to use an exponent, but not on how to write it: `1e16` and
-/// `1e-5` are `1e+16` and `1e-05` in Python.
+/// Writes a float as Python does. Rust and Python agree on the digits, and on when to use an exponent, but not on how
+/// to write it: `1e16` and `1e-5` are `1e+16` and `1e-05` in Python.
 fn write_float(f: &mut fmt::Formatter<'_>, number: f64) -> fmt::Result {
     let text = format!("{number:?}");
     match text.split_once('e') {

@@ -1,11 +1,11 @@
-//! The JSON header: what one says, and writing one. Reading one is in `parse.rs`.
+//! The JSON header: its contents, and how to write it. `parse.rs` reads it.
 
 use std::io::Write;
 
 use super::{ByteOrder, Encoding, Heading};
 use crate::buffer::Tail;
 
-/// The names of the content types that we know.
+/// The names of the known content types.
 pub(crate) mod content_type {
     pub const JSON: &str = "text/json";
     pub const I32: &str = "binary/i32";
@@ -14,7 +14,7 @@ pub(crate) mod content_type {
     pub const SERVER_BINARY: &str = "binary/custom-server-binary-type";
 }
 
-/// What the content is.
+/// The type of the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentType {
     /// `text/json`
@@ -23,16 +23,16 @@ pub enum ContentType {
     I32,
     /// `binary/i64`: one 8-byte signed integer in the sender's byte order.
     I64,
-    /// `binary/custom-client-binary-type`: what the tutorial's client sends.
+    /// `binary/custom-client-binary-type`: sent by the tutorial's client.
     ClientBinary,
-    /// `binary/custom-server-binary-type`: what the tutorial's server answers.
+    /// `binary/custom-server-binary-type`: sent by the tutorial's server.
     ServerBinary,
-    /// Anything else, which is bytes.
+    /// Any other type, treated as bytes.
     Other(Box<str>),
 }
 
 impl ContentType {
-    /// The type that `name` stands for.
+    /// The type called `name`.
     pub fn for_name(name: &str) -> ContentType {
         match name {
             content_type::JSON => Self::Json,
@@ -57,7 +57,7 @@ impl ContentType {
     }
 }
 
-/// How the content is encoded. What its name means matters only for text.
+/// The encoding of the content, which matters only for text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentEncoding {
     /// A text encoding.
@@ -76,10 +76,10 @@ impl ContentEncoding {
         }
     }
 
-    /// The encoding, where it is one of text.
+    /// The text encoding, if it is one.
     ///
     /// # Errors
-    /// The name that is none.
+    /// The name, if it isn't a text encoding.
     pub fn of_text(&self) -> Result<Encoding, &str> {
         match self {
             Self::Text(encoding) => Ok(*encoding),
@@ -89,10 +89,10 @@ impl ContentEncoding {
     }
 }
 
-/// What a JSON header says.
+/// The contents of a JSON header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jsonheader {
-    /// `byteorder`: the sender's.
+    /// `byteorder`: the sender's byte order.
     pub byteorder: ByteOrder,
     /// `content-type`
     pub content_type: ContentType,

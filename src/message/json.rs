@@ -1,4 +1,4 @@
-//! JSON as the protocol needs it: the values of a few keys of one object, without allocating for what is not escaped.
+//! JSON parsing for the protocol: the values of a few keys of one object, without allocating unless there are escapes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,15 +10,15 @@ use serde_json::Value;
 use super::{Field, fast_path};
 use crate::buffer::Tail;
 
-/// Why a text is not the JSON object it should be.
+/// Why a text is not a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// Not JSON, and where it stops being so.
+    /// Not JSON, with the position of the error.
     Invalid(String),
     /// JSON, but a list, a string, a number, `true`, `false` or `null`.
     NotObject,
-    /// More lists and objects within one another than allowed.
+    /// More nested lists and objects than allowed.
     TooDeep {
         /// Levels allowed.
         max: usize,
@@ -37,9 +37,9 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// The values that the JSON object `text` has for `names`: the second half of the tutorial's `_json_decode`.
+/// Returns the values of the keys `names` in the JSON object `text`: the second half of the tutorial's `_json_decode`.
 ///
-/// A key that comes twice has its last value, as in Python.
+/// A repeated key has its last value, as in Python.
 pub fn fields<'t, const N: usize>(
     text: &'t str,
     names: [&str; N],
@@ -60,7 +60,7 @@ pub fn fields<'t, const N: usize>(
         if text.trim_start().starts_with('{') {
             return JsonError::Invalid(error.to_string());
         }
-        // That it's no object is the first thing to be found wrong, and said with a quotation of all that it is instead.
+        // serde_json reports a wrong type first, with a quotation of the whole value.
         match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => JsonError::NotObject,
             Err(error) => JsonError::Invalid(error.to_string()),
@@ -68,10 +68,10 @@ pub fn fields<'t, const N: usize>(
     })
 }
 
-/// Whether lists and objects stand in one another more than `max` deep. Only an answer about JSON texts is right; for
-/// others the parser has the last word.
+/// Whether lists and objects are nested more than `max` deep. The answer is only right for valid JSON; for other texts,
+/// the parser decides.
 fn deeper_than(text: &str, max: usize) -> bool {
-    // Few brackets, and there can be no depth: that is quick to tell, and nearly always enough.
+    // Few brackets can't nest deeply. This check is quick, and nearly always enough.
     if text.bytes().filter(|&byte| matches!(byte, b'[' | b'{')).count() <= max {
         return false;
     }
@@ -115,7 +115,7 @@ impl<'t, const N: usize> Visitor<'t> for Object<'_, N> {
     }
 }
 
-/// Reads a key as its place in `names`.
+/// Deserializes a key as its index in `names`.
 struct Name<'n> {
     names: &'n [&'n str],
 }
@@ -192,7 +192,7 @@ impl<'t> Visitor<'t> for AnyField {
     }
 }
 
-/// Appends `text` as a JSON string, characters beyond ASCII as themselves: the tutorial's `_json_encode`.
+/// Appends `text` as a JSON string, with characters beyond ASCII unescaped: the tutorial's `_json_encode`.
 #[doc(alias = "_json_encode")]
 pub fn write_string(out: &mut Tail<'_>, text: &str) {
     let needs_escapes = text.bytes().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\' | 0..0x20));

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use super::{ByteOrder, ContentEncoding, ContentType, Field, Jsonheader, Limits, ProtocolError, fast_path, fields};
 
 impl Jsonheader {
-    /// Reads a header: the tutorial's `process_jsonheader`.
+    /// Parses a header: the tutorial's `process_jsonheader`.
     ///
     /// # Errors
-    /// What is wrong with it, also where its content would be over a limit or in an encoding we don't know: all that can
-    /// be said before the content comes.
+    /// The first error in the header, including a content over a limit or in an unknown encoding: all that can be
+    /// checked before the content arrives.
     #[doc(alias = "process_jsonheader")]
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Jsonheader, ProtocolError> {
         if let Some(header) = fast_path::by_heart(bytes, limits) {
@@ -64,8 +64,8 @@ fn invalid(key: &'static str, expected: &'static str, found: String) -> Protocol
     ProtocolError::KeyInvalid { key, expected, found }
 }
 
-/// The beginning of a peer's word, to quote in an error. Errors go into logs and to terminals, so what could take hold of
-/// those is escaped.
+/// The beginning of a peer's word, to quote in an error. Errors go into logs and to terminals, so control characters
+/// are escaped.
 fn cut(word: &str) -> String {
     const CHARS_MAX: usize = 40;
     match word.char_indices().nth(CHARS_MAX) {

@@ -1,15 +1,15 @@
-//! The state machine to study: a framed message taken apart as its bytes come in.
+//! The state machine to study: it decodes a framed message as its bytes arrive.
 //!
 //! The tutorial's `Message` keeps the same stages in three attributes (`_jsonheader_len`, `jsonheader`, `request`) that
-//! start as `None` and are filled one after the other. Here a stage is a state that owns what it knows, and a step takes
-//! the state by value, so that nothing of the old one can be mistaken for the new:
+//! start as `None` and are filled one after the other. Here, a stage is a state that owns its data, and a step takes
+//! the state by value, so that no data of the old state can be mistaken for the new:
 //!
 //! ```text
 //! Idle ──first byte──▶ Protoheader ──2 bytes──▶ Jsonheader { len } ──len bytes──▶ Content { header } ──▶ Idle
 //! ```
 //!
-//! A reader owns no bytes. What is not enough for a step stays in the input, and the caller keeps it until more comes,
-//! so memory grows with what a peer has sent, never with what it says it will send.
+//! A reader owns no bytes. Incomplete input stays in place, and the caller keeps it until more arrives, so memory grows
+//! with what a peer has sent, never with what it announces.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use super::table::{self, Event, Phase};
 use super::{Jsonheader, Limits, PROTOHEADER_LEN, ProtocolError};
 use crate::buffer::Input;
 
-/// A whole message; the content is still where it was received.
+/// A complete message; the content is still in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// What the header says: the tutorial's `jsonheader`.
+    /// The header: the tutorial's `jsonheader`.
     #[doc(alias = "jsonheader")]
     pub header: Jsonheader,
     /// The `header.content_len` bytes of the content: the tutorial's `request`, before it is decoded.
@@ -28,14 +28,14 @@ pub struct Message<'a> {
     pub content: &'a [u8],
 }
 
-/// How far a message has come.
+/// How much of a message has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The part that is being read.
+    /// The part being read.
     pub phase: Phase,
-    /// Bytes of that part that are here.
+    /// Bytes of that part received.
     pub got: usize,
-    /// Bytes that the part has.
+    /// The part's length in bytes.
     pub want: usize,
 }
 
@@ -47,10 +47,10 @@ impl fmt::Display for Position {
     }
 }
 
-/// Reads framed messages. A protocol error is sticky: after it there is no next message to find.
+/// Reads framed messages. A protocol error is final: after it, the start of the next message is unknown.
 #[derive(Debug, Default)]
 pub struct MessageReader {
-    /// `None` is [`ReadState::Idle`], which nearly every connection is in nearly all the time: then it's but a pointer.
+    /// `None` is [`ReadState::Idle`], the state of most connections most of the time; then this is only a pointer.
     state: Option<Box<Result<ReadState, ProtocolError>>>,
 }
 
@@ -62,7 +62,7 @@ enum ReadState {
     Content { header: Jsonheader },
 }
 
-/// The step of one row of the table. What is no row does not compile.
+/// Makes the transition of one row of the table. A transition without a row does not compile.
 macro_rules! step {
     ($from:ident --[ $event:ident ]--> $to:ident $({ $data:ident })?) => {{
         const { assert!(matches!(table::next(Phase::$from, Event::$event), Some(Phase::$to)), "no row of the table") };
@@ -70,9 +70,9 @@ macro_rules! step {
     }};
 }
 
-/// What one step came to.
+/// The result of one step.
 enum Step<'a> {
-    /// A transition, made by the event.
+    /// A transition caused by the event.
     Next(Event, ReadState),
     /// A transition that completes a message.
     Complete(Message<'a>),
@@ -90,7 +90,7 @@ impl ReadState {
         }
     }
 
-    /// One step. Takes `self`, so nothing of the old state survives it.
+    /// Makes one step. It takes `self`, so no data of the old state survives.
     #[inline]
     fn step<'a>(self, input: &mut Input<'a>, limits: &Limits) -> Result<Step<'a>, ProtocolError> {
         Ok(match self {
@@ -133,17 +133,17 @@ fn check_header_len(len: usize, limits: &Limits) -> Result<(), ProtocolError> {
 }
 
 impl MessageReader {
-    /// The next message, or `None` until more bytes come: the tutorial's `read`.
+    /// Returns the next message, or `None` until more bytes arrive: the tutorial's `read`.
     ///
-    /// Its steps are the tutorial's `process_protoheader`, `process_jsonheader` and `process_request`. What is used of
-    /// `input` is not needed again. The `limits` are to be the same each time.
+    /// Its steps are the tutorial's `process_protoheader`, `process_jsonheader` and `process_request`. Used bytes of
+    /// `input` are not needed again. The `limits` must be the same in each call.
     ///
     /// # Errors
-    /// What is wrong with the message, as soon as it is known; and the same again on every later call.
+    /// The error in the message, as soon as it is known; and the same again in every later call.
     #[doc(alias = "process_protoheader")]
     #[doc(alias = "process_request")]
     pub fn read<'a>(&mut self, input: &mut Input<'a>, limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
-        // It's on its own here until it has to wait, and is not put back after each step.
+        // The state stays in this variable until the reader has to wait, rather than being stored after each step.
         let mut state = match self.state.take().map(|state| *state) {
             None => ReadState::Idle,
             Some(Ok(state)) => state,
@@ -182,12 +182,12 @@ impl MessageReader {
         self.state.as_deref().map_or(Ok(&ReadState::Idle), Result::as_ref)
     }
 
-    /// The phase it is in; after an error, [`Phase::Failed`].
+    /// The current phase; after an error, [`Phase::Failed`].
     pub fn phase(&self) -> Phase {
         self.state().map_or(Phase::Failed, ReadState::phase)
     }
 
-    /// How far the message has come, when `unused` bytes of it are left in the input.
+    /// How much of the message has arrived, given that `unused` bytes of it are left in the input.
     pub fn position(&self, unused: usize) -> Position {
         let want = match self.state() {
             Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
@@ -199,7 +199,7 @@ impl MessageReader {
     }
 }
 
-/// Every transition passes here.
+/// Logs a transition. Every transition passes through here.
 #[inline]
 fn note(from: Phase, event: Event, to: Phase) {
     log::trace!("Message: {from} --[ {event} ]--> {to}");

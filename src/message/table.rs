@@ -1,23 +1,23 @@
 //! The transitions of [`MessageReader`](super::MessageReader) as data.
 //!
-//! A step of the reader that is no row here does not compile, and `docs/state-machine.md` shows the rows as a diagram. A
-//! pair of phase and event without a row does not occur: the reader never sees it.
+//! A step of the reader without a row here does not compile, and `docs/state-machine.md` shows the rows as a diagram. A
+//! pair of phase and event without a row does not occur.
 
 use crate::machine::{self, named, transitions};
 
 named! {
-    /// Where in a message a reader is. The data that goes with it is in the reader's own state.
+    /// A reader's position in a message. The reader's own state has the data for it.
     pub enum Phase {
-        /// Between messages: nothing has begun.
+        /// Between messages.
         Idle = "idle",
         /// Reading the two bytes of the protoheader.
         Protoheader = "protoheader",
-        /// Reading the JSON header, whose length is known by now: the tutorial's `_jsonheader_len`.
+        /// Reading the JSON header, whose length is known: the tutorial's `_jsonheader_len`.
         #[doc(alias = "_jsonheader_len")]
         Jsonheader = "JSON header",
         /// Reading the content.
         Content = "content",
-        /// A rule was broken, so there is no telling where the next message begins. This phase is final.
+        /// A rule was broken, so the start of the next message is unknown. This phase is final.
         Failed = "failed",
     }
 }

@@ -1,4 +1,4 @@
-//! The accept loop of the blocking models: takes connections one by one, and gives each to somebody who serves it.
+//! The accept loop of the blocking models: accepts connections one by one, and gives each to the crew.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,49 +10,49 @@ use crate::selector::{AcceptError, RETRY_AFTER, TcpListener};
 use crate::sys::PollFd;
 use crate::text::reason;
 
-/// Who serves the connections that are accepted.
+/// The threads or processes that serve the accepted connections.
 pub(super) trait Crew {
-    /// Whether there is somebody for one more connection. Where there isn't, connections wait in the backlog until the
-    /// orders' waker is woken.
+    /// Whether the crew can serve one more connection. If not, connections wait in the backlog until the orders' waker
+    /// is woken.
     fn has_room(&self) -> bool;
 
-    /// Serves a connection, or has it served.
+    /// Serves a connection, here or in another thread or process.
     ///
     /// # Errors
-    /// The connection, and why nobody could be found for it now.
+    /// The connection, and why it can't be served now.
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)>;
 
-    /// Lets the service reload.
+    /// Makes the service reload.
     fn reload(&mut self);
 
-    /// Tells those who serve to finish what has begun, and those who are yet to serve as well.
+    /// Tells the crew to finish work in progress, including connections that are still queued.
     fn stop(&mut self);
 
-    /// How many connections are served.
+    /// The number of connections being served.
     fn open(&self) -> usize;
 
-    /// Looks after those who serve. Called at least once between two connections, and as often as [`Crew::patience`] says.
+    /// Does periodic upkeep. Called at least once between two connections, and as often as [`Crew::patience`] says.
     fn look_after(&mut self) {}
 
-    /// How long the accept loop may wait before they are looked after again.
+    /// The longest wait of the accept loop between two calls of [`Crew::look_after`].
     fn patience(&self) -> Option<Duration> {
         None
     }
 }
 
-/// Where connections come in, and orders.
+/// The listeners, and the server's orders.
 #[derive(Debug)]
 pub(super) struct Desk {
-    /// None once it's known that there is a stop.
+    /// Empty once a stop is known.
     pub listeners: Vec<TcpListener>,
     pub orders: Orders,
 }
 
-/// Accepts connections for `crew` until there is an order to stop; then the listeners are closed, the crew is told, and the
-/// orders are returned. A connection that nobody could be found for until then is waited with, up to `drain_timeout`.
+/// Accepts connections for `crew` until an order to stop; then closes the listeners, stops the crew, and returns the
+/// orders. A connection that can't be served by then is held until it can be, for at most `drain_timeout`.
 ///
 /// # Errors
-/// Where the system refuses to wait.
+/// If waiting fails.
 pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
     let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;
@@ -88,13 +88,13 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
 
 struct Acceptor {
     desk: Desk,
-    /// A connection that nobody could be found for.
+    /// A connection that can't be served yet.
     held: Option<Caller>,
-    /// When to accept again after that has failed.
+    /// When to accept again after a failure.
     retry_at: Option<Instant>,
-    /// Whether the log has it already that connections have to wait.
+    /// Whether the log already says that connections have to wait.
     told: bool,
-    /// What was waited for: the orders, then the listeners, if they were.
+    /// The descriptors to wait for: the orders, then the listeners, if they are included.
     fds: Vec<PollFd>,
 }
 
@@ -109,20 +109,20 @@ impl Acceptor {
         wait(&mut self.fds, [retry, crew.patience()].into_iter().flatten().min())?;
         if self.fds[0].is_ready() {
             self.desk.orders.woken();
-            // Somebody has come free, most likely, and with that a descriptor or a thread.
+            // Most likely a worker has become free, and with it a descriptor or a thread.
             self.retry_at = None;
         }
         self.retry_at = self.retry_at.filter(|&time| Instant::now() < time);
         Ok(())
     }
 
-    /// One connection of each listener that has some.
+    /// Accepts one connection from each listener that has any.
     fn accept_what_waits(&mut self, crew: &mut impl Crew) {
         for index in 1..self.fds.len() {
             if !self.fds[index].is_readable() || self.held.is_some() || !crew.has_room() {
                 continue;
             }
-            // A crew that serves in this thread may have closed them, at a stop.
+            // A crew that serves in this thread may have closed them after a stop.
             let Some(listener) = self.desk.listeners.get(index - 1) else { return };
             match listener.accept() {
                 Ok((stream, addr)) => self.give(Caller { stream, addr }, crew),
@@ -147,7 +147,7 @@ impl Acceptor {
         }
     }
 
-    /// Accepts nothing for a while.
+    /// Stops accepting for a while.
     fn pause(&mut self, why: &str) {
         if !self.told {
             log::warn!("{why}; new connections wait until one closes");
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::selector;
 
-    /// Finds nobody at first, and then there is a stop.
+    /// Refuses at first, and then a stop is ordered.
     struct Hesitant {
         calls: u32,
         told_to_stop: bool,

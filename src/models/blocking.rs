@@ -1,9 +1,8 @@
-//! One connection and one thread that waits for it: what a blocking `recv` is in the texts.
+//! One thread that waits for one connection, like a blocking `recv` in the texts.
 //!
-//! A thread that is blocked in `recv` can't be told to stop, and waits as long as the peer likes. So it's blocked in
-//! poll(2) instead, for its one socket and for a word from outside, as Python does it for every socket with a timeout.
-//! What goes on between two waits is the same [`Connection`] as in the reactor, with the same limits, timeouts and
-//! manners.
+//! A thread blocked in `recv` can't be told to stop, and waits as long as the peer likes. So it blocks in poll(2)
+//! instead, for its socket and for an interrupt, as Python does for every socket with a timeout. Between two waits it
+//! runs the same [`Connection`] as the reactor, with the same limits, timeouts and behaviour.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -18,29 +17,29 @@ use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
 use crate::sys::PollFd;
 
-/// Bytes of stack for a thread that serves connections, of which the system provides those that are used. Sessions need a
-/// few thousand, in debug builds some ten thousand.
+/// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
+/// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
-/// A connection that was accepted.
+/// An accepted connection.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub stream: TcpStream,
     pub addr: SocketAddr,
 }
 
-/// What can be said to a thread while it waits for its connection.
+/// A way to interrupt a thread that waits for its connection.
 pub(super) trait Interrupt {
-    /// What becomes ready when something is said.
+    /// The descriptor that becomes ready on an interrupt.
     fn watched(&self) -> PollFd;
 
-    /// Takes what was said, with what was found of the descriptor.
+    /// Takes the interrupt, given poll(2)'s result for the descriptor.
     fn take(&mut self, found: PollFd) -> Option<Word>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Finish what has begun.
+    /// Finish work in progress.
     Stop,
     /// End at once.
     Cut,
@@ -48,7 +47,7 @@ pub(super) enum Word {
 
 /// Serves one connection from its first byte to its close.
 ///
-/// A panic in its session ends this connection and nothing else, with a reset: half a reply must not look whole.
+/// A panic in its session ends only this connection, with a reset, so that half a reply never looks complete.
 pub(super) fn serve<V: Service>(
     service: &mut V,
     caller: Caller,
@@ -72,7 +71,7 @@ pub(super) fn serve<V: Service>(
         Err(panic) => {
             log::error!("The session of {} panicked: {panic}", connection.name());
             connection.stream.reset_on_close();
-            // What it has left in there is another connection's next.
+            // Data left in there would reach the next connection.
             *scratch = Scratch::default();
             End::Panicked
         }
@@ -107,7 +106,7 @@ fn run_to_the_end<T: Session>(
                 let until = [deadline, stopping].into_iter().flatten().min();
                 (interest, deadline, until.map(|until| until.saturating_duration_since(now)))
             }
-            // Nobody else waits for a turn; but something may have been said meanwhile.
+            // No other connection waits for a turn, but there may have been an interrupt.
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
             Outcome::NotConnected { end, .. } | Outcome::Close(end) => return end,
         };
@@ -131,7 +130,7 @@ fn run_to_the_end<T: Session>(
         match interrupt.take(word) {
             Some(Word::Stop) if stopping.is_none() => {
                 stopping = Some(now + config.drain_timeout);
-                // What the peer has sent before counts as begun, even if it has not been read yet.
+                // Data that the peer sent before the stop counts as begun, even if it has not been read yet.
                 connection.ready(Readiness { readable: true, ..Readiness::default() });
             }
             Some(Word::Cut) => return connection.cut(),
@@ -143,11 +142,11 @@ fn run_to_the_end<T: Session>(
     }
 }
 
-/// What wakes the session of this thread's connection, made when it's asked for.
+/// The waker of the session on this thread's connection, made on demand.
 #[derive(Default)]
 struct SessionWaker {
     pair: OnceCell<(Waker, WakeFd)>,
-    /// Why there is none, where the system had none left. The session would wait for it in vain.
+    /// Why there is none, if the system had none left. The session would wait for it in vain.
     failure: Cell<Option<io::Error>>,
 }
 

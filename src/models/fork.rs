@@ -1,17 +1,16 @@
 //! A process for each connection: the forking server, and `socketserver.ForkingMixIn`.
 //!
 //! One process accepts; for each connection it forks, and the child serves its client and exits. Nothing is shared, so
-//! nothing is locked, and a child can crash, leak or be killed without harm to anybody else. For the same reason nothing
-//! that one connection changes is seen by another, which rules out some protocols. It costs the most of all models: a
-//! process to start for each connection, page tables to copy for it, and a switch between address spaces for each
-//! message. It's right where clients must be kept apart. `docs/models.md` has the numbers.
+//! nothing is locked, and a child can crash, leak or be killed without harm to the others. For the same reason, no
+//! connection sees another's changes, which rules out some protocols. It's the most expensive model: it starts a
+//! process and copies page tables for each connection, and switches address spaces for each message. It's right where
+//! clients must be isolated from each other. `docs/models.md` has the numbers.
 //!
-//! A child that has ended remains as a zombie until its parent asks for it. The texts show two ways: to ask each time
-//! round the accept loop, or to be told by SIGCHLD. Both are here, as [`Reap`]. Our own children are asked for one by one,
-//! never just any child, since the program may have others.
+//! A child that has ended remains a zombie until its parent reaps it. The texts show two ways: check in each round of
+//! the accept loop, or on SIGCHLD. Both are here, as [`Reap`]. We only wait for our own children, one by one, since the
+//! program may have others.
 //!
-//! With `children_max` children at work nothing more is accepted until one of them has ended: new connections wait in the
-//! backlog.
+//! While `children_max` children are at work, no connection is accepted: new ones wait in the backlog.
 
 use std::collections::HashSet;
 use std::io;
@@ -35,11 +34,11 @@ use crate::reactor::Handle;
 use crate::session::Service;
 use crate::sys::{self, Fork, PollFd};
 
-/// How often the accept loop looks for children that have ended, if no signal tells: as often as `socketserver` does.
+/// The interval between checks for ended children without a signal: the same as in `socketserver`.
 const REAP_EVERY: Duration = Duration::from_millis(500);
-/// The same when there is nothing else it waits for.
+/// The same, while the accept loop waits for nothing else.
 const REAP_OFTEN: Duration = Duration::from_millis(10);
-/// How long after the drain timeout a child may still be there, before it's killed.
+/// How long after the drain timeout a child is killed.
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>> {
@@ -50,7 +49,7 @@ pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config:
     let stop = StopSignal::new()?;
     Ok(Box::new(move || {
         let drain_timeout = config.connection.drain_timeout;
-        // Made once, before there are children, which get it from their parent with everything else.
+        // Made before the first fork, so that all children inherit it.
         let scratch = Scratch::default();
         let mut crew = Children { service, config, stop, scratch, pids: HashSet::new(), sigchld };
         let orders = accept(desk, &mut crew, drain_timeout)?;
@@ -63,7 +62,7 @@ struct Children<V> {
     config: Config,
     stop: StopSignal,
     scratch: Scratch,
-    /// Those that were not asked for yet.
+    /// The children not yet reaped.
     pids: HashSet<Pid>,
     sigchld: Option<SigChld>,
 }
@@ -75,7 +74,7 @@ impl<V: Service> Crew for Children<V> {
 
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
         match sys::fork() {
-            // The connection is the child's now: ours is closed, or the client would never see the end of it.
+            // The child has the connection now: our copy must be closed, or the client would never see its end.
             Ok(Fork::Parent(child)) => {
                 self.pids.insert(child);
                 Ok(())
@@ -114,21 +113,21 @@ impl<V: Service> Crew for Children<V> {
 }
 
 impl<V: Service> Children<V> {
-    /// What the child does, all of it.
+    /// Runs the child, from start to exit.
     fn serve(&mut self, caller: Caller, desk: &mut Desk) -> ! {
         desk.listeners.clear();
-        // Held by the parent alone, the pipe tells when that is gone.
+        // With the parent as the only writer, the pipe reports its death.
         self.stop.close_writer();
         let mut interrupt = ChildInterrupt { stop: self.stop.watch(), handle: desk.orders.handle() };
         let limits = &self.config.connection;
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
         }));
-        // Nothing is cleaned up: what we have is a copy of the parent's, who does it for itself.
+        // No clean-up: everything here is a copy of the parent's, which cleans up its own.
         sys::exit_now(i32::from(served.is_err()))
     }
 
-    /// Asks for the children that have ended, so that none remains as a zombie.
+    /// Reaps the children that have ended.
     fn reap(&mut self) {
         self.pids.retain(|&pid| match waitpid(Some(pid), WaitOptions::NOHANG) {
             Ok(None) => true,
@@ -139,7 +138,7 @@ impl<V: Service> Children<V> {
                 false
             }
             Err(rustix::io::Errno::INTR) => true,
-            // Somebody else has asked for it.
+            // Other code has already reaped it.
             Err(_) => false,
         });
     }
@@ -155,7 +154,7 @@ impl<V: Service> Children<V> {
             if left.is_zero() {
                 log::warn!("Killing {} processes that have not ended", self.pids.len());
                 for &pid in &self.pids {
-                    // It fails only where the process has ended.
+                    // This fails only if the process has ended.
                     let _ = kill_process(pid, Signal::KILL);
                 }
             }
@@ -165,7 +164,7 @@ impl<V: Service> Children<V> {
     }
 }
 
-/// Besides the parent's word, a signal to the child itself makes it stop.
+/// The interrupt of a child: it stops on the parent's order or on a signal to itself.
 struct ChildInterrupt<'a> {
     stop: StopWatch<'a>,
     handle: &'a Handle,
@@ -182,7 +181,7 @@ impl Interrupt for ChildInterrupt<'_> {
     }
 }
 
-/// SIGCHLD while the server runs: it wakes the accept loop.
+/// The SIGCHLD handler while the server runs: it wakes the accept loop.
 struct SigChld {
     has_come: Arc<AtomicBool>,
     registered: [SigId; 2],

@@ -9,25 +9,25 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::ServeError;
 use crate::text::reason;
 
-/// An address that is listened on.
+/// An address with its listening sockets.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    /// With its port, if that was left open.
+    /// With the actual port, if port 0 was requested.
     pub addr: SocketAddr,
-    /// A socket for each worker, among which the system spreads the connections.
+    /// One socket for each worker; the system spreads the connections among them.
     pub sockets: Vec<TcpListener>,
 }
 
-/// What the sockets are like.
+/// Options for the sockets.
 pub(crate) struct Sockets<'a> {
     pub backlog: i32,
-    /// One for each of so many.
+    /// The number of sockets for each address: one per worker.
     pub workers: usize,
-    /// Accepted sockets have it from their listener.
+    /// Set on the listener; accepted sockets inherit it.
     pub congestion_control: Option<&'a str>,
 }
 
-/// Listens on all `addresses` of a name. Where they leave the port open, all get the same.
+/// Listens on all `addresses` of a name. If their port is 0, all get the same free port.
 pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<Vec<Listening>, ServeError> {
     let mut listening: Vec<Listening> = Vec::new();
     let mut missing = None;
@@ -39,7 +39,7 @@ pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<
         }
         match listen_on(addr, sockets) {
             Ok(bound) => listening.push(bound),
-            // A name, or every interface, may stand for an IP version that this machine doesn't have.
+            // A name, or every interface, may include an IP version that this machine lacks.
             Err(error) if is_missing(&error) => missing = Some(ServeError::Listen { addr, error }),
             Err(error) => return Err(ServeError::Listen { addr, error }),
         }
@@ -57,8 +57,8 @@ pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<
 fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> {
     let workers = like.workers;
     if workers > 1 && addr.port() != 0 {
-        // Sockets that share their port share it with those of any other server of the same user. That one is there is
-        // found out by one that does not share.
+        // Sockets that share their port would also share it with any other server of the same user. Binding one that
+        // doesn't share finds out whether there is such a server.
         drop(bound(addr, false)?);
     }
     let mut sockets = Vec::new();
@@ -77,13 +77,13 @@ fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> 
 
 fn bound(addr: SocketAddr, shares_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // A server that is started again takes its port again, though old connections are still in TIME_WAIT.
+    // A restarted server can reuse its port although old connections are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
     if shares_port {
         socket.set_reuse_port(true)?;
     }
     if addr.is_ipv6() {
-        // IPv4 has a listener of its own.
+        // IPv4 has its own listener.
         socket.set_only_v6(true)?;
     }
     socket.bind(&SockAddr::from(addr))?;
@@ -108,7 +108,7 @@ fn set_congestion_control(_socket: &Socket, name: &str) -> io::Result<()> {
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    // The latter has no kind of its own.
+    // AFNOSUPPORT has no `ErrorKind` of its own.
     error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn connections_have_the_congestion_control_of_their_listener() {
-        // The one that every Linux has.
+        // Every Linux has reno.
         let listening = listen_with("reno").unwrap();
         let _client = std::net::TcpStream::connect(listening[0].addr).unwrap();
         let (accepted, _) = listening[0].sockets[0].accept().unwrap();

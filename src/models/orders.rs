@@ -1,4 +1,4 @@
-//! What a server is told from outside, where its own thread can wait for it.
+//! Orders to a server from outside, in a form that its own thread can wait for.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,7 +21,7 @@ impl Orders {
         Ok(Orders { handle: Handle::new(waker), wake_fd })
     }
 
-    /// What it's told by.
+    /// The sending end.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -31,25 +31,25 @@ impl Orders {
         self.handle.is_stopped()
     }
 
-    /// Whether to reload; once for each time it was told.
+    /// Whether to reload; true once for each request.
     pub fn takes_reload(&self) -> bool {
         self.handle.takes_reload()
     }
 
-    /// Waits until the handle is used or its waker woken, a signal has come, or `timeout` has passed.
+    /// Waits until the handle is used, its waker is woken, a signal arrives, or `timeout` has passed.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         wait(&mut [PollFd::new(self, true, false)], timeout)?;
         self.woken();
         Ok(())
     }
 
-    /// Takes the wake-ups that have come: what they were for is to be looked at after this.
+    /// Takes all pending wake-ups. Check for their causes only after this.
     pub fn woken(&self) {
         self.wake_fd.take();
     }
 }
 
-/// Becomes readable when the handle is used, or its waker woken.
+/// The descriptor becomes readable when the handle is used or its waker woken.
 impl AsFd for Orders {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake_fd.as_fd()

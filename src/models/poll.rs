@@ -1,12 +1,11 @@
 //! Many connections in one thread, on poll(2).
 //!
-//! It's the reactor, but the system is handed all descriptors at each turn, looks at every one, and so do we to find
-//! those that are ready. A turn takes time in proportion to the connections there are, not to those that have something
-//! to do: with a hundred that all talk it's as good as epoll, with ten thousand idle ones it's nearly all of the work.
-//! It's right for a few descriptors, or where there is nothing else: poll is in every Unix. `docs/models.md` has the
-//! numbers.
+//! This is the reactor, but each turn hands all descriptors to the system, which checks every one, and then we check
+//! every one for readiness. A turn takes time in proportion to all connections, not to those with something to do: with
+//! a hundred busy connections it's as good as epoll, with ten thousand idle ones it's nearly all the work. It's right
+//! for a few descriptors, or on systems without anything better: every Unix has poll. `docs/models.md` has the numbers.
 //!
-//! The array, and how it's kept from turn to turn, is in [`PollSelector`].
+//! [`PollSelector`] keeps the array from turn to turn.
 
 use std::io;
 

@@ -1,14 +1,14 @@
-//! A fixed number of threads, which take connections from a queue.
+//! A fixed number of threads that take connections from a queue.
 //!
-//! One thread accepts and puts each connection into a queue; as many workers as there are cores, or as are asked for,
-//! take them out, one at a time, and serve each to its end. Threads are started once, and however many clients come,
-//! there are no more of them: that bounds memory, and the load on whatever the handlers use. A client that keeps its
-//! connection keeps its worker, be it idle or not; as many of those as there are workers, and everybody else waits. It's
-//! right where clients ask and go, and the work behind a request should not be done more than so many times at once.
-//! `docs/models.md` has the numbers.
+//! One thread accepts and puts each connection into a queue; a fixed number of workers, by default one per core, take
+//! them out one at a time, and serve each to its end. The threads are started once, and their number doesn't grow with
+//! the clients: that bounds memory, and the load on whatever the handlers use. A client that keeps its connection keeps
+//! its worker, idle or not; when such clients occupy all workers, everybody else waits. The pool is right where clients
+//! ask and leave, and the work behind a request must only run a limited number of times at once. `docs/models.md` has
+//! the numbers.
 //!
-//! The queue holds as many connections as there are workers. With a full queue nothing more is accepted until a worker
-//! takes one out: new connections wait in the backlog.
+//! The queue holds as many connections as there are workers. While it's full, no connection is accepted: new ones wait
+//! in the backlog.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,12 +34,12 @@ where
     let places = Places::waking(config.pool_size, desk.orders.handle().waker().clone().into());
     let service = SharedService::new(service);
     Ok(Box::new(move || {
-        // All workers end within: when it's left, none is there any more.
+        // All workers end within this scope.
         thread::scope(|scope| {
             for number in 1..=config.pool_size {
                 let (service, work, limits) = (service.clone(), &work, &config.connection);
                 let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
-                // Where one can't be started, the others end as the queue is dropped.
+                // If one can't be started, the others end when the queue is dropped.
                 builder.spawn_scoped(scope, move || work.serve(service, limits)).map_err(|error| no_thread(&error))?;
             }
             let crew = &mut Pool { service, queue, places, work: &work };
@@ -48,16 +48,16 @@ where
     }))
 }
 
-/// What the workers share.
+/// The state shared by the workers.
 struct Work {
     callers: Mutex<Receiver<(Caller, Place)>>,
-    /// Workers that have a connection.
+    /// The number of workers with a connection.
     busy: AtomicUsize,
     stop: StopSignal,
 }
 
 impl Work {
-    /// Serves connections as long as any come. Those that were accepted before a stop are in the queue still.
+    /// Serves connections until the queue is closed and empty; those accepted before a stop are still in it.
     fn serve<V: Service>(&self, mut service: SharedService<V>, limits: &connection::Config) {
         let mut scratch = Scratch::default();
         while let Some((caller, place)) = self.next() {
@@ -68,7 +68,7 @@ impl Work {
         }
     }
 
-    /// Waits for the next one; the other workers wait for the lock.
+    /// Waits for the next connection; the other workers wait for the lock.
     fn next(&self) -> Option<(Caller, Place)> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
@@ -77,7 +77,7 @@ impl Work {
 struct Pool<'scope, V> {
     service: SharedService<V>,
     queue: Sender<(Caller, Place)>,
-    /// In the queue.
+    /// The free places in the queue.
     places: Places,
     work: &'scope Work,
 }

@@ -1,11 +1,11 @@
 //! Many connections in one thread, on epoll or kqueue: the last server of the tutorial, and the default here.
 //!
-//! One thread waits for all connections at once and is told which of them are ready; each then goes as far as it can
-//! without waiting. A connection that waits costs a few hundred bytes and no time, to go from one to the next is a
-//! function call, and nothing needs a lock. But a handler that blocks, or computes for long, holds up everybody. It's
-//! right for most servers, and the more so the more of the connections are idle. `docs/models.md` has the numbers.
+//! One thread waits for all connections at once and learns which are ready; each then goes as far as it can without
+//! waiting. An idle connection costs a few hundred bytes and no time, switching to the next one is a function call, and
+//! nothing needs a lock. But a handler that blocks or computes for long holds up every connection. It's right for most
+//! servers, especially with many idle connections. `docs/models.md` has the numbers.
 //!
-//! The loop is [`crate::reactor`]; several of them, for several cores, are in `workers.rs`.
+//! The loop is [`crate::reactor`]; `workers.rs` runs several of them on several cores.
 
 use std::io;
 

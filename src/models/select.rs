@@ -1,11 +1,11 @@
 //! Many connections in one thread, on select(2): the select-based server of the texts.
 //!
-//! It's the reactor, on the oldest call of its kind. At each turn the system is handed a bit for every descriptor up to
-//! the highest, and hands back those that are ready, so it has the cost of poll, and a limit besides: the bits end at
-//! FD_SETSIZE, which is 1024. A connection whose descriptor is at or above that is refused. It's right where nothing else
-//! is to be had. `docs/models.md` has the numbers.
+//! This is the reactor on the oldest call of its kind. Each turn hands the system a bit for every descriptor up to the
+//! highest, and gets back the ready ones. So it has the cost of poll, and a limit besides: the bits end at FD_SETSIZE,
+//! which is 1024. A connection with a descriptor at or above that is refused. It's right only where nothing else is
+//! available. `docs/models.md` has the numbers.
 //!
-//! The bits are in [`SelectSelector`].
+//! [`SelectSelector`] keeps the bits.
 
 use std::io;
 

@@ -1,10 +1,10 @@
 //! One client at a time: the first server of every tutorial.
 //!
 //! It accepts a connection, serves it to its end, and only then accepts the next. Meanwhile the others wait in the
-//! backlog, connected as far as they can tell, and unheard. There is nothing simpler, nothing to share, and nothing to
-//! lock; and no other model answers a single client sooner. But one client that keeps its connection keeps everybody
-//! else out, until the idle timeout; so it's right where clients ask one question and go, or where there is one client.
-//! `docs/models.md` has the numbers.
+//! backlog: they are connected, but nothing reads their data. No model is simpler, or answers a single client sooner,
+//! and nothing is shared or locked. But one client that keeps its connection keeps all others out until the idle
+//! timeout; so it's right where clients ask one question and leave, or where there is only one client. `docs/models.md`
+//! has the numbers.
 
 use std::io;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl<V: Service> Crew for Sequential<V> {
         self.service.reload();
     }
 
-    /// Nobody serves while the next one is waited for.
+    /// No connection is being served while the accept loop waits.
     fn stop(&mut self) {}
 
     fn open(&self) -> usize {
@@ -54,7 +54,8 @@ impl<V: Service> Crew for Sequential<V> {
     }
 }
 
-/// The one thread that there is hears of a stop while it serves a connection. A reload waits until that is done.
+/// The interrupt of the only thread: it learns of a stop while it serves a connection. A reload waits until that is
+/// done.
 struct Meanwhile<'a> {
     desk: &'a mut Desk,
     drain_timeout: Duration,
@@ -74,7 +75,7 @@ impl Interrupt for Meanwhile<'_> {
         }
         if !self.desk.listeners.is_empty() {
             log_stop(1, self.drain_timeout);
-            // Those who wait need not wait any longer.
+            // Closes the listeners, so that waiting clients need not wait any longer.
             self.desk.listeners.clear();
         }
         Some(Word::Stop)

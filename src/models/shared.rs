@@ -1,10 +1,10 @@
-//! One service for several threads.
+//! A service shared by several threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::session::{Connect, End, Peer, Service};
 
-/// A service that is locked while a connection begins or ends; the sessions in between need no lock of it.
+/// A service that is locked while a connection begins or ends; running sessions need no lock on it.
 #[derive(Debug)]
 pub(super) struct SharedService<V>(Arc<Mutex<V>>);
 
@@ -14,7 +14,7 @@ impl<V> SharedService<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, V> {
-        // A panic with one connection does not concern the others.
+        // A panic on one connection must not affect the others.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Signals, handed on to whoever waits for something else.
+//! Signals, passed on to a thread that waits for something else.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +11,8 @@ use signal_hook::{flag, low_level::pipe};
 
 use crate::selector::Waker;
 
-/// Lets `signal` set a flag, and then wake: who is woken finds it set. Both last until they are unregistered.
+/// Makes `signal` set a flag and then wake, so that the woken thread finds it set. Both actions last until they are
+/// unregistered.
 pub(crate) fn set_and_wake(signal: i32, set: Arc<AtomicBool>, waker: &Waker) -> io::Result<[SigId; 2]> {
     let waker: OwnedFd = waker.as_fd().try_clone_to_owned()?;
     let sets = flag::register(signal, set)?;

@@ -1,6 +1,6 @@
-//! Telling many threads or processes at once to stop: a pipe that gets a byte, which nobody takes out.
+//! A stop signal for many threads or processes at once: a pipe with a byte in it that is never read.
 //!
-//! All of them have it in what they wait for. A process that sees it closed, without the byte, has lost its parent.
+//! All of them poll it. A process that sees it closed without the byte has lost its parent.
 
 use std::io::{self, PipeReader, PipeWriter, Write};
 
@@ -19,15 +19,15 @@ impl StopSignal {
         Ok(StopSignal { reader, writer: Some(writer) })
     }
 
-    /// Tells all who watch it, now and later.
+    /// Raises the signal for all current and future watchers.
     pub fn raise(&self) {
         if let Some(mut writer) = self.writer.as_ref() {
-            // There is room for one byte, and the reader is open.
+            // The pipe has room for one byte, and its reader is open.
             let _ = writer.write(&[1]);
         }
     }
 
-    /// Gives up the sending end, so that it's closed when those who have it are gone.
+    /// Closes the sending end here, so that the pipe closes once all other owners are gone.
     pub fn close_writer(&mut self) {
         self.writer = None;
     }

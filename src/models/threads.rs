@@ -1,13 +1,11 @@
 //! A thread for each connection: the threaded server, and `socketserver.ThreadingMixIn`.
 //!
-//! One thread accepts; each connection gets a thread of its own, which waits for its client and for nothing else, so
-//! nobody waits for anybody, and a slow handler holds up its own client only. A session that panics takes down its
-//! connection and no other. What it costs is a thread to start for each connection, a stack to keep for each, and a
-//! switch by the system's scheduler for each message. It's right for some hundreds of clients, and for handlers that
-//! block. `docs/models.md` has the numbers.
+//! One thread accepts; each connection gets its own thread, which waits only for its client. So no connection waits for
+//! another, and a slow handler delays only its own client. A session that panics takes down only its own connection.
+//! The cost is a thread to start and a stack to keep for each connection, and a scheduler switch for each message. It's
+//! right for some hundreds of clients, and for handlers that block. `docs/models.md` has the numbers.
 //!
-//! With `threads_max` threads at work nothing more is accepted until one of them ends: new connections wait in the
-//! backlog.
+//! While `threads_max` threads are at work, no connection is accepted: new ones wait in the backlog.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +28,7 @@ where
     let places = Places::waking(config.threads_max, desk.orders.handle().waker().clone().into());
     let stop = StopSignal::new()?;
     Ok(Box::new(move || {
-        // All threads end within: when it's left, none is there any more.
+        // All threads end within this scope.
         thread::scope(|scope| {
             let crew = &mut Threads { service, limits: &config.connection, places, stop: &stop, scope };
             accept(desk, crew, config.connection.drain_timeout).map(drop)
@@ -52,7 +50,7 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
     }
 
     fn take(&mut self, caller: Caller, _desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
-        // Where no thread can be started, its work is dropped; the connection is not.
+        // If no thread can be started, the closure is dropped, but not the connection.
         let Some(place) = self.places.take() else { return Err((caller, io::Error::other("all threads are busy"))) };
         let job = Arc::new(Mutex::new(Some((caller, place))));
         let work = {

@@ -1,7 +1,7 @@
-//! Work that is only simulated: the texts' busy handler, for every protocol and model.
+//! Simulated work: the texts' busy handler, for every protocol and model.
 //!
-//! [`Busy`] puts it between each request and its reply. It shows what the models differ in most: what happens to the
-//! others while one handler waits, or computes.
+//! [`Busy`] puts it between each request and its reply. It shows the largest difference between the models: what
+//! happens to other connections while one handler waits or computes.
 
 use std::hint::black_box;
 use std::io;
@@ -19,19 +19,19 @@ use super::{cores, no_thread};
 use crate::buffer::{Outgoing, Output};
 use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
-/// What a handler does for each request, before the reply goes out.
+/// The work that a handler does for each request before it replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// It waits so long, as for a database: a timer in a reactor, where others go on; in the other models the thread that
-    /// serves the connection sleeps.
+    /// Waits this long, as for a database: on a timer in a reactor, where others go on; in the other models, the
+    /// connection's thread sleeps.
     Wait(Duration),
-    /// It computes so long, in processor time, and has its thread to itself meanwhile: in a reactor all others wait.
+    /// Computes this long, in processor time, on the connection's thread: in a reactor, all others wait.
     Compute(Duration),
-    /// It has that computed by a few threads that are there for it, and waits until it's woken: others go on.
+    /// Has a small pool of threads compute, and waits until woken: others go on.
     Offload(Duration),
 }
 
-/// A service whose sessions have work to do for each request.
+/// A service whose sessions do work for each request.
 #[derive(Debug)]
 pub struct Busy<V> {
     service: V,
@@ -43,7 +43,7 @@ impl<V: Service> Busy<V> {
     /// Gives each request of `service` some `work`.
     ///
     /// # Errors
-    /// Where the threads for [`Work::Offload`], one for each core, can't be started.
+    /// If the threads for [`Work::Offload`], one per core, can't be started.
     pub fn new(service: V, work: Work) -> io::Result<Self> {
         let computers = match work {
             Work::Offload(_) => Some(Arc::new(Computers::start(cores())?)),
@@ -76,7 +76,7 @@ impl<V: Service> Service for Busy<V> {
     }
 
     fn shares_state(&self) -> bool {
-        // The threads that compute are not in a forked child.
+        // A forked child doesn't have the computing threads.
         self.computers.is_some() || self.service.shares_state()
     }
 
@@ -84,14 +84,14 @@ impl<V: Service> Service for Busy<V> {
         self.service.opens_connections()
     }
 
-    /// What is opened makes requests, and gets none.
+    /// Opened connections make requests and get none.
     fn next_connect(&mut self) -> Option<Connect<Self::Session>> {
         let Connect { addresses, session } = self.service.next_connect()?;
         Some(Connect { addresses, session: self.session(session, None) })
     }
 }
 
-/// A session that has work to do for each request.
+/// A session that does work for each request.
 #[derive(Debug)]
 pub struct BusySession<T> {
     session: T,
@@ -100,13 +100,13 @@ pub struct BusySession<T> {
     job: Option<Job>,
 }
 
-/// Work for one request.
+/// The work for one request.
 #[derive(Debug)]
 struct Job {
     awaited: Awaited,
-    /// The reply, which goes out when it's done.
+    /// The reply, which is sent once the work is done.
     reply: Outgoing,
-    /// What the session came to with that.
+    /// The session's progress with that reply.
     progress: Progress,
 }
 
@@ -114,7 +114,7 @@ struct Job {
 enum Awaited {
     Time(Instant),
     Result(Arc<Computation>),
-    /// It's done, in this thread.
+    /// Done already, on this thread.
     Turn,
 }
 
@@ -141,7 +141,7 @@ impl<T: Session> Session for BusySession<T> {
             Work::Compute(time) => {
                 compute(time, || true);
                 io.output().append(mem::take(&mut reply));
-                // Time has passed that was not the peer's: what it has for the next request begins in the next turn.
+                // The computation took time that was not the peer's, so its next request begins in the next turn.
                 Awaited::Turn
             }
             Work::Offload(time) => {
@@ -176,8 +176,8 @@ impl<T: Session> Session for BusySession<T> {
 }
 
 impl<T: Session> BusySession<T> {
-    /// Lets the session handle one request, at most, and returns what it came to and the reply. An error, and its reply,
-    /// take no work.
+    /// Lets the session handle at most one request, and returns its progress and the reply. An error, with its reply,
+    /// costs no work.
     fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Outgoing), SessionError> {
         let mut reply = Outgoing::default();
         match io.divert(&mut reply, 1, |io| self.session.advance(io, now)) {
@@ -200,7 +200,7 @@ impl Job {
     }
 }
 
-/// Keeps this thread's processor busy for so long, or until nobody wants the result any more.
+/// Keeps this thread's processor busy for `time`, or until the result is no longer wanted.
 fn compute(time: Duration, is_wanted: impl Fn() -> bool) {
     let used = || {
         let used = clock_gettime(ClockId::ThreadCPUTime);
@@ -215,19 +215,19 @@ fn compute(time: Duration, is_wanted: impl Fn() -> bool) {
     }
 }
 
-/// A few threads that compute.
+/// A small pool of threads that compute.
 #[derive(Debug)]
 struct Computers {
     queue: Option<Sender<Arc<Computation>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What one of them is to compute.
+/// A task for the pool.
 #[derive(Debug)]
 struct Computation {
     time: Duration,
     done: AtomicBool,
-    /// Wakes who waits for it.
+    /// Wakes the session that waits for it.
     waker: Waker,
 }
 
@@ -246,7 +246,7 @@ impl Computers {
         Ok(computers)
     }
 
-    /// Has somebody compute for so long, and then wake `waker`. There is no more than one for each connection.
+    /// Has a thread of the pool compute for `time`, and then wake `waker`. Each connection has at most one task.
     fn submit(&self, time: Duration, waker: Waker) -> Arc<Computation> {
         let computation = Arc::new(Computation { time, done: AtomicBool::new(false), waker });
         let queue = self.queue.as_ref().expect("it's open until they are dropped");
@@ -258,7 +258,7 @@ impl Computers {
 fn compute_all(computations: &Mutex<Receiver<Arc<Computation>>>) {
     let next = || computations.lock().unwrap_or_else(PoisonError::into_inner).recv();
     while let Ok(computation) = next() {
-        // Where the connection is gone, we are the only one to know of it.
+        // If the connection is gone, this is the only reference left.
         compute(computation.time, || Arc::strong_count(&computation) > 1);
         computation.done.store(true, Ordering::Release);
         computation.waker.wake_by_ref();
@@ -269,7 +269,7 @@ impl Drop for Computers {
     fn drop(&mut self) {
         self.queue = None;
         for thread in mem::take(&mut self.threads) {
-            // It has no way to panic.
+            // The thread has no way to panic.
             let _ = thread.join();
         }
     }

@@ -1,7 +1,7 @@
-//! The reactor, on any selector, in one thread or several.
+//! The reactor on any selector, in one or more threads.
 //!
-//! A lone reactor runs in the thread that runs the server. Several have a thread each, and a listener each on the same
-//! port, so they share nothing but the service, which they lock while a connection begins or ends.
+//! A single reactor runs in the thread that runs the server. Several have a thread each, and a listener each on the
+//! same port, so they share only the service, which they lock while a connection begins or ends.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::reactor::{Handle, Reactor};
 use crate::selector::{self, Selector, TcpListener, Waker};
 use crate::session::Service;
 
-/// A server with one worker, or as many as `config` has, each with a selector of its own.
+/// Creates a server with one worker, or as many as `config` says, each with its own selector.
 pub(super) fn server<'a, S, V>(
     new_selector: fn() -> io::Result<S>,
     listening: Vec<Listening>,
@@ -53,7 +53,7 @@ where
     Ok((handle, Box::new(move || run(reactors, &orders))))
 }
 
-/// Runs all `reactors`, each in a thread, and passes orders on to them. One that fails stops them all.
+/// Runs all `reactors`, each in a thread, and passes orders on to them. If one fails, all are stopped.
 fn run<S, V>(reactors: Vec<Reactor<S, V>>, orders: &Orders) -> io::Result<()>
 where
     S: Selector<Listener: Send, Stream: Send> + Send,
@@ -81,14 +81,14 @@ where
         }
         while result.is_ok() && !orders.is_stopped() && !one_has_ended.load(Ordering::Acquire) {
             if orders.takes_reload() {
-                // They share the service.
+                // They share the service, so one reload suffices.
                 handles[0].reload();
             }
             result = orders.wait(None);
         }
         handles.iter().for_each(Handle::stop);
         for worker in workers {
-            // A session's panic is its own, so this is ours, and in the log.
+            // Panics in sessions are caught, so this one is a bug of ours. The log has it.
             let ended = worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(ended);
         }
@@ -96,7 +96,7 @@ where
     })
 }
 
-/// Tells who waits for the workers that one has ended, however it does.
+/// Reports to the waiting thread that a worker has ended, for whatever reason.
 struct Ended<'a> {
     mark: &'a AtomicBool,
     waker: Waker,

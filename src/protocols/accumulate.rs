@@ -1,6 +1,6 @@
-//! One string that all clients write to: each read is appended, and answered with the whole string so far.
+//! One string shared by all clients: each read is appended, and answered with the whole string so far.
 //!
-//! The texts' `strsvr` and `strclnt`, with a limit on the string, and a client that knows when it has its answer.
+//! The texts' `strsvr` and `strclnt`, with a limit on the string, and a client that knows when its answer is complete.
 
 use std::fmt;
 use std::mem;
@@ -22,43 +22,43 @@ pub struct AccumulateService {
     until: Option<Until>,
 }
 
-/// What the sessions share.
+/// The state shared by the sessions.
 #[derive(Debug, Default)]
 struct Board {
     string: Vec<u8>,
-    /// Clients that have been served, or are.
+    /// The number of clients so far.
     come: u64,
-    /// Clients that are served.
+    /// The number of clients being served.
     present: u64,
 }
 
-/// When the service has done what it was there for, and who is to know.
+/// The condition that completes the service's work, and the callback to report it.
 struct Until {
     clients: u32,
     tell: Box<dyn FnMut() + Send>,
 }
 
 impl Default for AccumulateService {
-    /// A string of at most 64 KiB.
+    /// Limits the string to 64 KiB.
     fn default() -> Self {
         AccumulateService::new(64 << 10)
     }
 }
 
 impl AccumulateService {
-    /// Appends to a string of at most `string_len_max` bytes.
+    /// Creates a service with a string of at most `string_len_max` bytes.
     pub fn new(string_len_max: usize) -> Self {
         AccumulateService { string_len_max, board: Arc::default(), until: None }
     }
 
-    /// Has `tell` called when so many `clients` have come and all have gone, those included that have come besides.
+    /// Calls `tell` once this number of `clients` have connected and all have disconnected, including any further ones.
     ///
-    /// One that is refused, since the server is full, has not come.
+    /// A client refused because the server is full doesn't count.
     pub fn tell_after(&mut self, clients: u32, tell: impl FnMut() + Send + 'static) {
         self.until = Some(Until { clients, tell: Box::new(tell) });
     }
 
-    /// The string, which can be looked at when the service is gone.
+    /// The string, which remains readable after the service is gone.
     pub fn string(&self) -> SharedString {
         SharedString(Arc::clone(&self.board))
     }
@@ -104,34 +104,34 @@ impl Service for AccumulateService {
 pub struct SharedString(Arc<Mutex<Board>>);
 
 impl SharedString {
-    /// What it is now.
+    /// The current contents.
     pub fn get(&self) -> Vec<u8> {
         lock(&self.0).string.clone()
     }
 }
 
 fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
-    // No call in between leaves it half changed.
+    // No call in between leaves it inconsistent.
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The server's side: appends what it reads to the string, and answers with all of that.
+/// The server's side: appends its input to the string, and answers with the whole string.
 #[derive(Debug)]
 pub struct AccumulateServer {
     board: Arc<Mutex<Board>>,
     string_len_max: usize,
-    /// Whether it counts as a client, as one that is refused does not.
+    /// Whether it counts as a client; a refused one doesn't.
     has_come: bool,
 }
 
-/// What would take the string over its limit. Nothing of it is appended.
+/// Input that would exceed the string's limit. None of it is appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StringFull {
     /// Bytes that were read.
     pub read: usize,
     /// Bytes in the string.
     pub len: usize,
-    /// Most bytes in it.
+    /// The limit.
     pub max: usize,
 }
 
@@ -154,7 +154,7 @@ impl AccumulateServer {
         }
     }
 
-    /// Appends `bytes`, and answers before anybody else appends any.
+    /// Appends `bytes`, and answers before another client appends any.
     fn append(&self, bytes: &[u8], output: &mut Output<'_>) -> Result<(), StringFull> {
         let Board { string, .. } = &mut *lock(&self.board);
         let (read, len, max) = (bytes.len(), string.len(), self.string_len_max);
@@ -171,7 +171,7 @@ impl Session for AccumulateServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
         self.come();
         if !io.output().has_room() {
-            // A byte costs a whole string, so a peer that doesn't take those is not read from.
+            // Each byte costs a whole string, so a peer that doesn't accept replies is not read from.
             return Ok(Progress::NeedRoom);
         }
         let bytes = io.input().take_all();
@@ -183,19 +183,19 @@ impl Session for AccumulateServer {
     }
 }
 
-/// After how much silence a reply is taken to be whole, where its length doesn't tell.
+/// The silence after which a reply counts as complete, if its length doesn't decide.
 pub const PAUSE: Duration = Duration::from_millis(50);
 
-/// The client's side: sends its input piece by piece, each after the reply to the one before, and when all are answered,
-/// is finished.
+/// The client's side: sends its input piece by piece, each after the reply to the one before, and finishes when all are
+/// answered.
 ///
-/// TCP has no borders between replies, so it takes a reply to be what has come since the piece was sent, once that is at
-/// least as long as the string is known to be, and nothing more has come for a [pause](PAUSE). The string only grows: it
-/// was as long as the last reply, or at least holds all that was sent, and has the new piece besides. A piece of one byte
-/// can have only one reply, which ends with that byte; so where that has just the length that is known, as long as nobody
-/// else writes, there is no need to wait.
+/// TCP has no boundaries between replies. So the client treats the bytes since the piece was sent as its reply once
+/// they are at least as long as the string's known minimum, and nothing more has come for a [pause](PAUSE). The string
+/// only grows: its length is at least that of the last reply, or of all sent bytes, plus that of the new piece. A
+/// one-byte piece has only one reply, which ends with that byte; so a reply of exactly the known length, usual while no
+/// other client writes, needs no wait.
 ///
-/// A longer piece may be read by the server in parts, each with its own reply. These come run together, and are taken to be
+/// The server may read a longer piece in parts, each with its own reply. These arrive joined together, and count as
 /// one.
 pub struct AccumulateClient<I, F> {
     input: I,
@@ -203,27 +203,27 @@ pub struct AccumulateClient<I, F> {
     reply_len_max: usize,
     timeout: Duration,
     state: Waiting,
-    /// What has come of the reply.
+    /// The reply so far.
     reply: Vec<u8>,
-    /// The reply before.
+    /// The previous reply.
     last: Vec<u8>,
-    /// Bytes that the string has at least.
+    /// The string's known minimum length.
     known: usize,
     deadline: Option<Instant>,
     sent: u64,
     answered: u64,
 }
 
-/// What a client waits for.
+/// What a client is waiting for.
 #[derive(Clone, Copy, Debug)]
 enum Waiting {
-    /// Its input.
+    /// The next piece of its input.
     Piece,
-    /// The reply to so many bytes, of which this is the last.
+    /// The reply to `len` bytes, the last of which is `last`.
     Reply { len: usize, last: u8 },
 }
 
-/// Why a client has not got all its replies.
+/// Why a client did not get all its replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccumulateError {
@@ -231,7 +231,7 @@ pub enum AccumulateError {
     Closed,
     /// Nothing more came for this long.
     Stalled(Duration),
-    /// What came is longer than this.
+    /// A reply was longer than this.
     TooLong(usize),
 }
 
@@ -248,8 +248,8 @@ impl fmt::Display for AccumulateError {
 impl std::error::Error for AccumulateError {}
 
 impl<I, F> AccumulateClient<I, F> {
-    /// A client that sends `input`, hands each reply to `show`, takes none of more than `reply_len_max` bytes, and gives
-    /// up after `timeout` without progress on one.
+    /// Creates a client that sends `input` and passes each reply to `show`. It rejects replies of more than
+    /// `reply_len_max` bytes, and gives up after `timeout` without progress on one.
     pub fn new(input: I, show: F, reply_len_max: usize, timeout: Duration) -> Self {
         AccumulateClient {
             input,
@@ -266,12 +266,12 @@ impl<I, F> AccumulateClient<I, F> {
         }
     }
 
-    /// How many bytes it has sent.
+    /// The number of bytes sent.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// How many of these were answered.
+    /// The number of bytes answered.
     pub fn answered(&self) -> u64 {
         self.answered
     }
@@ -285,7 +285,7 @@ impl<I, F> fmt::Debug for AccumulateClient<I, F> {
 }
 
 impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I, F> {
-    /// Takes what has come.
+    /// Adds received bytes to the reply.
     fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), AccumulateError> {
         if bytes.len() > self.reply_len_max - self.reply.len() {
             return Err(AccumulateError::TooLong(self.reply_len_max));
@@ -298,13 +298,13 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I,
 
     fn is_long_enough(&self) -> bool {
         match self.state {
-            // Nobody has asked for it, so nothing is known of it: the rest of a reply that was taken to be whole too soon.
+            // Unrequested bytes of unknown length: the rest of a reply that was treated as complete too early.
             Waiting::Piece => !self.reply.is_empty(),
             Waiting::Reply { .. } => self.reply.len() >= self.known,
         }
     }
 
-    /// Whether there is a reply to show. `is_quiet` says that nothing more has come for a while, or never will.
+    /// Whether there is a reply to show. `is_quiet` means that nothing more has come for a while, or ever will.
     fn has_reply(&self, is_quiet: bool) -> bool {
         let is_exact = match self.state {
             Waiting::Piece => false,
@@ -318,8 +318,8 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I,
     fn show_reply(&mut self) -> Result<(), SessionError> {
         if let Waiting::Reply { len, .. } = self.state {
             self.answered += len as u64;
-            // Of several that were run together the length says nothing, and what doesn't begin with the reply before is not
-            // just a reply.
+            // If several replies are joined, the length says nothing; and input that doesn't begin with the previous
+            // reply is more than a reply.
             if len == 1 && self.reply.starts_with(&self.last) {
                 self.known = self.reply.len();
             }
@@ -331,7 +331,7 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> AccumulateClient<I,
     }
 
     fn send(&mut self, piece: &[u8], io: &mut SessionIo<'_>, now: Instant) {
-        // There is nothing to answer in an empty one.
+        // An empty piece gets no answer.
         let Some(&last) = piece.last() else { return };
         log::debug!("Sending {} to {}", Escaped(piece), io.peer());
         io.output().push(piece);
@@ -366,7 +366,8 @@ impl<I: Source, F: FnMut(&[u8]) -> Result<(), SessionError>> Session for Accumul
         if io.input_ended() {
             return Err(SessionError::other(AccumulateError::Closed));
         }
-        // While a long piece goes out, replies to its first part may come, and the server may wait for us to read them.
+        // While a long piece goes out, replies to its first part may arrive, and the server may wait for us to read
+        // them.
         Ok(Progress::NeedEither)
     }
 

@@ -1,7 +1,7 @@
-//! The framed application protocol: search a dictionary, or send bytes and be told how they begin.
+//! The framed application protocol: searches a dictionary, or answers bytes with their first ten.
 //!
-//! The tutorial's `libserver` and `libclient`. What a request asks for and what is answered is in [`server`]; the framing
-//! is [`crate::message`]'s.
+//! The tutorial's `libserver` and `libclient`. [`server`] has the requests and their answers; [`crate::message`] has
+//! the framing.
 
 pub mod client;
 pub mod dictionary;
@@ -21,25 +21,25 @@ use crate::message::{Phase, Position};
 /// The tutorial's port.
 pub const PORT: u16 = 65432;
 
-/// How long to wait for the parts of a message. For how long there may be none at all is the
-/// [connection's](crate::connection::Config::idle_timeout).
+/// How long to wait for the parts of a message. The wait for a message to begin is limited by the
+/// [connection](crate::connection::Config::idle_timeout).
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For the whole header, from its first byte on: not longer for a peer that drips.
+    /// For the whole header, from its first byte on, even if the peer sends it byte by byte.
     pub header: Duration,
-    /// For more of the content.
+    /// For progress in the content.
     pub content: Duration,
 }
 
 impl Default for Timeouts {
-    /// 10 seconds for a header, 30 seconds without progress in a content.
+    /// The defaults: 10 seconds for a header, 30 seconds without progress in a content.
     fn default() -> Self {
         Timeouts { header: Duration::from_secs(10), content: Duration::from_secs(30) }
     }
 }
 
 impl Timeouts {
-    /// The timeout for a `phase` of a message, if the peer is under one.
+    /// The timeout for a `phase` of a message, if it has one.
     fn of(&self, phase: Phase) -> Option<Duration> {
         match phase {
             Phase::Idle | Phase::Failed => None,
@@ -49,7 +49,7 @@ impl Timeouts {
     }
 }
 
-/// What a session waits for. While it is the same, its deadline stands.
+/// What a session is waiting for. While that is the same, its deadline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     Message,
@@ -67,10 +67,10 @@ impl From<Position> for Awaited {
     }
 }
 
-/// A session's patience: a new wait gets a new deadline. Each message is another wait, and [restarts](Self::restart) it.
+/// The deadline of a session's current wait. Each message is a new wait, and [restarts](Self::restart) it.
 #[derive(Debug, Default)]
 struct Patience {
-    /// Most sessions wait for a message to begin, under no deadline of their own, so this is only a pointer.
+    /// Most sessions wait for a message to begin, without a deadline of their own, so this is only a pointer.
     wait: Option<Box<MessageWait>>,
 }
 
@@ -82,8 +82,8 @@ struct MessageWait {
 }
 
 impl Patience {
-    /// Takes note that at `now` the next message has come as far as `position`, and has `timeout` for what comes next.
-    /// Returns the timeout where it has passed.
+    /// Records at `now` that the next message has come as far as `position`, and has `timeout` for the next part.
+    /// Returns the timeout if it has passed.
     fn observe(&mut self, position: Position, timeout: Option<Duration>, now: Instant) -> Option<Duration> {
         let Some(timeout) = timeout else {
             self.wait = None;
@@ -103,7 +103,7 @@ impl Patience {
         }
     }
 
-    /// Forgets the present wait: the next that is observed begins anew.
+    /// Forgets the current wait: the next observation begins a new one.
     fn restart(&mut self) {
         self.wait = None;
     }

@@ -1,8 +1,8 @@
-//! Commands: the client names a program, and gets what it puts out.
+//! Commands: the client names a program and gets its output.
 //!
-//! The text's server hands the name to a shell, whoever sends it. Here only the programs of a list run, each as the list
-//! says it's to be run, and a name is nothing but the key to that list. The sessions don't start programs themselves: a
-//! [`Runner`] does, in threads of its own, and wakes the session when there is something to [read](Running::read).
+//! The text's server passes any client's name to a shell. Here, only programs on a list run, each as the list says, and
+//! a name is only a key to that list. Sessions don't start programs themselves: a [`Runner`] does, in its own threads,
+//! and wakes the session when there is something to [read](Running::read).
 
 mod client;
 mod server;
@@ -22,48 +22,48 @@ pub use server::{CommandServer, CommandService, Limits};
 /// The text's port.
 pub const PORT: u16 = 8888;
 
-/// Bytes of the longest name.
+/// Maximum length of a name in bytes.
 pub const NAME_LEN_MAX: usize = 100;
 
-/// A program that may be run.
+/// A program that clients may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// What clients call it: at most [`NAME_LEN_MAX`] printable ASCII characters, without spaces.
+    /// Its name for clients: at most [`NAME_LEN_MAX`] printable ASCII characters, without spaces.
     pub name: String,
-    /// The file that is run.
+    /// The file to run.
     pub path: PathBuf,
-    /// What it's given as arguments.
+    /// Its arguments.
     pub args: Vec<String>,
 }
 
-/// What runs programs.
+/// A runner of programs.
 pub trait Runner: fmt::Debug + Send + Sync {
     /// Runs `program`, in a clean environment and without input, and wakes `waker` whenever there is something to
-    /// [read](Running::read) where there was nothing before. It returns at once.
+    /// [read](Running::read) after there was nothing. Returns at once.
     ///
     /// # Errors
-    /// Where as many programs are running as may at once, or the system refuses what it takes to run one more. That the
-    /// program itself can't be started may be told by the first read only.
+    /// If the maximum number of programs is running, or the system refuses the resources for one more. If the program
+    /// itself can't be started, the error may only appear in the first read.
     fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError>;
 }
 
-/// A program that is running. When this is dropped, it's killed, and all that it has started with it.
+/// A running program. When this is dropped, the program is killed, with all its children.
 pub trait Running: fmt::Debug + Send {
-    /// Appends what the program has put out, up to `len_max` bytes, to `output`, or tells how it has ended once all that
-    /// is taken; pending while there is neither. What is not taken is kept, up to a limit, at which the program has to
-    /// wait.
+    /// Appends the program's output, at most `len_max` bytes, to `output`. Once all output is taken, returns the
+    /// program's exit status; pending while there is neither. Output that is not taken is kept, up to a limit, at which
+    /// the program has to wait.
     ///
     /// # Errors
-    /// Where it can't be run, or not be read from.
+    /// If it can't be run, or its output can't be read.
     fn read(&mut self, output: &mut Tail<'_>, len_max: usize) -> Poll<io::Result<News>>;
 }
 
-/// What there is to be read of a program.
+/// The result of reading from a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// So many bytes, one at least.
+    /// This number of bytes, at least one.
     Output(usize),
-    /// It has ended, and nothing is left of it.
+    /// It has ended, and all its output has been read.
     Ended(ExitStatus),
 }
 
@@ -71,23 +71,23 @@ pub enum News {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// As many are running as may at once.
+    /// The maximum number of programs is running.
     TooMany,
     /// The system refuses.
     Refused(io::Error),
 }
 
-/// What ends a session other than the end of its program.
+/// An error that ends a session, other than its program's own.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// There is no such name on the list.
+    /// The name is not on the list.
     NotAllowed {
-        /// The name, or the beginning of it.
+        /// The name, or its beginning.
         name: Vec<u8>,
-        /// Whether there is more of the name.
+        /// Whether the name is cut short.
         is_cut: bool,
-        /// The names on the list, with commas.
+        /// The names on the list, separated by commas.
         names: String,
     },
     /// Too many programs are running.
@@ -103,17 +103,17 @@ pub enum CommandError {
     Ended {
         /// The program's name.
         name: String,
-        /// The limit, as people write it.
+        /// The limit in a readable form.
         after: String,
     },
-    /// The client does not wait for the end.
+    /// The client does not wait for the program's end.
     PeerClosed {
         /// The program's name.
         name: String,
     },
 }
 
-/// As the client is told, after `Error: `.
+/// The text that the client gets after `Error: `.
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

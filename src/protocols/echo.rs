@@ -1,8 +1,8 @@
-//! The multi-connection echo: what comes goes back.
+//! The multi-connection echo: sends back what it receives.
 //!
-//! The tutorial's `multiconn-server` and `multiconn-client`, with the input ended, the slow reader and the silent peer
-//! seen to; and the other texts' variations of them: a server that puts something before and after each chunk, or takes its
-//! time, and a client that says one line after the other.
+//! The tutorial's `multiconn-server` and `multiconn-client`, made to handle half-closes, slow readers and silent peers.
+//! It includes the other texts' variations: a server that puts text around each chunk, or delays it, and a client that
+//! sends one line after the other.
 
 mod client;
 mod server;

@@ -1,7 +1,7 @@
-//! Messages of a length that both sides know: sixteen bytes there, sixteen back.
+//! Messages of a length that both sides know: sixteen bytes each way.
 //!
-//! What it teaches is that a stream has no messages: who wants sixteen bytes reads until they are there, and says how far
-//! it came where they don't all come.
+//! It shows that a stream has no messages: to get sixteen bytes, read until they are all there, and report how many
+//! arrived if the stream ends early.
 
 mod client;
 mod server;
@@ -15,20 +15,20 @@ use std::time::Duration;
 /// The text's port.
 pub const PORT: u16 = 1060;
 
-/// Bytes of every message.
+/// The length of every message in bytes.
 pub const LEN: usize = 16;
 
-/// What the client says.
+/// The client's message.
 pub const GREETING: &[u8; LEN] = b"Hi there, server";
 
-/// What the server says, and then it closes.
+/// The server's reply, after which it closes.
 pub const FAREWELL: &[u8; LEN] = b"Farewell, client";
 
-/// A message did not come whole.
+/// A message did not arrive completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incomplete {
-    /// The other side has ended its own before.
+    /// The other side ended its side early.
     Closed {
         /// Bytes that came.
         got: usize,
@@ -37,7 +37,7 @@ pub enum Incomplete {
     TooSlow {
         /// Bytes that came.
         got: usize,
-        /// How long was waited for all of them.
+        /// The time allowed for all of them.
         timeout: Duration,
     },
 }

@@ -1,8 +1,8 @@
-//! A file server: ask for a path, get the file.
+//! A file server: the client requests a path and gets the file.
 //!
-//! The texts' `getfile`, where the client sends a path and a newline, and the server sends the file and closes. A client
-//! that asks the other way (a zero byte first) is told first how long the file is, or why it can't be had, and may begin
-//! in the middle of it.
+//! The texts' `getfile`, where the client sends a path and a newline, and the server sends the file and closes. A
+//! client can also request a status with a leading zero byte: then the server first sends the file's length, or the
+//! reason for a refusal, and the file can start at an offset.
 
 mod client;
 
@@ -21,22 +21,22 @@ use crate::text::Escaped;
 
 /// The texts' port.
 pub const PORT: u16 = 50001;
-/// The longest path that systems take, and an offset.
+/// The longest path that systems accept, plus an offset.
 pub const REQUEST_LEN_MAX: usize = 4096 + 32;
 
-/// What to get, and from where on.
+/// The file to get, and the offset to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The file's path, relative to the served folder.
     pub path: &'a [u8],
     /// Whether a status is sent before the file.
     pub with_status: bool,
-    /// Bytes of the file that are left out.
+    /// The number of bytes to skip.
     pub offset: u64,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a request, without its newline.
+    /// Parses a request without its newline.
     pub fn parse(line: &'a [u8]) -> Request<'a> {
         let Some(rest) = line.strip_prefix(b"\0") else {
             return Request { path: line, with_status: false, offset: 0 };
@@ -47,10 +47,10 @@ impl<'a> Request<'a> {
         Request { path, with_status: true, offset }
     }
 
-    /// Writes it, with its newline.
+    /// Writes the request with its newline.
     pub fn write(&self, to: &mut Vec<u8>) {
         if self.with_status {
-            // With the offset even where it's 0: a path may begin with a number and a space.
+            // Include the offset even if it's 0: a path may begin with a number and a space.
             to.extend_from_slice(format!("\0{} ", self.offset).as_bytes());
         }
         to.extend_from_slice(self.path);
@@ -66,7 +66,7 @@ pub struct GetFileService {
 }
 
 impl GetFileService {
-    /// Serves what is in `folder`. A request may take `request_timeout` from its first byte on.
+    /// Creates a service for the files in `folder`. A request may take `request_timeout` from its first byte on.
     pub fn new(folder: Folder, request_timeout: Duration) -> Self {
         let limits = LineLimits { len_max: REQUEST_LEN_MAX, timeout: request_timeout, pause: None };
         GetFileService { folder: Arc::new(folder), limits }
@@ -134,7 +134,7 @@ impl GetFileServer {
     }
 }
 
-/// A number in decimal digits and nothing else; parsing by itself would let a sign pass.
+/// Parses a number of decimal digits only; the standard parser would accept a sign.
 fn number(digits: &[u8]) -> Option<u64> {
     let digits = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok()

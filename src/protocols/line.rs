@@ -1,8 +1,7 @@
-//! A request that is one line, as the texts' servers take it.
+//! A one-line request, as the texts' servers read it.
 //!
-//! Their clients send a few bytes and wait: some end them with a newline, some with the end of their sending side, and
-//! some with nothing, since the server's one `recv` brings what they sent. The last are understood by the pause that
-//! follows.
+//! Their clients send a few bytes and wait: some end them with a newline, some by ending their sending side, and some
+//! with nothing, since the server's one `recv` returns what they sent. For the last kind, a pause ends the line.
 
 use std::error::Error;
 use std::fmt;
@@ -11,30 +10,30 @@ use std::time::{Duration, Instant};
 use crate::codec::Lines;
 use crate::session::{SessionError, SessionIo};
 
-/// What a request line may be, and how long it may take.
+/// Limits of a request line.
 #[derive(Clone, Copy, Debug)]
 pub struct LineLimits {
-    /// Most bytes, without the newline.
+    /// Maximum length in bytes, without the newline.
     pub len_max: usize,
     /// How long a line may take, from its first byte on.
     pub timeout: Duration,
-    /// A pause that ends a line as a newline does, for protocols that know it.
+    /// A pause that ends a line like a newline, for protocols that allow it.
     pub pause: Option<Duration>,
 }
 
-/// How long a client of the texts is silent after its last byte.
+/// The silence after which a line of the texts' clients counts as complete.
 pub const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads the one line of a connection.
+/// Reads the single line of a connection.
 #[derive(Debug)]
 pub(super) struct LineReader {
     limits: LineLimits,
     lines: Lines,
-    /// Bytes that have come, and hold no newline.
+    /// The number of bytes received, none of which is a newline.
     len: usize,
-    /// When the first of them came.
+    /// The time when the first of them arrived.
     began: Option<Instant>,
-    /// When the last of them came.
+    /// The time when the last of them arrived.
     paused_since: Option<Instant>,
     deadline: Option<Instant>,
 }
@@ -51,11 +50,11 @@ impl LineReader {
         }
     }
 
-    /// The line, once it's there. Until then it stays in the input. Where the peer has ended its side without a byte, it's an
-    /// empty one.
+    /// Returns the line, once it's complete. Until then it stays in the input. If the peer has ended its side without
+    /// sending a byte, the line is empty.
     ///
     /// # Errors
-    /// Where it's too long, or takes too long.
+    /// If it's too long, or takes too long.
     pub fn read<'a>(&mut self, io: &mut SessionIo<'a>, now: Instant) -> Result<Option<&'a [u8]>, SessionError> {
         let LineLimits { len_max, timeout, pause } = self.limits;
         let line = self.lines.read(io.input());
@@ -85,26 +84,26 @@ impl LineReader {
         self.deadline
     }
 
-    /// Whether nothing has come.
+    /// Whether no byte has arrived.
     pub fn is_idle(&self) -> bool {
         self.began.is_none()
     }
 }
 
-/// What is wrong with a request line.
+/// The error in a request line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineError {
-    /// It has more bytes than it may have.
+    /// It exceeds the maximum length.
     TooLong {
-        /// How many it may have.
+        /// The maximum length.
         len_max: usize,
     },
     /// It did not end in time.
     TooSlow {
         /// Bytes that came.
         len: usize,
-        /// How long was waited from the first of them on.
+        /// The time allowed from the first of them on.
         timeout: Duration,
     },
 }

@@ -1,7 +1,7 @@
-//! A string, sent back ten thousand times over: what a stream is made of.
+//! A string, sent back ten thousand times: a demonstration of what a stream is.
 //!
-//! The texts' `tms` and `tmc`. The client sends a string, the server sends it back as many times as it was told to, and
-//! the client shows in what chunks that arrives: TCP is one stream, and the borders of what was sent are not kept.
+//! The texts' `tms` and `tmc`. The client sends a string, the server sends it back a configured number of times, and
+//! the client shows the chunks in which it arrives: TCP is one stream, and the boundaries of writes are not kept.
 
 mod client;
 mod keyboard;
@@ -24,14 +24,14 @@ pub const PORT: u16 = 2000;
 pub struct MultiplyService {
     /// The string's limits.
     pub limits: LineLimits,
-    /// How often it is sent back.
+    /// The number of times it is sent back.
     pub times: u64,
-    /// Where somebody has to press Enter before it is.
+    /// The keyboard on which Enter must be pressed first, if any.
     pub keyboard: Option<Keyboard>,
 }
 
 impl Default for MultiplyService {
-    /// At most a million bytes, in half a minute, 10,000 times.
+    /// The defaults: at most a million bytes, in half a minute, 10,000 times.
     fn default() -> Self {
         let limits = LineLimits { len_max: 1_000_000, timeout: Duration::from_secs(30), pause: Some(PAUSE) };
         MultiplyService { limits, times: 10_000, keyboard: None }
@@ -63,7 +63,7 @@ pub struct MultiplyServer {
 #[derive(Debug)]
 enum MultiplyState {
     Reading(LineReader),
-    /// The string is to be sent back once somebody has pressed Enter.
+    /// The string will be sent back once Enter is pressed.
     Waiting {
         string: Vec<u8>,
         wait: EnterWait,

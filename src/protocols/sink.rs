@@ -1,7 +1,7 @@
 //! The sink: a server that never reads a byte.
 //!
-//! The tutorial tells of it, to show what becomes of bytes that nobody reads: the kernels on both sides take them,
-//! until they hold as many as they may; then the client's next send blocks.
+//! The tutorial describes it to show what happens to unread bytes: the kernels on both sides take them until their
+//! buffers are full; then the client's next send blocks.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 /// The tutorial's port.
 pub const PORT: u16 = 65432;
 
-/// How often it's looked how much waits to be read.
+/// Interval between checks of the receive queue.
 pub const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Makes the server's sessions.
@@ -25,21 +25,21 @@ pub struct SinkService {
 }
 
 impl Default for SinkService {
-    /// Ten minutes.
+    /// The default hold timeout is ten minutes.
     fn default() -> Self {
         SinkService::new(Duration::from_secs(600))
     }
 }
 
 impl SinkService {
-    /// A service that keeps each connection until the peer hangs up, or for `hold_timeout`: a peer that has gone with
-    /// bytes yet unsent can't tell that it has, since nothing gets past them.
+    /// Creates a service that keeps each connection until the peer hangs up, or for `hold_timeout`: when a peer has
+    /// gone with bytes still unsent, its hang-up can't arrive, since nothing gets past them.
     pub fn new(hold_timeout: Duration) -> Self {
         SinkService { hold_timeout, lookout: None }
     }
 
-    /// The same, with a debug log of how many bytes of each connection wait to be read: something to do where that log
-    /// is read. `look` is called every [`LOOK_INTERVAL`] at most, for all connections together.
+    /// Adds a debug log of each connection's unread bytes, for when that log level is on. `look` is called at most once
+    /// every [`LOOK_INTERVAL`], for all connections together.
     pub fn looking(self, look: impl Look + 'static) -> Self {
         SinkService { lookout: Some(Arc::new(Lookout { look: Box::new(look), last: Mutex::default() })), ..self }
     }
@@ -66,7 +66,7 @@ pub struct SinkServer {
     until: Option<Instant>,
     lookout: Option<Arc<Lookout>>,
     next_look: Option<Instant>,
-    /// How many bytes waited to be read when it was looked last.
+    /// The number of unread bytes at the last check.
     waiting: u64,
 }
 
@@ -104,24 +104,24 @@ impl SinkServer {
     }
 }
 
-/// How many bytes wait to be read, of each peer that is known of: IPv4 addresses as such, and none with a scope.
+/// The number of unread bytes from each known peer; the addresses are plain IPv4 where possible, and without a scope.
 pub type Waiting = HashMap<SocketAddr, u64>;
 
-/// Looks how many that are.
+/// A function that determines these numbers.
 pub trait Look: Fn() -> Waiting + Send + Sync {}
 
 impl<F: Fn() -> Waiting + Send + Sync> Look for F {}
 
-/// Looks for all connections at once.
+/// Checks all connections at once.
 struct Lookout {
     look: Box<dyn Look>,
-    /// When that was last, and what was seen.
+    /// The time and result of the last check.
     last: Mutex<Option<(Instant, Waiting)>>,
 }
 
 impl Lookout {
-    /// How many bytes of `peer` wait to be read, if that is known, and when to ask again: who asks at different times
-    /// is told the same time, so that there is one look for all.
+    /// The number of unread bytes from `peer`, if known, and the time of the next check. All connections get the same
+    /// time, so that one check serves all.
     fn waiting(&self, peer: SocketAddr, now: Instant) -> (Option<u64>, Instant) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, waiting) = match last.take() {

@@ -1,4 +1,4 @@
-//! Accepting connections, and waiting when the system, or the limit, lets in no more.
+//! Accepting connections, and pausing when the system or the limit allows no more.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,23 +11,23 @@ use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service};
 
-/// Connections accepted from one listener in a turn.
+/// The most connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// Connections that are being told at once that they are over the limit. While there are so many, and no place is free, the
-/// others wait in the backlog.
+/// The most over-limit connections that are being refused at once. At that number, and with no place free, others wait
+/// in the backlog.
 pub const REFUSALS_MAX: usize = 32;
 
 /// The listeners of a reactor.
 #[derive(Debug)]
 pub(super) struct Accepting<L> {
     listeners: Vec<Listening<L>>,
-    /// When to try again; while it's set, no listener is watched.
+    /// The time of the next attempt; while it's set, no listener is watched.
     paused: Option<Instant>,
-    /// Whether the log has it already that nothing can be accepted.
+    /// Whether the log already says that no connection can be accepted.
     told: bool,
-    /// For connections that are served: of this reactor, and of those that it shares the limit with.
+    /// Places for served connections, of this reactor and of those that share its limit.
     places: Places,
-    /// For connections that are being told that they can't be served.
+    /// Places for connections that are being refused.
     refusals: Places,
 }
 
@@ -39,7 +39,7 @@ struct Listening<L> {
 }
 
 impl<L> Accepting<L> {
-    /// Listeners of a reactor that serves up to `connections_max` connections.
+    /// Creates the listeners of a reactor that serves up to `connections_max` connections.
     pub fn new(connections_max: usize) -> Self {
         let (places, refusals) = (Places::new(connections_max), Places::new(REFUSALS_MAX));
         Accepting { listeners: Vec::new(), paused: None, told: false, places, refusals }
@@ -66,12 +66,12 @@ impl<L> Accepting<L> {
         self.paused
     }
 
-    /// Whether no connection will ever be accepted again.
+    /// Whether no connection will be accepted ever again.
     pub fn is_over(&self) -> bool {
         self.listeners.is_empty()
     }
 
-    /// Accepts no more: the listeners are closed.
+    /// Stops accepting, and closes the listeners.
     pub fn end<S: Selector<Listener = L>>(&mut self, selector: &mut S) {
         self.pause(selector, None);
         self.listeners.clear();
@@ -82,7 +82,7 @@ impl<L> Accepting<L> {
         self.places = other.places.clone();
     }
 
-    /// An accepted connection has closed, which may be what the next one waits for.
+    /// Resumes accepting, if paused, after a connection has closed, which may have freed what was missing.
     pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant) {
         if self.paused.is_some() {
             self.resume(selector, now);
@@ -92,7 +92,7 @@ impl<L> Accepting<L> {
     fn pause<S: Selector<Listener = L>>(&mut self, selector: &mut S, until: Option<Instant>) {
         if self.paused.is_none() {
             for (index, listening) in self.listeners.iter_mut().enumerate() {
-                // One that can't be taken out is not harmful: its events are only remembered.
+                // If one can't be removed, that does no harm: its events are only remembered.
                 let _ = selector.unwatch_listener(&mut listening.listener, Watched::listener_token(index));
             }
         }
@@ -112,7 +112,7 @@ impl<L> Accepting<L> {
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {
-    /// Accepts what has come, a batch from each listener.
+    /// Accepts waiting connections, a batch from each listener.
     pub(super) fn accept(&mut self) {
         if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
             self.accepting.resume(&mut self.selector, self.now);
@@ -190,7 +190,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.refuse(stream, addr, &format!("all {max} are in use"), &format!("all {max} connections are in use"));
     }
 
-    /// Lets the session tell the peer why, in its own words, and then closes.
+    /// Lets the session send the reason in its protocol's format, then closes the connection.
     fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
         let peer = Peer::accepted(addr);
         log::warn!("Refused connection from {peer}: {logged}");
@@ -204,7 +204,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.run_connection(id);
     }
 
-    /// Gets a session for a connection, and gives both a slot. If the service panics meanwhile, the connection is not lost.
+    /// Gets a session for a connection, and gives both a slot. If the service panics, the connection is not lost.
     fn welcome(&mut self, newcomer: Newcomer<S::Stream>) -> Option<ConnectionId> {
         let peer = newcomer.peer;
         self.newcomer = Some(newcomer);

@@ -1,11 +1,11 @@
-//! Telling a reactor what to do, from outside its thread.
+//! Control of a reactor from outside its thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::selector::Waker;
 
-/// Stops a reactor, or makes it reload. Clones are for the same reactor.
+/// Stops a reactor, or makes it reload. Clones control the same reactor.
 #[derive(Clone, Debug)]
 pub struct Handle {
     stopped: Arc<AtomicBool>,
@@ -18,30 +18,29 @@ impl Handle {
         Handle { stopped: Arc::default(), reload: Arc::default(), waker }
     }
 
-    /// Lets the reactor accept no more, finish what has begun, and then return from
-    /// [`run`](super::Reactor::run).
+    /// Makes the reactor stop accepting, finish work in progress, and then return from [`run`](super::Reactor::run).
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Lets the service [reload](crate::session::Service::reload).
+    /// Makes the service [reload](crate::session::Service::reload).
     pub fn reload(&self) {
         self.reload.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// For a signal handler: where to store `true`, before waking, to stop.
+    /// For a signal handler: the flag to set to `true`, before waking, to stop.
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stopped)
     }
 
-    /// For a signal handler: where to store `true`, before waking, to reload.
+    /// For a signal handler: the flag to set to `true`, before waking, to reload.
     pub fn reload_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.reload)
     }
 
-    /// For a signal handler: what wakes the reactor.
+    /// For a signal handler: the waker of the reactor.
     pub fn waker(&self) -> &Waker {
         &self.waker
     }
@@ -51,7 +50,7 @@ impl Handle {
     }
 
     pub(crate) fn takes_reload(&self) -> bool {
-        // Looked at in every turn, so not written where there's nothing to take.
+        // Checked in every turn, so it's only written when set.
         self.reload.load(Ordering::Acquire) && self.reload.swap(false, Ordering::AcqRel)
     }
 }

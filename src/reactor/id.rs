@@ -1,17 +1,17 @@
-//! Names for what a selector watches.
+//! Identifiers of the sources that a selector watches.
 
 use crate::selector::Token;
 
-/// Slab key and generation of a connection. A slot that is used again has a new generation, so an event or a timer for
-/// the connection that was there before finds nothing.
+/// The slab key and generation of a connection. A reused slot has a new generation, so an event or a timer for its
+/// former connection finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ConnectionId {
     key: u32,
-    /// Never 0: such tokens are the listeners'.
+    /// Never 0, which marks the listeners' tokens.
     generation: u32,
 }
 
-// Both numbers go into a token.
+// A token holds both numbers.
 const _: () = assert!(usize::BITS >= 64, "tokens need 64 bits");
 
 impl ConnectionId {
@@ -32,7 +32,7 @@ impl ConnectionId {
     }
 }
 
-/// What a token stands for.
+/// The source that a token identifies.
 pub(super) enum Watched {
     Listener(usize),
     Connection(ConnectionId),

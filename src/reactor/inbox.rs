@@ -1,4 +1,4 @@
-//! Sessions that are woken from other threads.
+//! Sessions woken from other threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::task::{Wake, Waker};
 use super::id::ConnectionId;
 use crate::selector;
 
-/// Connections whose sessions were woken since the reactor last looked.
+/// Connections whose sessions were woken since the reactor's last check.
 #[derive(Debug)]
 pub(super) struct Inbox {
     woken: Mutex<Vec<ConnectionId>>,
-    /// Whether there are any: looked at in every turn, which costs less than a lock.
+    /// Whether there are any: checked in every turn, since that costs less than a lock.
     is_full: AtomicBool,
     /// Wakes the reactor.
     waker: selector::Waker,
@@ -22,17 +22,17 @@ impl Inbox {
         Arc::new(Inbox { woken: Mutex::default(), is_full: AtomicBool::new(false), waker })
     }
 
-    /// What wakes the session of connection `id`. Once that is closed it does nothing: its id is not used again.
+    /// A waker for the session of connection `id`. Once that is closed it does nothing: its id is not reused.
     pub fn waker(self: &Arc<Self>, id: ConnectionId) -> Waker {
         Waker::from(Arc::new(SessionWaker { inbox: Arc::clone(self), id }))
     }
 
-    /// Takes those that were woken.
+    /// Takes the connections that were woken.
     pub fn take(&self) -> Vec<ConnectionId> {
         if !self.is_full.load(Ordering::Acquire) {
             return Vec::new();
         }
-        // In this order: what is put in after it finds the mark gone, and sets it again.
+        // The order matters: a later entry finds the flag cleared, and sets it again.
         self.is_full.store(false, Ordering::Release);
         std::mem::take(&mut self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! A connection's place in the reactor: what the loop knows of it, beside what it is.
+//! A connection's slot in the reactor: the loop's own data about it.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -14,27 +14,27 @@ use crate::session::Session;
 #[derive(Debug)]
 pub(super) struct Slot<S, T> {
     pub connection: Connection<S, T>,
-    /// Tells it from those that had the slot before.
+    /// Distinguishes it from the slot's former connections.
     pub generation: u32,
-    /// Its place among those that are served, or refused, at once.
+    /// Its place among the connections being served, or being refused.
     pub place: Option<Place>,
-    /// It's only there to be told that it can't be served.
+    /// It's only kept to be sent an error.
     pub is_refused: bool,
-    /// What we have asked the system to tell us of.
+    /// The interest registered with the system.
     pub interest: Interest,
     /// It is in the runnable queue.
     is_runnable: bool,
-    /// When its timer goes off: at its deadline, or before.
+    /// The time when its timer fires: at its deadline or earlier.
     timer: Option<Instant>,
 }
 
-/// What a timer that has gone off means.
+/// The meaning of a timer that has fired.
 pub(super) enum Alarm {
-    /// It's time.
+    /// The deadline has come.
     Due,
     /// The deadline has moved on.
     Early { later: Instant },
-    /// Nothing any more.
+    /// The timer is obsolete.
     Stale,
 }
 
@@ -50,13 +50,13 @@ impl<S, T> Slot<S, T> {
         }
     }
 
-    /// Takes note that it is no longer in the runnable queue.
+    /// Records that it is no longer in the runnable queue.
     pub fn dequeued(&mut self) {
         self.is_runnable = false;
     }
 
-    /// Sets its timer so that it's run at its `deadline` though nothing happens, and returns when that goes off; nothing where
-    /// the one that is set goes off in time.
+    /// Sets its timer so that it runs at its `deadline` even without events. Returns the new timer's time, or `None` if
+    /// the existing timer fires early enough.
     pub fn set_timer(&mut self, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
         let deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
         if self.timer.is_some_and(|timer| deadline.is_none_or(|deadline| timer <= deadline)) {
@@ -66,14 +66,14 @@ impl<S, T> Slot<S, T> {
         self.timer
     }
 
-    /// Whether its timer is the one that goes off at `when`; any other that was set for it is stale.
+    /// Whether its current timer is the one that fires at `when`; any other timer for it is stale.
     pub fn has_timer_at(&self, when: Instant) -> bool {
         self.timer == Some(when)
     }
 }
 
 impl<S: Stream, T: Session> Slot<S, T> {
-    /// Its timer of `when` has gone off.
+    /// Handles its timer for `when`, which has fired.
     pub fn timer_went_off(&mut self, when: Instant, now: Instant) -> Alarm {
         if !self.has_timer_at(when) {
             return Alarm::Stale;
@@ -85,8 +85,8 @@ impl<S: Stream, T: Session> Slot<S, T> {
             (None, None) => Alarm::Stale,
             (None, Some(_)) => {
                 self.connection.due();
-                // One that is going to run anyway must not run now: it would still be in the queue, and from then on have
-                // two turns.
+                // If it's already queued, running it now would leave it in the queue, and it would get two turns from
+                // then on.
                 if self.is_runnable { Alarm::Stale } else { Alarm::Due }
             }
         }

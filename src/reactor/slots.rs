@@ -7,11 +7,11 @@ use super::slot::Slot;
 use crate::connection::Connection;
 use crate::places::Place;
 
-/// A slab of connections. A slot that is used again has a new generation, so an old id finds nothing in it.
+/// A slab of connections. A reused slot has a new generation, so an old id finds nothing in it.
 #[derive(Debug)]
 pub(super) struct Slots<S, T> {
     slab: Slab<Slot<S, T>>,
-    /// Generation of the connection made last.
+    /// The generation of the latest connection.
     generation: u32,
 }
 
@@ -29,13 +29,13 @@ impl<S, T> Slots<S, T> {
         ConnectionId::new(key, self.generation)
     }
 
-    /// The slot of `id`, if its connection is still there.
+    /// The slot of `id`, if its connection still exists.
     #[inline]
     pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Slot<S, T>> {
         self.slab.get_mut(id.key()).filter(|slot| slot.generation == id.generation())
     }
 
-    /// Takes the connection of `id` out, if it's still there.
+    /// Removes and returns the connection of `id`, if it still exists.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Slot<S, T>> {
         self.get_mut(id)?;
         Some(self.slab.remove(id.key()))
@@ -53,7 +53,7 @@ impl<S, T> Slots<S, T> {
         self.slab.iter_mut().map(|(key, slot)| (ConnectionId::new(key, slot.generation), slot))
     }
 
-    /// All that are there.
+    /// The ids of all connections.
     pub fn ids(&self) -> Vec<ConnectionId> {
         self.slab.iter().map(|(key, slot)| ConnectionId::new(key, slot.generation)).collect()
     }

@@ -1,36 +1,35 @@
-//! Asking for a while before sleeping.
+//! Busy-polling for a while before sleeping.
 //!
-//! To be put to sleep and woken again costs more than a small request does. Where the next event is near, it's cheaper to
-//! ask for it over and over; where it isn't, that only burns the processor. So it's done for a short while, and only as
-//! long as it pays: where waits have been that short before. Who has nothing to do for longer than that sleeps, and costs
-//! nothing.
+//! Sleeping and waking costs more than a small request. If the next event is near, polling repeatedly is cheaper; if it
+//! isn't, polling only burns the processor. So the loop polls for a short while, and only while that pays: while recent
+//! waits have been that short. A loop with no work soon sleeps and costs nothing.
 
 use std::hint;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How a reactor waits.
+/// The waiting strategy of a reactor.
 #[derive(Debug)]
 pub(super) struct Spin {
-    /// How long to ask before sleeping, where that pays.
+    /// How long to poll before sleeping, while that pays.
     time: Duration,
-    /// Short waits in a row that there have been.
+    /// Consecutive short waits so far.
     short: u32,
-    /// Short waits in a row that there must have been before it asks.
+    /// Consecutive short waits required before it polls.
     wanted: u32,
 }
 
-/// Short waits in a row that are enough at first, and that are wanted at most, where asking has been in vain: as where the
-/// other side needs the very processor that this one burns.
+/// The consecutive short waits required at first, and the most ever required. The number grows when polling was in
+/// vain, such as when the other side needs the very processor that this one burns.
 const WANTED_MIN: u32 = 2;
 const WANTED_MAX: u32 = 1024;
 
-/// What one question to the selector came to.
+/// The result of one poll of the selector.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
-    /// The time after it.
+    /// The time after the poll.
     pub now: Instant,
-    /// Whether something has happened.
+    /// Whether there were events.
     pub has_events: bool,
 }
 
@@ -39,14 +38,14 @@ impl Spin {
         Spin { time, short: 0, wanted: WANTED_MIN }
     }
 
-    /// Asks the selector by `select`, which may wait as long as it's told, until something has happened or `timeout` has
-    /// passed; `now` is when the turn began. Returns the time.
+    /// Polls the selector through `select`, which may wait as long as its argument says, until there are events or
+    /// `timeout` has passed; `now` is the start of the turn. Returns the time.
     ///
-    /// It comes back early when asking was in vain, and only sleeps the next time: the selector may have been woken without
-    /// an event, and who has woken it wants to be heard before that.
+    /// Returns early when polling was in vain, and only sleeps in the next call: the selector may have been woken
+    /// without an event, and the reason for that must be handled before a sleep.
     ///
     /// # Errors
-    /// Those of `select`.
+    /// The same as `select`'s.
     pub fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -67,7 +66,7 @@ impl Spin {
         loop {
             let answer = select(Some(Duration::ZERO))?;
             if answer.has_events {
-                // What is there at once says nothing about waiting for it.
+                // An event that is there at once says nothing about waits.
                 if has_waited {
                     self.wanted = (self.wanted / 2).max(WANTED_MIN);
                 }
@@ -89,10 +88,10 @@ mod tests {
     use super::*;
 
     const SPIN: Duration = Duration::from_micros(50);
-    /// What a question takes.
+    /// The duration of one poll.
     const ASKING: Duration = Duration::from_micros(1);
 
-    /// A selector with a clock of its own, on which an event comes some time after each wait has begun.
+    /// A selector with its own clock, on which an event comes some time after each wait has begun.
     struct Script {
         spin: Spin,
         now: Instant,
@@ -105,7 +104,7 @@ mod tests {
             Script { spin: Spin::new(spin), now: Instant::now(), slept: 0, asked: 0 }
         }
 
-        /// One wait with an event `after` its beginning: of the kind that comes by itself, or only to who sleeps.
+        /// One wait with an event `after` its beginning, which comes in any case, or only to a sleeping loop.
         fn wait(&mut self, after: Duration, comes_to_sleepers_only: bool, timeout: Option<Duration>) {
             let began = self.now;
             let Script { spin, now, slept, asked } = self;
@@ -144,7 +143,7 @@ mod tests {
             script.wait(Duration::from_millis(1), false, None);
         }
         assert_eq!((script.slept, script.asked), (1000, 0));
-        // What was dense and has ended is asked for once more, and no longer than it may be.
+        // After dense traffic ends, it polls once more, within the allowed time.
         let mut script = Script::new(SPIN);
         for _ in 0..WANTED_MIN {
             script.wait(Duration::from_micros(10), false, None);
@@ -171,7 +170,8 @@ mod tests {
 
     #[test]
     fn what_is_there_at_once_is_no_reason_to_ask_for_longer() {
-        // As of a client on the same processor: mostly it gets it while it's being written to, and has asked again by then.
+        // Like a client on the same processor: mostly it gets the processor while it's being written to, and has asked
+        // again by then.
         let mut script = Script::new(SPIN);
         for turn in 0..10_000 {
             match turn % 5 {

@@ -1,8 +1,8 @@
-//! When to look at a connection again.
+//! Timers for connections' deadlines.
 //!
-//! Deadlines move with nearly every message, almost always further away. So a timer is left where it is when its
-//! connection's deadline moves on: when it goes off, the connection is asked, and if it is early, it is set anew. Only a
-//! deadline that moves nearer needs another timer, and the old one, then stale, finds that it is no longer the one.
+//! Deadlines move with nearly every message, almost always further away. So a timer stays in place when its
+//! connection's deadline moves on: when it fires, the current deadline is checked, and if that is later, the timer is
+//! set again. Only a deadline that moves nearer needs another timer; the old one, now stale, is ignored when it fires.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,19 +16,19 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Below this many it is not worth looking for stale ones.
+    /// Below this number, dropping stale ones is not worth the effort.
     const FEW: usize = 1024;
 
     pub fn set(&mut self, id: ConnectionId, when: Instant) {
         self.heap.push(Reverse((when, id)));
     }
 
-    /// When the next one goes off.
+    /// The time when the next one fires.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((when, _))| *when)
     }
 
-    /// Takes one that has gone off by `now`.
+    /// Removes and returns one that has fired by `now`.
     pub fn expired(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         if self.next()? > now {
             return None;
@@ -36,9 +36,9 @@ impl Timers {
         self.heap.pop().map(|Reverse(timer)| timer)
     }
 
-    /// Whether most timers are stale when there are `connections`, of which each needs one at most. Connections that
-    /// come and go leave theirs behind, and dropping these now and then keeps memory in proportion, at a constant cost
-    /// for each.
+    /// Whether most timers are stale, given the number of `connections`, each of which needs at most one. Closed
+    /// connections leave theirs behind. Dropping these now and then keeps memory in proportion, at a constant cost for
+    /// each.
     pub fn is_mostly_stale(&self, connections: usize) -> bool {
         self.heap.len() > 2 * connections + Self::FEW
     }

@@ -1,20 +1,20 @@
-//! The ways from sources to sinks.
+//! The routes from sources to sinks.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::sink::{Sink, SinkId};
 
-/// What is done to bytes on their way.
+/// A transformation of bytes on their way.
 pub trait Filter {
-    /// Hands on what these bytes become.
+    /// Appends the transformed `bytes` to `out`.
     fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>);
 
-    /// Hands on what is still to come after the last of them.
+    /// Appends any remaining output after the last bytes.
     fn end(&mut self, _out: &mut VecDeque<u8>) {}
 }
 
-/// Bytes as they are.
+/// A filter that changes nothing.
 pub struct Plain;
 
 impl Filter for Plain {
@@ -23,7 +23,7 @@ impl Filter for Plain {
     }
 }
 
-/// The way from a source to a sink.
+/// A route from a source to a sink.
 pub struct Route {
     to: SinkId,
     filter: Box<dyn Filter>,
@@ -38,12 +38,12 @@ impl Route {
         self.to
     }
 
-    /// Sends these bytes on, unless the sink is gone.
+    /// Sends these bytes on, unless the sink has failed.
     pub(super) fn pass(&mut self, bytes: &[u8], sinks: &mut [Sink], now: Instant) {
         sinks[self.to.0].take(now, |out| self.filter.pass(bytes, out));
     }
 
-    /// Sends on what is still to come after the last of them.
+    /// Sends any remaining output after the last bytes.
     pub(super) fn end(&mut self, sinks: &mut [Sink], now: Instant) {
         sinks[self.to.0].take(now, |out| self.filter.end(out));
     }
@@ -58,7 +58,7 @@ mod tests {
     use crate::relay::tests::{sink, to_end};
     use crate::relay::{Fd, Relay, Unwanted};
 
-    /// A mark before each piece, and one at the end.
+    /// Puts a mark before each piece, and one at the end.
     struct Marked;
 
     impl Filter for Marked {

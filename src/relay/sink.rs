@@ -1,4 +1,4 @@
-//! What is written: as much as it takes, in its time.
+//! Sinks: each writes as much as its descriptor accepts.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,40 +11,40 @@ use rustix::net::{Shutdown, shutdown};
 use super::Fd;
 use crate::sys::PollFd;
 
-/// Bytes in a sink from which on nothing more is read for it.
+/// Bytes in a sink at which its sources are no longer read.
 pub const HIGH_WATER: usize = 64 << 10;
 
 /// A sink of this relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SinkId(pub(super) usize);
 
-/// What becomes of a sink when all is written and nothing feeds it any more.
+/// How a sink ends once all is written and no source feeds it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtEnd {
-    /// It's let go of, which closes it unless somebody else has it.
+    /// The descriptor is released, which closes it unless it has another owner.
     LetGo,
-    /// A connection's sending side is ended: the peer reads the end, and may go on sending.
+    /// A connection's sending side is ended: the peer reads the end, and may keep sending.
     HalfClose,
 }
 
 pub struct Sink {
-    /// None once it has ended or is gone.
+    /// `None` once it has ended or failed.
     fd: Option<Fd>,
     buffer: VecDeque<u8>,
-    /// Most bytes to write at once.
+    /// The most bytes to write at once.
     piece_len_max: usize,
     at_end: AtEnd,
-    /// How long it may take nothing of what is there for it.
+    /// How long it may accept nothing while bytes wait.
     write_timeout: Option<Duration>,
-    /// When it last took something, or was first asked to.
+    /// When it last accepted bytes, or was first asked to.
     taken_at: Instant,
-    /// What it was gone of.
+    /// The error with which it failed.
     error: Option<io::Error>,
 }
 
 impl Sink {
     /// # Errors
-    /// Where the system can't tell whether `fd` blocks.
+    /// If the system can't say whether `fd` blocks.
     pub fn new(fd: Fd, at_end: AtEnd, write_timeout: Option<Duration>, now: Instant) -> io::Result<Sink> {
         let blocks = !fcntl_getfl(&fd)?.contains(OFlags::NONBLOCK);
         Ok(Sink {
@@ -58,18 +58,18 @@ impl Sink {
         })
     }
 
-    /// What to ask of it: whether it's broken, at least.
+    /// The entry for poll(2), which reports at least whether it's broken.
     pub fn poll_fd(&self) -> PollFd {
         self.fd.as_ref().map_or(PollFd::NONE, |fd| PollFd::new(fd, false, !self.buffer.is_empty()))
     }
 
-    /// When it has taken nothing for too long.
+    /// The time at which it will have accepted nothing for too long.
     pub fn deadline(&self) -> Option<Instant> {
         let is_waited_for = self.fd.is_some() && !self.buffer.is_empty();
         self.write_timeout.filter(|_| is_waited_for).map(|timeout| self.taken_at + timeout)
     }
 
-    /// Has something put into its buffer, unless it's gone.
+    /// Calls `put` to add bytes to its buffer, unless it has failed.
     pub fn take(&mut self, now: Instant, put: impl FnOnce(&mut VecDeque<u8>)) {
         if self.is_gone() {
             return;
@@ -80,12 +80,12 @@ impl Sink {
         put(&mut self.buffer);
     }
 
-    /// Writes what it takes, once it's ready, and tells whether that was anything, or it's broken.
+    /// Writes as much as it accepts once it's ready. Returns whether it accepted any or failed.
     pub fn write(&mut self, now: Instant) -> bool {
         let Some(fd) = &self.fd else { return false };
         let (bytes, _) = self.buffer.as_slices();
         if bytes.is_empty() {
-            // Nothing was asked, so it's broken.
+            // It was not polled for writing, so this event means it's broken.
             return self.fail(io::ErrorKind::BrokenPipe.into());
         }
         match rustix::io::write(fd, &bytes[..bytes.len().min(self.piece_len_max)]) {
@@ -99,7 +99,7 @@ impl Sink {
         }
     }
 
-    /// Gives it up if its deadline has passed, and tells whether that is so.
+    /// Fails it if its deadline has passed, and returns whether it did.
     pub fn expire(&mut self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| now >= deadline) && self.fail(io::ErrorKind::TimedOut.into())
     }
@@ -110,7 +110,7 @@ impl Sink {
         true
     }
 
-    /// Nothing more comes: ends it if all is written, and tells whether that is news.
+    /// Ends it if all is written and no more will come. Returns whether it ended just now.
     pub fn end(&mut self) -> bool {
         if !self.buffer.is_empty() {
             return false;
@@ -120,7 +120,7 @@ impl Sink {
         match self.at_end {
             AtEnd::LetGo => {}
             AtEnd::HalfClose => {
-                // It fails only where the connection is broken, which is found out by reading.
+                // This fails only if the connection is broken, which reading will report.
                 let _ = shutdown(fd, Shutdown::Write);
             }
         }
@@ -131,7 +131,7 @@ impl Sink {
         self.fd = None;
     }
 
-    /// Its descriptor, unless it has ended or is gone.
+    /// Its descriptor, unless it has ended or failed.
     pub fn fd(&self) -> Option<&Fd> {
         self.fd.as_ref()
     }
@@ -140,7 +140,7 @@ impl Sink {
         self.fd.is_none()
     }
 
-    /// Whether more may be read for it. One that is gone has room for all.
+    /// Whether more may be read for it. A failed sink has room for everything.
     pub fn has_room(&self) -> bool {
         self.buffer.len() < HIGH_WATER || self.is_gone()
     }
@@ -172,7 +172,7 @@ mod tests {
         let to = relay.add_sink(Rc::new(writer), AtEnd::LetGo, None).unwrap();
         let all = numbers(1 << 20);
         relay.push(&all, plain(to));
-        // Were it to block, it would do so for ever.
+        // A blocking write would block forever.
         relay.run_until_idle();
         assert!(!fcntl_getfl(&theirs).unwrap().contains(OFlags::NONBLOCK));
         let mut got = Vec::new();

@@ -1,4 +1,4 @@
-//! What is read: as long as there is room for it.
+//! Sources: each is read while its sinks have room.
 
 use std::io;
 use std::time::Instant;
@@ -14,17 +14,17 @@ use crate::sys::PollFd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceId(pub(super) usize);
 
-/// What becomes of a source when a sink that it feeds is gone.
+/// How a source reacts when a sink that it feeds has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unwanted {
-    /// It's closed: a program that writes to it is told so.
+    /// It's closed: a program that writes to it gets an error.
     Close,
-    /// It's read to its end: a peer that only listens once it has said everything can do so.
+    /// It's read to its end: a peer that reads only after sending everything gets to that point.
     Drop,
 }
 
 pub struct Source {
-    /// None once it has ended.
+    /// `None` once it has ended.
     fd: Option<Fd>,
     routes: Vec<Route>,
     unwanted: Unwanted,
@@ -37,7 +37,7 @@ impl Source {
         Source { fd: Some(fd), routes, unwanted, received: 0, error: None }
     }
 
-    /// What to ask of it. It's not even looked at while it may not be read, since its end would be told over and over.
+    /// The entry for poll(2): none while it may not be read, since its end would be reported over and over.
     pub fn poll_fd(&self, sinks: &[Sink]) -> PollFd {
         match &self.fd {
             Some(fd) if self.routes.iter().all(|route| sinks[route.to().0].has_room()) => PollFd::new(fd, true, false),
@@ -45,7 +45,7 @@ impl Source {
         }
     }
 
-    /// Moves what there is, at most a chunk, and tells whether there was anything, be it the end.
+    /// Reads at most a chunk and moves it to the sinks. Returns whether there was data, the end or an error.
     pub fn read(&mut self, chunk: &mut [u8], sinks: &mut [Sink], now: Instant) -> bool {
         let Some(fd) = &self.fd else { return false };
         let chunk = match rustix::io::read(fd, &mut *chunk) {
@@ -75,18 +75,18 @@ impl Source {
         }
     }
 
-    /// Whether it's to be closed, since a sink that it feeds is gone.
+    /// Whether to close it because a sink that it feeds has failed.
     pub fn is_to_close(&self, sinks: &[Sink]) -> bool {
         let feeds_one_that_is_gone = || self.routes.iter().any(|route| sinks[route.to().0].is_gone());
         self.fd.is_some() && self.unwanted == Unwanted::Close && feeds_one_that_is_gone()
     }
 
-    /// Whether there may be more to come from it for this sink.
+    /// Whether more bytes may come from it for this sink.
     pub fn feeds(&self, sink: SinkId) -> bool {
         self.fd.is_some() && self.routes.iter().any(|route| route.to() == sink)
     }
 
-    /// Its descriptor, if it has not ended.
+    /// Its descriptor, unless it has ended.
     pub fn fd(&self) -> Option<&Fd> {
         self.fd.as_ref()
     }
@@ -118,7 +118,7 @@ mod tests {
         let (from, writer) = source(&mut relay, to);
         drop(writer);
         relay.run_until_idle();
-        // It would be told of at once, again and again.
+        // Otherwise poll(2) would report it at once, again and again.
         assert_eq!(relay.turn(Some(Instant::now() + SOON)).unwrap(), Turn::Idle);
         assert!(!relay.has_ended(from));
         std::thread::scope(|scope| {
@@ -133,7 +133,7 @@ mod tests {
         let mut relay = Relay::new().unwrap();
         let (to, reader) = sink(&mut relay);
         let (from, mut writer) = source(&mut relay, to);
-        // Nothing waits to be written: that it's gone is found out all the same.
+        // With no bytes to write, the failure is noticed all the same.
         drop(reader);
         relay.run_until(|relay| relay.has_ended(from));
         assert_eq!(relay.write_error(to).unwrap().kind(), io::ErrorKind::BrokenPipe);

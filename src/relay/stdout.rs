@@ -9,8 +9,8 @@ use rustix::termios::{isatty, ttyname};
 
 use super::Fd;
 
-/// Standard output, which may be written without waiting: a terminal is opened once more for that, since how much it takes
-/// is not to be known.
+/// Standard output, opened so that writes don't block. A terminal is reopened for that, since there is no telling how
+/// much it accepts.
 pub fn standard_output() -> Fd {
     let stdout = io::stdout();
     match reopened(stdout.as_fd()) {
@@ -49,7 +49,7 @@ mod tests {
         let ours = reopened(terminal.as_fd()).expect("it's a terminal");
         let to = relay.add_sink(Rc::new(ours), AtEnd::LetGo, None).unwrap();
         relay.push(&[b'x'; 1 << 20], plain(to));
-        // Were it to block, it would do so for ever.
+        // A blocking write would block forever.
         relay.run_until_idle();
         assert!(relay.unwritten(to) > 0);
         assert!(!fcntl_getfl(&terminal).unwrap().contains(OFlags::NONBLOCK));

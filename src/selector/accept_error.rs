@@ -1,21 +1,21 @@
-//! Whose fault it is when a connection can't be accepted.
+//! Errors of accept(2), by what they affect.
 
 use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
-/// How long to wait before trying again when nothing could be accepted and no connection closes.
+/// The delay before the next attempt, if accepting has failed and no connection closes meanwhile.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// What an error of accept(2) is about.
+/// The scope of an error of accept(2).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AcceptError {
     /// There is no connection to accept.
     NoneWaits,
-    /// The connection that was to be accepted; there may be others.
+    /// The connection to be accepted has failed; others may be fine.
     ThisConnection,
-    /// Anything else, most likely that descriptors or memory have run out: it will not go away by trying again at once.
+    /// Any other error, most likely exhausted descriptors or memory: retrying at once won't help.
     Ours,
 }
 
@@ -23,14 +23,14 @@ impl AcceptError {
     pub fn of(error: &io::Error) -> AcceptError {
         match error.kind() {
             io::ErrorKind::WouldBlock => AcceptError::NoneWaits,
-            // The last three are what Linux hands over of a connection's network: accept(2).
+            // The last three are network errors that Linux passes on from the connection: accept(2).
             io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable => AcceptError::ThisConnection,
-            // It has no kind of its own.
+            // EPROTO has no `ErrorKind` of its own.
             _ if Errno::from_io_error(error) == Some(Errno::PROTO) => AcceptError::ThisConnection,
             _ => AcceptError::Ours,
         }

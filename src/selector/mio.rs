@@ -1,4 +1,4 @@
-//! The real selector: mio, which is epoll on Linux and kqueue on macOS and the BSDs.
+//! The default selector: mio, which is epoll on Linux and kqueue on macOS and the BSDs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use mio::{Events, Poll};
 use super::socket::{self, TcpListener, TcpStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
 
-/// Events taken from the system at once.
+/// The most events taken from the system at once.
 const EVENTS_PER_SELECT: usize = 1024;
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
-/// epoll or kqueue, edge-triggered.
+/// A selector on epoll or kqueue, edge-triggered.
 #[derive(Debug)]
 pub struct MioSelector {
     poll: Poll,
@@ -25,10 +25,10 @@ pub struct MioSelector {
 }
 
 impl MioSelector {
-    /// A selector that watches nothing yet.
+    /// Creates a selector that watches nothing.
     ///
     /// # Errors
-    /// Where the system has no descriptors left.
+    /// If the system has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let (waker, wake_fd) = WakeFd::new()?;
@@ -49,7 +49,7 @@ impl Selector for MioSelector {
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            // A signal has come; what its handler left for us is read as a wake-up.
+            // A signal arrived; anything its handler left for us is read as a wake-up.
             Err(_) => return Ok(()),
             Ok(()) => {}
         }
@@ -86,7 +86,7 @@ impl Selector for MioSelector {
     }
 
     fn close(&mut self, stream: TcpStream, _token: Token) {
-        // Closing its last descriptor takes a socket out of epoll and kqueue: epoll(7), kqueue(2).
+        // Closing a socket's last descriptor removes it from epoll and kqueue: epoll(7), kqueue(2).
         drop(stream);
     }
 
@@ -108,7 +108,7 @@ impl Selector for MioSelector {
 }
 
 fn mask(interest: Interest) -> mio::Interest {
-    // There is no asking for a hang-up alone. What has come and is not read is told once, since this is edge-triggered.
+    // mio can't ask for a hang-up alone. Unread data is reported only once, since this is edge-triggered.
     match (interest.readable || interest.hangup, interest.writable) {
         (true, true) => mio::Interest::READABLE | mio::Interest::WRITABLE,
         (_, false) => mio::Interest::READABLE,

@@ -1,8 +1,8 @@
-//! poll(2), by hand: an array of descriptors that is handed to the system at each call.
+//! poll(2) by hand: an array of descriptors, passed to the system at each call.
 //!
-//! The array is kept from call to call, and a connection that comes, goes, or changes what it waits for costs one place of
-//! it. What does cost is each call: the system looks at every descriptor, ready or not, and so do we, until we have found
-//! as many as it has counted. That is what epoll was made for.
+//! The array is kept from call to call, and a connection that comes, goes, or changes its interest changes one entry.
+//! The cost is in each call: the system checks every descriptor, ready or not, and so do we, until we have found as
+//! many as it has counted. epoll was made to avoid that.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,28 +13,28 @@ use super::socket::{self, TcpListener, TcpStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
 use crate::sys::{self, PollFd};
 
-/// The wake-up's token.
+/// The token of the wake-up descriptor.
 const WAKE: Token = Token(usize::MAX);
 
-/// poll(2): reports what is ready as long as it is.
+/// A selector on poll(2), which reports readiness as long as it lasts.
 #[derive(Debug)]
 pub struct PollSelector {
-    /// What poll is handed, in no order.
+    /// The array for poll(2), in no particular order.
     fds: Vec<PollFd>,
-    /// The tokens of `fds`, place by place.
+    /// The tokens of `fds`, entry by entry.
     tokens: Vec<Token>,
-    /// Where in `fds` each descriptor is. The system hands out the lowest number that is free, so this is as long as there
-    /// were descriptors open at once.
+    /// The index in `fds` of each descriptor. The system assigns the lowest free number, so the length is at most the
+    /// highest number of descriptors open at once.
     places: Vec<Option<usize>>,
     waker: Waker,
     wake_fd: WakeFd,
 }
 
 impl PollSelector {
-    /// A selector that watches nothing yet.
+    /// Creates a selector that watches nothing.
     ///
     /// # Errors
-    /// Where the system has no descriptors left.
+    /// If the system has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let (waker, wake_fd) = WakeFd::new()?;
         let wake = PollFd::new(&wake_fd, true, false);
@@ -45,7 +45,7 @@ impl PollSelector {
 
     fn add(&mut self, fd: PollFd, token: Token) {
         if let Some(place) = self.place(fd.fd()) {
-            // A stream was dropped without being closed here, and its descriptor is this one's now.
+            // A stream was dropped without being closed here, and its descriptor number now belongs to this one.
             self.fds[place] = fd;
             self.tokens[place] = token;
             return;
@@ -89,7 +89,7 @@ impl Selector for PollSelector {
 
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let count = match sys::poll(&mut self.fds, timeout) {
-            // A signal has come; what its handler left for us is read as a wake-up.
+            // A signal arrived; anything its handler left for us is read as a wake-up.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         };
@@ -125,7 +125,7 @@ impl Selector for PollSelector {
     }
 
     fn close(&mut self, stream: TcpStream, _token: Token) {
-        // Before its number is another's. One that was never registered is not there to be taken out.
+        // Before its number is reused. A stream that was never registered has no entry to remove.
         let _ = self.remove(stream.as_raw_fd());
         drop(stream);
     }
@@ -149,14 +149,14 @@ impl Selector for PollSelector {
 }
 
 impl Interest {
-    /// What poll is to find out.
+    /// The entry for poll(2) with this interest.
     pub(crate) fn poll_fd(self, stream: &TcpStream) -> PollFd {
         let fd = PollFd::new(stream, self.readable, self.writable);
         if self.hangup { fd.with_hangup() } else { fd }
     }
 }
 
-/// What poll has found.
+/// The readiness that poll(2) found.
 impl From<&PollFd> for Readiness {
     fn from(fd: &PollFd) -> Readiness {
         Readiness { readable: fd.is_readable(), writable: fd.is_writable(), read_closed: fd.is_read_closed() }

@@ -1,8 +1,8 @@
-//! select(2), by hand: sets of bits, one for each descriptor.
+//! select(2) by hand: sets of bits, one for each descriptor.
 //!
-//! The sets of what to watch are kept, and copied for each call, which writes what is ready over them. A bit's place is
-//! the descriptor's number: the system, and then we, go through every number up to the highest, watched or not. And the
-//! sets end at [`FdSet::LEN`]: a descriptor above that can't be watched at all.
+//! The sets of watched descriptors are kept, and copied for each call, which overwrites them with the ready ones. A
+//! bit's index is the descriptor's number: the system, and then we, go through every number up to the highest, watched
+//! or not. The sets end at [`FdSet::LEN`]: a higher descriptor can't be watched at all.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,31 +13,31 @@ use super::socket::{self, TcpListener, TcpStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
 use crate::sys::{self, FdSet};
 
-/// The wake-up's token.
+/// The token of the wake-up descriptor.
 const WAKE: Token = Token(usize::MAX);
 
-/// select(2): reports what is ready as long as it is, for descriptors that are not too high.
+/// A selector on select(2), which reports readiness as long as it lasts, for descriptors below the limit.
 ///
-/// It can't tell that a peer has ended its sending side, or that a connection is broken, before that is read: nothing
-/// comes of [`Interest::hangup`]. A stream that is dropped while it's
-/// registered, and not [closed](Selector::close), makes every [`select`](Selector::select) fail.
+/// It can't report that a peer has ended its sending side, or that a connection is broken, before that is read:
+/// [`Interest::hangup`] has no effect. If a registered stream is dropped without being [closed](Selector::close), every
+/// [`select`](Selector::select) fails.
 #[derive(Debug)]
 pub struct SelectSelector {
-    /// Descriptors to be watched for reading.
+    /// Descriptors watched for reading.
     reading: FdSet,
-    /// Descriptors to be watched for writing.
+    /// Descriptors watched for writing.
     writing: FdSet,
-    /// The token of each descriptor that is watched, up to the highest.
+    /// The token of each watched descriptor, up to the highest.
     tokens: Vec<Option<Token>>,
     waker: Waker,
     wake_fd: WakeFd,
 }
 
 impl SelectSelector {
-    /// A selector that watches nothing yet.
+    /// Creates a selector that watches nothing.
     ///
     /// # Errors
-    /// Where the system has no descriptors left, or only ones that are too high.
+    /// If the system has no descriptors left, or only ones that are too high.
     pub fn new() -> io::Result<Self> {
         let (waker, wake_fd) = WakeFd::new()?;
         let fd = wake_fd.as_fd().as_raw_fd();
@@ -47,7 +47,7 @@ impl SelectSelector {
         Ok(selector)
     }
 
-    /// Watches a descriptor, or watches it for something else.
+    /// Watches a descriptor, or changes its interest.
     fn watch(&mut self, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
         let index = FdSet::index(fd).map_err(io::Error::other)?;
         if index >= self.tokens.len() {
@@ -64,13 +64,13 @@ impl SelectSelector {
         self.tokens[index] = None;
         self.reading.set(index, false);
         self.writing.set(index, false);
-        // What is above the highest needn't be looked at.
+        // Nothing above the highest needs checking.
         let len = self.tokens.iter().rposition(Option::is_some).map_or(0, |highest| highest + 1);
         self.tokens.truncate(len);
         Ok(())
     }
 
-    /// The place of a descriptor that is watched.
+    /// The index of a watched descriptor.
     fn watched(&self, fd: RawFd) -> io::Result<usize> {
         let index = FdSet::index(fd).map_err(io::Error::other)?;
         match self.tokens.get(index) {
@@ -91,7 +91,7 @@ impl Selector for SelectSelector {
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         let (mut readable, mut writable) = (self.reading, self.writing);
         let mut bits = match sys::select(self.tokens.len(), &mut readable, &mut writable, timeout) {
-            // A signal has come; what its handler left for us is read as a wake-up.
+            // A signal arrived; anything its handler left for us is read as a wake-up.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         };
@@ -101,7 +101,7 @@ impl Selector for SelectSelector {
             }
             let Some(token) = *token else { continue };
             let (readable, writable) = (readable.has(index), writable.has(index));
-            // Each was counted once for either set.
+            // select(2) counts a descriptor once for each set.
             bits = bits.saturating_sub(usize::from(readable) + usize::from(writable));
             if token == WAKE && readable {
                 self.wake_fd.take();
@@ -134,7 +134,7 @@ impl Selector for SelectSelector {
     }
 
     fn close(&mut self, stream: TcpStream, _token: Token) {
-        // Before its number is another's. One that was never registered is not there to be taken out.
+        // Before its number is reused. A stream that was never registered has nothing to remove.
         let _ = self.unwatch(stream.as_raw_fd());
         drop(stream);
     }

@@ -1,9 +1,9 @@
-//! A simulated network with a clock of its own, to test protocols and the reactor on.
+//! A simulated network with its own clock, for testing protocols and the reactor.
 //!
-//! Nothing here is a socket, and nothing sleeps. Peers are scripted against virtual time, and `select` jumps to whatever
-//! comes next in the script, or to the end of its timeout. So a test of an hour's silence takes no time and comes out the
-//! same on every run, and what is chance on a real network (a reset in mid-reply, a full window, no descriptors left)
-//! happens when the script says.
+//! Nothing here is a socket, and nothing sleeps. Peers are scripted in virtual time, and `select` jumps to the next
+//! event in the script, or to the end of its timeout. So a test of an hour's silence takes no time and gives the same
+//! result on every run, and events that are rare on a real network (a reset in mid-reply, a full window, exhausted
+//! descriptors) happen when the script says.
 //!
 //! ```
 //! use std::time::Duration;
@@ -29,8 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Readiness is told as sparingly as any system does: one edge for each direction that something has happened in, and
-//! again when a stream is registered anew. So what works here does not rely on a system's generosity.
+//! Readiness is reported as sparingly as any system does: one edge for each direction in which something has happened,
+//! and again when a stream is registered again. So code that works here does not rely on a more generous system.
 
 mod link;
 mod peer;
@@ -50,13 +50,13 @@ pub use self::stream::{SimListener, SimStream};
 use self::world::{Answer, World};
 use super::{Event, Interest, Selector, Token, WakeFd, Waker};
 
-/// The network: what a script is written on. Clones are the same network.
+/// A simulated network, on which scripts run. Clones are the same network.
 #[derive(Clone)]
 pub struct SimNet {
     world: Rc<RefCell<World>>,
 }
 
-/// How often the selector and its streams were called. The difference of two is what happened between them.
+/// The number of calls to the selector and its streams. Subtract two of these to count the calls in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Calls of `select`.
@@ -95,8 +95,8 @@ impl std::ops::Sub for Counts {
 }
 
 impl SimNet {
-    /// A network on which nothing happens yet. What is left to chance, such as the order of events that come at once,
-    /// follows from `seed`.
+    /// Creates a network on which nothing happens yet. Random choices, such as the order of simultaneous events, follow
+    /// from `seed`.
     pub fn new(seed: u64) -> Self {
         SimNet { world: Rc::new(RefCell::new(World::new(seed))) }
     }
@@ -104,18 +104,18 @@ impl SimNet {
     /// A selector for this network.
     ///
     /// # Panics
-    /// Where the system has no socket pair left for the [`Waker`], which is a real one.
+    /// If the system has no socket pair left for the [`Waker`], which is a real one.
     pub fn selector(&self) -> SimSelector {
         let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
         SimSelector { net: self.clone(), waker, wake_fd }
     }
 
-    /// A socket that listens on `addr` from now on until it's dropped.
+    /// Creates a socket that listens on `addr` from now on until it's dropped.
     pub fn listener(&self, addr: SocketAddr) -> SimListener {
         SimListener { net: self.clone(), index: self.world().listen(addr), addr }
     }
 
-    /// A peer that connects to `addr` at `time`. Where nothing listens there by then, it is reset.
+    /// Creates a peer that connects to `addr` at `time`. It is reset if nothing listens there by then.
     pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
         let mut world = self.world();
         let id = world.add_link(Link::new());
@@ -123,47 +123,47 @@ impl SimNet {
         SimPeer { net: self.clone(), id }
     }
 
-    /// Lets a server listen on `addr`. For each connection that is opened to it, `script` says what the peer does.
+    /// Lets a server listen on `addr`. `script` scripts the peer for each connection opened to it.
     pub fn server(&self, addr: SocketAddr, script: impl FnMut(SimPeer) + 'static) {
         self.world().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));
     }
 
-    /// Lets connects to `addr` be refused a little later, as they are where nothing was said about an address.
+    /// Makes connects to `addr` fail with a refusal a little later, which is the default for all addresses.
     pub fn refuse(&self, addr: SocketAddr) {
         self.world().answers.insert(addr, Answer::Refuse);
     }
 
-    /// Lets connects to `addr` never be answered.
+    /// Makes connects to `addr` hang forever.
     pub fn ignore(&self, addr: SocketAddr) {
         self.world().answers.insert(addr, Answer::Ignore);
     }
 
-    /// Lets connects to `addr` fail at once.
+    /// Makes connects to `addr` fail at once.
     pub fn unreachable(&self, addr: SocketAddr) {
         self.world().answers.insert(addr, Answer::Fail);
     }
 
-    /// Does `what` at `time`: stop the reactor by its handle, look at the counts, anything.
+    /// Calls `what` at `time`: to stop the reactor by its handle, check the counts, or anything else.
     pub fn at(&self, time: Duration, what: impl FnOnce() + 'static) {
         self.world().schedule(time, move |_| what());
     }
 
-    /// Lets the next `times` calls of `accept` fail with the system's error number `errno`.
+    /// Makes the next `times` calls of `accept` fail with the system's error number `errno`.
     pub fn fail_accepts(&self, errno: i32, times: u64) {
         self.world().fail_accepts(errno, Duration::ZERO..Duration::MAX, times);
     }
 
-    /// Lets every `accept` from `from` until `until` fail with the system's error number `errno`.
+    /// Makes every `accept` from `from` until `until` fail with the system's error number `errno`.
     pub fn fail_accepts_between(&self, errno: i32, from: Duration, until: Duration) {
         self.world().fail_accepts(errno, from..until, u64::MAX);
     }
 
-    /// Lets bytes come in pieces, as the seed has it: a read finds some of them, and the others come right after.
+    /// Splits received bytes at random: a read finds some of them, and the others come right after.
     pub fn split_reads(&self) {
         self.world().splits_reads = true;
     }
 
-    /// Sets how long a turn takes in which `select` does not wait: otherwise a microsecond. Without that, the clock
+    /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Otherwise, the clock
     /// would stand still while there is always something to do.
     pub fn set_turn_time(&self, time: Duration) {
         self.world().turn_time = time;
@@ -174,25 +174,25 @@ impl SimNet {
         self.world().now += time;
     }
 
-    /// The virtual time: how long ago the network was made.
+    /// The virtual time since the network was created.
     pub fn now(&self) -> Duration {
         self.world().now
     }
 
-    /// The calls until now.
+    /// The calls so far.
     pub fn counts(&self) -> Counts {
         self.world().counts
     }
 
-    /// How many streams are open on the side under test.
+    /// The number of open streams on the side under test.
     pub fn open_streams(&self) -> usize {
         self.world().open_streams()
     }
 
-    /// Lets happen what is due.
+    /// Runs everything that is due.
     fn settle(&self) {
         loop {
-            // The borrow ends before the script is called, which may want to schedule more.
+            // The borrow ends before the script is called, which may schedule more.
             let Some(happening) = self.world().take_due() else { return };
             happening(self);
         }
@@ -209,7 +209,7 @@ impl fmt::Debug for SimNet {
     }
 }
 
-/// Watches the streams and listeners of a [`SimNet`].
+/// A selector for the streams and listeners of a [`SimNet`].
 #[derive(Debug)]
 pub struct SimSelector {
     net: SimNet,
@@ -217,7 +217,7 @@ pub struct SimSelector {
     wake_fd: WakeFd,
 }
 
-/// A loop that selects so often is taken for one that spins.
+/// The number of selects after which a loop counts as spinning.
 const SELECTS_MAX: u64 = 2_000_000;
 
 impl Selector for SimSelector {
@@ -228,10 +228,10 @@ impl Selector for SimSelector {
         self.net.world().instant()
     }
 
-    /// Jumps to what happens next, or to the end of `timeout`.
+    /// Jumps to the next event, or to the end of `timeout`.
     ///
     /// # Errors
-    /// Where nothing will ever happen, or it's called so often that nothing seems to come of it: a test fails instead of
+    /// If nothing will ever happen, or it's called so often that the loop seems to spin. A test fails instead of
     /// hanging.
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         self.net.world().counts.selects += 1;

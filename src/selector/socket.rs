@@ -1,4 +1,4 @@
-//! The sockets of the real selectors: mio's, which do not block, whoever watches them.
+//! The sockets of the real selectors: mio's non-blocking ones, whichever selector watches them.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::fs::File;
@@ -11,29 +11,29 @@ pub use mio::net::{TcpListener, TcpStream};
 
 use super::{Listener, Stream};
 
-/// Makes a bound and listening socket one that a real selector can watch.
+/// Prepares a bound and listening socket for a real selector.
 ///
 /// # Errors
-/// Where the system refuses its options.
+/// If the system refuses its options.
 pub fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
-    // Replies go out at once. Linux hands TCP_NODELAY on to accepted sockets, which saves a call for each; std sets
-    // it only on streams, so the listener passes for one.
+    // Replies must go out at once. On Linux, accepted sockets inherit TCP_NODELAY, which saves a call for each; std
+    // sets it only on streams, so the listener is treated as one.
     let options = std::net::TcpStream::from(OwnedFd::from(listener));
     options.set_nodelay(true)?;
     Ok(TcpListener::from_std(OwnedFd::from(options).into()))
 }
 
-/// [`Selector::accept`](super::Selector::accept) of every real selector.
+/// Implements [`Selector::accept`](super::Selector::accept) for every real selector.
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, addr) = listener.accept()?;
-    // On Linux an accepted socket has this from its listener.
+    // On Linux, an accepted socket inherits this from its listener.
     #[cfg(not(target_os = "linux"))]
     stream.set_nodelay(true)?;
     Ok((stream, addr))
 }
 
-/// [`Selector::connect`](super::Selector::connect) of every real selector.
+/// Implements [`Selector::connect`](super::Selector::connect) for every real selector.
 pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
@@ -50,7 +50,7 @@ impl Stream for TcpStream {
     }
 
     fn reset_on_close(&mut self) {
-        // Where it fails, the connection is broken already.
+        // If it fails, the connection is broken already.
         let _ = rustix::net::sockopt::set_socket_linger(&*self, Some(Duration::ZERO));
     }
 

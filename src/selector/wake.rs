@@ -1,4 +1,4 @@
-//! Waking a selector from outside: a socket pair, as Python programs do it with `signal.set_wakeup_fd`.
+//! Waking a selector from outside through a socket pair, like `signal.set_wakeup_fd` in Python.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{self, Wake};
 
-/// Makes a selector's `select` return. Clones wake the same selector.
+/// A handle that makes a selector's `select` return. Clones wake the same selector.
 #[derive(Clone, Debug)]
 pub struct Waker {
     sender: Arc<Sender>,
@@ -16,7 +16,7 @@ pub struct Waker {
 struct Sender(UnixStream);
 
 impl Waker {
-    /// Makes the present `select` return, or else the next one.
+    /// Makes the current `select` return, or else the next one.
     pub fn wake(&self) {
         self.sender.wake_by_ref();
     }
@@ -28,19 +28,19 @@ impl Wake for Sender {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // If the pair is full, enough wake-ups are on their way; there is no other error while the receiver lives.
+        // If the pair is full, enough wake-ups are pending; no other error is possible while the receiver lives.
         let _ = (&self.0).write(&[1]);
     }
 }
 
-/// The same as the standard library has it.
+/// The same waker in the standard library's form.
 impl From<Waker> for task::Waker {
     fn from(waker: Waker) -> Self {
         task::Waker::from(waker.sender)
     }
 }
 
-/// A byte written here wakes the selector: what a signal handler can do.
+/// The descriptor for signal handlers: a byte written to it wakes the selector.
 impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sender.0.as_fd()
@@ -54,10 +54,10 @@ pub struct WakeFd {
 }
 
 impl WakeFd {
-    /// A waker and the end that it wakes.
+    /// Creates a waker and the end that it wakes.
     ///
     /// # Errors
-    /// Where the system has no socket pair left.
+    /// If the system has no socket pair left.
     pub fn new() -> io::Result<(Waker, WakeFd)> {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
@@ -65,7 +65,7 @@ impl WakeFd {
         Ok((Waker { sender: Arc::new(Sender(sender)) }, WakeFd { receiver }))
     }
 
-    /// Takes all wake-ups that have come, and tells whether there were any.
+    /// Takes all pending wake-ups, and returns whether there were any.
     pub fn take(&self) -> bool {
         let mut bytes = [0; 64];
         let mut woken = false;

@@ -8,16 +8,16 @@ use std::time::Duration;
 use crate::codec;
 use crate::exchange::Event;
 
-/// What ended a session other than in order: an error of the protocol's own, and what kind of an end it is.
+/// An error that ended a session, with its kind.
 ///
-/// It reads as the error in it does, which [`downcast_ref`](Self::downcast_ref) finds again.
+/// Its message is that of the inner error, which [`downcast_ref`](Self::downcast_ref) returns.
 #[derive(Debug)]
 pub struct SessionError {
     kind: ErrorKind,
     error: Box<dyn Error + Send + Sync>,
 }
 
-/// What kind of an end an error is.
+/// The kind of an error that ended a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -25,14 +25,14 @@ pub enum ErrorKind {
     Violation,
     /// The peer has ended its sending side too early.
     InputEnded,
-    /// What was waited for did not come in time.
+    /// The peer did not act in time.
     TimedOut,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl ErrorKind {
-    /// What happens to the connection.
+    /// The connection's event for this kind of error.
     pub(crate) fn event(self) -> Event {
         match self {
             Self::Violation | Self::Other => Event::Violation,
@@ -43,37 +43,37 @@ impl ErrorKind {
 }
 
 impl SessionError {
-    /// An end of this `kind`: by an error of the protocol's own, or just words that say what is wrong.
+    /// Creates an error of this `kind` from a protocol's error or a plain message.
     pub fn new(kind: ErrorKind, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         SessionError { kind, error: error.into() }
     }
 
-    /// The peer has broken the protocol.
+    /// Creates an error for a peer that has broken the protocol.
     pub fn violation(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Violation, error)
     }
 
-    /// The peer has ended its sending side too early.
+    /// Creates an error for a peer that has ended its sending side too early.
     pub fn input_ended(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::InputEnded, error)
     }
 
-    /// What was waited for did not come in time.
+    /// Creates an error for a peer that did not act in time.
     pub fn timed_out(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::TimedOut, error)
     }
 
-    /// Anything else.
+    /// Creates any other error.
     pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Other, error)
     }
 
-    /// The kind of end.
+    /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The error, if it is an `E`.
+    /// The inner error, if it is an `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.error.downcast_ref()
     }
@@ -133,9 +133,9 @@ pub enum End {
     Finished,
     /// The session ended with an error.
     Failed(SessionError),
-    /// Nothing was begun for this long.
+    /// The session was idle for this long.
     Idle(Duration),
-    /// The session has left more input unused than this.
+    /// The session left more input unused than this.
     InputOverLimit(usize),
     /// It could not be opened.
     ConnectFailed(io::Error),
@@ -143,13 +143,13 @@ pub enum End {
     ConnectTimedOut(Duration),
     /// The system reported an error, such as a reset.
     Broken(io::Error),
-    /// The peer read nothing for this long, with output waiting.
+    /// The peer accepted no output for this long.
     WriteTimedOut(Duration),
-    /// The server was at its limit of connections, or its selector at that of what it can watch.
+    /// The server was at its connection limit, or its selector can't watch the connection.
     Refused,
-    /// The server stopped while nothing was begun.
+    /// The server stopped while no work was in progress.
     Stopped,
-    /// The server stopped, and what had begun was not finished in time.
+    /// The server stopped, and work in progress was not finished in time.
     Cut,
     /// The session has panicked.
     Panicked,

@@ -1,4 +1,4 @@
-//! The handle that a session has on its connection, for one call.
+//! A session's handle on its connection, for one call.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::Peer;
 use crate::buffer::{Input, Outgoing, Output};
 
-/// What a session works on, for one call.
+/// Access to a session's input, output and connection, for one call.
 pub struct SessionIo<'a> {
     pub(crate) input: Input<'a>,
     pub(crate) output: Output<'a>,
@@ -16,7 +16,7 @@ pub struct SessionIo<'a> {
     pub(crate) hung_up: bool,
     pub(crate) is_stopping: bool,
     pub(crate) messages_left: u32,
-    /// The session's wishes, which outlast the call.
+    /// Settings of the session, which outlast the call.
     pub(crate) ends_output: bool,
     pub(crate) ignores_input: bool,
     pub(crate) peer: &'a Peer,
@@ -24,55 +24,55 @@ pub struct SessionIo<'a> {
     pub(crate) local_addr: LocalAddr<'a>,
 }
 
-/// Makes what a session is woken by.
+/// Creates wakers for this session.
 pub(crate) type MakeWaker<'a> = &'a dyn Fn() -> Waker;
 
-/// Asks the system for the address of our side.
+/// Asks the system for our address.
 type LocalAddr<'a> = &'a dyn Fn() -> io::Result<SocketAddr>;
 
-/// A waker of a session that nothing calls again.
+/// A waker for a session that nothing calls again.
 #[cfg(test)]
 pub(crate) fn no_waker() -> Waker {
     Waker::noop().clone()
 }
 
-/// The address of our side where there is no system to ask.
+/// Our address, where there is no system to ask.
 pub(crate) fn no_local_addr() -> io::Result<SocketAddr> {
     Err(io::ErrorKind::AddrNotAvailable.into())
 }
 
 impl<'a> SessionIo<'a> {
-    /// What has come and is not used yet.
+    /// The unused input.
     pub fn input(&mut self) -> &mut Input<'a> {
         &mut self.input
     }
 
-    /// Where replies go.
+    /// The output for replies.
     pub fn output(&mut self) -> &mut Output<'a> {
         &mut self.output
     }
 
-    /// Whether the peer has ended its sending side: its FIN is an input, not an error. No more bytes will follow those in
-    /// the [input](Self::input).
+    /// Whether the peer has ended its sending side: its FIN is an input, not an error. No more bytes will follow those
+    /// in the [input](Self::input).
     pub fn input_ended(&self) -> bool {
         self.input_ended
     }
 
-    /// Whether the peer is known to have ended its sending side, though not all that it has sent before need be in the
-    /// input yet. Also set while the session is [working](super::Progress::Working) and nothing is read. The peer may
-    /// still wait for its reply.
+    /// Whether the peer is known to have ended its sending side, though earlier data may not be in the input yet. Also
+    /// set while the session is [`Working`](super::Progress::Working) and nothing is read. The peer may still wait for
+    /// its reply.
     pub fn hung_up(&self) -> bool {
         self.hung_up
     }
 
-    /// Whether the server is stopping: time for a good-bye. A session that has [nothing begun](super::Session::is_idle)
+    /// Whether the server is stopping, so it's time to say goodbye. A session that is [idle](super::Session::is_idle)
     /// after this call is closed when its output is sent; any other has the drain timeout to finish.
     pub fn is_stopping(&self) -> bool {
         self.is_stopping
     }
 
-    /// Counts a message, of which a call may begin only so many, so that one fast peer starves nobody. Returns `false`
-    /// where the share is used up: time to [yield](super::Progress::Yield).
+    /// Counts a message. Each call may begin a limited number, so that a fast peer can't starve others. Returns `false`
+    /// if the limit is reached: time to [yield](super::Progress::Yield).
     #[must_use]
     pub fn begin_message(&mut self) -> bool {
         match self.messages_left.checked_sub(1) {
@@ -89,36 +89,37 @@ impl<'a> SessionIo<'a> {
         self.peer
     }
 
-    /// The address of our side of the connection. The system is asked for it.
+    /// Asks the system for our address on the connection.
     ///
     /// # Errors
-    /// Where the system can't tell.
+    /// If the system can't say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         (self.local_addr)()
     }
 
-    /// Something that makes the loop call this session again, from any thread: to send what others have to say, or to go on
-    /// with what was done elsewhere. Once the session has ended, it does nothing.
+    /// A waker that makes the loop call this session again, from any thread: to send data from others, or to go on
+    /// after work done elsewhere. Once the session has ended, it does nothing.
     #[must_use]
     pub fn waker(&self) -> Waker {
         (self.make_waker)()
     }
 
-    /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on reading.
-    /// What it puts into the output later is dropped. If it finishes before, the rest of the output is sent all the same.
+    /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on
+    /// reading. Later output is dropped. A session that finishes before has the rest of its output sent all the same.
     pub fn end_output(&mut self) {
         self.ends_output = true;
     }
 
-    /// Declares that no input will be used, now or later. Then neither unread bytes nor being at
-    /// [work](super::Progress::Working) count as something begun, so a stop closes the connection; and every close is at
-    /// once, though with bytes unread that is a reset, which destroys what the peer has not read yet.
+    /// Declares that no input will be used, now or later. Then neither unread bytes nor
+    /// [`Working`](super::Progress::Working) count as work in progress, so a stop closes the connection; and every
+    /// close is immediate, although with unread bytes that is a reset, which destroys data that the peer has not read
+    /// yet.
     pub fn ignore_input(&mut self) {
         self.ignores_input = true;
     }
 
-    /// Lets a session within this one work: `call` gets a handle like this one, but that its output goes into `outgoing`,
-    /// which is never full, and that it may begin no more than `messages_max` messages.
+    /// Calls an inner session with a handle like this one, except that its output goes into `outgoing`, which is never
+    /// full, and that it may begin at most `messages_max` messages.
     pub fn divert<R>(
         &mut self,
         outgoing: &mut Outgoing,

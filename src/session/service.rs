@@ -1,42 +1,43 @@
-//! What makes sessions, and holds what they share.
+//! Services, which make sessions and hold their shared state.
 
 use std::net::SocketAddr;
 
 use super::{End, Peer, Session};
 
-/// Makes the sessions of one server or client, and holds what they share.
+/// A factory for the sessions of one server or client, which also holds their shared state.
 ///
-/// A panic in one of its sessions, or in a call for one connection, ends that connection and no other. So what sessions
-/// share is to be whole at every place where a panic can happen: changed in one go after all that may fail, or put right by
-/// [`ended`](Service::ended), which is called for a session that has panicked as well. A `Mutex` that was locked meanwhile
-/// is poisoned, and it's up to the service whether that matters.
+/// A panic in one of its sessions, or in a call for one connection, ends only that connection. So shared state must be
+/// consistent wherever a panic can happen: either change it in one step after everything that may fail, or repair it in
+/// [`ended`](Service::ended), which is also called for a session that has panicked. A `Mutex` that was locked meanwhile
+/// is poisoned; the service decides whether that matters.
 pub trait Service {
     /// The protocol.
     type Session: Session;
 
-    /// A session for a connection just accepted.
+    /// Creates a session for a connection just accepted.
     fn accept(&mut self, peer: &Peer) -> Self::Session;
 
-    /// Takes back a session whose connection is closed, or never came about.
+    /// Takes back a session whose connection is closed or was never opened.
     fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: End) {}
 
-    /// Reads again what it reads from files.
+    /// Reads its files again.
     fn reload(&mut self) {}
 
-    /// Whether what happens on one connection can be seen on another. Such a service can't be served by processes that
+    /// Whether one connection's actions can affect another connection. Such a service can't be served by processes that
     /// share nothing.
     fn shares_state(&self) -> bool {
         false
     }
 
-    /// Whether it opens connections of its own, as a proxy does. Such a service can be served by a reactor only: there the
-    /// connections it accepts and those it opens run side by side.
+    /// Whether it opens connections, as a proxy does. Such a service requires a reactor, which runs the connections it
+    /// accepts and those it opens side by side.
     fn opens_connections(&self) -> bool {
         false
     }
 
-    /// The next connection to open, if it [opens any](Service::opens_connections). It is asked after its sessions have run,
-    /// until there is none; so a session has a connection opened by leaving word with what it shares with its service.
+    /// The next connection to open, if it [opens any](Service::opens_connections). The reactor calls this after
+    /// sessions have run, until it returns `None`; so a session opens a connection by storing a request in the state
+    /// that it shares with its service.
     fn next_connect(&mut self) -> Option<Connect<Self::Session>> {
         None
     }
@@ -46,13 +47,13 @@ pub trait Service {
 #[derive(Debug)]
 #[must_use = "the reactor opens what the service returns"]
 pub struct Connect<T> {
-    /// Where to: the first of these that lets us.
+    /// The addresses to try; the first that accepts is used.
     pub addresses: Vec<SocketAddr>,
-    /// What runs on it. However it ends, [`Service::ended`] gets it back.
+    /// The session to run on it. [`Service::ended`] gets it back, however it ends.
     pub session: T,
 }
 
-/// A function that makes sessions is a service.
+/// Any function that makes sessions is a service.
 impl<T: Session, F: FnMut(&Peer) -> T> Service for F {
     type Session = T;
 

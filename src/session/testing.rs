@@ -1,4 +1,4 @@
-//! A session without a connection, for tests: bytes go in, bytes come out, and time is what the test says.
+//! A session without a connection, for tests: bytes go in, bytes come out, and the test sets the time.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@
 //! assert_eq!(echo.call(Instant::now()).unwrap(), Progress::Finished);
 //! ```
 //!
-//! What the loops do with a session besides, such as when they call it, read, and close, is seen on the
-//! [simulated network](crate::selector::sim).
+//! To test how the loops treat a session, such as when they call it, read, and close, use the [simulated
+//! network](crate::selector::sim).
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,28 +28,28 @@ use std::time::Instant;
 use super::{Peer, Progress, Session, SessionError, SessionIo, no_local_addr};
 use crate::buffer::{Input, Outgoing};
 
-/// A peer that has connected to us: 192.0.2.1:50000, of the addresses for documentation (RFC 5737).
+/// A peer that has connected to us, at 192.0.2.1:50000, an address for documentation (RFC 5737).
 pub const PEER: Peer = Peer::accepted(ADDR);
 
-/// A server that we have connected to, by our first connection, at the same address.
+/// A server at the same address, to which we have opened our first connection.
 pub const SERVER: Peer = Peer::opened(ADDR, 1);
 
 const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
 
-/// A session, and what a connection would keep for it.
+/// A session, with the data that a connection would keep for it.
 #[derive(Debug)]
 pub struct Harness<T> {
     /// The session itself.
     pub session: T,
-    /// Who is on the other side. A peer that has connected to us, at first.
+    /// The other side; by default, a peer that has connected to us.
     pub peer: Peer,
-    /// How much output is too much: 64 KiB at first.
+    /// The output's high-water mark: by default, 64 KiB.
     pub high_water: usize,
-    /// How many messages a call may begin: 256 at first.
+    /// The number of messages a call may begin: by default, 256.
     pub messages_per_call: u32,
     /// Whether the server is stopping.
     pub is_stopping: bool,
-    /// What waits to be sent.
+    /// The unsent output.
     pub output: Outgoing,
     input: Vec<u8>,
     input_ended: bool,
@@ -67,7 +67,7 @@ impl Wake for Wakes {
 }
 
 impl<T: Session> Harness<T> {
-    /// A session to which nothing has happened.
+    /// Wraps a new session.
     pub fn new(session: T) -> Self {
         Harness {
             session,
@@ -83,12 +83,12 @@ impl<T: Session> Harness<T> {
         }
     }
 
-    /// `bytes` have come.
+    /// Adds `bytes` to the input.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The peer has ended its sending side.
+    /// Ends the peer's sending side.
     pub fn end_input(&mut self) {
         self.input_ended = true;
     }
@@ -113,7 +113,7 @@ impl<T: Session> Harness<T> {
             local_addr: &no_local_addr,
         };
         let result = self.session.advance(&mut io, now);
-        // What was lent moves to the output before the input goes.
+        // Lent bytes move to the output before the input goes away.
         io.output.keep_lent();
         self.ends_output = io.ends_output;
         let used = io.input.used();
@@ -121,7 +121,7 @@ impl<T: Session> Harness<T> {
         result
     }
 
-    /// What the session has left unused of its input.
+    /// The input that the session has left unused.
     pub fn unused(&self) -> &[u8] {
         &self.input
     }
@@ -129,7 +129,7 @@ impl<T: Session> Harness<T> {
     /// Takes the whole output.
     ///
     /// # Panics
-    /// Where a file that is part of it can't be read.
+    /// If a file that is part of it can't be read.
     pub fn take_output(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.output.read_to_end(&mut bytes).expect("an output that can be read");
@@ -141,7 +141,7 @@ impl<T: Session> Harness<T> {
         self.ends_output
     }
 
-    /// How often the session's wakers have been used.
+    /// The number of times that the session's wakers have been used.
     pub fn wakes(&self) -> u32 {
         self.wakes.0.load(Ordering::Acquire)
     }

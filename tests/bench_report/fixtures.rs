@@ -71,8 +71,8 @@ pub fn point(connections: u32, pace: Pace) -> Point {
     Point { workload: Workload::Echo, connections, idle: 0, size: 64, depth: 1, pace }
 }
 
-/// Each of the first `models` models at each number of connections, in so many rounds; in closed loop, and, where `open`,
-/// in open loop too.
+/// Results of the first `models` models at each number of connections, in `rounds` rounds; in closed loop, and with
+/// `open`, in open loop too.
 pub fn measured(models: usize, connections: &[u32], rounds: u32, open: bool) -> Results {
     let mut results = empty();
     let mut noise = Noise(7);

@@ -1,4 +1,4 @@
-//! Limits of how many are served at once: who is over one waits, or is told.
+//! Connection limits: an excess connection waits, or gets an error.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -77,7 +77,7 @@ fn one_thread() {
 
 #[test]
 fn a_pool_of_two() {
-    // Two of those who wait are in its queue, the others in the backlog.
+    // Two of the waiting connections are in its queue, the others in the backlog.
     others_wait(&["--model", "pool", "--pool-size", "2"], 2);
 }
 

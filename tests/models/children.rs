@@ -168,7 +168,7 @@ fn children_end_without_their_parent() {
         ask(&mut peers[1]);
         server.signal(Signal::KILL);
         peers.into_iter().for_each(is_let_go);
-        // The log ends when the last who could write to it has ended.
+        // The log ends when the last process that could write to it has ended.
         let (status, log) = server.ended();
         assert_eq!(status.code(), None, "{}: {status}", model.name);
         assert_eq!(text(&log).matches("server stopped before it was done").count(), 2, "{}", text(&log));

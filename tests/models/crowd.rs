@@ -9,7 +9,7 @@ use crate::running::Running;
 use crate::talk::{Came, Peer, Transcript, Way, bytes, check};
 use crate::{AtOnce, Model};
 
-/// Connections in a crowd. Few systems but Linux let so many wait to be accepted.
+/// Connections in a crowd. Few systems but Linux let this many wait to be accepted.
 const CROWD: usize = if cfg!(target_os = "linux") { 1000 } else { 100 };
 
 /// One crowd is enough for a machine.

@@ -12,7 +12,7 @@ use crate::common::{Server, multiconn};
 pub struct Running {
     /// None once it has ended.
     server: Option<Server>,
-    /// Who it is, for what is said when a test fails.
+    /// The name of the server, for failure messages.
     pub name: String,
 }
 
@@ -39,7 +39,7 @@ impl Running {
 
     /// Lets it stop, and looks after what it leaves behind.
     pub fn stop(self, model: &Model) {
-        // Children that have served may not be reaped yet; but who has none has none left.
+        // Children that have served may not be reaped yet; but a model without children has none left.
         if !model.forks {
             assert_eq!(children_of(self.server().pid()), "", "{}: children at the end", self.name);
         }

@@ -42,7 +42,7 @@ fn what_is_offloaded_comes_back_to_whom_it_belongs() {
     }
 }
 
-/// Who resets its connection while it is waited for something is noticed at once, by every model but select(2)'s.
+/// Every model but select(2)'s notices at once when a connection that waits for work is reset.
 #[test]
 fn a_reset_is_noticed_while_there_is_work() {
     for model in ["reactor", "poll", "sequential", "threads", "pool", "fork"] {

@@ -224,7 +224,7 @@ fn a_stop_gives_up_connecting() {
     assert_eq!(ends(&log), [(1, seconds(3), "server is stopping".into())]);
 }
 
-/// Sends so many chunks, each of which fills the output, and needs no answer.
+/// Sends a number of chunks, each of which fills the output, and needs no answer.
 struct Sender {
     chunks_left: u32,
 }

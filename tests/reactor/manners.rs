@@ -9,7 +9,7 @@ use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 
 use crate::support::{Server, millis, seconds};
 
-/// Works in so many steps, and yields after each, without a look at its share of messages.
+/// Works in a number of steps, and yields after each, ignoring its share of messages.
 struct Stepper {
     steps_left: u32,
 }

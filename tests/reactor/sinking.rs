@@ -25,7 +25,7 @@ fn nothing_is_read_of_anybody() {
     for (peer, until) in [(&silent, 101), (&talks, 102), (&floods, 103)] {
         assert_eq!(server.end_of(peer), (seconds(until), "held for 100s".into()));
     }
-    // Who has sent what was not read is told so.
+    // A peer whose data was not read gets a reset.
     assert_eq!((silent.end_seen(), silent.reset_seen()), (Some(seconds(101)), None));
     assert_eq!((talks.reset_seen(), floods.reset_seen()), (Some(seconds(102)), Some(seconds(103))));
     let counts = server.net.counts();

@@ -264,7 +264,7 @@ fn a_stop_waits_for_work_and_not_for_ever() {
     assert_eq!(server.end_of(&peer), (seconds(6), "server stopped before it was done".into()));
 }
 
-/// Sends much, and while that is on its way is woken by who has the last of it.
+/// Sends much, and is woken while that is being sent.
 struct Course {
     waker: Option<Waker>,
     begun: bool,

@@ -220,7 +220,7 @@ fn a_reset_is_a_client_that_has_gone() {
     }
 }
 
-/// One byte asks for 60,000: who doesn't read them is not read from.
+/// Each byte asks for 60,000: a client that doesn't read them is not read from.
 #[test]
 fn who_does_not_read_is_held() {
     let server = Server::start(&["accumulate", "0", "-q", "--write-timeout", "500ms"]);

@@ -96,7 +96,7 @@ fn is_reaped(pid: i32) -> bool {
     !fs::exists(format!("/proc/{pid}")).unwrap()
 }
 
-/// Whether a process has ended, whoever is to reap it.
+/// Whether a process has ended, reaped or not.
 fn has_ended(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z"))

@@ -90,7 +90,7 @@ fn our_side_stays_open_where_it_should() {
     let web = server("answer_to_open");
     assert_eq!(seen(&run_with(call(&web, &["--no-half-close"]), b"hello\n")), good("here you are\n"));
     assert_eq!(web.printed(), "b'hello\\n' open\n");
-    // And where it does end, who waits for that goes on. One that closes without a word has done so, which is no error.
+    // If our side does end, a server that waits for that goes on. One that closes without a reply causes no error.
     for (args, input) in [(&["--half-close", "hello"][..], &b""[..]), (&[], b"hello\n")] {
         let silent = server("silent");
         assert_eq!(seen(&run_with(call(&silent, args), input)), good(""));
@@ -167,7 +167,7 @@ fn who_reads_slowly_costs_no_memory() {
     printed.read_to_end(&mut rest).unwrap();
     assert_eq!(rest.len(), 32 << 20);
     assert!(child.wait().unwrap().success());
-    // Who doesn't read at all is told of.
+    // A server that doesn't read at all is reported.
     let flood = server("flood");
     let mut child = call(&flood, &["go"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

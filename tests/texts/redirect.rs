@@ -21,7 +21,7 @@ fn redirect(options: &[&str], words: &[&str]) -> Command {
     let args: Vec<String> =
         ["redirect".into()].into_iter().chain(options).chain(["--".into()]).chain(program(words)).collect();
     let mut command = multiconn(&args);
-    // What people set who are tired of what is shown here.
+    // Users who are tired of the buffering shown here may have set this.
     command.env_remove("PYTHONUNBUFFERED");
     command
 }

@@ -1,4 +1,4 @@
-//! The sink, which never reads: who fills it up, what is held where, and how it lets go.
+//! The sink, which never reads: how a client fills it up, where the bytes are held, and how it closes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -71,7 +71,7 @@ fn a_python_client_that_hangs_up_is_let_go_at_once() {
         // With nothing unread it's an end in order.
         let (_, _, end) = talk(&server, &["--send", "", "--then", "end"]);
         assert_eq!(end, "the end", "{model}");
-        // Who has more to say than is taken gets through with a reset only.
+        // A peer with more unsent data than fits can only get a reset through.
         let (address, _, _) = talk(&server, &["--then", "reset"]);
         server.wait_for_log(&format!("Closing connection to {address}: connection reset by peer"));
         server.stop();

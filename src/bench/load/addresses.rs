@@ -1,16 +1,16 @@
-//! The addresses that connections come from: one loopback address has some 28,000 ports, and two connections to the same server can't
-//! have the same one.
+//! Client addresses: one loopback address has some 28,000 ports, and two connections to the same server can't share
+//! one.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Connections from one address that there are ports for in any case.
+/// The number of connections from one address for which there are ports in any case.
 const PORTS_MIN: usize = 20_000;
-/// Addresses to come from, where one isn't enough.
+/// The number of client addresses, if one isn't enough.
 const ADDRESSES: u32 = 1000;
 /// The first of these.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 
-/// The addresses that connections come from, in turn.
+/// The client addresses, used in turn.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddresses {
     is_loopback: bool,
@@ -19,13 +19,13 @@ pub struct ClientAddresses {
 }
 
 impl ClientAddresses {
-    /// For so many connections to `target` at once, of which each port serves for many if they're short.
+    /// Creates the addresses for `connections` to `target` at once; if they're short, each port is soon needed again.
     pub fn new(target: SocketAddr, connections: usize, are_short: bool) -> ClientAddresses {
         let is_loopback = matches!(target.ip(), IpAddr::V4(ip) if ip.is_loopback());
         ClientAddresses { is_loopback, is_spread: is_loopback && (are_short || connections > PORTS_MIN), next: 0 }
     }
 
-    /// Where the next comes from; nothing where the system may choose.
+    /// The next client address; `None` if the system may choose.
     pub fn next(&mut self) -> Option<Ipv4Addr> {
         if !self.is_spread {
             return None;
@@ -34,7 +34,7 @@ impl ClientAddresses {
         Some(Ipv4Addr::from(u32::from(FIRST) + self.next))
     }
 
-    /// The ports have run short. Returns whether there is a way out.
+    /// Switches to many addresses after ports have run out. Returns whether that helps.
     pub fn spread(&mut self) -> bool {
         let is_way_out = self.is_loopback && !self.is_spread;
         self.is_spread |= self.is_loopback;

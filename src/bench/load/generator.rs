@@ -1,4 +1,4 @@
-//! The generator at work: opening the connections, the loop under load, and what is measured of it when.
+//! The generator at work: it opens the connections, runs the loop under load, and measures.
 
 mod asking;
 mod connections;
@@ -19,18 +19,18 @@ use super::{Finish, Load, Measured, Moment, Once, SETTLING, talk};
 use crate::bench::results::{Pace, Schedule};
 use crate::bench::schedule::Timetable;
 
-/// Where a run stands.
+/// The stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Each connection asks once, so that the server has taken it.
+    /// Each connection makes one request, which shows that the server has accepted it.
     Opening,
     /// Under load.
     Running,
-    /// Nothing more is asked.
+    /// No more requests are made.
     Stopping,
 }
 
-/// All connections of a run, and when they ask.
+/// All connections of a run, with its schedule.
 pub struct Generator<'a> {
     load: &'a Load<'a>,
     epoch: Instant,
@@ -40,18 +40,18 @@ pub struct Generator<'a> {
     scratch: Vec<u8>,
     stage: Stage,
     tally: Tally,
-    /// When the load began.
+    /// The time when the load began.
     started: u64,
-    /// When it has been long enough for it to be measured.
+    /// The time when the warm-up ends.
     begin: u64,
     timetable: Option<Timetable>,
-    /// Places for a request, each by its connection; that which is free for longest is taken first.
+    /// Free places for requests, each given by its connection; the one free for longest is used first.
     free: VecDeque<usize>,
-    /// When the requests were due that wait for a place.
+    /// The due times of requests that wait for a place.
     queue: VecDeque<u64>,
     drips: Option<Timetable>,
     next_drip: usize,
-    /// Connections that have failed and are to be made again.
+    /// Failed connections that are to be opened again.
     retries: Vec<usize>,
     confirmed: usize,
     lost: usize,
@@ -66,7 +66,7 @@ pub struct Generator<'a> {
 }
 
 impl<'a> Generator<'a> {
-    /// With its connections, none of which is open.
+    /// Creates the generator, with no connection open.
     pub fn new(load: &'a Load<'a>) -> io::Result<Generator<'a>> {
         let role = |number| match number {
             number if number < load.busy => Role::Busy,
@@ -110,8 +110,8 @@ impl<'a> Generator<'a> {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Opens all connections and asks once on each. Those that get no answer while nothing else happens are left to wait,
-    /// as they'd have to with this server.
+    /// Opens all connections and makes one request on each. Connections without an answer while nothing else happens
+    /// are left waiting, as with any client of such a server.
     pub fn open_all(&mut self) -> io::Result<()> {
         let all = self.links.len();
         let mut events = Events::with_capacity(1024);
@@ -145,7 +145,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// From now on there is load.
+    /// Starts the load.
     pub fn start(&mut self) {
         self.stage = Stage::Running;
         let now = self.now();
@@ -154,10 +154,10 @@ impl<'a> Generator<'a> {
             let rate = self.load.dripping as f64 * DRIPS_PER_SECOND;
             self.drips = Some(Timetable::new(rate, Schedule::Even, 0));
         }
-        // Round and round, so that neighbours in time are different connections.
+        // In rotation, so that consecutive requests use different connections.
         for _ in 0..self.load.depth {
             for key in 0..self.load.busy {
-                // One that waits for its first answer goes on to.
+                // A connection that waits for its first answer keeps waiting.
                 let has_place = self.links[key].stamps.len() < self.load.depth;
                 let is_of_use = self.load.talk.once().is_some() || self.links[key].is_there();
                 if has_place && is_of_use {
@@ -178,7 +178,7 @@ impl<'a> Generator<'a> {
         self.started = self.now();
     }
 
-    /// The loop, until the run is over.
+    /// Runs the loop until the run is over.
     pub fn go_on(&mut self, watch: &mut dyn FnMut(Moment)) -> io::Result<()> {
         let settling = self.begin.saturating_sub(SETTLING.as_nanos() as u64);
         let mut moments = VecDeque::from([(settling, Moment::Settling), (self.begin, Moment::Begun)]);
@@ -198,7 +198,7 @@ impl<'a> Generator<'a> {
             has_worked |= self.retry();
             let now = if has_worked { self.now() } else { woken };
             if has_worked {
-                // A poll that finds something is work, but sleeping is not.
+                // A poll that finds events is work, but sleeping is not.
                 self.worked_ns += now - if self.load.spin { before } else { woken };
             }
             before = now;
@@ -251,8 +251,8 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// In the closed loop the measured time begins when it has been looked at the server, which may take a while and
-    /// which the load waits for. In the open loop nothing waits, and the time is fixed.
+    /// Begins measuring. In the closed loop, the measured time begins once the server has been inspected, which may
+    /// take a while, and the load waits for that. In the open loop nothing waits, and the time is fixed.
     fn begin_measuring(&mut self) {
         match self.load.pace {
             Pace::Closed => {
@@ -271,7 +271,7 @@ impl<'a> Generator<'a> {
         self.busy_share = self.worked_ns as f64 / took as f64;
     }
 
-    /// What has come of it by now.
+    /// Returns the result so far.
     pub fn finish(mut self) -> Measured {
         let now = self.now();
         let window = self.tally.window();
@@ -279,7 +279,7 @@ impl<'a> Generator<'a> {
             Finish::Whole => seconds(window.start, window.end),
             Finish::Interrupted | Finish::NoServer => seconds(window.start, now.clamp(window.start, window.end)),
         };
-        // One that was kept from running until now has missed them.
+        // If the generator was kept from running until now, it has missed these.
         while self.finish == Finish::Whole && self.is_due_before(window.end) {
             if let Some(due) = self.take_due(now) {
                 self.tally.due(due, now);
@@ -293,10 +293,10 @@ impl<'a> Generator<'a> {
         Measured { finish: self.finish, seconds, tally: self.tally, busy, cpu_seconds }
     }
 
-    /// Until there is an event, or `timeout` has passed.
+    /// Waits for an event, or until `timeout` has passed.
     fn wait(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(events, timeout) {
-            // The signal that has come is looked for anyway.
+            // The loop checks for signals anyway.
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 events.clear();
                 Ok(())
@@ -319,22 +319,22 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// How long a run goes on for what was asked in its time and isn't answered yet.
+/// How long a run continues for requests from its time that are still unanswered.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
-/// Connections that are opened before the first of them is answered: no more than a server's backlog holds.
+/// The most connections opened before the first is answered: no more than a server's backlog holds.
 const OPENING_AT_ONCE: usize = 64;
-/// How long nothing happens before a server is taken for one that serves no more connections at once.
+/// How long nothing may happen before a server counts as unable to serve more connections at once.
 const OPENING_PATIENCE: Duration = Duration::from_millis(500);
-/// How often a connection that drips sends a byte.
+/// The rate at which a dripping connection sends bytes.
 const DRIPS_PER_SECOND: f64 = 10.0;
-/// Errors in a row after which the server is taken for gone.
+/// Consecutive errors after which the server counts as gone.
 const ERRORS_MAX: u64 = 1000;
-/// How often progress is told.
+/// The interval between progress reports.
 const TELL_EVERY_NS: u64 = 250_000_000;
-/// The longest sleep, where it sleeps.
+/// The longest sleep, if it sleeps.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
-/// Processor time of this thread.
+/// Processor time used by this thread.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

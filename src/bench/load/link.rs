@@ -1,4 +1,4 @@
-//! One connection of the generator's: what is sent on it, and whether what comes back is right.
+//! A connection of the generator: sends requests, and checks the replies.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,23 +13,23 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::talk::{Once, Talk};
 use crate::text::reason;
 
-/// What a connection is for.
+/// The role of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It asks as fast as it may.
+    /// It makes requests as fast as it may.
     Busy,
     /// It sends a byte now and then.
     Drip,
-    /// It has asked once and is silent.
+    /// It makes one request and is then silent.
     Idle,
 }
 
-/// A request that is on its way.
+/// A request in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// When it was due: nanoseconds on the generator's clock.
+    /// The time when it was due, in nanoseconds on the generator's clock.
     pub due: u64,
-    /// When it was sent.
+    /// The time when it was sent.
     pub sent: u64,
 }
 
@@ -40,28 +40,28 @@ pub struct Link {
     number: u64,
     stream: Option<TcpStream>,
     is_connected: bool,
-    /// When it was asked for.
+    /// The time when the connection was requested.
     pub opened: u64,
     sent: u64,
     sendable: u64,
     received: u64,
-    /// The requests that are on their way, the first that was sent being the first.
+    /// The requests in flight, in the order in which they were sent.
     pub stamps: VecDeque<Stamp>,
 }
 
-/// Why a connection is of no use any more: a kind of error.
+/// Why a connection has failed: a kind of error.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The system's.
+    /// A system error.
     Io(io::Error),
-    /// Another byte came than had to.
+    /// A wrong byte was received.
     WrongReply,
-    /// The server has closed with a request on its way.
+    /// The server closed while a request was in flight.
     ClosedEarly,
 }
 
 impl Trouble {
-    /// The name under which it's counted.
+    /// The name under which the error is counted.
     pub fn kind(&self) -> String {
         match self {
             Self::Io(error) => reason(error),
@@ -77,17 +77,17 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// What has come.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Received {
-    /// Whole replies.
+    /// The number of complete replies.
     pub replies: u64,
-    /// The server has closed its side.
+    /// Whether the server has closed its side.
     pub ended: bool,
 }
 
 impl Link {
-    /// A place for a connection that may have `depth` requests on their way.
+    /// Creates a place for a connection with up to `depth` requests in flight.
     pub fn new(number: usize, role: Role, depth: usize) -> Link {
         Link {
             role,
@@ -102,7 +102,7 @@ impl Link {
         }
     }
 
-    /// Whether there is a connection, be it one that is not open yet.
+    /// Whether there is a connection, even one that is not open yet.
     pub fn is_there(&self) -> bool {
         self.stream.is_some()
     }
@@ -112,7 +112,7 @@ impl Link {
         self.is_connected
     }
 
-    /// Asks for a connection to `target`, from `source` if there is to be one in particular.
+    /// Begins to open a connection to `target`, from `source` if given.
     pub fn open(&mut self, target: SocketAddr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
         let stream = match source {
             None => TcpStream::connect(target)?,
@@ -125,7 +125,7 @@ impl Link {
         Ok(())
     }
 
-    /// Has what happens on it told; of one that's used once and is open, no more than what comes.
+    /// Registers for its events; an open connection for a single request only for readability.
     pub fn watch(&mut self, registry: &Registry, talk: &Talk) -> io::Result<()> {
         let is_short = talk.once().is_some() && self.is_connected && !self.has_more_to_send();
         let interest = if is_short { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
@@ -133,7 +133,7 @@ impl Link {
         self.stream.as_mut().map_or(Ok(()), |stream| registry.register(stream, token, interest))
     }
 
-    /// Looks whether the connection is open by now.
+    /// Checks whether the connection is open by now.
     pub fn establish(&mut self, talk: &Talk) -> io::Result<bool> {
         if self.is_connected {
             return Ok(true);
@@ -141,7 +141,7 @@ impl Link {
         let Some(stream) = &self.stream else { return Ok(false) };
         match stream.peer_addr() {
             Ok(_) => {
-                // One request alone is never held back.
+                // A single request is never delayed.
                 if talk.once().is_none() {
                     stream.set_nodelay(true)?;
                 }
@@ -156,25 +156,25 @@ impl Link {
         }
     }
 
-    /// Lets a request be sent.
+    /// Queues a request for sending.
     pub fn begin(&mut self, stamp: Stamp, talk: &Talk) {
         self.stamps.push_back(stamp);
         self.sendable += talk.request_len();
     }
 
-    /// Lets one more byte be sent.
+    /// Queues one more byte for sending.
     pub fn drip(&mut self) {
         self.sendable += 1;
     }
 
-    /// Sends what may be sent, as far as the system takes it.
+    /// Sends queued bytes, as far as the system accepts them.
     pub fn send(&mut self, talk: &Talk) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         if !self.is_connected {
             return Ok(());
         }
         if talk.once() == Some(Once::ClientCloses) && self.received == 0 && self.sent == self.sendable {
-            // Nothing is sent, so this comes once for each connection: when it's open.
+            // Nothing is sent, so this happens once for each connection, when it's open.
             return stream.shutdown(Shutdown::Write);
         }
         while self.sent < self.sendable {
@@ -188,12 +188,12 @@ impl Link {
         Ok(())
     }
 
-    /// Whether it waits for the system to take what may be sent.
+    /// Whether queued bytes wait for the system to accept them.
     pub fn has_more_to_send(&self) -> bool {
         self.sent < self.sendable
     }
 
-    /// Takes what has come and checks it. If the server `has_ended` its side, nothing follows what is there now.
+    /// Reads input and checks it. If the server `has_ended` its side, nothing follows the available input.
     pub fn receive(&mut self, talk: &Talk, scratch: &mut [u8], has_ended: bool) -> Result<Received, Trouble> {
         let Some(stream) = &mut self.stream else { return Ok(Received::default()) };
         let before = self.received;
@@ -205,7 +205,7 @@ impl Link {
                     break;
                 }
                 Ok(len) => {
-                    // Of what comes unasked even the right bytes are wrong.
+                    // Unrequested bytes are wrong, even if their values are right.
                     let expected = match self.role {
                         Role::Drip => self.sent,
                         Role::Busy | Role::Idle => {
@@ -218,7 +218,7 @@ impl Link {
                     if !is_right || self.received > expected {
                         return Err(Trouble::WrongReply);
                     }
-                    // What comes after a short read makes an event of its own.
+                    // Data that arrives after a short read causes another event.
                     if len < scratch.len() {
                         ended = has_ended;
                         break;
@@ -231,7 +231,7 @@ impl Link {
         }
         let whole = |bytes: u64| bytes.checked_div(talk.reply_len()).unwrap_or_default();
         match talk.once() {
-            // One that has a connection for itself is answered when that is closed.
+            // If a connection serves a single request, the reply is complete when the connection closes.
             Some(_) if ended && self.received == talk.reply_len() => Ok(Received { replies: 1, ended }),
             Some(_) if ended => Err(Trouble::ClosedEarly),
             Some(_) => Ok(Received::default()),
@@ -239,33 +239,33 @@ impl Link {
         }
     }
 
-    /// Closes it in order.
+    /// Closes it normally.
     pub fn close(&mut self) {
         self.stream = None;
         self.is_connected = false;
     }
 
-    /// Closes it with a reset: where the server has closed already that harms nobody, and no port is kept for a minute.
+    /// Closes it with a reset: that harms nothing if the server has closed already, and frees the port at once.
     pub fn reset(&mut self) {
         if let Some(stream) = &self.stream {
-            // Where it fails the port is kept.
+            // If this fails, the port stays in use for a while.
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
         self.close();
     }
 }
 
-/// Requests on their way at once that there is room for from the beginning.
+/// Initial capacity for requests in flight.
 const DEPTH_TYPICAL: usize = 64;
 
-/// Asks for a connection from one address to another.
+/// Opens a connection from one address to another.
 fn connect_from(source: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::from((source, 0)).into())?;
     match socket.connect(&target.into()) {
         Ok(()) => {}
-        // It is on its way.
+        // The connection is being opened.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {}
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) => return Err(error),

@@ -1,16 +1,16 @@
-//! What goes over the wire: the bytes that are sent, and those that have to come back.
+//! The data on the wire: the bytes to send, and the bytes that must come back.
 
-/// Most bytes that are sent in one call.
+/// The most bytes sent in one call.
 const PIECE_LEN_MAX: usize = 256 << 10;
-/// Most bytes that are received in one call.
+/// The most bytes received in one call.
 pub const RECEIVE_LEN_MAX: usize = 256 << 10;
-/// A prime: as a length of the pattern of echoes it lets the place in the stream decide every byte, so that what is lost,
-/// doubled, or another's doesn't look right.
+/// The length of the echo pattern. It's a prime, so that each byte depends on its position in the stream, and lost,
+/// repeated or misdirected data doesn't look right.
 const PATTERN_LEN: usize = 65_537;
-/// How far the streams of neighbouring connections are apart.
+/// The distance between the streams of neighbouring connections.
 const SHIFT: u64 = 7919;
 
-/// What is said on each connection.
+/// The data on each connection.
 #[derive(Clone, Debug)]
 pub struct Talk {
     out: Pattern,
@@ -21,17 +21,17 @@ pub struct Talk {
     once: Option<Once>,
 }
 
-/// A connection that serves for one request.
+/// A connection used for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Once {
-    /// The server closes when it has answered.
+    /// The server closes after its answer.
     ServerCloses,
-    /// We end our side when all is sent, and the server closes then.
+    /// We end our side when everything is sent, and then the server closes.
     ClientCloses,
 }
 
 impl Talk {
-    /// Messages of `size` bytes come back.
+    /// Messages of `size` bytes, which are echoed.
     pub fn echo(size: u64) -> Talk {
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let unit: Vec<u8> = (0..PATTERN_LEN)
@@ -65,43 +65,43 @@ impl Talk {
         }
     }
 
-    /// A request on a connection of its own, which the server closes when it has answered.
+    /// A request on its own connection, which the server closes after its answer.
     pub fn fixed_once(request: &[u8], reply: &[u8]) -> Talk {
         Talk { once: Some(Once::ServerCloses), ..Talk::fixed(request, reply) }
     }
 
-    /// A connection on which nothing is said.
+    /// A connection without data.
     pub fn nothing() -> Talk {
         Talk { once: Some(Once::ClientCloses), ..Talk::fixed(&[], &[]) }
     }
 
-    /// Whether each request has a connection of its own, and who closes it.
+    /// Whether each request has its own connection, and which side closes it.
     pub fn once(&self) -> Option<Once> {
         self.once
     }
 
-    /// Bytes of a request.
+    /// The length of a request in bytes.
     pub fn request_len(&self) -> u64 {
         self.request_len
     }
 
-    /// Bytes of a reply.
+    /// The length of a reply in bytes.
     pub fn reply_len(&self) -> u64 {
         self.reply_len
     }
 
-    /// What goes out on connection number `connection`, from byte `from` to byte `to` of it, or the beginning of that.
+    /// The data to send on connection `connection`, from byte `from` to byte `to`, or the beginning of that.
     pub fn out(&self, connection: u64, from: u64, to: u64) -> &[u8] {
         self.out.at(connection * self.shift + from, to - from)
     }
 
-    /// Whether `bytes` are what has to come back on connection number `connection` from byte `from` of it on.
+    /// Whether `bytes` are the correct input on connection `connection`, starting at byte `from`.
     pub fn is_right(&self, connection: u64, from: u64, bytes: &[u8]) -> bool {
         self.back.at(connection * self.shift + from, bytes.len() as u64) == bytes
     }
 }
 
-/// An endless repetition of some bytes, of which any part up to a certain length is there in one piece.
+/// An endless repetition of some bytes; any part up to a certain length is contiguous.
 #[derive(Clone, Debug)]
 struct Pattern {
     bytes: Vec<u8>,
@@ -114,7 +114,7 @@ impl Pattern {
     }
 
     fn at(&self, from: u64, len: u64) -> &[u8] {
-        // Of no bytes at all there is no repetition.
+        // An empty pattern has no repetitions.
         let from = (from % self.period.max(1) as u64) as usize;
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         &self.bytes[from..][..len.min(self.bytes.len() - self.period)]
@@ -132,7 +132,7 @@ mod tests {
         assert!(talk.is_right(0, 0, talk.out(0, 0, 64)));
         assert!(!talk.is_right(1, 0, talk.out(0, 0, 64)));
         assert!(!talk.is_right(0, 1, talk.out(0, 0, 64)));
-        // Far on, it's in one piece, too, though not all of a long one at once.
+        // A part far into the stream is contiguous, too, but a long one not as a whole.
         let far = 1 << 40;
         assert!(talk.is_right(3, far, talk.out(3, far, far + 70_000)));
         assert_eq!(talk.out(3, far, far + (1 << 30)).len(), PIECE_LEN_MAX);

@@ -1,4 +1,4 @@
-//! What a run has come to: counts and times, of what falls into the time that is measured.
+//! The counts and times of a run, within its measured time.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,14 +7,14 @@ use super::link::Stamp;
 use crate::bench::recorder::Recorder;
 use crate::bench::results::{Pace, Slice};
 
-/// Parts that a run's time is divided into.
+/// The number of slices of a run's time.
 const SLICES: u64 = 50;
 
-/// The figures of one run, as they grow.
+/// The growing figures of one run.
 #[derive(Debug)]
 pub struct Tally {
     is_open: bool,
-    /// The time that is measured, in nanoseconds on the generator's clock; none before it's known.
+    /// The measured time, in nanoseconds on the generator's clock; empty until it's known.
     window: Range<u64>,
     pub replies: u64,
     pub errors: BTreeMap<String, u64>,
@@ -24,7 +24,7 @@ pub struct Tally {
     pub connect: Recorder,
     pub lag: Recorder,
     pub over_time: Vec<Slice>,
-    /// Requests that were due in the time that is measured, and are not answered (open loop).
+    /// Requests due in the measured time and not answered yet (open loop).
     pub awaited: u64,
     slice: Recorder,
     slice_end: u64,
@@ -49,18 +49,18 @@ impl Tally {
         }
     }
 
-    /// The time that is measured.
+    /// The measured time.
     pub fn window(&self) -> Range<u64> {
         self.window.clone()
     }
 
-    /// What is measured begins and ends then.
+    /// Sets the measured time.
     pub fn measure(&mut self, window: Range<u64>) {
         self.window = window;
         self.slice_end = self.slice_end_after(0);
     }
 
-    /// A request has become due.
+    /// Records a request that has become due.
     pub fn due(&mut self, due: u64, now: u64) {
         if self.window.contains(&due) {
             self.awaited += 1;
@@ -68,7 +68,7 @@ impl Tally {
         }
     }
 
-    /// The right replies have come to so many requests of the same time.
+    /// Records `count` correct replies to requests sent at the same time.
     pub fn replies(&mut self, stamp: Stamp, count: u64, now: u64) {
         let latency = now - if self.is_open { stamp.due } else { stamp.sent };
         let came_in_time = self.window.contains(&now);
@@ -86,7 +86,7 @@ impl Tally {
         }
     }
 
-    /// A connection is of no use any more, nor is what was on its way there.
+    /// Records a failed connection, and with it the requests in flight there.
     pub fn trouble(&mut self, kind: String, stamps: impl ExactSizeIterator<Item = Stamp>) {
         *self.errors.entry(kind).or_default() += stamps.len().max(1) as u64;
         if self.is_open {
@@ -94,15 +94,15 @@ impl Tally {
         }
     }
 
-    /// Nothing more is waited for, with these requests on their way and those due at `queued` unsent. They have taken as
-    /// long as they have waited, and longer: to leave them out would make a server the better the less it answers.
+    /// Ends the run, with these requests in flight and those due at `queued` unsent. They count with the time they have
+    /// waited, although they would have taken longer: without them, a server would look the better the less it answers.
     pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, queued: impl Iterator<Item = u64>, now: u64) {
         for stamp in stamps {
             if stamp.due >= self.window.end {
                 continue;
             }
             *self.errors.entry(UNANSWERED.into()).or_default() += 1;
-            // In the open loop one that was due before is none of those that are measured, but it's no less unanswered.
+            // In the open loop, a request due earlier isn't among the measured ones, but it's unanswered all the same.
             if !self.is_open || self.window.contains(&stamp.due) {
                 self.latency.record(now - if self.is_open { stamp.due } else { stamp.sent });
                 self.service.record(now - stamp.sent);
@@ -114,7 +114,7 @@ impl Tally {
         }
     }
 
-    /// The time has come to `now`.
+    /// Advances the time to `now`.
     pub fn advance(&mut self, now: u64) {
         while now >= self.slice_end && self.over_time.len() < SLICES as usize {
             self.over_time.push(Slice {
@@ -135,5 +135,5 @@ impl Tally {
     }
 }
 
-/// A request that nothing came of before the end.
+/// The error of a request without a reply before the end.
 pub const UNANSWERED: &str = "unanswered";

@@ -1,14 +1,14 @@
-//! Every run in a row, for spreadsheets and programs. `docs/benchmarks-results.md` says what the columns are.
+//! Every run in a row, for spreadsheets and programs. `docs/benchmarks-results.md` describes the columns.
 
 use super::super::results::{Pace, Results, Run, Schedule};
 use super::super::summary::Figure;
 
-/// All runs as CSV (RFC 4180), with a row of names first. Times are in seconds, and what isn't known is empty.
+/// Formats all runs as CSV (RFC 4180), with a row of names first. Times are in seconds, and unknown values are empty.
 pub fn csv(all: &[Results]) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let names =
         COLUMNS.iter().map(|(name, _)| name.to_string()).chain(FIGURES.iter().map(|(name, _)| name.to_string()));
-    // In memory nothing can fail, and all rows have as many fields.
+    // Writing to memory can't fail, and all rows have the same number of fields.
     let _ = writer.write_record(names.chain([ERRORS.to_string(), DOUBT.to_string()]));
     for results in all {
         for run in &results.runs {
@@ -87,7 +87,7 @@ const FIGURES: [(&str, Figure); Figure::ALL.len()] = [
 const ERRORS: &str = "errors";
 const DOUBT: &str = "doubt";
 
-/// As few digits as give the same number again.
+/// Formats a number with as few digits as identify it.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size != 0.0 && !(1e-4..1e15).contains(&size) => format!("{value:e}"),
@@ -99,7 +99,7 @@ fn errors(run: &Run) -> String {
     run.errors.iter().map(|(kind, count)| format!("{kind}={count}")).collect::<Vec<_>>().join(";")
 }
 
-/// Text that a spreadsheet doesn't take for a formula.
+/// Formats text so that a spreadsheet doesn't take it for a formula.
 fn text(text: &str) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),

@@ -1,4 +1,4 @@
-//! What a report says, in its order, before it's written for a terminal, as Markdown or as a page.
+//! The contents of a report, in order, independent of the output format.
 
 use super::super::results::{FASTER_BY, Results, Workload};
 use super::super::stats::{Difference, ROUNDS_MIN};
@@ -10,27 +10,27 @@ use super::{objectives, words};
 /// A report in words and tables.
 #[derive(Debug)]
 pub struct Document {
-    /// What it's about.
+    /// The report's subject.
     pub title: String,
-    /// What a reader must know of all of it.
+    /// Notes about all of it.
     pub notes: Vec<String>,
-    /// One for each group of points, and then one for each objective that was looked for at such a group.
+    /// One for each group of points, and then one for each objective searched for at such a group.
     pub sections: Vec<Section>,
-    /// Where, when and how it was measured.
+    /// The sources of the results.
     pub provenances: Vec<Provenance>,
 }
 
-/// Where results come from.
+/// The source of results.
 #[derive(Debug)]
 pub struct Provenance {
-    /// When it was measured.
+    /// The time of the measurement.
     pub title: String,
-    /// What, and how it was.
+    /// The measured servers and the conditions.
     pub facts: Vec<(String, String)>,
 }
 
 impl Document {
-    /// That of one call of `bench`, or of several side by side; `summary` is of the same.
+    /// The report of one call of `bench`, or of several together; `summary` is made from the same results.
     pub fn of(all: &[Results], summary: &Summary<'_>) -> Document {
         Document {
             title: title(summary),
@@ -46,7 +46,7 @@ impl Document {
     }
 }
 
-/// What stands for a row of which the generator was hardly faster than the server.
+/// The mark of a row for which the generator was hardly faster than the server.
 const CLOSE: &str = "~";
 
 fn title(summary: &Summary<'_>) -> String {
@@ -103,7 +103,7 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
         let compared: Vec<(Figure, Comparison)> =
             Figure::COMPARED.into_iter().filter_map(|figure| Some((figure, group.compare(row, figure)?))).collect();
         let said = match compared.iter().any(|(_, comparison)| comparison.verdict.is_none()) {
-            // It's the same for each figure.
+            // The reason is the same for each figure.
             true => vec!["no verdict, since a run of it or of the first is in doubt".into()],
             false => compared.iter().map(|(figure, comparison)| words::sentence(*figure, comparison)).collect(),
         };
@@ -137,7 +137,7 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     Section { title: words::group(group), verdicts, doubts, grids }
 }
 
-/// A table with a row for each row, and the columns that say which.
+/// A table with a row for each row of the group, and the key columns that identify it.
 pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
     let mut grid = Grid::new(title);
     let points = group.rows.iter().map(|row| match group.axis.of(row.point) {
@@ -215,14 +215,14 @@ fn server_grid(group: &Group<'_>) -> Grid {
 fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
     let cell = |row: &Row<'_>| {
         let Some(spread) = row.spread(figure) else { return Cell::default() };
-        // Of what must not be at all, one round's is enough.
+        // For figures that should be zero, a single round is enough.
         let is_flaw = matches!(figure, Figure::Errors | Figure::Unsent);
         let value = if is_flaw { spread.max } else { spread.median };
         let mark = if is_flaw && value > 0.0 { Mark::Doubt } else { Mark::None };
         Cell { text: figure.show(value), mark }
     };
     let cells: Vec<Cell> = group.rows.iter().map(cell).collect();
-    // Requests are what most workloads are about, and only some are about bytes.
+    // Most workloads are about requests, and only this one is about bytes.
     if figure == Figure::CpuPerGigabyte && group.rows[0].point.workload != Workload::Stream {
         return;
     }
@@ -232,7 +232,7 @@ fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
     grid.column(figure.title(), true, cells);
 }
 
-/// How many times as much as the first each has.
+/// A table of ratios to the first server.
 fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
     let first = summary.first().map_or("", |first| &first.name);
     let mut grid = keyed(group, format!("Times {first} (95 % interval)"));
@@ -247,7 +247,7 @@ fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
         };
         grid.column(title, false, cells.collect());
     }
-    // The first has nothing to be held against.
+    // The first server isn't compared with itself.
     grid.rows.retain(|row| {
         row[grid.columns.iter().take_while(|column| column.is_key).count()..].iter().any(|cell| !cell.text.is_empty())
     });
@@ -293,7 +293,7 @@ fn provenance(results: &Results) -> Provenance {
     Provenance { title: format!("Measured {}", results.started), facts }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

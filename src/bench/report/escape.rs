@@ -1,8 +1,8 @@
-//! Text in XML.
+//! Escaping of text for XML.
 
 use super::words::plain;
 
-/// Text as it stands in XML, in an element or a quoted attribute.
+/// Escapes text for an XML element or a quoted attribute.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(text).chars() {
@@ -12,7 +12,7 @@ pub fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // No characters of XML.
+            // These are not valid XML characters.
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }

@@ -1,9 +1,9 @@
-//! A table, however it's written in the end.
+//! A table, independent of the output format.
 
 /// Columns and rows of text.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// What it shows.
+    /// The table's subject.
     pub title: String,
     /// The heads of its columns.
     pub columns: Vec<Column>,
@@ -14,39 +14,39 @@ pub struct Grid {
 /// The head of a column.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// What is in it.
+    /// The column's title.
     pub title: String,
-    /// Whether it tells what the row is about; those come first.
+    /// Whether it identifies the row; such columns come first.
     pub is_key: bool,
-    /// Whether it has numbers, which stand to the right.
+    /// Whether it has numbers, which are right-aligned.
     pub is_number: bool,
 }
 
-/// What stands in a column of a row.
+/// A cell.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
-    /// As it's read.
+    /// The text.
     pub text: String,
-    /// What is to be seen of it at once; the text says so too.
+    /// The highlighting; the text says the same.
     pub mark: Mark,
 }
 
-/// What is to be seen of a cell at once.
+/// The highlighting of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// Nothing.
+    /// No highlighting.
     #[default]
     None,
-    /// It's better than the first.
+    /// Better than the first server.
     Better,
-    /// It's worse than the first.
+    /// Worse than the first server.
     Worse,
-    /// It's in doubt, or has gone wrong.
+    /// In doubt, or failed.
     Doubt,
 }
 
 impl Grid {
-    /// One that has no columns yet.
+    /// Creates a table without columns.
     pub fn new(title: impl Into<String>) -> Grid {
         Grid { title: title.into(), columns: Vec::new(), rows: Vec::new() }
     }
@@ -58,7 +58,7 @@ impl Grid {
         }
     }
 
-    /// Adds a column that tells what the row is about.
+    /// Adds a key column, which identifies the row.
     pub fn key(&mut self, title: &str, is_number: bool, cells: Vec<Cell>) {
         self.push(title, true, is_number, cells);
     }
@@ -71,12 +71,12 @@ impl Grid {
         self.columns.push(Column { title: title.into(), is_key, is_number });
     }
 
-    /// How many columns tell what a row is about.
+    /// The number of key columns.
     pub fn keys(&self) -> usize {
         self.columns.iter().take_while(|column| column.is_key).count()
     }
 
-    /// Whether it has anything to tell.
+    /// Whether it has no columns besides its keys.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() || self.columns.len() == self.keys()
     }

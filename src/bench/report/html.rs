@@ -1,4 +1,4 @@
-//! A report as one page that needs nothing but itself: no script, no font, no network. It is well-formed XML too.
+//! A report as one self-contained page: no script, font or network. It is well-formed XML, too.
 
 use std::fmt::Write;
 use std::iter;
@@ -12,7 +12,7 @@ use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
 use super::section::{DOUBT, Section};
 
-/// A report as a page.
+/// Formats a report as a page.
 pub fn html(all: &[Results]) -> String {
     let summary = Summary::of(all);
     let document = Document::of(all, &summary);
@@ -22,7 +22,7 @@ pub fn html(all: &[Results]) -> String {
         plot::STYLE
     );
     header(&mut page, &document, &summary);
-    // Behind those of groups there are those of objectives, which have no plots.
+    // The sections of groups come first, then those of objectives, which have no plots.
     let groups = summary.groups.iter().map(Some).chain(iter::repeat(None));
     for (index, (section, group)) in document.sections.iter().zip(groups).enumerate() {
         part(&mut page, index + 1, section, group);
@@ -113,7 +113,7 @@ fn part(page: &mut String, number: usize, section: &Section, group: Option<&Grou
     page.push_str("</section>\n");
 }
 
-/// A verdict whose interval stays on one line, and behind the words.
+/// Formats a verdict with its interval unbroken, and less prominent than the words.
 fn with_faint_interval(said: &str) -> String {
     match said.rsplit_once(" (") {
         Some((words, interval)) => format!("{} <span class=\"interval\">({}</span>", escaped(words), escaped(interval)),
@@ -190,7 +190,7 @@ fn capital(text: &str) -> String {
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// The policy lets nothing in, whatever names and notes say.
+/// The policy allows no external content, whatever names and notes contain.
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-//! A report as Markdown, with tables as GitHub has them.
+//! A report as Markdown, with tables in GitHub's syntax.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::grid::Grid;
 use super::section::DOUBT;
 use super::words::plain;
 
-/// A report as Markdown.
+/// Formats a report as Markdown.
 pub fn markdown(all: &[Results]) -> String {
     let document = Document::of(all, &Summary::of(all));
     let mut text = format!("# {}\n", escaped(&document.title));
@@ -56,7 +56,7 @@ fn table(text: &mut String, grid: &Grid) {
     }
 }
 
-/// Text that is nothing but text, on one line.
+/// Escapes text so that it has no formatting, on one line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in plain(text).chars() {
@@ -64,11 +64,11 @@ fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // Those that mean something in the midst of a line.
+            // Characters with a meaning within a line.
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => escaped.extend(['\\', c]),
             c => escaped.push(c),
         }
     }
-    // An address would become a link by itself.
+    // An address would automatically become a link.
     escaped.replace("://", ":\u{2060}//").replace("www.", "www\\.")
 }

@@ -1,4 +1,5 @@
-//! The highest rates at which servers keep an objective, in a report: what searches have found, and not their trials.
+//! The section on objectives: the highest rates at which servers keep them, from the results of searches, not their
+//! trials.
 
 use super::super::results::{Kept, Point, Results};
 use super::super::stats::Spread;
@@ -7,7 +8,7 @@ use super::grid::{Cell, Grid};
 use super::section::{Section, doubtful};
 use super::words;
 
-/// A section for each objective and what was asked for with it, in the order in which they were looked for.
+/// Creates a section for each objective and its request, in the order of the searches.
 pub fn sections(all: &[Results]) -> Vec<Section> {
     let mut searches = Vec::<Searches<'_>>::new();
     for results in all {
@@ -31,18 +32,18 @@ fn title(kept: &Kept, results: &Results) -> String {
     format!("highest rate that keeps {objective}: {work}, {pace}")
 }
 
-/// Those at points that differ in one number.
+/// Searches at points that differ in one number.
 struct Searches<'a> {
     title: String,
     axis: Axis,
     rows: Vec<SearchRow<'a>>,
 }
 
-/// Those of one server at one point, of all rounds.
+/// Searches for one server at one point, in all rounds.
 struct SearchRow<'a> {
     name: &'a str,
     point: &'a Point,
-    /// Requests a second, of each round.
+    /// The rates found, in requests a second, one per round.
     rates: Vec<f64>,
     doubts: Vec<&'a str>,
 }
@@ -92,5 +93,5 @@ impl SearchRow<'_> {
     }
 }
 
-/// What rates are told in.
+/// The figure that formats rates.
 const FIGURE: Figure = Figure::RequestsPerSecond;

@@ -1,8 +1,8 @@
-//! Plots as SVG, for a page: lines over a number, bars where there is only one, and strips over time.
+//! Plots as SVG, for a page: lines over a number, bars if there is only one, and strips over time.
 //!
-//! Each server has a colour, a pattern of dashes and a shape of its own, and its name beside its line, so that none of these
-//! is needed to tell them apart. Colours are classes (`s0`, `s1`…), which have light and dark values in `plot.css`. What is
-//! plotted stands in `data-` attributes too, as exact as it was measured.
+//! Each server has its own colour, dash pattern and marker shape, and its name beside its line, so that none of these
+//! alone is needed to tell them apart. Colours are classes (`s0`, `s1`…), which have light and dark values in
+//! `plot.css`. `data-` attributes have the plotted values with full precision.
 
 mod axis;
 mod bars;
@@ -16,5 +16,5 @@ pub use lines::{Dot, Lines, Series};
 pub use strips::{Slice, Stretch, Strips};
 pub use svg::{Drawing, WIDTH, text};
 
-/// What their classes look like: in light, in dark and in print.
+/// The style of these classes: light, dark and for print.
 pub const STYLE: &str = include_str!("plot.css");

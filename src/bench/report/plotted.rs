@@ -1,4 +1,4 @@
-//! Which plots results have, and what is in them.
+//! The plots of results, and their contents.
 
 use super::super::results::{Point, Slice};
 use super::super::stats::Spread;
@@ -7,16 +7,16 @@ use super::grid::{Cell, Grid};
 use super::plot::{Axis, Bars, Dot, Drawing, Lines, Series, Stretch, Strips};
 use super::words::{self, Unit};
 
-/// A plot, with what is said of it.
+/// A plot, with its descriptions.
 #[derive(Debug)]
 pub struct Plotted {
-    /// What tells it from the others of its group: `throughput`, `time-2`.
+    /// An identifier that is unique within its group: `throughput`, `time-2`.
     pub id: String,
-    /// The same for everybody: what it shows and what was asked for, in letters that any system takes for a file's name.
+    /// A stable name: the plot's subject and the request, in characters that are safe in file names.
     pub name: String,
-    /// What it shows.
+    /// The plot's subject.
     pub title: String,
-    /// What there is to be seen, for those who don't.
+    /// A description for readers who can't see it.
     pub description: String,
     /// How to read it.
     pub caption: &'static str,
@@ -26,7 +26,7 @@ pub struct Plotted {
     pub grid: Grid,
 }
 
-/// The figures of a group by what its points differ in.
+/// Plots of a group's figures over the number in which its points differ.
 pub fn over_points(group: &Group<'_>) -> Vec<Plotted> {
     let plots = [
         ("throughput", "Throughput", "requests per second", Figure::RequestsPerSecond),
@@ -38,7 +38,7 @@ pub fn over_points(group: &Group<'_>) -> Vec<Plotted> {
     plots.filter_map(|(id, title, y_title, figure)| by_points(id, title, y_title, figure, group)).collect()
 }
 
-/// The latencies at each point of a group.
+/// Plots of the latencies at each point of a group.
 pub fn at_points(group: &Group<'_>) -> Vec<Plotted> {
     let points = group.points().into_iter().zip(1..);
     let plots = points.flat_map(|(rows, number)| {
@@ -47,7 +47,7 @@ pub fn at_points(group: &Group<'_>) -> Vec<Plotted> {
     plots.flatten().collect()
 }
 
-/// A figure by connections, or whatever the points differ in.
+/// Plots a figure by connections, or by another number in which the points differ.
 fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group<'_>) -> Option<Plotted> {
     let dot = |row: &Row<'_>| {
         let spread = row.spread(figure)?;
@@ -109,7 +109,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
 
 const RANGES: &str = "Medians; thin bars go from the lowest to the highest round. Hollow: in doubt.";
 
-/// The latency by percentile, on HdrHistogram's axis, of all rounds together.
+/// Plots the latency by percentile, on HdrHistogram's axis, for all rounds together.
 fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted> {
     let title = format!("Latency by percentile, {}", words::point(group.axis, rows[0].point));
     let name = name("Latency by percentile", group, Some(rows[0].point));
@@ -120,12 +120,12 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
         let latency = row.latency();
         let (count, Some(max)) = (latency.count(), latency.max()) else { continue };
         let seconds = |q: f64| latency.quantile(q).map(|nanoseconds| nanoseconds as f64 / 1e9);
-        // Where the last value of all is.
+        // The position of the largest value.
         let end = (count as f64).log10().min(PERCENTILES_X_MAX);
         let place = |q: f64| (1.0 - q).log10().abs();
         let mut dots = Vec::new();
         for (column, &(q, name)) in cells.iter_mut().zip(&PERCENTILES) {
-            // Above that, there is nothing but the longest again.
+            // Above that, the curve would only repeat the maximum.
             let value = seconds(q).filter(|_| place(q) <= end + 1e-9);
             column.push(value.map(|value| Unit::Seconds.show(value).into()).unwrap_or_default());
             dots.extend(value.map(|value| Dot {
@@ -164,7 +164,7 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
     Some(Plotted { id, name, title, description, caption, drawing: plot.draw(), grid })
 }
 
-/// The latency in the course of time, round after round.
+/// Plots the latency over time, round after round.
 fn over_time(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted> {
     let mut strips = Vec::new();
     let title = format!("Latency over time, {}", words::point(group.axis, rows[0].point));
@@ -213,7 +213,7 @@ fn over_time(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted>
     Some(Plotted { id, name, title, description, caption, drawing, grid })
 }
 
-/// A plot's name, which says what was asked for and nothing that was measured, such as the rate of an open loop may be.
+/// A plot's name, which depends on the request and not on measured values, such as the rate of an open loop may be.
 fn name(what: &str, group: &Group<'_>, at: Option<&Point>) -> String {
     let at = at.map(|point| words::asked(group.axis, point)).unwrap_or_default();
     let words = format!("{what} {at} {}", words::group(group)).to_lowercase().replace("/s ", " per second ");
@@ -223,7 +223,7 @@ fn name(what: &str, group: &Group<'_>, at: Option<&Point>) -> String {
         let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         match c {
             c if c.is_ascii_alphanumeric() => name.push(c),
-            // Within a number.
+            // A space within a number.
             ' ' if is_digit(name.chars().next_back()) && is_digit(chars.peek().copied()) => {}
             _ if name.is_empty() || name.ends_with('-') => {}
             _ => name.push('-'),
@@ -232,7 +232,7 @@ fn name(what: &str, group: &Group<'_>, at: Option<&Point>) -> String {
     name
 }
 
-/// Percentiles that are marked and told.
+/// The percentiles that are marked and labelled.
 const PERCENTILES: [(f64, &str); 7] = [
     (0.0, "0 %"),
     (0.5, "50 %"),
@@ -243,6 +243,6 @@ const PERCENTILES: [(f64, &str); 7] = [
     (0.99999, "99.999 %"),
 ];
 
-/// Nines that are plotted at most.
+/// The most nines plotted.
 const PERCENTILES_X_MAX: f64 = 6.0;
 const PERCENTILE_STEP: f64 = 0.05;

@@ -1,32 +1,32 @@
-//! A section of a report: points that can stand beside each other, or what searches at them have found.
+//! A section of a report: comparable points, or the results of searches at them.
 
 use super::grid::{Cell, Grid, Mark};
 
-/// Points that can stand beside each other.
+/// A section about comparable points.
 #[derive(Debug)]
 pub struct Section {
-    /// What was asked for.
+    /// The request.
     pub title: String,
-    /// What the comparison says, for each server and point.
+    /// The results of the comparison for each server and point.
     pub verdicts: Vec<Verdict>,
-    /// Why there is no verdict of some rows, and what went wrong.
+    /// Why some rows have no verdict, and the errors.
     pub doubts: Vec<String>,
     /// All figures.
     pub grids: Vec<Grid>,
 }
 
-/// What the comparison says of a server at a point.
+/// The result of the comparison for a server at a point.
 #[derive(Debug)]
 pub struct Verdict {
     /// The server's name.
     pub server: String,
     /// The point, in words.
     pub point: String,
-    /// Of each figure that was compared, in words.
+    /// The result for each compared figure, in words.
     pub said: Vec<String>,
 }
 
-/// What stands for a row in doubt.
+/// The mark of a row in doubt.
 pub const DOUBT: &str = "*";
 
 /// The name of a server whose row is in doubt.

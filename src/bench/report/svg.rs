@@ -1,4 +1,4 @@
-//! Every plot of the page as a file of its own, for documents to show: SVG that needs nothing but itself.
+//! Every plot of the page as a separate file for use in documents: self-contained SVG.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::plot::{Drawing, STYLE, WIDTH, text};
 use super::plotted::{self, Plotted};
 use super::words;
 
-/// All plots, each with the name of its file. Names say what was asked for, so they are the same for whatever was measured.
+/// All plots, each with its file name. Names depend on the request, so they are the same for any results.
 pub fn plots(all: &[Results]) -> Vec<(String, String)> {
     let summary = Summary::of(all);
     let mut taken = BTreeSet::new();
@@ -18,7 +18,7 @@ pub fn plots(all: &[Results]) -> Vec<(String, String)> {
     for group in &summary.groups {
         for plotted in plotted::over_points(group).into_iter().chain(plotted::at_points(group)) {
             let mut name = plotted.name.clone();
-            // Points of different rates may have been asked for in the same words.
+            // Points of different rates may have been requested in the same words.
             let mut number = 1;
             while !taken.insert(name.clone()) {
                 number += 1;
@@ -31,7 +31,7 @@ pub fn plots(all: &[Results]) -> Vec<(String, String)> {
     plots
 }
 
-/// The plot between what the page says above and beside it.
+/// Formats a plot with the texts that the page has above and beside it.
 fn file(plotted: &Plotted, name: &str, group: &Group<'_>) -> String {
     let Plotted { title, description, caption, drawing: Drawing { elements, height: drawing_height }, grid, .. } =
         plotted;
@@ -63,7 +63,7 @@ fn file(plotted: &Plotted, name: &str, group: &Group<'_>) -> String {
     )
 }
 
-/// What the table beside a plot says: each row's name, and its figures.
+/// The contents of the table beside a plot, in words: each row's name and its figures.
 fn in_words(grid: &Grid) -> String {
     let keys = grid.keys();
     let rows = grid.rows.iter().map(|row| {
@@ -75,7 +75,7 @@ fn in_words(grid: &Grid) -> String {
     format!("{}: {}.", grid.title, rows.collect::<Vec<_>>().join(", "))
 }
 
-/// A text in lines that have room.
+/// Splits a text into lines that fit.
 fn lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -92,5 +92,5 @@ fn lines(text: &str) -> Vec<String> {
 
 const MARGIN: f64 = 16.0;
 const LINE_HEIGHT: f64 = 18.0;
-/// As many as there is room for in a font that is wide.
+/// The most characters that fit in a wide font.
 const LINE_CHARS_MAX: usize = 80;

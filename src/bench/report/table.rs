@@ -13,22 +13,22 @@ use super::grid::{Cell, Grid, Mark};
 use super::section::DOUBT;
 use super::words::plain;
 
-/// What the terminal is like.
+/// The terminal's properties.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Columns of characters.
+    /// The width in characters.
     pub width: usize,
     /// Whether it may have colours.
     pub has_colours: bool,
 }
 
-/// A report for standard output: as wide as the terminal there, and with colours if it wants them.
+/// Formats a report for standard output: as wide as the terminal, and with colours if it wants them.
 pub fn table(all: &[Results]) -> String {
     render(all, Look::of_standard_output())
 }
 
 impl Look {
-    /// What standard output is like. What is no terminal has no colours, and 100 columns.
+    /// The properties of standard output. Without a terminal, there are no colours, and 100 columns.
     pub fn of_standard_output() -> Look {
         let out = io::stdout();
         let width = terminal_size::terminal_size_of(&out).map_or(WIDTH, |(width, _)| usize::from(width.0));
@@ -38,7 +38,7 @@ impl Look {
     }
 }
 
-/// A report for a terminal that is so.
+/// Formats a report for a terminal like this.
 pub fn render(all: &[Results], look: Look) -> String {
     let document = Document::of(all, &Summary::of(all));
     let mut page = Page { text: String::new(), look };
@@ -103,7 +103,7 @@ impl Page {
         };
     }
 
-    /// A paragraph, behind a bullet if there is one.
+    /// Writes a paragraph, with a bullet if given.
     fn wrapped(&mut self, bullet: &str, text: &str, style: Style) {
         let indent = " ".repeat(bullet.width());
         let mut line = String::from(bullet);
@@ -123,7 +123,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A table, or several below each other where it's wider than the terminal, with the keys in each.
+    /// Writes a table, or several below each other if it's wider than the terminal, each with the key columns.
     fn grid(&mut self, grid: &Grid) {
         let widths: Vec<usize> = (0..grid.columns.len()).map(|column| width(grid, column)).collect();
         let keys = grid.keys();
@@ -147,7 +147,7 @@ impl Page {
             let mut above: Option<&[Cell]> = None;
             for row in &grid.rows {
                 let mut cells: Vec<Cell> = shown.iter().map(|&column| row[column].clone()).collect();
-                // What is as above needs not be said again.
+                // Don't repeat the value above.
                 if above.is_some_and(|above| above[0].text == row[0].text) && keys > 1 {
                     cells[0] = Cell::default();
                 }
@@ -193,8 +193,8 @@ fn width(grid: &Grid, column: usize) -> usize {
     cells.max().unwrap_or(0).max(plain(&grid.columns[column].title).width())
 }
 
-/// Where there is no terminal.
+/// The width without a terminal.
 const WIDTH: usize = 100;
 
-/// Between columns.
+/// The gap between columns.
 const GAP: usize = 2;

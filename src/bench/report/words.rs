@@ -1,28 +1,28 @@
-//! Numbers and verdicts as people read them.
+//! Numbers and verdicts in readable form.
 
 use super::super::results::{Pace, Point, Schedule, Workload};
 use super::super::stats::{Difference, Spread};
 use super::super::summary::{Axis, Comparison, Figure, Group};
 
-/// What a figure counts, and so how it's written.
+/// The unit of a figure, which decides its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things in a second.
+    /// A rate.
     PerSecond,
-    /// Bytes in a second, in steps of 1000.
+    /// Bytes per second, in steps of 1000.
     BytesPerSecond,
-    /// Seconds, milliseconds and so on.
+    /// Times: seconds, milliseconds and so on.
     Seconds,
     /// Bytes, in steps of 1024.
     Bytes,
-    /// Things.
+    /// A count.
     Count,
-    /// Hundredths of 1.
+    /// A percentage.
     Share,
 }
 
 impl Unit {
-    /// A value with its unit, of three digits.
+    /// Formats a value with three digits and its unit.
     pub fn show(self, value: f64) -> String {
         match self {
             Unit::Count if value == value.trunc() && value.abs() < 1e6 => grouped(value as u64),
@@ -35,7 +35,7 @@ impl Unit {
         }
     }
 
-    /// The same without zeros at the end: for the marks of an axis.
+    /// The same without trailing zeros, for ticks.
     pub fn show_short(self, value: f64) -> String {
         if value == 0.0 {
             return "0".into();
@@ -49,13 +49,13 @@ impl Unit {
     }
 }
 
-/// A number and the letters for its size.
+/// Formats a number with the prefix for its size.
 fn scaled(value: f64, step: f64, units: &[&str], between: &str) -> String {
     let mut value = value;
     let mut units = units.iter();
     let mut unit = units.next().unwrap_or(&"");
     let mut is_scaled = false;
-    // What would be rounded up to a thousand is one of the next unit.
+    // A value that would be rounded up to a thousand belongs to the next unit.
     while value.abs() >= step.min(999.5) {
         let Some(next) = units.next() else { break };
         value /= step;
@@ -63,19 +63,19 @@ fn scaled(value: f64, step: f64, units: &[&str], between: &str) -> String {
         is_scaled = true;
     }
     let number = match is_scaled {
-        // Nothing is smaller than one of the smallest.
+        // There is no unit below the smallest one.
         false if value == value.trunc() => format!("{value}"),
         _ => digits(value),
     };
     if unit.is_empty() { number } else { format!("{number}{between}{unit}") }
 }
 
-/// A number of three digits, or more where it has more before the point.
+/// Formats a number with three digits, or more if its integer part has more.
 fn digits(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.abs().to_string();
     }
-    // Rounded first, since that may be what makes it reach the next power of ten.
+    // Rounded first, since rounding may bring it to the next power of ten.
     let rounded = format!("{value:.2e}").parse().unwrap_or(value);
     let before = f64::abs(rounded).log10().floor() as i32 + 1;
     let places = (3 - before).clamp(0, 5) as usize;
@@ -83,7 +83,7 @@ fn digits(value: f64) -> String {
 }
 
 impl Figure {
-    /// What it counts.
+    /// The unit of the figure.
     pub fn unit(self) -> Unit {
         match self {
             Figure::RequestsPerSecond => Unit::PerSecond,
@@ -113,7 +113,7 @@ impl Figure {
         }
     }
 
-    /// The head of its column.
+    /// The title of its column.
     pub fn title(self) -> &'static str {
         match self {
             Figure::RequestsPerSecond => "requests/s",
@@ -156,13 +156,13 @@ impl Figure {
         }
     }
 
-    /// Its value, with its unit.
+    /// Formats a value with its unit.
     pub fn show(self, value: f64) -> String {
         self.unit().show(value)
     }
 }
 
-/// The lowest and the highest, with the unit once where it is one.
+/// Formats the lowest and the highest value, with the unit once if they share it.
 pub fn range(figure: Figure, spread: Spread) -> String {
     let (min, max) = (figure.show(spread.min), figure.show(spread.max));
     if min == max {
@@ -175,13 +175,13 @@ pub fn range(figure: Figure, spread: Spread) -> String {
     }
 }
 
-/// What was asked for at all points of a group.
+/// The request common to all points of a group.
 pub fn group(group: &Group<'_>) -> String {
     let point = group.rows[0].point;
     format!("{}, {}", work(group.axis, point), pace(point.pace))
 }
 
-/// The same, however requests are timed.
+/// The same, without how requests are timed.
 pub fn work(axis: Axis, point: &Point) -> String {
     let mut parts = vec![workload(point.workload).to_owned(), counted(point.size, "byte")];
     if point.depth > 1 {
@@ -196,7 +196,7 @@ pub fn work(axis: Axis, point: &Point) -> String {
     parts.join(", ")
 }
 
-/// How requests are timed, whatever their rate.
+/// How requests are timed, without their rate.
 pub fn pace(pace: Pace) -> &'static str {
     match pace {
         Pace::Closed => "closed loop",
@@ -205,7 +205,7 @@ pub fn pace(pace: Pace) -> &'static str {
     }
 }
 
-/// In which number a point differs from the others.
+/// The number in which a point differs from the others.
 pub fn point(axis: Axis, point: &Point) -> String {
     let mut text = match axis {
         Axis::Connections | Axis::Idle => asked(axis, point),
@@ -217,7 +217,7 @@ pub fn point(axis: Axis, point: &Point) -> String {
     text
 }
 
-/// That number alone, to the last digit, as it was asked for.
+/// That number alone, with all its digits, as requested.
 pub fn asked(axis: Axis, point: &Point) -> String {
     let number = axis.of(point).round() as u64;
     match axis {
@@ -228,7 +228,7 @@ pub fn asked(axis: Axis, point: &Point) -> String {
 }
 
 impl Axis {
-    /// What its numbers are.
+    /// The name of the number.
     pub fn title(self) -> &'static str {
         match self {
             Axis::Connections => "connections",
@@ -250,7 +250,7 @@ fn workload(workload: Workload) -> &'static str {
     }
 }
 
-/// So many of a thing.
+/// Formats a count of a thing.
 pub fn counted(count: u64, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
@@ -258,7 +258,7 @@ pub fn counted(count: u64, thing: &str) -> String {
     }
 }
 
-/// A whole number, in groups of three digits from five on.
+/// Formats a whole number, in groups of three digits if it has at least five.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     if digits.len() < 5 {
@@ -274,7 +274,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// What a comparison says, for a table: how much more or less, and where that is in truth.
+/// Formats a comparison for a table: how much more or less, and the interval.
 pub fn verdict(comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
     let between = ratio.interval.map(|interval| format!(" ({})", factors(interval))).unwrap_or_default();
@@ -287,7 +287,7 @@ pub fn verdict(comparison: &Comparison) -> String {
     }
 }
 
-/// What a comparison says, in a sentence's part.
+/// Formats a comparison as part of a sentence.
 pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
     let between = ratio.interval.map(|interval| format!(" ({} ×)", factors(interval))).unwrap_or_default();
@@ -305,7 +305,7 @@ pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
     }
 }
 
-/// A part of a hundred, of which fractions matter near its ends only.
+/// Formats a percentage, with fractions only near 0 and 100.
 fn whole(percent: f64) -> String {
     match percent {
         percent if (10.0..99.0).contains(&percent) => format!("{percent:.0}"),
@@ -330,7 +330,7 @@ fn factor(ratio: f64) -> String {
     }
 }
 
-/// Text of which no character moves the cursor, hides others or turns their order around.
+/// Replaces characters that move the cursor, hide others or reverse their order.
 pub fn plain(text: &str) -> String {
     let is_harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,4 +1,4 @@
-//! The measurements, one after the other, and what is told of them meanwhile.
+//! The measurements, one after the other, and their progress messages.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -14,11 +14,11 @@ use crate::bench::results::{Kept, Point, Results, Run};
 use crate::bench::server::Subject;
 use crate::cli::failure::Failure;
 
-/// Why no more is measured.
+/// Why measuring ended early.
 pub enum EndedEarly {
-    /// A signal has come.
+    /// A signal arrived.
     Interrupted,
-    /// A server can't be had, or the generator can't work.
+    /// A server is unavailable, or the generator can't work.
     Failed(Failure),
 }
 
@@ -32,16 +32,16 @@ impl From<Failure> for EndedEarly {
 pub struct Measurements<'a> {
     /// The servers, in the order of their turns.
     pub subjects: &'a [Subject],
-    /// What was measured by now.
+    /// The results so far.
     pub results: Results,
     conditions: Conditions<'a>,
-    /// What is noted already.
+    /// Notes already made, so that none is repeated.
     noted: BTreeSet<String>,
     bar: ProgressBar,
 }
 
 impl<'a> Measurements<'a> {
-    /// One in which nothing is measured yet, of about so many measurements.
+    /// Starts with no results, and expects about `runs` measurements.
     pub fn new(subjects: &'a [Subject], conditions: Conditions<'a>, results: Results, runs: usize) -> Measurements<'a> {
         let bar = ProgressBar::with_draw_target(Some(runs as u64), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{pos}/{len} measured, {prefix}{msg}").expect("it is well-formed");
@@ -49,19 +49,19 @@ impl<'a> Measurements<'a> {
         Measurements { subjects, results, conditions, noted: BTreeSet::new(), bar }
     }
 
-    /// Every subject at `point`, round by round.
+    /// Measures every subject at `point`, round by round.
     pub fn rounds(&mut self, point: &Point, rounds: u32) -> Result<(), EndedEarly> {
         turns(self.subjects.len(), rounds).try_for_each(|turn| self.turn(turn.subject, point, turn.round).map(drop))
     }
 
-    /// One subject at `point`, the rate of which is tried.
+    /// Measures one subject at `point`, whose rate is being tried.
     pub fn trial(&mut self, subject: usize, point: &Point, round: u32) -> Result<&Run, EndedEarly> {
         let run = self.turn(subject, point, round)?;
         run.is_trial = true;
         Ok(run)
     }
 
-    /// One subject at `point`, once.
+    /// Measures one subject at `point`, once.
     fn turn(&mut self, subject: usize, point: &Point, round: u32) -> Result<&mut Run, EndedEarly> {
         if self.conditions.interrupted.load(Ordering::Relaxed) {
             return Err(EndedEarly::Interrupted);
@@ -84,7 +84,7 @@ impl<'a> Measurements<'a> {
                     }
                 }
                 self.say(&line(&run));
-                // A search makes as many as it makes.
+                // The number of measurements in a search isn't known in advance.
                 if self.bar.length() == Some(self.bar.position()) {
                     self.bar.inc_length(1);
                 }
@@ -98,13 +98,13 @@ impl<'a> Measurements<'a> {
         }
     }
 
-    /// Takes note of what a search has found.
+    /// Records a search's result.
     pub fn keep(&mut self, kept: Kept) {
         self.say(&found(&kept, kept.doubt(&self.results.runs)));
         self.results.kept.push(kept);
     }
 
-    /// What was measured.
+    /// Returns the results.
     pub fn finish(self) -> Results {
         self.bar.finish_and_clear();
         self.results
@@ -115,5 +115,5 @@ impl<'a> Measurements<'a> {
     }
 }
 
-/// What starting and stopping a server takes, more or less.
+/// The approximate time to start and stop a server.
 const AROUND_RUN: Duration = Duration::from_millis(150);

@@ -1,4 +1,4 @@
-//! `multiconn bench report`: earlier results again, or side by side.
+//! `multiconn bench report`: shows earlier results, one file or several side by side.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,19 @@ use crate::cli::failure::Failure;
 use crate::cli::stdout::print;
 use crate::text::reason;
 
-/// Show earlier results again, or several side by side
+/// Show earlier results, one file or several side by side
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn bench report before.json after.json --html report.html")]
 pub struct BenchReport {
-    /// What `multiconn bench --json FILE` has written; with several, all are held against the first server of the first
+    /// Files written by `multiconn bench --json FILE`; with several, all servers are compared with the first server of
+    /// the first file
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     reports: ReportOptions,
 }
 
-/// Where to write reports, beside the table on standard output.
+/// Where to write reports, besides the table on standard output.
 #[derive(Debug, Args)]
 pub struct ReportOptions {
     /// Write every run as a row of CSV
@@ -32,10 +33,10 @@ pub struct ReportOptions {
     /// Write the tables and verdicts as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Write a page with plots, which needs nothing but itself
+    /// Write a self-contained page with plots
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write each plot of that page as SVG into this folder
+    /// Write each plot on that page as SVG to this folder
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 }
@@ -50,7 +51,7 @@ impl BenchReport {
 }
 
 impl ReportOptions {
-    /// Writes the reports that were asked for.
+    /// Writes the requested reports.
     pub fn write(&self, all: &[Results]) -> Result<(), Failure> {
         let render: [fn(&[Results]) -> String; 3] = [report::csv, report::markdown, report::html];
         for (path, render) in [&self.csv, &self.markdown, &self.html].into_iter().zip(render) {
@@ -73,7 +74,7 @@ fn read(path: &Path) -> Result<Results, Failure> {
     Results::read(path).map_err(|error| Failure::new(format!("cannot read results from {}: {error}", path.display())))
 }
 
-/// What servers of the same name are told apart by: the files' names, or where these are the same, their numbers.
+/// Labels that distinguish servers of the same name: the files' names, or their numbers where the names are equal.
 fn labels(paths: &[PathBuf]) -> Vec<String> {
     let names: Vec<String> =
         paths.iter().map(|path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()).collect();

@@ -1,4 +1,4 @@
-//! Which servers take part in a comparison: models, servers that run already, and those that a command starts.
+//! The servers in a comparison: models, running servers, and servers started by a command.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,34 +14,35 @@ use crate::cli::units;
 use crate::models::Model;
 use crate::protocols::echo::PORT;
 
-/// The servers that are compared.
+/// The servers to compare.
 #[derive(Debug, Args)]
 pub struct Servers {
     /// Concurrency models to compare [default: reactor,threads,fork,select,poll, unless other servers are named]
     #[arg(long = "model", value_name = "MODEL", value_delimiter = ',')]
     models: Vec<Model>,
-    /// A server that runs already; may be given more than once
+    /// A running server; may be given more than once
     #[arg(long, value_name = "NAME=ADDRESS")]
     against: Vec<Named<Address>>,
-    /// Its process, so that its processor time and memory are told; NAME= may be left out if there is only one
+    /// The process of such a server, to measure its processor time and memory; NAME= may be omitted if there is only
+    /// one
     #[arg(long = "pid", value_name = "NAME=PID")]
     pids: Vec<String>,
-    /// A server that is started by a command, in which {port} stands for the port it is to listen on
+    /// A server started by a command, in which {port} stands for the port to listen on
     #[arg(long = "command", value_name = "NAME=COMMAND")]
     commands: Vec<Named<Start>>,
-    /// How long a server that is started may take to listen
+    /// How long a started server may take to listen
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     pub start_timeout: Duration,
-    /// Measure servers on other machines, too
+    /// Also measure servers on other machines
     #[arg(long)]
     allow_remote: bool,
 }
 
-/// Those that serve any number of connections at once.
+/// The models that serve any number of connections at once.
 const MODELS: [Model; 5] = [Model::Reactor, Model::Threads, Model::Fork, Model::Select, Model::Poll];
 
 impl Servers {
-    /// All of them, each with a name of its own.
+    /// All the servers, each with a unique name.
     pub fn subjects(&self) -> Result<Vec<Subject>, Failure> {
         let others = self.against.len() + self.commands.len();
         let models = if self.models.is_empty() && others == 0 { &MODELS[..] } else { &self.models };
@@ -64,8 +65,8 @@ impl Servers {
         }
     }
 
-    /// The address to connect to, which is this machine's unless others are allowed: load on somebody else's server is an
-    /// attack.
+    /// The address to connect to, which must be on this machine unless others are allowed: load on somebody else's
+    /// server is an attack.
     fn near(&self, address: &Address) -> Result<SocketAddr, Failure> {
         let address = address.or_port(PORT);
         let first = address.to_connect_to()?[0];
@@ -102,7 +103,7 @@ impl Servers {
     }
 }
 
-/// A command that can be told which port to listen on: there is no other way to find the server.
+/// A command with a place for the port to listen on, which is the only way to find the server.
 #[derive(Clone, Debug)]
 struct Start(String);
 
@@ -118,7 +119,7 @@ impl FromStr for Start {
     }
 }
 
-/// `NAME=VALUE`.
+/// A value with a name: `NAME=VALUE`.
 #[derive(Clone, Debug)]
 struct Named<T> {
     name: String,

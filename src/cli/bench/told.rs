@@ -1,11 +1,11 @@
-//! What is said of a measurement while others are made.
+//! One-line descriptions of measurements, printed while others run.
 
 use clap::ValueEnum;
 
 use crate::bench::report::words::counted;
 use crate::bench::results::{Histogram, Kept, Pace, Point, Run};
 
-/// A point in a few words.
+/// Describes a point in a few words.
 pub fn shown(point: &Point) -> String {
     let pace = match point.pace {
         Pace::Closed => "closed loop".into(),
@@ -14,7 +14,7 @@ pub fn shown(point: &Point) -> String {
     format!("{}, {pace}", work(point))
 }
 
-/// The same, however requests are timed.
+/// The same, without how requests are timed.
 fn work(point: &Point) -> String {
     let workload = point.workload.to_possible_value().expect("every workload has a name");
     let mut words = format!("{} {}", workload.get_name(), counted(point.connections.into(), "connection"));
@@ -30,7 +30,7 @@ fn work(point: &Point) -> String {
     words
 }
 
-/// A run in a line.
+/// Describes a run in one line.
 pub fn line(run: &Run) -> String {
     let micros = |histogram: &Histogram, quantile| histogram.quantile(quantile).unwrap_or_default() as f64 / 1e3;
     let latency = |quantile| micros(&run.latency, quantile);
@@ -74,7 +74,7 @@ pub fn line(run: &Run) -> String {
     line
 }
 
-/// What a search has found, in a line, and why that is in doubt, if so.
+/// Describes a search's result in one line, with the reason for any doubt.
 pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept, doubt: Option<&str>) -> String {
     let where_to = match rate_per_second {
         Some(rate) => format!("up to {rate:.0} requests/s"),

@@ -1,4 +1,4 @@
-//! `multiconn call accumulate`: letters for the string that all clients write to.
+//! `multiconn call accumulate`: sends letters for the string shared by all clients.
 
 use std::io::{self, IsTerminal, Write};
 use std::task::{Poll, Waker};
@@ -15,12 +15,12 @@ use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source};
 
-/// Send standard input to an accumulate server, piece by piece, and print what it answers
+/// Send standard input to an accumulate server, piece by piece, and print its answers
 #[derive(Debug, Args)]
 #[command(
-    after_help = "On a terminal, each line typed is sent without its newline; an empty one, or Ctrl-D, is the end. From a \
-                  pipe or a file, bytes are sent as they come, newlines included. Each piece is sent when the one before \
-                  is answered, and each answer is a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
+    after_help = "On a terminal, each line typed is sent without its newline; an empty line, or Ctrl-D, ends the \
+                  input. From a pipe or a file, bytes are sent as they come, newlines included. Each piece is sent once the \
+                  one before is answered, and each answer is printed on a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
 )]
 pub struct CallAccumulate {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
@@ -29,10 +29,10 @@ pub struct CallAccumulate {
     /// Send byte by byte
     #[arg(long)]
     one_by_one: bool,
-    /// How long to wait for the connection, and for an answer
+    /// How long to wait for the connection and for each answer
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// Longest answer
+    /// Maximum answer length
     #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
     max_string: usize,
 }
@@ -58,7 +58,7 @@ impl CallAccumulate {
         match conversation.end {
             End::Finished => Ok(()),
             End::ConnectFailed(_) | End::ConnectTimedOut(_) => Err(failure),
-            // What is wrong on our side says nothing of the conversation.
+            // A failure on our side isn't the server's fault.
             End::Failed(error) if error.downcast_ref::<Failure>().is_some() => Err(failure),
             End::Failed(_)
             | End::Idle(_)
@@ -75,10 +75,10 @@ impl CallAccumulate {
     }
 }
 
-/// Lines typed after a prompt, each without its end, until an empty one.
+/// Lines typed at a prompt, each without its line end, up to an empty one.
 struct Prompt {
     lines: Stdin,
-    /// Whether the cursor stands behind the prompt.
+    /// Whether the cursor is behind the prompt.
     is_shown: bool,
 }
 
@@ -103,7 +103,7 @@ impl Source for Prompt {
     }
 }
 
-/// What comes next on the terminal begins a line.
+/// Ends the prompt's line, so that later output starts on its own.
 impl Drop for Prompt {
     fn drop(&mut self) {
         if self.is_shown {
@@ -112,7 +112,7 @@ impl Drop for Prompt {
     }
 }
 
-/// On standard error, so that standard output has the data alone. Where nobody can see it, nobody misses it.
+/// Prints to standard error, so that standard output has only data. Errors don't matter here.
 fn say(words: &str) {
     let mut err = io::stderr().lock();
     let _ = err.write_all(words.as_bytes()).and_then(|()| err.flush());

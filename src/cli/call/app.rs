@@ -1,4 +1,4 @@
-//! `multiconn call app`: one request to a framed application server.
+//! `multiconn call app`: sends one request to a framed application server.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::protocols::app::{AppClient, PORT, Reply, Request};
 use crate::session::End;
 use crate::text::printable;
 
-/// Ask a framed application server, and print its answer
+/// Send a request to a framed application server and print its answer
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call app 127.0.0.1:65432 search morpheus")]
 pub struct CallApp {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// `search` makes a JSON request; any other word is sent as bytes, run together with VALUE
+    /// `search` makes a JSON request; any other word is sent as bytes, followed by VALUE without a space
     #[arg(value_name = "ACTION")]
     action: String,
     /// What to search for
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     value: String,
-    /// How long to wait for the connection, and for progress on it
+    /// How long to wait for the connection and for progress on it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// Longest content of a reply
+    /// Maximum content length of a reply
     #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
     max_content: usize,
 }
@@ -64,8 +64,8 @@ impl CallApp {
     }
 }
 
-/// A reply as it's printed: text on a line of its own, bytes as they are. On a terminal, nothing that a server sends
-/// takes hold of it.
+/// Formats a reply for printing: text on a line of its own, bytes as they are. On a terminal, control characters from
+/// the server are escaped.
 pub fn shown(reply: Reply, on_terminal: bool) -> Vec<u8> {
     let line = match reply {
         Reply::Binary(bytes) if !on_terminal => return bytes,

@@ -1,4 +1,4 @@
-//! `multiconn call command`: what a program puts out on the server's side.
+//! `multiconn call command`: prints the output of a program on the server's side.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::protocols::command::{CommandClient, NAME_LEN_MAX, PORT};
 use crate::session::End;
 use crate::text::printable;
 
-/// Have a command server run a program, and print what it puts out, as it comes
+/// Have a command server run a program, and print its output as it arrives
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call command 127.0.0.1:8888 w")]
 pub struct CallCommand {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 8888) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// What the server calls the program
+    /// The server's name for the program
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
     /// How long to wait for the connection
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// How long the program may put out nothing
+    /// How long the program may stay silent
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     silence: Duration,
 }
@@ -57,7 +57,7 @@ impl CallCommand {
     }
 }
 
-/// A name that can be sent.
+/// Checks that a name can be sent.
 fn name(text: &str) -> Result<String, String> {
     match text.len() {
         1..=NAME_LEN_MAX if !text.contains('\n') => Ok(text.to_owned()),

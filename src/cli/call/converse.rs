@@ -1,4 +1,4 @@
-//! A conversation with a server, and the failure of one that did not end as it should.
+//! Conversations with a server, and their failures.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,10 +23,10 @@ pub fn converse<T: Session>(
     Ok(conversations.pop().expect("each session has its conversation"))
 }
 
-/// Checks that all conversations with the server at `address` ended as they should.
+/// Checks that all conversations with the server at `address` ended properly.
 ///
 /// # Errors
-/// The first that did not, and how many more.
+/// The first failure, and the number of others.
 pub fn check_all<T>(address: &Address, conversations: &[Conversation<T>]) -> Result<(), Failure> {
     let mut failed = conversations.iter().filter(|conversation| !matches!(conversation.end, End::Finished));
     let Some(first) = failed.next() else { return Ok(()) };
@@ -38,7 +38,7 @@ pub fn check_all<T>(address: &Address, conversations: &[Conversation<T>]) -> Res
     Err(Failure::new(format!("{count} of {all} connections failed, the first being {number}: {failure}")))
 }
 
-/// Why a conversation with the server at `address` did not end as it should.
+/// Why a conversation with the server at `address` did not end properly.
 pub fn failure_of<T>(address: &Address, conversation: &Conversation<T>) -> Failure {
     if let Some(ours) = failure_on_our_side(conversation) {
         return ours.clone();
@@ -54,7 +54,7 @@ pub fn failure_of<T>(address: &Address, conversation: &Conversation<T>) -> Failu
     }
 }
 
-/// The failure with which the session itself ended the conversation, such as standard output that can't be written.
+/// The failure of the session itself that ended the conversation, such as a failure to write to standard output.
 fn failure_on_our_side<T>(conversation: &Conversation<T>) -> Option<&Failure> {
     match &conversation.end {
         End::Failed(error) => error.downcast_ref(),
@@ -62,7 +62,7 @@ fn failure_on_our_side<T>(conversation: &Conversation<T>) -> Option<&Failure> {
     }
 }
 
-/// Whether a reply is no message at all, rather than one that is too long for us.
+/// Whether a reply is malformed, rather than too long for us.
 fn is_malformed(error: &SessionError) -> bool {
     match error.downcast_ref() {
         Some(AppError::Protocol(error)) => !matches!(error, ProtocolError::ContentTooLong { .. }),

@@ -1,4 +1,4 @@
-//! `multiconn call echo`: many connections at once to an echo server.
+//! `multiconn call echo`: opens many connections at once to an echo server.
 
 mod talk;
 
@@ -18,7 +18,8 @@ use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
 use talk::Talk;
 
-/// Send messages to an echo server on many connections at once, and check what comes back; or say lines, and show it
+/// Send messages to an echo server on many connections at once and check the replies; or send lines and print the
+/// replies
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello --message world\n  \
@@ -28,8 +29,8 @@ pub struct CallEcho {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// Send each LINE, without a newline, when the one before has come back, and print what came; `-` stands for the lines of
-    /// standard input
+    /// Send each LINE, without a newline, once the one before has come back, and print the reply; `-` stands for the
+    /// lines of standard input
     #[arg(value_name = "LINE", conflicts_with = "messages", value_parser = NonEmptyStringValueParser::new())]
     lines: Vec<String>,
     /// How many connections to open at once [default: 2, or 1 with LINE]
@@ -38,16 +39,16 @@ pub struct CallEcho {
     /// What to send on each connection; may be given more than once [default: the tutorial's two messages]
     #[arg(long = "message", value_name = "TEXT", allow_hyphen_values = true)]
     messages: Vec<String>,
-    /// How long to wait for a connection, and for progress on it
+    /// How long to wait for a connection and for progress on it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// Longest reply to a LINE
+    /// Maximum length of a reply to a LINE
     #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
     max_reply: usize,
 }
 
 impl CallEcho {
-    /// The tutorial's call, of the server on a loopback port.
+    /// The tutorial's call to the server on a loopback port.
     pub fn tutorial(port: u16, connections: u32, timeout: Duration) -> Self {
         CallEcho {
             address: Address::loopback(port),
@@ -71,7 +72,7 @@ impl CallEcho {
         }
     }
 
-    /// Sends the messages, and checks what comes back.
+    /// Sends the messages and checks the replies.
     fn check(self, address: &Address) -> Result<(), Failure> {
         let addresses = address.to_connect_to()?;
         let messages: Arc<[Vec<u8>]> = match self.messages.as_slice() {
@@ -91,7 +92,7 @@ fn is_good(conversation: &Conversation<EchoClient>) -> bool {
     matches!(conversation.end, End::Finished)
 }
 
-/// A line for each connection, and a summary.
+/// Formats a line for each connection, and a summary.
 fn report(conversations: &[Conversation<EchoClient>]) -> String {
     let mut text = String::new();
     for Conversation { peer, session, end } in conversations {

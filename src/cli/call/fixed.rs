@@ -1,4 +1,4 @@
-//! `multiconn call fixed`: sixteen bytes there, sixteen back.
+//! `multiconn call fixed`: sends sixteen bytes and prints the sixteen that come back.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::protocols::fixed::{FAREWELL, FixedClient, PORT};
 use crate::session::End;
 use crate::text::Escaped;
 
-/// Send a message of 16 bytes, and print both ends' socket names and the 16 bytes that come back
+/// Send a message of 16 bytes, and print the socket names of both ends and the 16 bytes that come back
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call fixed 127.0.0.1:1060")]
 pub struct CallFixed {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 1060) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// How long to wait for the connection, and then for the whole reply
+    /// How long to wait for the connection, and then for the complete reply
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! `multiconn call getfile`: a file from a file server.
+//! `multiconn call getfile`: downloads a file from a file server.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -23,29 +23,30 @@ pub struct CallGetFile {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// The file's path on the server, below the folder that it serves
+    /// The file's path on the server, below the served folder
     #[arg(value_name = "PATH")]
     path: OsString,
-    /// Where to put it: a file, a folder, or `-` for standard output [default: the last name of PATH, in the current folder]
+    /// Where to put it: a file, a folder, or `-` for standard output [default: the last component of PATH, in the
+    /// current folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if there is one
+    /// Replace the file if it exists
     #[arg(short, long)]
     force: bool,
-    /// Go on where a transfer of it was cut off
+    /// Continue an interrupted transfer
     #[arg(long, conflicts_with = "plain")]
     resume: bool,
-    /// Ask as the texts' client does, for a server that knows nothing else: it tells neither how long the file is nor what
-    /// is wrong
+    /// Ask as the texts' client does, for servers that support nothing else: such a server reports neither the file's
+    /// length nor errors
     #[arg(long)]
     plain: bool,
-    /// How long to wait for the connection, and for progress on it
+    /// How long to wait for the connection and for progress on it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
 }
 
 impl CallGetFile {
-    /// With `quiet` no progress is shown.
+    /// With `quiet`, shows no progress.
     pub fn run(self, quiet: bool) -> Result<(), Failure> {
         let address = self.address.or_port(PORT);
         let path = self.path.as_bytes();

@@ -1,4 +1,4 @@
-//! `multiconn call multiply`: in what chunks a stream arrives.
+//! `multiconn call multiply`: shows the chunks in which a stream arrives.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
 use crate::session::End;
 use crate::text::Escaped;
 
-/// Have a string sent back many times over, and show in what chunks it comes
+/// Have a string sent back many times over, and show the chunks in which it arrives
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call multiply 127.0.0.1:2000 hello")]
 pub struct CallMultiply {
@@ -24,16 +24,16 @@ pub struct CallMultiply {
     /// What to send
     #[arg(value_name = "TEXT", default_value = "hello", allow_hyphen_values = true, value_parser = string)]
     text: String,
-    /// How long to wait for the connection, and for each chunk
+    /// How long to wait for the connection and for each chunk
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = units::timeout)]
     timeout: Duration,
 }
 
-/// Chunks of which the bytes are shown.
+/// The number of chunks whose bytes are shown.
 const SHOWN_CHUNKS: u64 = 5;
 
 impl CallMultiply {
-    /// With `quiet` only the summary is printed.
+    /// With `quiet`, prints only the summary.
     pub fn run(self, quiet: bool) -> Result<(), Failure> {
         let address = self.address.or_port(PORT);
         let addresses = address.to_connect_to()?;

@@ -1,4 +1,4 @@
-//! `multiconn call raw`: a conversation with any server at all.
+//! `multiconn call raw`: a conversation with any TCP server.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -19,12 +19,12 @@ use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Tur
 use crate::session::End;
 use crate::text::{Characters, printable, reason};
 
-/// Talk to any TCP server: send text or standard input, and print what comes
+/// Talk to any TCP server: send text or standard input, and print what arrives
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Standard input is sent as it comes, and the end of it ends our sending side; after TEXT that stays \
-                        open. What comes is printed until the server closes, or is silent for --timeout after our input \
-                        has ended: that is an error only if nothing has come at all.\n\n\
+    after_help = "Standard input is sent as it comes, and its end ends our sending side; after TEXT, that side stays \
+                        open. Received data is printed until the server closes, or is silent for --timeout after our input \
+                        has ended; silence is an error only if nothing has been received at all.\n\n\
                         Example:\n  multiconn call raw localhost:25 QUIT --crlf\n  \
                         printf 'GET / HTTP/1.0\\n\\n' | multiconn call raw 8000 --crlf"
 )]
@@ -35,10 +35,10 @@ pub struct CallRaw {
     /// What to send, in one line [default: standard input, as it comes]
     #[arg(value_name = "TEXT")]
     text: Vec<OsString>,
-    /// Send every line end as CR LF, as mail, FTP and web servers want it
+    /// Send every line end as CR LF, as mail, FTP and web servers expect
     #[arg(long)]
     crlf: bool,
-    /// Show what is sent (>) and what comes (<) as hexadecimal
+    /// Show sent (>) and received (<) bytes as hexadecimal
     #[arg(long)]
     hex: bool,
     /// End our sending side after TEXT too
@@ -47,8 +47,8 @@ pub struct CallRaw {
     /// Don't end our sending side at the end of standard input
     #[arg(long, overrides_with = "half_close")]
     no_half_close: bool,
-    /// How long to wait for the connection, for the server to take what is sent, and for more to come from it once our
-    /// input has ended
+    /// How long to wait for the connection, for the server to accept data, and for more data from it after our input
+    /// has ended
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
 }
@@ -61,7 +61,8 @@ impl CallRaw {
         self.converse(Rc::new(stream), addr).map_err(failed)?
     }
 
-    /// Sends and prints to the end. What the relay can't do without fails it; what the server does is within.
+    /// Sends and prints until the conversation is over. The outer error is the relay's, the inner one the
+    /// conversation's.
     fn converse(&self, server: Fd, addr: SocketAddr) -> io::Result<Result<(), Failure>> {
         let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
         let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
@@ -82,7 +83,7 @@ impl CallRaw {
         call.run()
     }
 
-    /// Lets the server have the text, or else standard input.
+    /// Feeds the text, or else standard input, to the server.
     fn feed(&self, call: &mut RelayedCall) {
         let (to_server, out) = (call.to_server, call.out);
         let mut sent: Vec<Route> = Vec::new();
@@ -100,7 +101,7 @@ impl CallRaw {
     }
 }
 
-/// A conversation that goes on.
+/// A conversation in progress.
 struct RelayedCall {
     relay: Relay,
     server: Fd,
@@ -109,7 +110,7 @@ struct RelayedCall {
     out: SinkId,
     to_server: SinkId,
     from_server: SourceId,
-    /// Standard input, if that is what is sent.
+    /// Standard input, if that is the source.
     input: Option<SourceId>,
 }
 
@@ -122,7 +123,7 @@ impl RelayedCall {
         }
         let RelayedCall { relay, server, out, from_server, .. } = &mut self;
         let nothing_came = was_silent && relay.received(*from_server) == 0 && !relay.has_ended(*from_server);
-        // What has come of a character that was begun is shown as well.
+        // This flushes an incomplete character, so that it is shown as well.
         relay.let_go(server);
         while relay.unwritten(*out) > 0 && relay.write_error(*out).is_none() {
             relay.turn(None)?;
@@ -133,7 +134,7 @@ impl RelayedCall {
     fn is_over(&self) -> bool {
         let RelayedCall { relay, out, to_server, from_server, .. } = self;
         let nothing_more_to_print = relay.has_ended(*from_server) && relay.unwritten(*out) == 0;
-        // What our side has at hand is still sent to a server that only has nothing more to say.
+        // A server that has merely ended its sending side still gets the input that our side has at hand.
         let nothing_more_to_send =
             relay.is_done(*to_server) || self.input_has_ended() && relay.unwritten(*to_server) == 0;
         relay.write_error(*out).is_some() || nothing_more_to_print && nothing_more_to_send
@@ -143,7 +144,7 @@ impl RelayedCall {
         self.input.is_none_or(|input| self.relay.has_ended(input))
     }
 
-    /// How long to wait for anything to move.
+    /// How long to wait for progress in either direction.
     fn patience(&self) -> Option<Duration> {
         let RelayedCall { relay, out, to_server, from_server, .. } = self;
         let is_ours_to_move = relay.unwritten(*out) > 0;
@@ -185,7 +186,7 @@ impl RelayedCall {
     }
 }
 
-/// Makes every line end CR LF, if it isn't.
+/// Turns every line end into CR LF.
 #[derive(Default)]
 struct CrLf {
     after_cr: bool,
@@ -203,10 +204,10 @@ impl Filter for CrLf {
     }
 }
 
-/// Shows what it's given: sixteen bytes a line, each piece on lines of its own.
+/// Formats bytes as a hex dump: sixteen to a line, each piece on lines of its own.
 struct HexDump {
     mark: char,
-    /// Where what is shown is sent in another form.
+    /// The line-end filter, if bytes are sent through one.
     crlf: Option<CrLf>,
     offset: u64,
 }
@@ -241,8 +242,7 @@ impl Filter for HexDump {
     }
 }
 
-/// Text for a terminal, of which nothing that a server sends takes hold: control characters and what is no UTF-8 are
-/// escaped.
+/// Text made safe for a terminal: control characters and invalid UTF-8 are escaped.
 #[derive(Default)]
 struct Printable {
     characters: Characters,
@@ -270,7 +270,7 @@ fn show(bytes: &[u8], out: &mut VecDeque<u8>) {
 mod tests {
     use super::*;
 
-    /// What a filter makes of `bytes`, however they are split in two.
+    /// A filter's output for `bytes`; it must be the same wherever they are split in two.
     fn filtered<F: Filter>(new: impl Fn() -> F, bytes: &[u8]) -> String {
         let mut results = (0..=bytes.len()).map(|split| {
             let (mut filter, mut out) = (new(), VecDeque::new());

@@ -1,7 +1,7 @@
-//! `multiconn call sink`: bytes until nobody takes any more.
+//! `multiconn call sink`: sends bytes until no more are accepted.
 //!
-//! It waits for nothing but room in one socket, and wants to look at that socket when there is none. So it's a socket
-//! and a poll(2), and no session.
+//! This is a socket and a poll(2) rather than a session: it only waits for room in one socket, and then inspects that
+//! socket.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -20,21 +20,20 @@ use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};
 use crate::text::reason;
 
-/// Send until a server that does not read takes no more, and show where the bytes are
+/// Send until a server that does not read accepts no more, and show where the bytes are
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call sink 127.0.0.1:65432 --send-until-full")]
 pub struct CallSink {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// Send until nothing more is taken; there is nothing else to do with a sink, so this is what is done without it,
-    /// too
+    /// Send until nothing more is accepted; this is the only mode, and so the default
     #[arg(long = "send-until-full")]
     _send_until_full: bool,
-    /// How long nothing must be taken until it's full: the kernels' buffers grow while they are used
+    /// How long no bytes must be accepted before the buffers count as full: the kernels' buffers grow with use
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = units::timeout)]
     settle: Duration,
-    /// Most bytes to send, for a server that reads after all
+    /// Maximum bytes to send, in case the server does read
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = units::size)]
     limit: usize,
     /// How long to wait for the connection
@@ -47,8 +46,8 @@ impl CallSink {
         let (mut stream, theirs) = self.address.or_port(PORT).connect(self.timeout)?;
         let failed = |error: io::Error| Failure::new(format!("cannot use the connection: {}", reason(&error)));
         let ours = stream.local_addr().map_err(failed)?;
-        // The close is to be a reset. What nobody reads would keep an orderly end from ever arriving: the server would
-        // not notice that we have gone, and both kernels would hold the bytes for minutes.
+        // Make the close a reset. With unread bytes in its way, an orderly end would never arrive: the server would not
+        // notice that we have gone, and both kernels would hold the bytes for minutes.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
         let mut sent = 0;
@@ -65,11 +64,11 @@ impl CallSink {
         print((text + &whereabouts(queues::all(), sent, ours, theirs)).as_bytes())
     }
 
-    /// Sends until nothing more is taken for as long as it takes to be sure, or up to the limit. Counts in `sent` what
-    /// is taken, and returns whether that has filled whatever there is.
+    /// Sends until no bytes are accepted for the settling time, or up to the limit. Counts the accepted bytes in
+    /// `sent`, and returns whether the buffers are full.
     fn fill(&self, stream: &mut TcpStream, sent: &mut usize) -> io::Result<bool> {
         let piece = [b'x'; 64 << 10];
-        // Nothing was taken since we began to wait.
+        // Whether nothing has been accepted since the wait began.
         let mut settled = false;
         while *sent < self.limit {
             match stream.write(&piece[..piece.len().min(self.limit - *sent)]) {
@@ -80,7 +79,7 @@ impl CallSink {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
                 Err(_) if settled => return Ok(true),
-                // Whether there is a little room, which the system may not tell of, is found out by one more write.
+                // There may be a little room that the system doesn't report: only one more write can tell.
                 Err(_) => match sys::poll(&mut [PollFd::new(stream, false, true)], Some(self.settle)) {
                     Ok(ready) => settled = ready == 0,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -92,7 +91,7 @@ impl CallSink {
     }
 }
 
-/// Where the bytes are, as netstat shows it and in words, from the queues of `all` sockets.
+/// Describes where the bytes are, as netstat shows it and in words, from the queues of `all` sockets.
 fn whereabouts(all: Option<Vec<TcpQueues>>, sent: usize, ours: SocketAddr, theirs: SocketAddr) -> String {
     let Some(all) = all else {
         return "How many of them each of the two kernels holds can't be told on this system\n".into();
@@ -119,7 +118,7 @@ fn whereabouts(all: Option<Vec<TcpQueues>>, sent: usize, ours: SocketAddr, their
     table(&ends) + &words + "\n"
 }
 
-/// A table like netstat's.
+/// Formats a table like netstat's.
 fn table(sockets: &[&TcpQueues]) -> String {
     let addresses = sockets.iter().flat_map(|socket| [socket.local, socket.remote]);
     let width = addresses.map(|addr| addr.to_string().len()).max().unwrap_or(0).max("Foreign Address".len());

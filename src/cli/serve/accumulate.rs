@@ -1,4 +1,4 @@
-//! `multiconn serve accumulate`: the server of the string that all clients write to.
+//! `multiconn serve accumulate`: the server of a string shared by all clients.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,18 +12,18 @@ use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateService, PORT};
 use crate::reactor::Handle;
 
-/// The server of one string: appends what any client sends, and answers with all of it (port 2000)
+/// The server of one string: appends what any client sends, and answers with the whole string (port 2000)
 #[derive(Debug, Args)]
 #[command(
-    after_help = "People at a prompt are silent while they think: for more than a minute, give a longer --idle-timeout.\n\nExample:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"
+    after_help = "Users at a prompt may be silent for more than a minute: if so, set a longer --idle-timeout.\n\nExample:\n  multiconn serve accumulate 127.0.0.1:2000 --clients 2\n  multiconn call accumulate 127.0.0.1:2000"
 )]
 pub struct ServeAccumulate {
     #[command(flatten)]
     server: ServerOptions,
-    /// Stop when so many clients have come and all have gone [default: serve until SIGINT or SIGTERM]
+    /// Stop once N clients have connected and all have disconnected [default: serve until SIGINT or SIGTERM]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     clients: Option<u32>,
-    /// Longest string; who would take it further is closed
+    /// Maximum string length; a client that exceeds it is disconnected
     #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
     max_string: usize,
 }
@@ -32,7 +32,7 @@ impl ServeAccumulate {
     pub fn run(self) -> Result<(), Failure> {
         let mut service = AccumulateService::new(self.max_string);
         let string = service.string();
-        // The server is made of the service, so its handle is known only after it.
+        // The server needs the service first, so its handle is set later.
         let handle = Arc::new(OnceLock::new());
         if let Some(clients) = self.clients {
             let handle = Arc::clone(&handle);

@@ -23,19 +23,19 @@ pub struct ServeApp {
     /// What to search: a file with a JSON object of strings, read again at SIGHUP [default: the tutorial's three entries]
     #[arg(long, value_name = "FILE")]
     dictionary: Option<PathBuf>,
-    /// Longest JSON header
+    /// Maximum length of a JSON header
     #[arg(long, value_name = "SIZE", default_value = "8k", value_parser = units::header_size)]
     max_header: usize,
-    /// Longest content
+    /// Maximum content length
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
     max_content: usize,
-    /// Deepest nesting of lists and objects in JSON
+    /// Maximum nesting of lists and objects in JSON
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..=Limits::DEPTH_CAP as i64))]
     max_depth: u8,
-    /// How long a whole header may take, from its first byte on
+    /// How long a complete header may take, from its first byte on
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     header_timeout: Duration,
-    /// How long nothing may come of a content that has not come whole
+    /// How long an incomplete content may make no progress
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     content_timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! `multiconn serve command`: programs' output for those who name them.
+//! `multiconn serve command`: runs the programs of a list and sends their output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use crate::programs::Processes;
 use crate::protocols::command::{CommandService, Limits, NAME_LEN_MAX, PORT, Program};
 use crate::text::reason;
 
-/// Programs at once, unless `--max-children` says otherwise.
+/// The default of `--max-children`.
 const PROGRAMS_MAX: u32 = 16;
-/// The connection's own, the pipe of its program, and what tells that the program has ended.
+/// The connection's socket, its program's pipe, and the descriptor that reports the program's end.
 const DESCRIPTORS_EACH: u64 = 3;
-/// Where the text's own programs are.
+/// The folders to search for the text's own programs.
 const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
 
-/// The command server: runs the programs of a list, and sends what they print (port 8888)
+/// The command server: runs programs from a list and sends their output (port 8888)
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve command 127.0.0.1:8888\n  multiconn serve command 127.0.0.1:8888 --allow 'disk=/bin/df -h /' --allow up=/usr/bin/uptime\n  multiconn call command 127.0.0.1:8888 w"
@@ -30,14 +30,14 @@ const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
 pub struct ServeCommand {
     #[command(flatten)]
     server: ServerOptions,
-    /// A program that may be run, by its full path, with its arguments, quoted as for a shell; may be given more than once
+    /// A program that clients may run: its full path and arguments, quoted as for a shell; may be given more than once
     /// [default: w and ps]
     #[arg(long, value_name = "NAME=PATH ARGS", value_parser = program)]
     allow: Vec<Program>,
     /// How long a program may run before it's killed
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     time_limit: Duration,
-    /// Most bytes that a program may put out before it's killed
+    /// Maximum output of a program before it's killed
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
     output_limit: usize,
 }
@@ -57,7 +57,7 @@ impl ServeCommand {
     }
 }
 
-/// One of the text's own programs, wherever it is.
+/// One of the text's own programs, in whichever folder it is.
 fn usual(name: &str) -> Program {
     let paths = FOLDERS.map(|folder| Path::new(folder).join(name));
     let found = paths.iter().find(|path| check(path).is_ok());
@@ -68,7 +68,7 @@ fn usual(name: &str) -> Program {
     Program { name: name.to_owned(), path, args: Vec::new() }
 }
 
-/// A program as `--allow` has it.
+/// Parses a program given with `--allow`.
 fn program(text: &str) -> Result<Program, String> {
     let (name, line) = text.split_once('=').ok_or("it must be NAME=PATH, such as up=/usr/bin/uptime")?;
     if !(1..=NAME_LEN_MAX).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -80,7 +80,7 @@ fn program(text: &str) -> Result<Program, String> {
     Ok(Program { name: name.to_owned(), path, args: words.collect() })
 }
 
-/// Whether there is a program at `path`.
+/// Checks that there is a program at `path`.
 fn check(path: &Path) -> Result<(), String> {
     let shown = path.display();
     if !path.is_absolute() {

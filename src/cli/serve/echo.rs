@@ -13,7 +13,7 @@ use crate::cli::options::ServerOptions;
 use crate::cli::units;
 use crate::protocols::echo::{Echo, EchoService, PORT};
 
-/// The multi-connection echo server: what comes goes back
+/// The multi-connection echo server: sends back what it receives
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve echo 127.0.0.1:65432\n  multiconn call echo 127.0.0.1:65432 --connections 3\n\n  \
@@ -23,13 +23,13 @@ use crate::protocols::echo::{Echo, EchoService, PORT};
 pub struct ServeEcho {
     #[command(flatten)]
     server: ServerOptions,
-    /// Send TEXT before each chunk that was read, such as 'Echo=>'
+    /// Send TEXT before each chunk, such as 'Echo=>'
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     prefix: String,
     /// Send ' at ' and the local time after each chunk
     #[arg(long)]
     stamp: bool,
-    /// Send each chunk back so long after it was read, and read the next only then; other connections go on
+    /// Send each chunk back this long after reading it, and only then read the next; other connections go on
     #[arg(long, value_name = "TIME", value_parser = units::timeout)]
     delay: Option<Duration>,
 }
@@ -53,7 +53,7 @@ fn local_time() -> String {
     in_words(&Timestamp::now().to_zoned(ZONE.clone()))
 }
 
-/// Where we are. It's found out once, and before there are threads: that takes more of the stack than theirs have.
+/// The local time zone. It's looked up once, before other threads start, since their stacks are too small for it.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 fn in_words(time: &Zoned) -> String {

@@ -1,4 +1,4 @@
-//! `multiconn serve fixed`: sixteen bytes there, sixteen back.
+//! `multiconn serve fixed`: answers sixteen bytes with sixteen.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::protocols::fixed::{FixedService, PORT};
 
-/// The server of sixteen bytes: answers a message of 16 with one of 16 (port 1060)
+/// The server of sixteen bytes: answers a 16-byte message with a 16-byte one (port 1060)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn serve fixed 127.0.0.1:1060\n  multiconn call fixed 127.0.0.1:1060")]
 pub struct ServeFixed {

@@ -21,10 +21,10 @@ use crate::text::reason;
 pub struct ServeGetFile {
     #[command(flatten)]
     server: ServerOptions,
-    /// The folder of which the files are served, and nothing else
+    /// The folder to serve; files outside it are never sent
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
-    /// Serve files as well whose names, or those of their folders, begin with a dot
+    /// Also serve files whose names, or whose folders' names, begin with a dot
     #[arg(long)]
     hidden: bool,
     /// How long a request may take, from its first byte on
@@ -32,7 +32,7 @@ pub struct ServeGetFile {
     request_timeout: Duration,
 }
 
-/// A socket and a file.
+/// The socket and the file.
 const DESCRIPTORS_EACH: u64 = 2;
 
 impl ServeGetFile {

@@ -1,4 +1,4 @@
-//! `multiconn serve multiply`: a string, ten thousand times over.
+//! `multiconn serve multiply`: sends a string back ten thousand times.
 
 use std::io::{self, BufRead};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
 use crate::text::reason;
 
-/// The server that repeats: sends each client its string 10,000 times over (port 2000)
+/// The server that repeats: sends each client its string 10,000 times (port 2000)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn serve multiply\n  multiconn call multiply 127.0.0.1 hello")]
 pub struct ServeMultiply {
@@ -23,13 +23,13 @@ pub struct ServeMultiply {
     /// How often to send the string
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     times: u64,
-    /// Longest string, in bytes
+    /// Maximum string length in bytes
     #[arg(long, value_name = "SIZE", default_value = "1000000", value_parser = units::size)]
     max_string: usize,
-    /// How long a string may take, from its first byte on
+    /// How long a complete string may take, from its first byte on
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     request_timeout: Duration,
-    /// Send nothing before Enter is pressed here, once for each client
+    /// Send nothing until Enter is pressed here, once for each client
     #[arg(long)]
     wait_for_enter: bool,
 }
@@ -43,7 +43,7 @@ impl ServeMultiply {
     }
 }
 
-/// A thread of its own reads lines, since reading them can't but wait.
+/// Reads lines on a separate thread, since reading them blocks.
 fn watch_standard_input() -> Result<Keyboard, Failure> {
     let keyboard = Keyboard::default();
     let pressed = keyboard.clone();
@@ -59,7 +59,7 @@ fn watch_standard_input() -> Result<Keyboard, Failure> {
     }
 }
 
-/// Calls `enter` at the end of each line. The lines themselves are not kept, however long they are.
+/// Calls `enter` at the end of each line. The lines themselves are not kept, so they may have any length.
 fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()> {
     loop {
         let len = match lines.fill_buf() {

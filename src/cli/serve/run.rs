@@ -11,13 +11,13 @@ use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
 
-/// Serves `service` as `options` say, on its protocol's port unless they name another.
+/// Serves `service` with `options`, on its protocol's port by default.
 pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
     run_with(options, port, 1, service, |_| {})
 }
 
-/// The same where a connection needs more descriptors than that of its socket (so many), or the service is to have what
-/// stops the server: `prepare` gets it before anybody is served.
+/// The same for a connection that needs `descriptors_each` descriptors, or a service that must be able to stop the
+/// server: `prepare` gets the server's handle before anybody is served.
 pub fn run_with<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     port: u16,
@@ -48,16 +48,16 @@ fn serve<V: Service<Session: Send> + Send>(
     })?;
     prepare(server.handle());
     signals::obey(server.handle()).map_err(|error| failed(&error))?;
-    // Without it the server would listen and never accept anybody.
+    // Otherwise the server would listen and never accept a connection.
     descriptors::one_is_left()
         .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
-    // All at once, and only now, so that who reads a line can connect to every address.
+    // Printed together, after all listeners are ready, so that a reader of the first line can connect to every address.
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
     print(lines.as_bytes())?;
     server.run().map_err(|error| failed(&error))
 }
 
-/// The system has refused the server what it can't do without.
+/// The failure of a system call that the server requires.
 fn failed(error: &io::Error) -> Failure {
     Failure::new(format!("the server failed: {}", reason(error)))
 }

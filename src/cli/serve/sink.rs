@@ -15,16 +15,16 @@ use crate::queues;
 /// The server that never reads: watch the kernels' buffers fill up (port 65432)
 #[derive(Debug, Args)]
 #[command(
-    // It holds who says nothing as long as anybody.
+    // A silent connection is held as long as any other, so an idle timeout has no use.
     mut_arg("idle_timeout", |arg| arg.hide(true)),
-    after_help = "With -v it tells how many bytes of each connection wait to be read: its Recv-Q.\n\n\
+    after_help = "With -v, the server logs each connection's Recv-Q: the number of bytes that wait to be read.\n\n\
                   Example:\n  multiconn serve sink 127.0.0.1:65432 -v\n  \
                   multiconn call sink 127.0.0.1:65432 --send-until-full"
 )]
 pub struct ServeSink {
     #[command(flatten)]
     server: ServerOptions,
-    /// How long to keep a connection at most: a client that has gone with bytes yet unsent is not noticed
+    /// How long to hold a connection at most: a client that has gone with bytes still unsent is not noticed
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::timeout)]
     hold: Duration,
 }
@@ -42,7 +42,7 @@ impl ServeSink {
     }
 }
 
-/// How many bytes wait to be read of each peer, as far as this system tells.
+/// The number of bytes from each peer that wait to be read, if the system reports it.
 fn waiting() -> Waiting {
     let mut waiting = Waiting::new();
     let mut ambiguous = Vec::new();
@@ -53,8 +53,8 @@ fn waiting() -> Waiting {
             Entry::Vacant(entry) => {
                 entry.insert(socket.recv_q);
             }
-            // The client has two connections from one port, to different servers on this machine, and there is no
-            // telling which is ours.
+            // The client has two connections from one port, to different servers on this machine, and they can't be
+            // told apart.
             Entry::Occupied(_) => ambiguous.push(socket.remote),
         }
     }

@@ -1,4 +1,4 @@
-//! The client's side: sends requests, takes the replies apart.
+//! The client's side: sends requests and decodes the replies.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::message::{
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// What to ask a server.
+/// A request to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The value of a name, by `{"action": "search", "value": …}`.
+    /// Search for a name's value, by `{"action": "search", "value": …}`.
     Search(String),
     /// Any other action and value, as JSON.
     Json {
@@ -31,8 +31,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// The request that the tutorial's client makes of its arguments: `search VALUE` as JSON, anything else as the bytes
-    /// of both run together.
+    /// The request that the tutorial's client makes from its arguments: `search VALUE` as JSON, anything else as the
+    /// bytes of both, concatenated.
     pub fn from_args(action: &str, value: &str) -> Request {
         match action {
             "search" => Request::Search(value.to_owned()),
@@ -67,7 +67,7 @@ fn write_request<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, action: &str, v
     });
 }
 
-/// What a server has answered: the tutorial's `response`.
+/// A server's answer: the tutorial's `response`.
 #[doc(alias = "response")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -79,11 +79,11 @@ pub enum Reply {
     Binary(Vec<u8>),
 }
 
-/// What makes a reply one that can't be used.
+/// Why a reply can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// Its encoding is none that we know.
+    /// Its encoding is unknown.
     EncodingUnknown(String),
     /// It is not text in its encoding.
     NotText(&'static str),
@@ -91,12 +91,12 @@ pub enum ReplyError {
     NotReadable(JsonError),
     /// It is an object without a `result`.
     NoResult,
-    /// It is an integer that doesn't have eight bytes.
+    /// It is an integer whose content doesn't have eight bytes.
     IntegerCut {
         /// Bytes of content.
         len: usize,
     },
-    /// The server did not keep the connection for the other requests.
+    /// The server closed the connection before the remaining requests.
     NotKept {
         /// Replies that came.
         got: usize,
@@ -121,12 +121,12 @@ impl fmt::Display for ReplyError {
 impl std::error::Error for ReplyError {}
 
 impl Reply {
-    /// What a message says: the tutorial's `process_response`.
+    /// Decodes a message: the tutorial's `process_response`.
     ///
     /// Its arms are the tutorial's `_process_response_json_content` and `_process_response_binary_content`.
     ///
     /// # Errors
-    /// Where it can't be used.
+    /// If it can't be used.
     #[doc(alias = "process_response")]
     #[doc(alias = "_process_response_json_content")]
     #[doc(alias = "_process_response_binary_content")]
@@ -156,14 +156,14 @@ impl Reply {
 }
 
 /// The client's side of one connection: sends its requests, without waiting for one reply before the next request, and
-/// when all replies are here is finished.
+/// finishes when all replies have arrived.
 #[derive(Debug)]
 pub struct AppClient {
     requests: Vec<Request>,
-    /// How many of the requests are in the output or sent: the tutorial's `_request_queued`.
+    /// The number of requests in the output or sent: the tutorial's `_request_queued`.
     #[doc(alias = "_request_queued")]
     sent: usize,
-    /// Bytes of requests that waited to go out last time: fewer now is progress.
+    /// The number of unsent bytes of requests last time: fewer now means progress.
     unsent: usize,
     replies: Vec<Reply>,
     reader: MessageReader,
@@ -173,7 +173,8 @@ pub struct AppClient {
 }
 
 impl AppClient {
-    /// A client that makes `requests`, takes replies within `limits`, and gives up after `timeout` without progress.
+    /// Creates a client that sends `requests`, accepts replies within `limits`, and gives up after `timeout` without
+    /// progress.
     pub fn new(requests: Vec<Request>, limits: Limits, timeout: Duration) -> Self {
         AppClient {
             requests,
@@ -187,7 +188,7 @@ impl AppClient {
         }
     }
 
-    /// The replies that have come, in the order of the requests.
+    /// The replies received, in the order of the requests.
     pub fn into_replies(self) -> Vec<Reply> {
         self.replies
     }
@@ -195,7 +196,7 @@ impl AppClient {
     fn send(&mut self, io: &mut SessionIo<'_>) {
         let peer = io.peer();
         while io.output().has_room() && self.sent < self.requests.len() {
-            // The last request leaves it to the server to close, as the tutorial's only one does.
+            // After the last request, the server may close, as after the tutorial's only one.
             let keep_alive = self.sent + 1 < self.requests.len();
             let mut request = io.output().tail();
             self.requests[self.sent].write(&mut request, keep_alive);

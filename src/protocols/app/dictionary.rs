@@ -1,4 +1,4 @@
-//! What a search looks things up in.
+//! The dictionary for searches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::reply::PreparedResult;
 use crate::text::reason;
 
-/// Values by name, and the replies that tell them.
+/// Values by name, with prepared replies.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
     /// Sorted, since a search of few names, such as the tutorial's three, takes less time than a hash of the one in question.
@@ -34,17 +34,17 @@ impl Dictionary {
         self.entries.get(name).map(|entry| entry.value.as_str())
     }
 
-    /// What to answer who searches for `name`.
+    /// The prepared reply to a search for `name`.
     pub(super) fn reply(&self, name: &str) -> Option<&PreparedResult> {
         self.entries.get(name).map(|entry| &entry.reply)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -52,7 +52,7 @@ impl Dictionary {
     /// Reads a JSON object of strings from the file `path`.
     ///
     /// # Errors
-    /// Where it can't be read, or is something else.
+    /// If it can't be read, or isn't such an object.
     pub fn read(path: &Path) -> Result<Dictionary, DictionaryError> {
         let failed = |cause| DictionaryError::new(path, cause);
         let text = fs::read(path).map_err(|error| failed(Cause::Unreadable(error)))?;
@@ -61,10 +61,10 @@ impl Dictionary {
         Ok(entries.into_iter().collect())
     }
 
-    /// The same while a server runs on: only from a regular file, for to open a pipe may take for ever.
+    /// The same while a server is running: only from a regular file, because opening a pipe may block.
     ///
     /// # Errors
-    /// Where it can't be read, or is something else.
+    /// If it can't be read, or isn't such an object.
     pub fn read_again(path: &Path) -> Result<Dictionary, DictionaryError> {
         if path.exists() && !path.is_file() {
             return Err(DictionaryError::new(path, Cause::NotRegular));
@@ -74,7 +74,7 @@ impl Dictionary {
 }
 
 impl Default for Dictionary {
-    /// The tutorial's.
+    /// The tutorial's dictionary.
     fn default() -> Self {
         [
             ("morpheus", "Follow the white rabbit. 🐰"),
@@ -93,7 +93,7 @@ impl<T: Into<String>> FromIterator<(T, T)> for Dictionary {
     }
 }
 
-/// A file that is no dictionary.
+/// A failure to read a dictionary from a file.
 #[derive(Debug)]
 pub struct DictionaryError {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! What ends a framed conversation other than in order.
+//! Errors that end a framed conversation.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::message::{Phase, Position, ProtocolError};
 use crate::session::SessionError;
 
-/// What ends a framed conversation other than in order. Its text is what the peer is told, where it is told anything.
+/// An error that ends a framed conversation. Its text is sent to the peer, if a reply is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AppError {
@@ -17,15 +17,15 @@ pub enum AppError {
     PeerClosedMidMessage(Position),
     /// A message did not come in time.
     TooSlow {
-        /// How far it came.
+        /// How much of it arrived.
         position: Position,
-        /// How long was waited for it.
+        /// The time allowed for it.
         timeout: Duration,
     },
 }
 
 impl AppError {
-    /// Whether the peer gets an error reply: not if it has gone.
+    /// Whether to send an error reply: not if the peer has gone.
     pub fn deserves_reply(&self) -> bool {
         match self {
             Self::Protocol(_) | Self::TooSlow { .. } => true,

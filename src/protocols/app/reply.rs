@@ -1,4 +1,4 @@
-//! The messages that the server answers with, in JSON.
+//! The server's JSON replies.
 
 use std::fmt;
 
@@ -21,12 +21,12 @@ pub(super) fn write_formatted(out: &mut Tail<'_>, text: fmt::Arguments<'_>) {
     serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
 }
 
-/// Appends the error reply that says `why`.
+/// Appends the error reply with the reason `why`.
 pub(super) fn write_error(out: Tail<'_>, why: impl fmt::Display) {
     write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
 }
 
-/// A result that is the same each time: written once, and then only copied.
+/// A constant result: written once, and then only copied.
 #[derive(Clone, Debug)]
 pub(super) struct PreparedResult {
     closing: Box<[u8]>,
@@ -43,7 +43,7 @@ impl PreparedResult {
         PreparedResult { closing: message(false), keeping: message(true) }
     }
 
-    /// The whole message.
+    /// The complete message.
     pub fn message(&self, keep_alive: bool) -> &[u8] {
         if keep_alive { &self.keeping } else { &self.closing }
     }

@@ -1,4 +1,4 @@
-//! The server's side: what a request asks for, and what it is answered.
+//! The server's side: decodes requests and writes the replies.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,21 +25,21 @@ struct AppShared {
     limits: Limits,
     timeouts: Timeouts,
     dictionary: RwLock<Dictionary>,
-    /// Where the dictionary came from, and is read from again.
+    /// The file of the dictionary, for reloading.
     path: Option<PathBuf>,
 }
 
 impl AppService {
-    /// A service that searches the tutorial's dictionary.
+    /// Creates a service that searches the tutorial's dictionary.
     pub fn new(limits: Limits, timeouts: Timeouts) -> Self {
         Self::with(limits, timeouts, Dictionary::default(), None)
     }
 
-    /// A service that searches the dictionary in the file `path`, and reads it again when it is
+    /// Creates a service that searches the dictionary in the file `path`, and reads it again when it is
     /// [reloaded](Service::reload).
     ///
     /// # Errors
-    /// Where the file can't be read, or is no dictionary.
+    /// If the file can't be read, or isn't a dictionary.
     pub fn with_dictionary(limits: Limits, timeouts: Timeouts, path: PathBuf) -> Result<Self, DictionaryError> {
         let dictionary = Dictionary::read(&path)?;
         Ok(Self::with(limits, timeouts, dictionary, Some(path)))
@@ -64,7 +64,7 @@ impl Service for AppService {
         AppServer { reader: MessageReader::default(), patience: Patience::default(), shared: Arc::clone(&self.shared) }
     }
 
-    /// Reads the dictionary's file again. One that is no dictionary leaves the old one in force.
+    /// Reads the dictionary's file again. If that fails, the old dictionary stays in use.
     fn reload(&mut self) {
         let Some(path) = &self.shared.path else {
             return log::info!("There is no dictionary file to read again");
@@ -144,7 +144,7 @@ impl AppServer {
             }
         };
         if progress != Progress::NeedInput {
-            // There may be a whole message in the input, so it is not the peer that is waited for.
+            // The input may hold a complete message, so the session isn't waiting for the peer.
             self.patience.restart();
             return Ok(progress);
         }
@@ -210,7 +210,7 @@ impl AppServer {
     }
 }
 
-/// Answers `binary/i32` with the sum of its integers. 64 bits are enough for any that fit into a message.
+/// Answers `binary/i32` with the sum of its integers. 64 bits suffice for the integers of any message.
 fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
     let (integers, rest) = message.content.as_chunks::<4>();
     if !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! The client's side: sends a name, and passes on what comes.
+//! The client's side: sends a name, and passes on the output.
 
 use std::io::{self, Write};
 use std::mem;
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// A line that is longer is none of the server's own.
+/// The maximum length of a line that can be the server's own.
 const NOTICE_LEN_MAX: usize = 16 << 10;
 
-/// Sends a name, writes the output as it comes, and is finished when the server closes.
+/// Sends a name, writes the output as it arrives, and finishes when the server closes.
 ///
-/// A server's own words, such as that it doesn't have that program, come as output does. They are known by their beginning
-/// and by being the last line, or the only one; so a line that begins as they do is held back until it's clear.
+/// The server's own messages, such as that it doesn't have that program, arrive as output does. They are recognized by
+/// their beginning, and by being the last or only line; so a line with that beginning is held back until this is
+/// decided.
 #[derive(Debug)]
 pub struct CommandClient<W> {
     name: String,
@@ -21,16 +22,17 @@ pub struct CommandClient<W> {
     is_sent: bool,
     silence_timeout: Duration,
     deadline: Option<Instant>,
-    /// The line that may be the server's own.
+    /// A line that may be the server's own.
     held: Vec<u8>,
-    /// Whether a line has been passed on, or some of it.
+    /// Whether any output has been passed on.
     has_output: bool,
     at_line_start: bool,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> CommandClient<W> {
-    /// A client that writes what `name` puts out to `out`, and gives up when nothing comes for `silence_timeout`.
+    /// Creates a client that writes the output of the program `name` to `out`, and gives up after `silence_timeout`
+    /// without output.
     pub fn new(name: String, out: W, silence_timeout: Duration) -> Self {
         CommandClient {
             name,
@@ -45,10 +47,10 @@ impl<W: Write> CommandClient<W> {
         }
     }
 
-    /// After the end: what the server has said itself, if it has. What was held back for that and is not is written.
+    /// Returns the server's own message, if there is one. Call it after the end; it also writes held-back output.
     ///
     /// # Errors
-    /// Where something could not be written, now or before.
+    /// If output could not be written, now or earlier.
     pub fn into_notice(mut self) -> io::Result<Option<Vec<u8>>> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -64,7 +66,7 @@ impl<W: Write> CommandClient<W> {
         Ok(None)
     }
 
-    /// Writes `bytes`, except for a line that may be the server's own and the last.
+    /// Writes `bytes`, except for a last line that may be the server's own.
     fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut passed = Vec::new();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -90,7 +92,7 @@ impl<W: Write> CommandClient<W> {
         self.has_output = true;
     }
 
-    /// Whether `line` begins as the server's own words do (`true`), or is yet too short to tell.
+    /// Whether `line` begins like the server's own messages, or `None` if it is too short to say.
     fn may_be_notice(&self, line: &[u8]) -> Option<bool> {
         let name = Escaped(self.name.as_bytes());
         let last = format!("Error: {name} was ended after ");

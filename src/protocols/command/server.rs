@@ -1,4 +1,4 @@
-//! The server's side: a name, and the output of the program it stands for.
+//! The server's side: reads a name, and sends the output of its program.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use crate::protocols::line::{LineLimits, LineReader, PAUSE};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// Bytes of the longest line, without its newline: a name and a carriage return.
+/// Maximum line length in bytes, without the newline: a name and a carriage return.
 const LINE_LEN_MAX: usize = NAME_LEN_MAX + 1;
-/// How long a name may take. It is so short, with a pause as its end, that it can't take long.
+/// How long a name may take. A name is short, and a pause ends it, so it can't take long.
 const NAME_TIMEOUT: Duration = Duration::from_secs(10);
-/// An end of the client's sending side within so long after its name belongs to the request: the client waits for the
-/// answer. One that comes later means that the client has closed.
+/// If the client ends its sending side within this time after its name, that belongs to the request: the client waits
+/// for the answer. A later end means that the client has closed.
 const HALF_CLOSE_TIME: Duration = Duration::from_millis(100);
-/// Most bytes of output taken in one call, however much room there is.
+/// The most bytes of output taken in one call, however much room there is.
 const BYTES_PER_CALL: usize = 256 << 10;
 
-/// What a program may cost, and how long a name may take.
+/// Limits of a program's resources.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long a program may run.
     pub run_time_max: Duration,
-    /// Most bytes a program may put out.
+    /// The maximum output in bytes.
     pub output_len_max: usize,
 }
 
 impl Default for Limits {
-    /// Half a minute and a mebibyte for each program.
+    /// The defaults: half a minute and a mebibyte for each program.
     fn default() -> Self {
         Limits { run_time_max: Duration::from_secs(30), output_len_max: 1 << 20 }
     }
@@ -43,7 +43,7 @@ pub struct CommandService {
     shared: Arc<CommandShared>,
 }
 
-/// What all sessions have.
+/// The data shared by all sessions.
 #[derive(Debug)]
 struct CommandShared {
     programs: Vec<Program>,
@@ -52,7 +52,7 @@ struct CommandShared {
 }
 
 impl CommandService {
-    /// A service that lets `runner` run `programs` for its clients, and no others.
+    /// Creates a service that lets `runner` run `programs`, and no others, for its clients.
     pub fn new(programs: Vec<Program>, runner: impl Runner + 'static, limits: Limits) -> Self {
         CommandService { shared: Arc::new(CommandShared { programs, runner: Box::new(runner), limits }) }
     }
@@ -67,41 +67,41 @@ impl Service for CommandService {
     }
 }
 
-/// Reads a name, runs what it stands for, passes on the output as it comes, and is finished when the program has ended.
+/// Reads a name, runs its program, passes on the output as it arrives, and finishes when the program has ended.
 #[derive(Debug)]
 pub struct CommandServer {
-    // Dropped before what is shared, so that a runner that is dropped has nothing running any more.
+    // Dropped before the shared data, so that no program is running when the runner is dropped.
     state: CommandState,
     shared: Arc<CommandShared>,
 }
 
 #[derive(Debug)]
 enum CommandState {
-    /// The name is on its way.
+    /// The name is being read.
     Reading(LineReader),
     Running(ProgramRun),
     Done,
 }
 
-/// A program that is running for the client.
+/// A program running for the client.
 #[derive(Debug)]
 struct ProgramRun {
     running: Box<dyn Running>,
-    /// Which of the list it is.
+    /// Its index in the list.
     index: usize,
     began: Instant,
-    /// The client has ended its sending side, and waits.
+    /// Whether the client has ended its sending side and waits.
     is_half_closed: bool,
-    /// Bytes put out until now.
+    /// The number of bytes of output so far.
     len: usize,
-    /// Whether the last of them is a newline, or there is none.
+    /// Whether the last of them is a newline, or there are none.
     at_line_start: bool,
 }
 
-/// What a client has named.
+/// The name in a client's request.
 struct Name<'a> {
     bytes: &'a [u8],
-    /// It's only the beginning of what is too long for a name.
+    /// Whether this is only the beginning of an overlong name.
     is_cut: bool,
 }
 
@@ -122,7 +122,7 @@ impl Session for CommandServer {
                 Err(error) => return Err(self.fail(error, io.output())),
             }
         }
-        // What a client sends after the name has no meaning.
+        // Input after the name has no meaning.
         io.input().take_all();
         let CommandState::Running(run) = &mut self.state else { return Ok(Progress::Finished) };
         match run.advance(&self.shared, io, now) {
@@ -157,7 +157,7 @@ impl Session for CommandServer {
 }
 
 impl CommandServer {
-    /// Has the program started that goes by `name`.
+    /// Starts the program called `name`.
     fn start(&self, name: &Name<'_>, io: &SessionIo<'_>, now: Instant) -> Result<ProgramRun, CommandError> {
         let programs = &self.shared.programs;
         let found = programs.iter().position(|program| !name.is_cut && program.name.as_bytes() == name.bytes);
@@ -174,7 +174,7 @@ impl CommandServer {
         Ok(ProgramRun { running, index, began: now, is_half_closed: false, len: 0, at_line_start: true })
     }
 
-    /// Tells the client, on a line of its own, and lets go of the program.
+    /// Sends the error to the client, on a line of its own, and drops the program.
     fn fail(&mut self, error: CommandError, output: &mut Output<'_>) -> SessionError {
         let at_line_start = match &self.state {
             CommandState::Running(run) => run.at_line_start,
@@ -196,7 +196,7 @@ impl CommandServer {
 }
 
 impl ProgramRun {
-    /// Passes on what there is, as far as there is room. `None` when the program has ended.
+    /// Passes on available output, as far as there is room. Returns `None` when the program has ended.
     fn advance(
         &mut self,
         shared: &CommandShared,
@@ -215,7 +215,7 @@ impl ProgramRun {
             let mut too_much = Vec::new();
             let left = shared.limits.output_len_max - self.len;
             let (mut output, len_max) = match left {
-                // Whether the limit is passed shows only by one more byte.
+                // Only one more byte can show whether the limit is exceeded.
                 0 => (Tail::from(&mut too_much), 1),
                 _ => (io.output().tail(), left.min(BYTES_PER_CALL - passed)),
             };
@@ -241,13 +241,13 @@ impl ProgramRun {
             let after = format!("{:?}", shared.limits.run_time_max);
             return Err(CommandError::Ended { name: name(), after });
         }
-        // What comes is dropped, but the end of it may tell that the client has gone. It's called when there is room, too,
-        // even where that was not what it waited for.
+        // Input is dropped, but its end may mean that the client has gone. The session is also called when there is
+        // room, even if it didn't wait for that.
         Ok(Some(if passed < BYTES_PER_CALL { Progress::NeedEither } else { Progress::Yield }))
     }
 }
 
-/// The client gets the output and nothing else, as it always has; how the program fared is in the log.
+/// Logs how the program ended. The client gets only the output, as in the text.
 fn log_end(name: &str, status: ExitStatus, len: usize, peer: &Peer) {
     let name = Escaped(name.as_bytes());
     match status.success() {

@@ -1,4 +1,4 @@
-//! The tutorial's client: it sends its messages, and checks what comes back.
+//! The tutorial's client: sends its messages, and checks what comes back.
 
 use std::error::Error;
 use std::fmt;
@@ -8,47 +8,47 @@ use std::time::{Duration, Instant};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// The client's side: sends its messages, checks that the same bytes come back, and when all have, is finished.
+/// The client's side: sends its messages, checks that the same bytes come back, and finishes when all have.
 #[derive(Debug)]
 pub struct EchoClient {
     messages: Arc<[Vec<u8>]>,
-    /// The message to send next.
+    /// The index of the message to send next.
     next: usize,
-    /// Where in the messages the next byte to come back stands: which, and how far in.
+    /// The position of the next byte to come back: the message's index, and the offset in it.
     checked: (usize, usize),
     received: u64,
     timeout: Duration,
     deadline: Option<Instant>,
 }
 
-/// What came back is not what went out, or not all of it.
+/// The echo differs from the messages, or is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EchoError {
-    /// Another byte came back.
+    /// A different byte came back.
     Differs {
-        /// How many bytes came back right before it.
+        /// The number of correct bytes before it.
         at: u64,
     },
     /// More came back than went out.
     TooMuch {
-        /// How many bytes went out.
+        /// The number of bytes sent.
         sent: u64,
     },
-    /// The server closed before everything was back.
+    /// The server closed before everything came back.
     Cut {
         /// Bytes that came back.
         got: u64,
-        /// Bytes that went out or were to.
+        /// Bytes in all messages.
         want: u64,
     },
     /// Nothing more came.
     Stalled {
         /// Bytes that came back.
         got: u64,
-        /// Bytes that went out or were to.
+        /// Bytes in all messages.
         want: u64,
-        /// How long was waited.
+        /// The time waited.
         timeout: Duration,
     },
 }
@@ -69,17 +69,17 @@ impl fmt::Display for EchoError {
 impl Error for EchoError {}
 
 impl EchoClient {
-    /// A client that sends `messages` and gives up after `timeout` without progress.
+    /// Creates a client that sends `messages` and gives up after `timeout` without progress.
     pub fn new(messages: Arc<[Vec<u8>]>, timeout: Duration) -> Self {
         EchoClient { messages, next: 0, checked: (0, 0), received: 0, timeout, deadline: None }
     }
 
-    /// How many bytes have come back.
+    /// The number of bytes that have come back.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// How many bytes its messages have.
+    /// The number of bytes in all messages.
     pub fn total(&self) -> u64 {
         self.messages.iter().map(|message| message.len() as u64).sum()
     }
@@ -96,11 +96,11 @@ impl EchoClient {
         sent
     }
 
-    /// Checks `bytes` against what was sent.
+    /// Checks `bytes` against the messages.
     fn check(&mut self, mut bytes: &[u8]) -> Result<(), EchoError> {
         while !bytes.is_empty() {
             let (index, offset) = self.checked;
-            // What has not been sent yet can't have come back.
+            // A message that has not been sent yet can't have come back.
             let Some(message) = self.messages[..self.next].get(index) else {
                 return Err(EchoError::TooMuch { sent: self.received });
             };
@@ -141,7 +141,7 @@ impl Session for EchoClient {
             }
             _ => self.deadline = Some(now + self.timeout),
         }
-        // While a long message goes out, its echo has to be read, or both sides would wait for the other to read.
+        // While a long message goes out, its echo must be read; otherwise each side would wait for the other to read.
         Ok(Progress::NeedEither)
     }
 

@@ -1,4 +1,4 @@
-//! The server's side: every chunk goes back, and with it what the texts' servers add.
+//! The server's side: sends every chunk back, with the additions of the texts' servers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// How chunks go back.
+/// How chunks are sent back.
 #[derive(Clone, Debug)]
 pub struct Echo {
-    /// What goes before each chunk, such as `Echo=>`.
+    /// The text before each chunk, such as `Echo=>`.
     pub prefix: Box<[u8]>,
-    /// What tells the time that goes after each chunk, with ` at ` in between; a session knows none itself.
+    /// A function for the time to append after each chunk and ` at `; a session doesn't know the time of day.
     pub stamp: Option<fn() -> String>,
-    /// How long after it was read a chunk goes back, for work that takes its time. Meanwhile nothing more is read from that
-    /// peer.
+    /// The delay between reading a chunk and sending it back, to simulate work. Meanwhile nothing more is read from
+    /// that peer.
     pub delay: Duration,
 }
 
 impl Default for Echo {
-    /// What comes goes back at once and as it is.
+    /// By default, chunks are sent back at once and unchanged.
     fn default() -> Self {
         Echo { prefix: Box::default(), stamp: None, delay: Duration::ZERO }
     }
@@ -32,7 +32,7 @@ pub struct EchoService {
 }
 
 impl EchoService {
-    /// A service whose sessions send chunks back as `echo` says.
+    /// Creates a service whose sessions send chunks back as `echo` says.
     pub fn new(echo: Echo) -> Self {
         EchoService { echo: Arc::new(echo) }
     }
@@ -46,11 +46,11 @@ impl Service for EchoService {
     }
 }
 
-/// The server's side: sends back what it reads, and when the peer ends its sending side, is finished.
+/// The server's side: sends back what it reads, and finishes when the peer ends its sending side.
 #[derive(Debug)]
 pub struct EchoServer {
     echo: Arc<Echo>,
-    /// When to send back the chunk that is in the input, if it's not at once.
+    /// The time to send back the chunk in the input, if delayed.
     delayed_until: Option<Instant>,
 }
 
@@ -74,7 +74,7 @@ impl Session for EchoServer {
 }
 
 impl EchoServer {
-    /// Whether the chunk that is there has yet to wait.
+    /// Whether the chunk in the input still has to wait.
     fn is_early(&mut self, now: Instant) -> bool {
         if self.echo.delay.is_zero() {
             return false;
@@ -92,7 +92,7 @@ impl EchoServer {
         if !self.echo.prefix.is_empty() {
             io.output().push(&self.echo.prefix);
         }
-        // The bytes can go out from where they came in.
+        // The bytes can be sent from the input without a copy.
         io.output().lend(bytes);
         if let Some(time) = self.echo.stamp {
             io.output().push(format!(" at {}", time()).as_bytes());

@@ -1,4 +1,4 @@
-//! The client of the other texts: one line, its reply, the next line.
+//! The client of the other texts: sends one line, gets its reply, sends the next line.
 
 use std::error::Error;
 use std::fmt;
@@ -8,40 +8,40 @@ use std::time::{Duration, Instant};
 use crate::session::{Peer, Progress, Session, SessionError, SessionIo, Source};
 use crate::text::Escaped;
 
-/// The client's side: sends one line, waits until all of it has come back, and only then sends the next. When the last has
-/// come back, it is finished.
+/// The client's side: sends one line, waits until all of it has come back, and only then sends the next. It finishes
+/// when the last has come back.
 ///
-/// A reply may have more bytes than its line, before, after and in between, since there are servers that add some. It's
-/// complete once the line's own bytes have come in it, in order; what one read brings with the last of them belongs to
-/// it, and what comes later to the reply after it.
+/// A reply may have more bytes than its line, before, after and in between, since some servers add text. It's complete
+/// once it contains the line's own bytes, in order. Bytes in the same read after the last of them belong to it; later
+/// ones belong to the next reply.
 #[derive(Debug)]
 pub struct EchoTalker<I, F> {
     lines: I,
     show: F,
     line: Option<Line>,
-    /// What has come of the reply.
+    /// The reply so far.
     reply: Vec<u8>,
     reply_len_max: usize,
     timeout: Duration,
     deadline: Option<Instant>,
 }
 
-/// A line that is not all back.
+/// A line that has not come back completely.
 #[derive(Debug)]
 struct Line {
     bytes: Vec<u8>,
-    /// Bytes of it that have come back.
+    /// The number of its bytes that have come back.
     back: usize,
 }
 
 impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> EchoTalker<I, F> {
-    /// A client that says `lines`, of which none is empty, and hands each reply to `show`. It gives up after `timeout`
-    /// without progress, or when a reply has more than `reply_len_max` bytes.
+    /// Creates a client that sends `lines`, none of which may be empty, and passes each reply to `show`. It gives up
+    /// after `timeout` without progress, or when a reply exceeds `reply_len_max` bytes.
     pub fn new(lines: I, show: F, reply_len_max: usize, timeout: Duration) -> Self {
         EchoTalker { lines, show, line: None, reply: Vec::new(), reply_len_max, timeout, deadline: None }
     }
 
-    /// Takes what has come into the reply, and hands it over when it's complete.
+    /// Adds input to the reply, and passes it on when it's complete.
     fn take(&mut self, io: &mut SessionIo<'_>) -> Result<(), SessionError> {
         let bytes = io.input().take_all();
         log::debug!("Received {} from {}", Escaped(bytes), io.peer());
@@ -63,7 +63,7 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> EchoTalker<I
         (self.show)(&std::mem::take(&mut self.reply), io.peer())
     }
 
-    /// How much of the line is back, and how much there is to come.
+    /// How much of the line has come back, and its length.
     fn position(&self) -> (usize, usize) {
         self.line.as_ref().map_or((0, 0), |line| (line.back, line.bytes.len()))
     }
@@ -78,7 +78,7 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> Session for 
         if self.line.is_none() {
             match self.lines.next(&|| io.waker())? {
                 Poll::Ready(None) => return Ok(Progress::Finished),
-                // There may be nothing to wait for but a line; where the server closes meanwhile, that's noticed.
+                // The client may be waiting only for its next line; if the server closes meanwhile, report that.
                 Poll::Pending if io.input_ended() => return Err(SessionError::other(TalkError::Closed)),
                 Poll::Pending => return Ok(Progress::NeedInput),
                 Poll::Ready(Some(bytes)) => {
@@ -98,7 +98,7 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> Session for 
         } else if self.deadline.is_some_and(|deadline| now >= deadline) {
             return Err(SessionError::other(TalkError::Stalled { got, want, timeout: self.timeout }));
         }
-        // While a long line goes out, its echo has to be read, or both sides would wait for the other to read.
+        // While a long line goes out, its echo must be read; otherwise each side would wait for the other to read.
         Ok(Progress::NeedEither)
     }
 
@@ -115,27 +115,27 @@ impl<I: Source, F: FnMut(&[u8], &Peer) -> Result<(), SessionError>> Session for 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TalkError {
-    /// The server closed with nothing asked of it.
+    /// The server closed while no reply was due.
     Closed,
-    /// The server closed before all of a line was back.
+    /// The server closed before all of a line came back.
     Cut {
         /// Bytes of the line that came back.
         got: usize,
-        /// Bytes that it has.
+        /// The line's length in bytes.
         want: usize,
     },
     /// Nothing more came.
     Stalled {
         /// Bytes of the line that came back.
         got: usize,
-        /// Bytes that it has.
+        /// The line's length in bytes.
         want: usize,
-        /// How long was waited.
+        /// The time waited.
         timeout: Duration,
     },
-    /// More came than the reply to a line may have.
+    /// A reply was too long.
     TooLong {
-        /// How many bytes it may have.
+        /// The maximum length of a reply.
         len_max: usize,
     },
 }

@@ -9,7 +9,7 @@ use super::{FAREWELL, GREETING, Incomplete, LEN};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// The client's side: sends its message, checks that the right answer comes and nothing more, and is finished when the
+/// The client's side: sends its message, checks that the right answer comes and nothing more, and finishes when the
 /// server has closed.
 #[derive(Debug)]
 pub struct FixedClient {
@@ -19,12 +19,12 @@ pub struct FixedClient {
 }
 
 impl FixedClient {
-    /// A client that waits for `timeout`, from the beginning until the server has closed.
+    /// Creates a client that waits at most `timeout`, from the beginning until the server has closed.
     pub fn new(timeout: Duration) -> Self {
         FixedClient { timeout, deadline: None, local: None }
     }
 
-    /// What our side of the connection is called, where there is one.
+    /// Our address on the connection, if there is one.
     pub fn local(&self) -> Option<SocketAddr> {
         self.local
     }
@@ -40,7 +40,7 @@ impl Session for FixedClient {
                 *self.deadline.insert(now + self.timeout)
             }
         };
-        // Only when the server has closed is it known that nothing more comes.
+        // Only the server's close shows that nothing more comes.
         let reply = io.input().remaining();
         let got = reply.len();
         if let Some(reply) = reply.first_chunk()
@@ -69,15 +69,15 @@ impl Session for FixedClient {
     }
 }
 
-/// What came whole is not what the server has to say.
+/// A complete message that isn't the server's right answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FixedError {
-    /// It says something else.
+    /// The text is different.
     OtherWords([u8; LEN]),
-    /// More came after it.
+    /// More bytes followed it.
     TooLong,
-    /// The server has not closed after it for this long.
+    /// The server did not close after it for this long.
     NotClosed(Duration),
 }
 

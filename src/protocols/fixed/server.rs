@@ -14,7 +14,7 @@ pub struct FixedService {
 }
 
 impl Default for FixedService {
-    /// A timeout of a minute.
+    /// The default timeout is a minute.
     fn default() -> Self {
         FixedService { timeout: Duration::from_secs(60) }
     }
@@ -28,8 +28,7 @@ impl Service for FixedService {
     }
 }
 
-/// The server's side: takes a message, whatever it says, answers, and is finished. What comes after those bytes is never
-/// looked at.
+/// The server's side: takes any message, answers, and finishes. Bytes after the message are never read.
 #[derive(Debug)]
 pub struct FixedServer {
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! The client's side: a request, and a file that is stored as it comes.
+//! The client's side: sends a request, and stores the file as it arrives.
 
 use std::error::Error;
 use std::fmt;
@@ -9,26 +9,26 @@ use super::{Request, number};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::{Escaped, printable, reason};
 
-/// Where the bytes of a file go.
+/// A destination for a file's bytes.
 pub trait Store {
-    /// So many bytes are going to come, where that is known.
+    /// Announces the number of bytes to come, if known.
     fn expect(&mut self, len: u64);
 
-    /// Takes bytes.
+    /// Stores bytes.
     ///
     /// # Errors
-    /// Where they can't be kept: nothing more is wanted then.
+    /// If they can't be stored; then no more are wanted.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// Asks for a file, and stores what comes until it's whole.
+/// Requests a file, and stores its bytes until it's complete.
 #[derive(Debug)]
 pub struct GetFileClient<S> {
     /// The request, until it's sent.
     request: Option<Vec<u8>>,
     store: S,
     state: DownloadState,
-    /// Bytes of a status that is not whole yet, which stay in the input.
+    /// Bytes of an incomplete status line, which stay in the input.
     begun: usize,
     timeout: Duration,
     deadline: Option<Instant>,
@@ -36,19 +36,20 @@ pub struct GetFileClient<S> {
 
 #[derive(Clone, Copy, Debug)]
 enum DownloadState {
-    /// The status is to come, for a file from `offset` on.
+    /// Expecting the status, for a file from `offset` on.
     Status { offset: u64 },
-    /// So many bytes are to come yet.
+    /// Expecting `left` more bytes.
     Rest { got: u64, left: u64 },
-    /// Whatever comes is of the file.
+    /// Every byte belongs to the file.
     Plain { got: u64 },
 }
 
-/// Longest status line.
+/// Maximum length of a status line.
 const STATUS_LEN_MAX: usize = 1000;
 
 impl<S: Store> GetFileClient<S> {
-    /// Makes `request`, and hands what comes to `store`. Gives up after `timeout` without progress.
+    /// Creates a client that sends `request`, and passes the file to `store`. It gives up after `timeout` without
+    /// progress.
     pub fn new(request: &Request<'_>, store: S, timeout: Duration) -> Self {
         let state = match request.with_status {
             true => DownloadState::Status { offset: request.offset },
@@ -59,7 +60,7 @@ impl<S: Store> GetFileClient<S> {
         GetFileClient { request: Some(line), store, state, begun: 0, timeout, deadline: None }
     }
 
-    /// Bytes of the file that have come.
+    /// The number of bytes of the file received.
     pub fn received(&self) -> u64 {
         match self.state {
             DownloadState::Status { .. } => 0,
@@ -67,12 +68,12 @@ impl<S: Store> GetFileClient<S> {
         }
     }
 
-    /// Where it's stored.
+    /// The store.
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// The store, and with it what was stored.
+    /// Returns the store, with its contents.
     pub fn into_store(self) -> S {
         self.store
     }
@@ -81,7 +82,7 @@ impl<S: Store> GetFileClient<S> {
         let came = io.input().remaining();
         let not_a_status = |line| Err(GetFileError::NotAStatus(Escaped(line).to_string()));
         let line = match io.input().take_until(b'\n') {
-            // However it's split, it's held to the same length.
+            // The same limit applies however the line is split.
             Some(line) if line.len() <= STATUS_LEN_MAX => line,
             None if came.len() <= STATUS_LEN_MAX && !io.input_ended() => return Ok(false),
             None if came.is_empty() => return Err(GetFileError::NoStatus),
@@ -112,7 +113,7 @@ impl<S: Store> GetFileClient<S> {
         self.store.take(bytes).map_err(GetFileError::Store)
     }
 
-    /// Goes on with what has come, and tells whether that's all.
+    /// Processes received bytes, and returns whether the file is complete.
     fn receive(&mut self, io: &mut SessionIo<'_>) -> Result<bool, GetFileError> {
         if let DownloadState::Status { offset } = self.state
             && !self.read_status(io, offset)?
@@ -123,7 +124,7 @@ impl<S: Store> GetFileClient<S> {
         match self.state {
             DownloadState::Rest { left: 0, .. } => Ok(true),
             DownloadState::Rest { got, left } if io.input_ended() => Err(GetFileError::Cut { got, want: got + left }),
-            // An old server says nothing where it has nothing to say.
+            // An old server closes without a byte if it has no file to send.
             DownloadState::Plain { got: 0 } if io.input_ended() => Err(GetFileError::Nothing),
             DownloadState::Plain { .. } => Ok(io.input_ended()),
             DownloadState::Rest { .. } | DownloadState::Status { .. } => Ok(false),
@@ -162,38 +163,38 @@ impl<S: Store> Session for GetFileClient<S> {
     }
 }
 
-/// Why a file was not had.
+/// Why a file was not received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GetFileError {
-    /// The server will not send it.
+    /// The server refused the request.
     Refused(String),
-    /// The server has closed without a word.
+    /// The server closed without sending a status.
     NoStatus,
-    /// What came first is no status; here it is, escaped.
+    /// The first line isn't a status; this is the line, escaped.
     NotAStatus(String),
-    /// The server has closed without a byte, to a client that knows no status.
+    /// The server closed without sending a byte, to a client that didn't ask for a status.
     Nothing,
-    /// The connection was closed within the file.
+    /// The connection was closed in the middle of the file.
     Cut {
-        /// Bytes that came.
+        /// Bytes received.
         got: u64,
-        /// Bytes that were to come.
+        /// Bytes expected.
         want: u64,
     },
-    /// More came than was said.
+    /// More bytes arrived than announced.
     TooMuch {
-        /// Bytes that were to come.
+        /// Bytes expected.
         want: u64,
     },
     /// Nothing more came.
     Stalled {
-        /// Bytes that came before.
+        /// Bytes received before.
         got: u64,
-        /// How long was waited.
+        /// The time waited.
         timeout: Duration,
     },
-    /// What came can't be kept.
+    /// The received bytes can't be stored.
     Store(io::Error),
 }
 

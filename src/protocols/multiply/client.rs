@@ -1,4 +1,4 @@
-//! The client's side: watching in what chunks a stream arrives.
+//! The client's side: shows the chunks in which a stream arrives.
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::session::{Progress, Session, SessionError, SessionIo};
 
-/// Sends a string, checks that only copies of it come back, and shows the chunks in which they come, until the server ends
-/// its side.
+/// Sends a string, checks that only copies of it come back, and shows the chunks in which they arrive, until the server
+/// ends its side.
 #[derive(Debug)]
 pub struct MultiplyClient<F> {
     string: Vec<u8>,
@@ -19,25 +19,25 @@ pub struct MultiplyClient<F> {
     deadline: Option<Instant>,
 }
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// Which one it is, from 1.
+    /// Its number, from 1.
     pub number: u64,
     /// Its bytes.
     pub bytes: &'a [u8],
 }
 
-/// All chunks together.
+/// A summary of all chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many there were.
+    /// The number of chunks.
     pub chunks: u64,
-    /// How many bytes they had.
+    /// The number of bytes.
     pub len: u64,
-    /// Bytes of the smallest.
+    /// The size of the smallest.
     pub smallest: usize,
-    /// Bytes of the largest.
+    /// The size of the largest.
     pub largest: usize,
 }
 
@@ -51,29 +51,29 @@ impl Summary {
 }
 
 impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> MultiplyClient<F> {
-    /// A client that sends `string`, and hands each chunk to `show`, until that breaks it off. It gives up after `timeout`
-    /// without one.
+    /// Creates a client that sends `string`, and passes each chunk to `show`, which may end the session. It gives up
+    /// after `timeout` without a chunk.
     ///
     /// # Panics
-    /// Where the string is empty: there is nothing to be repeated.
+    /// If the string is empty, since it could not be repeated.
     pub fn new(string: Vec<u8>, show: F, timeout: Duration) -> Self {
         assert!(!string.is_empty(), "a string to be repeated");
         MultiplyClient { string, is_sent: false, show, summary: Summary::default(), timeout, deadline: None }
     }
 
-    /// What has come until now.
+    /// The summary so far.
     pub fn summary(&self) -> Summary {
         self.summary
     }
 
-    /// How often the whole string has come.
+    /// The number of complete copies received.
     pub fn copies(&self) -> u64 {
         self.summary.len / self.string.len() as u64
     }
 
-    /// Bytes of the string that have come after the last whole copy.
+    /// The number of bytes received after the last complete copy.
     fn offset(&self) -> usize {
-        // It's less than the string has.
+        // The result is less than the string's length.
         (self.summary.len % self.string.len() as u64) as usize
     }
 
@@ -98,7 +98,7 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> MultiplyClient<F> {
 impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if !self.is_sent {
-            // Neither a newline nor the end of our side: the classic server takes what its one `recv` brings.
+            // Send neither a newline nor the end of our side: the classic server takes what its one `recv` returns.
             io.output().push(&self.string);
             self.is_sent = true;
             self.deadline = Some(now + self.timeout);
@@ -121,7 +121,7 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
             Some(deadline) if now >= deadline => {
                 Err(SessionError::other(MultiplyError::Stalled { len: self.summary.len, timeout: self.timeout }))
             }
-            // What comes back is read even while the string is still going out.
+            // Replies are read even while the string is still being sent.
             _ => Ok(Progress::NeedEither),
         }
     }
@@ -135,29 +135,29 @@ impl<F: FnMut(Chunk<'_>) -> ControlFlow<()>> Session for MultiplyClient<F> {
     }
 }
 
-/// What came back is not what was sent, over and over.
+/// The received bytes aren't repetitions of the string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MultiplyError {
     /// The server closed without sending a byte.
     Nothing,
-    /// Another byte came.
+    /// A different byte arrived.
     Differs {
-        /// Bytes that were right before it.
+        /// The number of correct bytes before it.
         after: u64,
     },
-    /// The server closed within a copy.
+    /// The server closed in the middle of a copy.
     Cut {
-        /// Bytes of that copy that came.
+        /// Bytes of that copy received.
         got: usize,
-        /// Bytes that it has.
+        /// The string's length in bytes.
         want: usize,
     },
     /// Nothing more came.
     Stalled {
-        /// Bytes that came before.
+        /// Bytes received before.
         len: u64,
-        /// How long was waited.
+        /// The time waited.
         timeout: Duration,
     },
 }

@@ -1,4 +1,4 @@
-//! Waiting for somebody to press Enter.
+//! Waiting for Enter to be pressed.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-/// A keyboard that sessions wait for, in the order in which they came. Clones are the same keyboard.
+/// A keyboard for which sessions wait in their order of arrival. Clones are the same keyboard.
 ///
-/// Each Enter is for one session. Where none waits, it's for the next, as what is typed ahead always is.
+/// Each Enter is for one session. If no session waits, it's for the next one, like all type-ahead.
 #[derive(Clone, Debug, Default)]
 pub struct Keyboard(Arc<Mutex<KeyboardState>>);
 
 #[derive(Debug, Default)]
 struct KeyboardState {
     waiting: VecDeque<Weak<Ticket>>,
-    /// Times that Enter was pressed with nobody waiting.
+    /// The number of times that Enter was pressed while no session waited.
     ahead: usize,
     has_ended: bool,
 }
@@ -27,7 +27,7 @@ struct Ticket {
     waker: Waker,
 }
 
-/// A session's place among those that wait. Dropped, it's given up.
+/// A session's place in the queue. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct EnterWait {
     keyboard: Keyboard,
@@ -35,10 +35,10 @@ pub(super) struct EnterWait {
 }
 
 impl Keyboard {
-    /// Somebody has pressed Enter.
+    /// Reports that Enter was pressed.
     pub fn enter(&self) {
         let mut state = self.state();
-        // The place of a session that is just going counts for nothing.
+        // Skip sessions that are just going away.
         while let Some(ticket) = state.waiting.pop_front() {
             if let Some(ticket) = ticket.upgrade() {
                 return ticket.call();
@@ -47,7 +47,7 @@ impl Keyboard {
         state.ahead += 1;
     }
 
-    /// Nobody will press Enter any more.
+    /// Reports that Enter will not be pressed any more.
     pub fn end(&self) {
         let mut state = self.state();
         state.has_ended = true;
@@ -86,7 +86,7 @@ impl EnterWait {
     /// Whether Enter was pressed for this session.
     ///
     /// # Errors
-    /// Where it won't be.
+    /// If it won't be.
     pub fn is_over(&self) -> Result<bool, NobodyAtTheKeyboard> {
         match self.ticket.is_over.load(Ordering::Acquire) {
             true => Ok(true),
@@ -96,7 +96,7 @@ impl EnterWait {
     }
 }
 
-/// A keyboard that nobody touches keeps nothing of those that have gone meanwhile.
+/// Removes the place from the queue, so that an unused keyboard doesn't keep those of closed sessions.
 impl Drop for EnterWait {
     fn drop(&mut self) {
         let ticket = Arc::downgrade(&self.ticket);

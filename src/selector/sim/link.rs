@@ -10,46 +10,46 @@ use std::time::Duration;
 
 use crate::selector::{Event, Interest, Readiness, Token};
 
-/// Bytes that the two sockets hold before a write would block.
+/// The bytes that the two sockets hold before a write would block.
 const WINDOW_LEN: usize = 256 << 10;
-/// Bytes that are always there of a flood.
+/// The bytes of a flood that are always available.
 const FLOOD_LEN: usize = 256 << 10;
 
-/// What a peer says when it has received something.
+/// A peer's reply to received bytes.
 pub(super) type Answers = Box<dyn FnMut(&[u8]) -> Vec<u8>>;
 
 pub(super) struct Link {
     opening: Opening,
     registration: Option<(Token, Interest)>,
-    /// Something has happened since it was told last, in each direction.
+    /// Changes since the last report, in each direction.
     read_edge: bool,
     write_edge: bool,
-    /// It is in the world's list of edges.
+    /// The link is in the world's list of edges.
     pub is_listed: bool,
     /// The peer is about to react.
     pub is_reacting: bool,
 
-    /// On its way to us, and here.
+    /// Bytes that have arrived and that we have not read.
     input: VecDeque<u8>,
-    /// Comes over and over, without end.
+    /// Bytes that arrive over and over, without end.
     flood: Option<Rc<[u8]>>,
-    /// The peer's FIN is here.
+    /// The peer's FIN has arrived.
     input_ended: bool,
-    /// The peer's reset is here.
+    /// The peer's reset has arrived.
     is_reset: bool,
-    /// The peer has closed, so what we send is answered with a reset.
+    /// The peer has closed, so data that we send is answered with a reset.
     is_gone: bool,
-    /// Bytes that we have read.
+    /// The number of bytes that we have read.
     pub taken: usize,
 
-    /// Sent to the peer, which has not read it.
+    /// Bytes sent to the peer, which has not read them.
     unread: VecDeque<u8>,
     window: usize,
-    /// Room below this is not told of, though a write would find it.
+    /// Less room than this is not reported, though a write would find it.
     room_reported: usize,
-    /// A write came to the window's end.
+    /// A write has filled the window.
     is_blocked: bool,
-    /// Our FIN is sent.
+    /// Our FIN has been sent.
     output_ended: bool,
     /// We close with a reset.
     pub resets_on_close: bool,
@@ -57,7 +57,7 @@ pub(super) struct Link {
     pub reads_all: bool,
     pub keeps_open: bool,
     pub answers: Option<Answers>,
-    /// How many of the received bytes have been answered.
+    /// The number of received bytes that have been answered.
     pub answered: usize,
     pub received: Vec<u8>,
     pub accepted: Option<Duration>,
@@ -74,7 +74,7 @@ pub(super) enum Opening {
 }
 
 impl Link {
-    /// A connection that a client has opened.
+    /// A connection opened by a client.
     pub fn new() -> Self {
         Link {
             opening: Opening::Done,
@@ -112,13 +112,13 @@ impl Link {
         Link { opening: Opening::Begun, ..Link::new() }
     }
 
-    // How it begins.
+    // Opening and closing by the network.
 
     pub fn accept(&mut self, now: Duration) {
         self.accepted = Some(now);
     }
 
-    /// Nothing listens where the client wanted to connect to.
+    /// Nothing listens at the client's destination.
     pub fn refuse(&mut self, now: Duration) {
         self.closed = Some(now);
         self.reset_peer(now);
@@ -134,7 +134,7 @@ impl Link {
         self.closed.is_none() && (self.accepted.is_some() || self.opening != Opening::Done)
     }
 
-    // What the peer does.
+    // Actions of the peer.
 
     pub fn arrive(&mut self, bytes: &[u8], now: Duration) {
         if self.may_arrive(now) {
@@ -150,7 +150,7 @@ impl Link {
         }
     }
 
-    /// Whether something that the peer sends at `now` gets here.
+    /// Whether data that the peer sends at `now` can arrive.
     fn may_arrive(&mut self, now: Duration) -> bool {
         let can_send = !(self.input_ended || self.is_reset);
         if can_send && self.closed.is_some() {
@@ -174,7 +174,7 @@ impl Link {
     pub fn reset(&mut self) {
         self.is_reset = true;
         self.flood = None;
-        // What was not read is lost on both sides, as it is on most systems.
+        // Unread data is lost on both sides, as on most systems.
         self.input.clear();
         self.unread.clear();
         self.read_edge = true;
@@ -206,7 +206,7 @@ impl Link {
         self.window.saturating_sub(self.unread.len())
     }
 
-    /// Whether there is something for the peer to do by itself.
+    /// Whether the peer has something to do of its own accord.
     pub fn reacts(&self) -> bool {
         let may_read = self.reads_all && !(self.is_gone || self.is_reset);
         may_read && (!self.unread.is_empty() || self.may_see_end()) || self.is_unanswered()
@@ -220,12 +220,12 @@ impl Link {
         self.answers.is_some() && self.answered < self.received.len()
     }
 
-    /// Whether the peer now ends its own side, since ours has ended.
+    /// Whether the peer now ends its own side because ours has ended.
     pub fn follows_end(&self) -> bool {
         self.end_seen.is_some() && !self.keeps_open && !self.input_ended && !self.is_reset
     }
 
-    // What we do.
+    // Our actions.
 
     pub fn watch(&mut self, token: Token, interest: Interest, again: bool) -> io::Result<()> {
         if interest == Interest::NONE {
@@ -258,7 +258,7 @@ impl Link {
         let len = buffer.len().min(len_max).min(self.input.len());
         io::Read::read_exact(&mut self.input, &mut buffer[..len])?;
         self.taken += len;
-        // A short read means that there was no more. Where it was made short, the others come now.
+        // A short read meant that there was no more data. If it was shortened on purpose, the rest arrives now.
         if len < buffer.len() && !self.input.is_empty() {
             self.read_edge = true;
         }
@@ -315,7 +315,7 @@ impl Link {
         if self.is_reset {
             return;
         }
-        // A close with input unread is a reset: RFC 1122, 4.2.2.13.
+        // A close with unread input is a reset: RFC 1122, 4.2.2.13.
         if self.input.is_empty() && self.flood.is_none() && !self.resets_on_close {
             self.output_ended = true;
         } else {
@@ -362,17 +362,17 @@ impl Link {
         self.registration.is_some() && (self.read_edge || self.write_edge)
     }
 
-    /// What to tell, if anything is asked for: nothing that has not happened since the last time.
+    /// The event to report, if any: only for changes since the last report.
     pub fn take_event(&mut self) -> Option<Event> {
         self.is_listed = false;
         let (read_edge, write_edge) = (mem::take(&mut self.read_edge), mem::take(&mut self.write_edge));
         let (token, interest) = self.registration?;
-        // Who asks for a hang-up alone is not told of what has come before it.
+        // Interest in a hang-up alone doesn't report data that came before it.
         let wants_read = interest.readable || interest.hangup && self.input_ended;
         let readable = read_edge && wants_read && self.is_readable();
         let writable = write_edge && interest.writable && self.is_writable();
         let readiness = if self.is_broken() {
-            // Told whatever is asked for: epoll_ctl(2), EPOLLERR and EPOLLHUP.
+            // Reported regardless of interest: epoll_ctl(2), EPOLLERR and EPOLLHUP.
             Readiness { readable: true, writable: true, read_closed: true }
         } else {
             Readiness { readable, writable, read_closed: readable && self.input_ended }
@@ -381,7 +381,7 @@ impl Link {
     }
 }
 
-/// Where the client on link `id` comes from.
+/// The address of the client on link `id`.
 pub(super) fn client_addr(id: usize) -> SocketAddr {
     let [.., a, b, c] = (id as u64).to_be_bytes();
     SocketAddr::from(([10, a, b, c], 40_000))

@@ -1,4 +1,4 @@
-//! The other side of a connection: its script, and what became of it.
+//! The other side of a connection: its script, and the outcome.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,16 +9,15 @@ use crate::selector::Interest;
 
 /// A peer of the program under test. Clones are the same peer.
 ///
-/// Unless the script says otherwise, it reads everything as it comes, and when our side has ended it ends its own.
-/// What is scripted for a time that has passed happens in the next select; what it would send after it has ended or was
-/// reset does not happen.
+/// By default, it reads everything as it comes, and ends its side when ours has ended. Actions scripted for a past time
+/// happen in the next select; sends after its end or a reset are ignored.
 #[derive(Clone, Debug)]
 pub struct SimPeer {
     pub(super) net: SimNet,
     pub(super) id: usize,
 }
 
-/// The script.
+/// Scripting.
 impl SimPeer {
     /// `bytes` arrive at `time`.
     pub fn send_at(&self, time: Duration, bytes: impl AsRef<[u8]>) -> &Self {
@@ -36,7 +35,7 @@ impl SimPeer {
 
     /// From `time` on, `bytes` arrive over and over, as fast as they are read, until the peer ends or is reset.
     pub fn flood_at(&self, time: Duration, bytes: impl AsRef<[u8]>) -> &Self {
-        // In larger pieces they are sooner there.
+        // Larger pieces fill the buffer faster.
         let bytes = bytes.as_ref().repeat(4096);
         self.schedule(time, move |link, now| link.arrive_forever(bytes.into(), now))
     }
@@ -46,7 +45,7 @@ impl SimPeer {
         self.schedule(time, |link, _| link.end())
     }
 
-    /// Closes at `time`: a FIN, and what is sent to it from then on is answered with a reset.
+    /// Closes at `time`: sends a FIN, and answers later data with a reset.
     pub fn close_at(&self, time: Duration) -> &Self {
         self.schedule(time, |link, _| link.leave())
     }
@@ -56,7 +55,7 @@ impl SimPeer {
         self.schedule(time, |link, _| link.reset())
     }
 
-    /// Reads up to `len` bytes at `time`: for a peer that reads nothing by itself.
+    /// Reads up to `len` bytes at `time`, for a peer that doesn't read of its own accord.
     pub fn read_at(&self, time: Duration, len: usize) -> &Self {
         self.schedule(time, move |link, now| link.take(len, now))
     }
@@ -66,18 +65,18 @@ impl SimPeer {
         self.schedule(time, |link, _| link.reads_all = true)
     }
 
-    /// Reads nothing but what [`read_at`](SimPeer::read_at) says.
+    /// Reads only what [`read_at`](SimPeer::read_at) says.
     pub fn reads_nothing(&self) -> &Self {
         self.change(|link, _| link.reads_all = false)
     }
 
-    /// Sets how many bytes can be on their way to it, unread, before a write would block: otherwise 256 KiB.
+    /// Sets how many unread bytes can be on their way to it before a write would block; 256 KiB by default.
     pub fn window(&self, len: usize) -> &Self {
         self.change(|link, _| link.set_window(len))
     }
 
-    /// Lets writability be told of only where there is room for `len` bytes, though a write finds any room there is: Linux
-    /// waits for a third of the socket's buffer.
+    /// Reports writability only if there is room for `len` bytes, though a write finds any room there is: Linux waits
+    /// for a third of the socket's buffer.
     pub fn room_reported_from(&self, len: usize) -> &Self {
         self.change(|link, _| link.set_room_reported(len))
     }
@@ -87,7 +86,7 @@ impl SimPeer {
         self.change(|link, _| link.keeps_open = true)
     }
 
-    /// Sends what `answer` makes of the bytes that it receives, whenever it receives some.
+    /// Replies to received bytes with the result of `answer`.
     pub fn answers(&self, answer: impl FnMut(&[u8]) -> Vec<u8> + 'static) -> &Self {
         self.change(|link, _| link.answers = Some(Box::new(answer)))
     }
@@ -103,7 +102,7 @@ impl SimPeer {
         self
     }
 
-    /// Does by itself what the script has it do.
+    /// Does what the script makes it do of its own accord.
     pub(super) fn react(&self) {
         let mut answers = None;
         let mut received = Vec::new();
@@ -118,7 +117,7 @@ impl SimPeer {
                 answers = link.answers.take();
             }
         });
-        // Called while nothing is borrowed, since it may well look at the network.
+        // Called while nothing is borrowed, since it may look at the network.
         if let Some(mut answer) = answers {
             let bytes = answer(&received);
             self.change(|link, now| {
@@ -136,50 +135,50 @@ impl SimPeer {
     }
 }
 
-/// What became of it.
+/// Results.
 impl SimPeer {
-    /// Where it comes from, if it is a client.
+    /// Its address, if it is a client.
     pub fn addr(&self) -> SocketAddr {
         client_addr(self.id)
     }
 
-    /// The network that it is on.
+    /// The network it is on.
     pub fn net(&self) -> &SimNet {
         &self.net
     }
 
-    /// What it has received and read.
+    /// The bytes it has received and read.
     pub fn received(&self) -> Vec<u8> {
         self.look(|link| link.received.clone())
     }
 
-    /// How many of the bytes that it sent were read.
+    /// The number of its bytes that were read.
     pub fn taken(&self) -> usize {
         self.look(|link| link.taken)
     }
 
-    /// When its connection was accepted, or its own accept came about.
+    /// The time when its connection was accepted, or when it accepted one.
     pub fn accepted(&self) -> Option<Duration> {
         self.look(|link| link.accepted)
     }
 
-    /// When it read the end of the stream, having read everything before it.
+    /// The time when it read the end of the stream, after everything before it.
     pub fn end_seen(&self) -> Option<Duration> {
         self.look(|link| link.end_seen)
     }
 
-    /// When it was reset; what it had not read by then is lost. It is reset where the connection is closed with input
-    /// unread, where it sends something after that, and where nothing listens.
+    /// The time when it was reset; its unread data is lost. A reset happens when the connection is closed with input
+    /// unread, when the peer sends data after that, or when nothing listens.
     pub fn reset_seen(&self) -> Option<Duration> {
         self.look(|link| link.reset_seen)
     }
 
-    /// When the connection was closed by the program under test.
+    /// The time when the program under test closed the connection.
     pub fn closed(&self) -> Option<Duration> {
         self.look(|link| link.closed)
     }
 
-    /// What the program under test asks to be told of its connection at present.
+    /// The program's current interest in its connection.
     pub fn interest(&self) -> Interest {
         self.look(Link::interest)
     }

@@ -55,7 +55,7 @@ impl Drop for SimStream {
     }
 }
 
-/// A listening socket on a [`SimNet`]. Dropping it closes it, and resets who waits to be accepted.
+/// A listening socket on a [`SimNet`]. Dropping it closes it, and resets connections that wait to be accepted.
 #[derive(Debug)]
 pub struct SimListener {
     pub(super) net: SimNet,

@@ -1,4 +1,4 @@
-//! Everything there is on a simulated network, and what is going to happen.
+//! The state of a simulated network, and its scheduled events.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -13,32 +13,32 @@ use super::link::{Link, Opening, client_addr};
 use super::{Counts, SimNet, SimPeer};
 use crate::selector::{Event, Readiness, Token};
 
-/// How long it takes until a connection of ours is open, or refused.
+/// The time until a connection of ours is open or refused.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
 
-/// Something that is going to happen. It gets the network rather than holding it, which would keep it alive.
+/// A scheduled action. It gets the network as an argument, since holding it would keep it alive.
 type Happening = Box<dyn FnOnce(&SimNet)>;
 
 pub(super) struct World {
-    /// The clock's zero. It can be no other than the real one's time, but only differences to it are ever used.
+    /// The clock's zero. It's a real instant because there is no other kind, but only differences to it are used.
     epoch: Instant,
     pub now: Duration,
     pub turn_time: Duration,
     random: Random,
     pub splits_reads: bool,
-    /// By time, and at the same time in the order of the script.
+    /// Sorted by time, and for the same time in the script's order.
     agenda: BTreeMap<(Duration, u64), Happening>,
     scheduled: u64,
     links: Vec<Link>,
     listeners: Vec<Backlog>,
     pub answers: HashMap<SocketAddr, Answer>,
     faults: Vec<AcceptFault>,
-    /// Where something has happened since the last select.
+    /// Links and listeners with changes since the last select.
     edges: Vec<Edge>,
     pub counts: Counts,
 }
 
-/// What an address does when it is connected to.
+/// An address's reaction to a connect.
 #[derive(Clone)]
 pub(super) enum Answer {
     Serve(Rc<RefCell<dyn FnMut(SimPeer)>>),
@@ -52,7 +52,7 @@ struct Backlog {
     addr: SocketAddr,
     is_open: bool,
     token: Option<Token>,
-    /// It is in the list of edges.
+    /// It's in the list of edges.
     is_listed: bool,
     waiting: VecDeque<usize>,
 }
@@ -63,7 +63,7 @@ struct AcceptFault {
     times_left: u64,
 }
 
-/// What has become ready since the last report.
+/// A source that has become ready since the last report.
 #[derive(Clone, Copy)]
 enum Edge {
     Link(usize),
@@ -116,7 +116,7 @@ impl World {
         &self.links[id]
     }
 
-    /// The one way to change a link: takes note of the edges that come of it, and lets the peer react.
+    /// Changes a link, which must happen only here: records the resulting edges, and lets the peer react.
     pub fn with_link<R>(&mut self, id: usize, change: impl FnOnce(&mut Link, Duration) -> R) -> R {
         let now = self.now;
         let link = &mut self.links[id];
@@ -124,14 +124,14 @@ impl World {
         if link.has_edge() && !mem::replace(&mut link.is_listed, true) {
             self.edges.push(Edge::Link(id));
         }
-        // Not at once: what a program does in one go, no peer can see halfway.
+        // Deferred, so that no peer sees a program's single step halfway.
         if link.reacts() && !mem::replace(&mut link.is_reacting, true) {
             self.schedule(now, move |net| SimPeer { net: net.clone(), id }.react());
         }
         result
     }
 
-    /// Appends what is ready, in the seed's order, and returns whether there is anything.
+    /// Appends the ready sources, in the seed's order, and returns whether there are any.
     pub fn report(&mut self, events: &mut Vec<Event>) -> bool {
         let before = events.len();
         let mut edges = mem::take(&mut self.edges);
@@ -239,7 +239,7 @@ impl Backlog {
     }
 }
 
-/// SplitMix64: small, and good enough for choices.
+/// SplitMix64: small, and good enough for random choices.
 struct Random(u64);
 
 impl Random {

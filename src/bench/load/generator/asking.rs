@@ -1,11 +1,11 @@
-//! When requests go out: as places for them are free, and at the times when they're due.
+//! Sending requests: as places for them become free, or when they're due.
 
 use super::{Generator, Stage};
 use crate::bench::load::link::Stamp;
 use crate::bench::results::Pace;
 
 impl Generator<'_> {
-    /// A place for a request is free again.
+    /// Handles a place that has become free.
     pub(super) fn go_on_with(&mut self, key: usize, now: u64) {
         if self.stage == Stage::Stopping {
             return;
@@ -20,14 +20,14 @@ impl Generator<'_> {
         }
     }
 
-    /// Lets go what is due by now, and returns whether there was anything. No more than is due: what a server has missed
-    /// waits in the queue, and isn't made up for.
+    /// Sends the requests due by now, and returns whether there were any. It never sends more than that: requests that
+    /// the server has delayed wait in the queue, and no extra ones follow.
     pub(super) fn ask_what_is_due(&mut self, now: u64) -> bool {
         let mut has_worked = false;
         while let Some(due) = self.take_due(now) {
             has_worked = true;
             self.tally.due(due, now);
-            // Places of connections that are gone are passed over.
+            // Skip the places of closed connections.
             let place = loop {
                 match self.free.pop_front() {
                     Some(key) if self.load.talk.once().is_none() && !self.links[key].is_there() => {}
@@ -62,7 +62,7 @@ impl Generator<'_> {
         Some(self.started + due)
     }
 
-    /// Whether there is a request that's due before then and was not noticed yet.
+    /// Whether a request is due before `time` and hasn't been noticed yet.
     pub(super) fn is_due_before(&self, time: u64) -> bool {
         self.timetable.as_ref().is_some_and(|timetable| self.started + timetable.next_due() < time)
     }
@@ -75,7 +75,7 @@ impl Generator<'_> {
         }
     }
 
-    /// Begins a request: on a connection of its own at once, else when that is [pushed](Self::push).
+    /// Begins a request: at once on a connection of its own, otherwise with the next [push](Self::push).
     pub(super) fn begin(&mut self, key: usize, stamp: Stamp) {
         if self.load.talk.once().is_some() {
             return self.connect(key, stamp);

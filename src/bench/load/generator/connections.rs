@@ -1,4 +1,4 @@
-//! What happens on the generator's connections: replies, errors, and being opened.
+//! Events on the generator's connections: opening, replies and errors.
 
 use std::io::ErrorKind;
 use std::mem;
@@ -11,7 +11,7 @@ use crate::bench::load::Once;
 use crate::bench::load::link::{Received, Role, Stamp, Trouble};
 
 impl Generator<'_> {
-    /// Serves a connection on which something has happened, and returns the time.
+    /// Handles an event on a connection, and returns the time.
     pub(super) fn event(&mut self, event: &Event) -> u64 {
         let key = event.token().0;
         let has_ended = event.is_read_closed();
@@ -63,7 +63,7 @@ impl Generator<'_> {
         now
     }
 
-    /// Sends what may be sent on a connection.
+    /// Sends pending bytes on a connection.
     pub(super) fn push(&mut self, key: usize) {
         let link = &mut self.links[key];
         if link.has_more_to_send()
@@ -73,12 +73,12 @@ impl Generator<'_> {
         }
     }
 
-    /// Whole replies have come, the right ones; what comes back to one that drips is checked, and no reply. What they let
-    /// go is begun, and not sent yet where the connection is kept.
+    /// Handles complete, correct replies; echoes on a dripping connection are checked, but don't count as replies.
+    /// Begins the requests that may follow, without sending them yet if the connection is kept.
     fn answered(&mut self, key: usize, replies: u64, now: u64) {
         let mut left = replies;
         while let Some(stamp) = self.links[key].stamps.pop_front() {
-            // Those that went out together have taken the same time.
+            // Requests that went out together have taken the same time.
             let mut alike = 1;
             while alike < left && self.links[key].stamps.front() == Some(&stamp) {
                 self.links[key].stamps.pop_front();
@@ -135,7 +135,7 @@ impl Generator<'_> {
         }
     }
 
-    /// A connection is of no use any more. Returns the time.
+    /// Handles a connection that has failed. Returns the time.
     fn trouble(&mut self, key: usize, trouble: &Trouble) -> u64 {
         let link = &mut self.links[key];
         link.reset();
@@ -152,7 +152,7 @@ impl Generator<'_> {
         self.now()
     }
 
-    /// Makes connections again that have failed, where each request has its own.
+    /// Reopens failed connections, if each request has its own.
     pub(super) fn retry(&mut self) -> bool {
         if self.retries.is_empty() {
             return false;

@@ -1,15 +1,15 @@
-//! Where in a plot a value is, and the marks that tell.
+//! The axes of a plot, with their ticks.
 
 use super::svg::text_width;
 use crate::bench::report::words::Unit;
 
-/// A direction of a plot.
+/// An axis of a plot.
 #[derive(Debug)]
 pub struct Axis {
-    /// What it counts, and in what.
+    /// The quantity and its unit.
     pub title: String,
     scale: Scale,
-    /// The values that are marked, and what stands there.
+    /// The values with ticks, and their labels.
     pub ticks: Vec<(f64, String)>,
 }
 
@@ -23,7 +23,7 @@ enum Scale {
         from: f64,
         to: f64,
     },
-    /// As above, of `least` more than the value, so that there is a place for nothing.
+    /// Logarithmic with `least` added to each value, so that zero has a place.
     LogFromZero {
         least: f64,
         to: f64,
@@ -31,7 +31,7 @@ enum Scale {
 }
 
 impl Scale {
-    /// Where a value is, from 0 to 1.
+    /// The position of a value, from 0 to 1.
     fn place(self, value: f64) -> f64 {
         let (value, from, to) = match self {
             Scale::Linear { from, to } => (value, from, to),
@@ -46,12 +46,12 @@ impl Scale {
 }
 
 impl Axis {
-    /// Where on it a value is, from 0 to 1.
+    /// The position of a value on the axis, from 0 to 1.
     pub fn place(&self, value: f64) -> f64 {
         self.scale.place(value)
     }
 
-    /// From nothing upwards for values that are of one size, or in steps of multiplication where they are not.
+    /// An axis for values: linear from zero if they are of similar size, otherwise logarithmic.
     pub fn of_values(title: &str, unit: Unit, values: &[f64]) -> Axis {
         let least = values.iter().copied().filter(|&value| value > 0.0).fold(f64::INFINITY, f64::min);
         let max = values.iter().copied().fold(0.0, f64::max);
@@ -65,11 +65,11 @@ impl Axis {
         }
     }
 
-    /// From nothing to `max`.
+    /// A linear axis from zero to `max`.
     pub fn linear(title: &str, unit: Unit, max: f64) -> Axis {
         let max = if max > 0.0 { max } else { 1.0 };
         let base: f64 = if unit == Unit::Bytes { 1024.0 } else { 1000.0 };
-        // Marks are round in the unit that they are shown in.
+        // Ticks are round in the displayed unit.
         let unit_size = base.powf((max.ln() / base.ln() + 1e-9).floor().max(0.0));
         let unit_size = if unit == Unit::Bytes { unit_size } else { 1.0 };
         let step = nice_step(max * 1.05 / unit_size / 5.0) * unit_size;
@@ -78,7 +78,7 @@ impl Axis {
         Axis { title: title.into(), scale: Scale::Linear { from: 0.0, to: count as f64 * step }, ticks }
     }
 
-    /// In steps of multiplication.
+    /// A logarithmic axis.
     pub fn log(title: &str, unit: Unit, values: &[f64]) -> Axis {
         let values = || values.iter().copied().filter(|&value| value > 0.0);
         let (min, max) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
@@ -93,15 +93,15 @@ impl Axis {
         Axis { title: title.into(), scale: Scale::Log { from, to }, ticks }
     }
 
-    /// The same from nothing on, where some values are nothing and the others go from `least` to `max`.
+    /// A logarithmic axis that includes zero, for values from `least` to `max` besides zeros.
     fn log_from_zero(title: &str, unit: Unit, least: f64, max: f64) -> Axis {
-        // Below, they would stand where nothing does.
+        // Lower ticks would be where zero is.
         let marks = log_marks(unit, least * 2.0, max);
         let ticks = [0.0].into_iter().chain(marks).map(|tick| (tick, unit.show_short(tick))).collect();
         Axis { title: title.into(), scale: Scale::LogFromZero { least, to: max }, ticks }
     }
 
-    /// The values that were measured at, in steps of multiplication, and as many marks as there is room for.
+    /// A logarithmic axis for the measured points, with as many ticks as fit.
     pub fn of_points(title: &str, unit: Unit, values: &[f64]) -> Axis {
         let (min, max) = (values[0].max(1.0), values[values.len() - 1].max(2.0));
         let reach = (max / min).powf(0.05);
@@ -122,7 +122,8 @@ impl Axis {
         Axis { title: title.into(), scale, ticks }
     }
 
-    /// HdrHistogram's: `x` is the decadic logarithm of 1 / (1 - q), so that each further nine takes as much room.
+    /// HdrHistogram's percentile axis: `x` is the decimal logarithm of 1 / (1 - q), so that each additional nine takes
+    /// the same space.
     pub fn of_percentiles(x_max: f64) -> Axis {
         let to = x_max.clamp(1.0, 9.0) * 1.02;
         let mut ticks = vec![(0.0, "0 %".to_owned()), (0.5f64.log10().abs(), "50 %".to_owned())];
@@ -139,7 +140,7 @@ impl Axis {
             };
             ticks.push((nines as f64, label));
         }
-        // Where nines stand closely, the longer ones would touch each other.
+        // If nines are close together, the longer labels would touch.
         if room < 70.0 {
             let stride = (70.0 / room).ceil() as usize;
             ticks.retain(|&(x, _)| x == 0.0 || (x >= 1.0 && (x as usize).is_multiple_of(stride)));
@@ -148,16 +149,16 @@ impl Axis {
     }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten, and not less than `least`.
+/// The smallest 1, 2, 2.5 or 5 times a power of ten that is at least `least`.
 pub fn nice_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
     let step = steps.into_iter().find(|step| step * power >= least * (1.0 - 1e-9)).unwrap_or(10.0);
-    // Where a negative power of ten is a multiple of no binary fraction, its inverse is exact.
+    // A negative power of ten has no exact binary fraction, but its inverse is exact.
     if power < 1.0 { step / (1.0 / power).round() } else { step * power }
 }
 
-/// Round values between two, about as many as there is room for.
+/// Round values between two, about as many as fit.
 fn log_marks(unit: Unit, from: f64, to: f64) -> Vec<f64> {
     let candidates: Vec<Vec<f64>> = match unit {
         Unit::Bytes => [1, 2, 4, 6, 10, 20].map(|step| powers(2.0, step, &[1.0])).into(),
@@ -180,7 +181,7 @@ fn powers(base: f64, step: i32, factors: &[f64]) -> Vec<f64> {
     let exponents = (-60 / step..=60 / step).map(|index| index * step);
     exponents
         .flat_map(|exponent| {
-            // Of a negative power the inverse is exact.
+            // For a negative power, the inverse is exact.
             let power = move |factor: &f64| match exponent {
                 0.. => factor * base.powi(exponent),
                 _ => factor / base.powi(-exponent),
@@ -190,11 +191,11 @@ fn powers(base: f64, step: i32, factors: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// How wide the plots are that have such an axis along the bottom.
+/// The width of plots with such an axis at the bottom.
 pub const PLOT_WIDTH: f64 = 430.0;
-/// Values that differ by a larger factor are not plotted from nothing upwards.
+/// The largest factor between values on a linear axis.
 const LINEAR_MAX: f64 = 40.0;
-/// Marks of an axis that goes in steps of multiplication, at most.
+/// The most ticks on a logarithmic axis.
 const MARKS_MAX: usize = 8;
 
 #[cfg(test)]
@@ -211,7 +212,7 @@ mod tests {
         assert!(places[0] > 0.0 && places[3] < 1.0, "{places:?}");
         assert!(axis.ticks.len() > 3 && axis.ticks[0] == (0.0, "0".into()), "{:?}", axis.ticks);
         assert!(axis.ticks.windows(2).all(|pair| axis.place(pair[1].0) - axis.place(pair[0].0) > 0.06));
-        // Those of one size, or of none, go from nothing evenly.
+        // Values of one size, or zeros only, get a linear axis from zero.
         for values in [&[0.0, 100.0, 2000.0][..], &[0.0], &[5.0, 6.0]] {
             assert_eq!(Axis::of_values("memory", Unit::Bytes, values).title, "memory");
         }

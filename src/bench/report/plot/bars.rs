@@ -1,4 +1,4 @@
-//! Bars, where there is only one number to plot over.
+//! Bars, for plots over a single number.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ use super::lines::Dot;
 use super::svg::{COLOURS, Drawing, NAME_MAX, cut, grid_line, text};
 use crate::bench::report::escape::escaped;
 
-/// Bars, one for each server, of a single value each.
+/// Bars with a single value each, one for each server.
 #[derive(Debug)]
 pub struct Bars {
-    /// What is counted.
+    /// The axis of values.
     pub x: Axis,
-    /// The servers: which style, which name, and its value.
+    /// The servers, each with its style, name and value.
     pub bars: Vec<(usize, String, Dot)>,
 }
 

@@ -8,12 +8,12 @@ use super::svg::{
 };
 use crate::bench::report::escape::escaped;
 
-/// Lines, one for each server.
+/// A plot of lines, one for each server.
 #[derive(Debug)]
 pub struct Lines {
-    /// To the right.
+    /// The horizontal axis.
     pub x: Axis,
-    /// Upwards.
+    /// The vertical axis.
     pub y: Axis,
     /// The servers.
     pub series: Vec<Series>,
@@ -22,28 +22,28 @@ pub struct Lines {
 /// A server's line.
 #[derive(Debug)]
 pub struct Series {
-    /// Which colour, dashes and shape it has.
+    /// The number of its colour, dashes and shape.
     pub style: usize,
     /// The server's name.
     pub name: String,
-    /// Where the line goes along.
+    /// The points of the line.
     pub line: Vec<(f64, f64)>,
-    /// The points on it that are marked.
+    /// The marked points.
     pub dots: Vec<Dot>,
 }
 
-/// A point that is marked.
+/// A marked point.
 #[derive(Debug)]
 pub struct Dot {
-    /// To the right.
+    /// The horizontal value.
     pub x: f64,
-    /// Upwards.
+    /// The vertical value.
     pub y: f64,
-    /// From where to where the rounds went, if there are several.
+    /// The range of the rounds, if there are several.
     pub range: Option<(f64, f64)>,
     /// Whether it's in doubt.
     pub is_doubtful: bool,
-    /// What is told of it where the pointer is.
+    /// The tooltip.
     pub label: String,
 }
 
@@ -71,7 +71,7 @@ impl Lines {
         for series in &self.series {
             series.draw(&mut svg, &x, &y);
         }
-        // Their names, where they end, without touching each other.
+        // The names at the lines' ends, without overlaps.
         let ends: Vec<(f64, f64)> =
             self.series.iter().map(|series| series.end().map_or((LEFT, bottom), |(a, b)| (x(a), y(b)))).collect();
         let places = spread_out(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), top + 4.0, bottom);
@@ -130,7 +130,7 @@ impl Series {
     }
 }
 
-/// The servers' lines and names above a plot, and how high they are.
+/// The legend above a plot, and its height.
 fn legend(series: &[Series]) -> (String, f64) {
     let (mut svg, mut at, mut row) = (String::new(), LEFT, 12.0);
     for series in series {
@@ -153,11 +153,11 @@ fn legend(series: &[Series]) -> (String, f64) {
     (svg, row + 8.0)
 }
 
-/// Moves places apart as far as labels need, and no further, keeping their order.
+/// Moves positions apart as far as labels need, and no further, keeping their order.
 fn spread_out(wanted: &[f64], from: f64, to: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
-    // Labels that touch are moved as one, so that their middle stays.
+    // Labels that touch are moved as one block, so that their centre stays.
     let mut blocks: Vec<(f64, Vec<usize>)> = Vec::new();
     let reach = |count: usize| LABEL_HEIGHT * (count as f64 - 1.0) / 2.0;
     let fit = |middle: f64, count: usize| middle.min(to - reach(count)).max(from + reach(count));
@@ -186,5 +186,5 @@ fn spread_out(wanted: &[f64], from: f64, to: f64) -> Vec<f64> {
 
 const PLOT_HEIGHT: f64 = 270.0;
 const LABEL_HEIGHT: f64 = 16.0;
-/// Characters of a name in a legend.
+/// The most characters of a name in a legend.
 const LEGEND_MAX: usize = 30;

@@ -8,23 +8,23 @@ use super::svg::{COLOURS, Drawing, LEFT, WIDTH, cut, grid_line, text, text_width
 use crate::bench::report::escape::escaped;
 use crate::bench::report::words::Unit;
 
-/// Latency in the course of time: a strip for each server, with the rounds one after the other.
+/// Latency over time: a strip for each server, with the rounds one after the other.
 #[derive(Debug)]
 pub struct Strips {
-    /// The servers: which style, which name, and its rounds.
+    /// The servers, each with its style, name and rounds.
     pub strips: Vec<(usize, String, Vec<Stretch>)>,
 }
 
-/// A round of a strip.
+/// A round in a strip.
 #[derive(Debug)]
 pub struct Stretch {
-    /// Which one, from 1.
+    /// The round's number, from 1.
     pub round: u32,
-    /// Its slices of time.
+    /// Its time slices.
     pub slices: Vec<Slice>,
 }
 
-/// When it ended, and the median, the 99th percentile and the longest in seconds, if there were replies.
+/// The end time, with the median, the 99th percentile and the maximum in seconds, if there were replies.
 pub type Slice = (f64, Option<[f64; 3]>);
 
 impl Strips {
@@ -54,7 +54,7 @@ impl Strips {
             text(&mut svg, ((from + to) / 2.0, top - 8.0), "middle", "tick", &format!("round {round}"));
             let step = nice_step(seconds / ((to - from) / TICK_WIDTH).max(1.0));
             let mut tick = 0.0;
-            // The end of a round and the beginning of the next are one place.
+            // The end of a round and the beginning of the next share a position.
             while tick < seconds - step * 0.4 {
                 text(&mut svg, (x(begin + tick), bottom + 18.0), "middle", "tick", &Unit::Count.show_short(tick));
                 tick += step;
@@ -66,7 +66,7 @@ impl Strips {
         for (index, (style, name, stretches)) in self.strips.iter().enumerate() {
             let strip_top = top + STRIP_HEIGHT * index as f64;
             let strip_bottom = strip_top + STRIP_HEIGHT;
-            // The name stands above its curves.
+            // The name is above its curves.
             let y = |value| strip_bottom - 6.0 - axis.place(value) * (STRIP_HEIGHT - 28.0);
             for (value, label) in decades(&axis) {
                 grid_line(&mut svg, (LEFT, LEFT + width), (y(value), y(value)));
@@ -85,7 +85,7 @@ impl Strips {
         Drawing { elements: svg, height: bottom + 52.0 }
     }
 
-    /// Each round, and how long the longest of it was.
+    /// The rounds, each with its longest duration.
     fn rounds(&self) -> Vec<(u32, f64)> {
         let mut rounds = BTreeMap::<u32, f64>::new();
         for stretch in self.strips.iter().flat_map(|(_, _, stretches)| stretches) {
@@ -96,7 +96,7 @@ impl Strips {
         rounds.into_iter().collect()
     }
 
-    /// What the curves are.
+    /// Draws the legend of the curves.
     fn key(&self, svg: &mut String) {
         let mut at = LEFT;
         let items = [
@@ -126,7 +126,7 @@ impl Stretch {
             nth(1),
             nth(2)
         );
-        // Each slice from its beginning to its end; without replies, the curves are interrupted.
+        // Each slice spans from its beginning to its end; without replies, the curves are interrupted.
         let mut begin = 0.0;
         let mut pieces: Vec<Vec<(f64, f64, [f64; 3])>> = vec![Vec::new()];
         for &(until, values) in &self.slices {
@@ -161,7 +161,7 @@ impl Stretch {
     }
 }
 
-/// At most three of an axis's marks, for a strip has little room.
+/// Reduces an axis to at most three ticks, since a strip has little room.
 fn decades(axis: &Axis) -> Vec<(f64, String)> {
     let stride = axis.ticks.len().div_ceil(STRIP_MARKS_MAX).max(1);
     axis.ticks.iter().step_by(stride).cloned().collect()
@@ -169,5 +169,5 @@ fn decades(axis: &Axis) -> Vec<(f64, String)> {
 
 const STRIP_HEIGHT: f64 = 92.0;
 const STRIP_MARKS_MAX: usize = 3;
-/// Between marks of time.
+/// The distance between time ticks.
 const TICK_WIDTH: f64 = 48.0;

@@ -1,25 +1,25 @@
-//! What all plots are drawn with.
+//! Drawing functions shared by all plots.
 
 use std::fmt::Write;
 
 use crate::bench::report::escape::escaped;
 
-/// A plot as it's drawn: elements of SVG on a ground that is [`WIDTH`] wide.
+/// A drawn plot: SVG elements on a canvas of width [`WIDTH`].
 #[derive(Debug)]
 pub struct Drawing {
     /// The elements.
     pub elements: String,
-    /// How high the ground is.
+    /// The height of the canvas.
     pub height: f64,
 }
 
-/// Text at a place, of which `anchor` is the `start`, the `middle` or the `end`.
+/// Draws text at a position; `anchor` is its `start`, `middle` or `end`.
 pub fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, class: &str, text: &str) {
     let _ =
         writeln!(svg, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" class="{class}">{}</text>"#, escaped(text));
 }
 
-/// A title along an axis that goes upwards.
+/// Draws the title of a vertical axis.
 pub fn upright(svg: &mut String, (x, y): (f64, f64), title: &str) {
     let _ = writeln!(
         svg,
@@ -28,12 +28,12 @@ pub fn upright(svg: &mut String, (x, y): (f64, f64), title: &str) {
     );
 }
 
-/// A line across the plot.
+/// Draws a line across the plot.
 pub fn grid_line(svg: &mut String, (x, x_end): (f64, f64), (y, y_end): (f64, f64)) {
     let _ = writeln!(svg, r#"<path class="grid" d="M{x:.1} {y:.1}L{x_end:.1} {y_end:.1}"/>"#);
 }
 
-/// How a style's lines are interrupted, as an attribute.
+/// The dash pattern of a style, as an attribute.
 pub fn dashes(style: usize) -> String {
     match DASHES[style % DASHES.len()] {
         "" => String::new(),
@@ -41,7 +41,7 @@ pub fn dashes(style: usize) -> String {
     }
 }
 
-/// A mark around a place.
+/// A marker centred on a position.
 pub fn shape(style: usize, x: f64, y: f64, r: f64) -> String {
     let polygon = |corners: &[(f64, f64)]| {
         let corners: Vec<String> =
@@ -72,12 +72,12 @@ pub fn shape(style: usize, x: f64, y: f64, r: f64) -> String {
     }
 }
 
-/// About how wide a text is in a plot.
+/// The approximate width of a text in a plot.
 pub fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * 7.0
 }
 
-/// The beginning of a text that is too long.
+/// Cuts off a text that is too long.
 pub fn cut(text: &str, chars_max: usize) -> String {
     match text.chars().count() > chars_max {
         true => text.chars().take(chars_max - 1).chain(['…']).collect(),
@@ -85,16 +85,16 @@ pub fn cut(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// How many colours there are; shapes and dashes come round sooner or later than they do.
+/// The number of colours; shapes and dashes repeat with other periods.
 pub const COLOURS: usize = 8;
 const SHAPES: usize = 7;
 const DASHES: [&str; 5] = ["", "9 4", "2 3.5", "10 4 2 4", "5 3"];
 
-/// How wide all plots are. The units of all of these are a plot's own: it grows and shrinks with the page.
+/// The width of all plots. All these are in a plot's own units, which scale with the page.
 pub const WIDTH: f64 = 640.0;
-/// Where a plot begins, to the right of what its axis says.
+/// The left edge of a plot, to the right of its axis labels.
 pub const LEFT: f64 = 82.0;
-/// Half of a mark.
+/// Half the size of a marker.
 pub const MARK: f64 = 4.2;
-/// Characters of a name beside a line, and in a legend.
+/// The most characters of a name beside a line, and in a legend.
 pub const NAME_MAX: usize = 14;

@@ -1,4 +1,4 @@
-//! `multiconn call echo ADDRESS LINE…`: the other texts' client, which says one line after the other.
+//! `multiconn call echo ADDRESS LINE…`: the other texts' client, which sends one line after the other.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,17 +16,17 @@ use crate::client;
 use crate::protocols::echo::EchoTalker;
 use crate::session::{Peer, SessionError, Source};
 
-/// What is said on each connection, and how long to wait for what comes back.
+/// The lines to send on each connection, and the timeout for replies.
 pub struct Talk {
     pub connections: u32,
     pub lines: Vec<String>,
-    /// Longest reply.
+    /// Maximum reply length.
     pub reply_len_max: usize,
     pub timeout: Duration,
 }
 
 impl Talk {
-    /// Says the lines, and prints each reply as soon as it's there.
+    /// Sends the lines, and prints each reply as soon as it arrives.
     pub fn run(self, address: &Address) -> Result<(), Failure> {
         let addresses = address.to_connect_to()?;
         let many = self.connections > 1;
@@ -58,9 +58,9 @@ impl Talk {
 
 /// The lines for one connection.
 enum Lines {
-    /// Those of the command line.
+    /// The lines of the command line.
     Given(vec::IntoIter<Vec<u8>>),
-    /// Those of standard input, of which so many are said.
+    /// The lines of standard input, `said` of which have been sent.
     Typed { typed: Rc<RefCell<Typed>>, said: usize },
 }
 
@@ -77,8 +77,8 @@ impl Source for Lines {
     }
 }
 
-/// Standard input for all connections: what is typed is said on each. It's kept until the end, since there is no telling how
-/// far behind the slowest is.
+/// Standard input for all connections: each line typed is sent on each. Lines are kept until the end, since the slowest
+/// connection may be any number of lines behind.
 struct Typed {
     input: Stdin,
     lines: Vec<Vec<u8>>,
@@ -92,7 +92,7 @@ impl Default for Typed {
 }
 
 impl Typed {
-    /// A line without its newline, by its number from 0. Those that are empty don't count.
+    /// The line with this number, from 0, without its newline. Empty lines don't count.
     fn line(&mut self, number: usize, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         if let Some(line) = self.lines.get(number) {
             return Ok(Poll::Ready(Some(line.clone())));
@@ -119,7 +119,7 @@ impl Typed {
     }
 }
 
-/// Wakes all who wait for a line.
+/// Wakes all sessions that wait for a line.
 #[derive(Default)]
 struct Bell(Mutex<Vec<Waker>>);
 
