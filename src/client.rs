@@ -26,6 +26,35 @@ pub struct Conversation<T> {
 /// `timeout` is for opening each connection, and for a server that takes nothing of what is sent to it; the sessions have
 /// their own for what they wait for.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// use multiconn::client::converse;
+/// use multiconn::protocols::echo::{EchoClient, EchoService};
+/// use multiconn::reactor::{Config, Reactor};
+/// use multiconn::selector::MioSelector;
+/// use multiconn::session::End;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut server = Reactor::new(MioSelector::new()?, EchoService::default(), Config::default());
+/// let addresses = server.listen("127.0.0.1:0")?;
+/// let handle = server.handle();
+/// let running = thread::spawn(move || server.run());
+///
+/// let timeout = Duration::from_secs(5);
+/// let messages: Arc<[Vec<u8>]> = Arc::new([b"one".to_vec(), b"two".to_vec()]);
+/// let clients = [1, 2, 3].map(|_| EchoClient::new(Arc::clone(&messages), timeout));
+/// for conversation in converse(&addresses, clients, timeout)? {
+///     assert!(matches!(conversation.end, End::Finished), "{}: {}", conversation.peer, conversation.end);
+///     assert_eq!(conversation.session.received(), 6);
+/// }
+/// # handle.stop();
+/// # running.join().expect("no panic")
+/// # }
+/// ```
+///
 /// # Errors
 /// If the event loop can't be set up or fails. What happens to a connection is in its conversation.
 pub fn converse<T: Session>(

@@ -294,11 +294,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Proceeds until it has to wait, has used up its turn, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        if let ConnectionState::Served(_) = self.state {
-            return self.serve(turn);
-        }
         match mem::replace(&mut self.state, ConnectionState::Closed) {
-            ConnectionState::Served(_) => self.serve(turn),
+            ConnectionState::Served(served) => {
+                self.state = ConnectionState::Served(served);
+                self.serve(turn)
+            }
             ConnectionState::Connecting(connecting) => self.finish_connecting(connecting, turn),
             ConnectionState::Draining(draining) => self.drain(draining, turn),
             ConnectionState::Lingering(lingering) => self.linger(lingering, turn),

@@ -2,6 +2,26 @@
 //!
 //! [`MessageReader`] decodes a message as its bytes arrive, and is the state machine to study; [`table`] lists its
 //! transitions; [`write_message`] encodes a message.
+//!
+//! ```
+//! use multiconn::buffer::Input;
+//! use multiconn::message::{Heading, Limits, MessageReader, Phase, write_message};
+//!
+//! let mut bytes = Vec::new();
+//! write_message(&mut bytes, Heading::json(true), |content| content.extend_from_slice(b"{}"));
+//!
+//! // However the bytes arrive, what is not enough stays in the input until there is more.
+//! let (limits, mut reader) = (Limits::default(), MessageReader::default());
+//! let (first, all) = (&bytes[..10], &bytes[..]);
+//! let mut input = Input::new(first);
+//! assert_eq!(reader.read(&mut input, &limits)?, None);
+//! assert_eq!(reader.phase(), Phase::Jsonheader);
+//!
+//! let mut input = Input::new(&all[input.used()..]);
+//! let message = reader.read(&mut input, &limits)?.expect("a whole message");
+//! assert_eq!((message.content, message.header.keep_alive), (&b"{}"[..], true));
+//! # Ok::<(), multiconn::message::ProtocolError>(())
+//! ```
 
 mod byteorder;
 pub mod encoding;

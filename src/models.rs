@@ -20,7 +20,7 @@
 //! use multiconn::protocols::echo::EchoService;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! Listens on a free port of 127.0.0.1, unless the configuration says otherwise.
+//! // Listens on a free port of 127.0.0.1, unless the configuration says otherwise.
 //! let server = models::serve(Model::Threads, EchoService::default(), Config::default())?;
 //! println!("Listening on {}", server.addresses()[0]);
 //! let handle = server.handle().clone();

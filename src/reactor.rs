@@ -86,7 +86,7 @@ pub struct Reactor<S: Selector, V: Service> {
     opens_connections: bool,
     /// Connections with something to do, each at most once.
     runnable: VecDeque<ConnectionId>,
-    /// The part that a panic would affect now.
+    /// The connection that a panic would concern now.
     concerned: Concerned,
     /// The connection for which the service is being asked for a session.
     newcomer: Option<Newcomer<S::Stream>>,
@@ -100,12 +100,12 @@ pub struct Reactor<S: Selector, V: Service> {
     now: Instant,
 }
 
-/// The part that a panic affects.
+/// The connection that a panic concerns.
 #[derive(Clone, Copy, Debug)]
 enum Concerned {
-    /// No connection, but the event loop itself.
+    /// None: the panic is a bug of ours.
     Nothing,
-    /// The session of a connection, which is being called.
+    /// This one, whose session is being called.
     Session(ConnectionId),
     /// A connection that has ended, while the service is being informed.
     Ended,
@@ -240,7 +240,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.open_what_is_wanted();
     }
 
-    /// Ends the connection in which `caught` occurred, and no other. A panic outside of connections is resumed.
+    /// Ends the connection that `caught` concerns, and no other. A panic that concerns none goes on.
     fn recover(&mut self, mut caught: Caught) {
         loop {
             // Data left in there would reach the next connection.
@@ -251,7 +251,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 log::error!("The event loop panicked: {caught}");
                 caught.resume();
             }
-            // The service may panic again when it's informed of the end.
+            // The service may panic again, when it is informed of the end.
             match panics::catch(|| self.end_what_is_concerned(newcomer, concerned, &caught)) {
                 Ok(()) => return,
                 Err(another) => caught = another,
@@ -259,7 +259,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    /// Closes the connection affected by a panic, with a reset, so that half a reply never looks complete.
+    /// Closes the connection that a panic concerns, with a reset, so that half a reply never looks complete.
     fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
         if let Some(mut newcomer) = newcomer {
             log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);

@@ -11,13 +11,13 @@ use crate::exchange::Event;
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Progress, Session, SessionError};
 
-/// The reason to call a session, if any.
+/// Reasons to call the session.
 enum News {
-    /// No reason: it waits.
+    /// None: it waits.
     None,
-    /// Possibly a reason, but other connections have their turn first.
+    /// Perhaps some, but other connections have their turn first.
     Later,
-    /// There is a reason; `received` bytes have just arrived, if any.
+    /// Some, with this many bytes just received.
     Now { received: usize },
 }
 
@@ -75,7 +75,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Sends leftover output, as far as the stream accepts it. Returns an outcome if there is nothing else to do now.
+    /// Sends leftover output as far as the stream takes it. Returns an outcome if nothing else is to be done now.
     fn send_what_is_left(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<Option<Outcome>> {
         let sent = self.flush(turn)?;
         self.has_sent(sent, budget, turn);
@@ -89,7 +89,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         })
     }
 
-    /// Finds out whether there is a reason to call the session, by reading if it needs input.
+    /// Finds out whether there is a reason to call the session, and reads if it needs input.
     fn look_for_news(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<News> {
         let needs = self.needs(turn);
         let reads = needs.reads();
@@ -114,7 +114,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Ok(News::Now { received })
     }
 
-    /// Whether a session that needs input has nothing to do before more arrives.
+    /// Whether a session that needs input has nothing to do until some arrives.
     fn is_settled(&self) -> bool {
         !self.readable && self.left_over.is_empty() && self.output_end != OutputEnd::Wanted
     }

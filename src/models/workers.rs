@@ -88,7 +88,7 @@ where
         }
         handles.iter().for_each(Handle::stop);
         for worker in workers {
-            // Panics in sessions are caught, so this one is a bug of ours. It's in the log.
+            // Panics in sessions are caught, so this one is a bug of ours. The log has it.
             let ended = worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(ended);
         }

@@ -104,8 +104,8 @@ impl<'a> SessionIo<'a> {
         (self.make_waker)()
     }
 
-    /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on reading.
-    /// Later output is dropped. If the session finishes before that, the rest of the output is sent all the same.
+    /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on
+    /// reading. Later output is dropped. A session that finishes before has the rest of its output sent all the same.
     pub fn end_output(&mut self) {
         self.ends_output = true;
     }

@@ -10,6 +10,56 @@ use super::{End, Peer, Session};
 /// consistent wherever a panic can happen: either change it in one step after everything that may fail, or repair it in
 /// [`ended`](Service::ended), which is also called for a session that has panicked. A `Mutex` that was locked meanwhile
 /// is poisoned; the service decides whether that matters.
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use std::time::Instant;
+///
+/// use multiconn::session::testing::{Harness, PEER};
+/// use multiconn::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
+///
+/// /// Tells each peer how many are connected.
+/// #[derive(Default)]
+/// struct Census {
+///     present: Rc<Cell<u32>>,
+/// }
+///
+/// struct Visitor {
+///     present: Rc<Cell<u32>>,
+/// }
+///
+/// impl Service for Census {
+///     type Session = Visitor;
+///
+///     fn accept(&mut self, _peer: &Peer) -> Visitor {
+///         self.present.set(self.present.get() + 1);
+///         Visitor { present: Rc::clone(&self.present) }
+///     }
+///
+///     fn ended(&mut self, _visitor: Visitor, _peer: &Peer, _end: End) {
+///         self.present.set(self.present.get() - 1);
+///     }
+///
+///     fn shares_state(&self) -> bool {
+///         true
+///     }
+/// }
+///
+/// impl Session for Visitor {
+///     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+///         io.output().push(format!("{} connected\n", self.present.get()).as_bytes());
+///         Ok(Progress::Finished)
+///     }
+/// }
+///
+/// let mut census = Census::default();
+/// let _first = census.accept(&PEER);
+/// let mut second = Harness::new(census.accept(&PEER));
+/// assert_eq!(second.call(Instant::now())?, Progress::Finished);
+/// assert_eq!(second.take_output(), b"2 connected\n");
+/// # Ok::<(), SessionError>(())
+/// ```
 pub trait Service {
     /// The protocol.
     type Session: Session;
