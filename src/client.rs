@@ -1,4 +1,4 @@
-//! Clients: the same reactor, with connections of its own making.
+//! Clients: the same reactor, with outgoing connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,22 +9,22 @@ use crate::reactor::Reactor;
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Service, Session};
 
-/// What became of one connection.
+/// The outcome of one connection.
 #[derive(Debug)]
 pub struct Conversation<T> {
     /// The server, and the number of the connection.
     pub peer: Peer,
-    /// The session, with what it has learned.
+    /// The session, with its results.
     pub session: T,
     /// How it ended.
     pub end: End,
 }
 
-/// Opens a connection for each of `sessions`, all at once, to the first of `addresses` that lets it, and runs them to
+/// Opens a connection for each of `sessions`, all at once, to the first of `addresses` that accepts, and runs them to
 /// their end. The conversations are in the order of the sessions.
 ///
-/// `timeout` is for opening each connection, and for a server that takes nothing of what is sent to it; the sessions have
-/// their own for what they wait for.
+/// `timeout` limits the opening of each connection, and how long a server may accept no data; the sessions have their
+/// own timeouts for replies.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct Conversation<T> {
 /// ```
 ///
 /// # Errors
-/// If the event loop can't be set up or fails. What happens to a connection is in its conversation.
+/// If the event loop can't be set up or fails. The errors of a connection are in its conversation.
 pub fn converse<T: Session>(
     addresses: &[SocketAddr],
     sessions: impl IntoIterator<Item = T>,
@@ -65,7 +65,7 @@ pub fn converse<T: Session>(
     let config = connection::Config {
         connect_timeout: timeout,
         write_timeout: timeout,
-        // A client's session knows best what it has asked for.
+        // A client's session knows best how much it has asked for.
         input_len_max: usize::MAX,
         ..connection::Config::default()
     };

@@ -1,8 +1,8 @@
 //! Catching panics, with the place where each happened.
 //!
-//! What is caught says why, but not where: only the panic hook is told that. So a hook is put before the one that is
-//! there. In a thread that is catching it takes note of the place, and leaves it to the catcher to report the panic; in
-//! any other it calls the hook that was there before.
+//! A caught panic has its message, but not its place: only the panic hook gets that. So our hook is put before the
+//! existing one. In a thread that is catching, it records the place, and leaves it to the catcher to report the panic;
+//! in any other thread it calls the existing hook.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-/// A panic that was caught.
+/// A caught panic.
 pub(crate) struct Caught {
     payload: Box<dyn Any + Send>,
     place: Option<String>,
@@ -21,7 +21,7 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Puts our hook before the one that is there, once: without it the place of a panic is not known.
+/// Puts our hook before the existing one, once: without it the place of a panic is unknown.
 pub(crate) fn prepare() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -33,7 +33,7 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Does `work`, which is to leave nothing broken behind when it panics.
+/// Does `work`, which must leave nothing broken behind when it panics.
 ///
 /// # Errors
 /// The panic that ended it.
@@ -45,13 +45,13 @@ pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Caught> {
 }
 
 impl Caught {
-    /// Goes on panicking, without another report.
+    /// Resumes the panic, without another report.
     pub fn resume(self) -> ! {
         panic::resume_unwind(self.payload)
     }
 }
 
-/// What it has to say, and where it happened.
+/// The panic's message and place.
 impl fmt::Display for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.payload.downcast_ref::<&str>().copied();

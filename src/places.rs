@@ -18,22 +18,22 @@ struct PlacesTaken {
     waker: Waker,
 }
 
-/// A place that is taken until this is dropped.
+/// A taken place. Dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct Place(Places);
 
 impl Places {
-    /// Places for `max`.
+    /// Creates `max` places.
     pub fn new(max: usize) -> Self {
         Self::waking(max, Waker::noop().clone())
     }
 
-    /// The same; `waker` is woken when there is one again after all were taken.
+    /// The same, and wakes `waker` when a place becomes free after all were taken.
     pub fn waking(max: usize, waker: Waker) -> Self {
         Places(Arc::new(PlacesTaken { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
     }
 
-    /// Takes one, if one is left.
+    /// Takes a place, if one is left.
     pub fn take(&self) -> Option<Place> {
         let mut taken = self.lock();
         if *taken >= self.0.max {
@@ -43,18 +43,18 @@ impl Places {
         Some(Place(self.clone()))
     }
 
-    /// Whether one is left.
+    /// Whether a place is left.
     pub fn has_room(&self) -> bool {
         *self.lock() < self.0.max
     }
 
-    /// How many are taken.
+    /// The number of places taken.
     #[cfg(feature = "models")]
     pub fn taken(&self) -> usize {
         *self.lock()
     }
 
-    /// Waits until none is taken any more, or `timeout` has passed, and returns how many are taken then.
+    /// Waits until all are free, or `timeout` has passed, and returns how many are still taken.
     #[cfg(feature = "models")]
     pub fn wait_until_free(&self, timeout: Duration) -> usize {
         let waited = self.0.freed.wait_timeout_while(self.lock(), timeout, |taken| *taken > 0);
