@@ -1,20 +1,20 @@
-//! The state machine of a connection: from the first request to the close, and what is asked of the system meanwhile.
+//! The state machine of a connection: its stages from opening to close, and the interest of each.
 //!
 //! The tutorial's `Message` goes protoheader → JSON header → content → response, and toggles between read and write
-//! interest as it goes. [`message`](crate::message) is the first three; this is the fourth, and what surrounds it. A
-//! connection receives until a request is read, responds until the reply is sent or at least stands in an output with
-//! room, and receives again. When the session is done, it drains, lingers where the peer may still be sending, and is
-//! closed.
+//! interest as it goes. [`message`](crate::message) has the first three; this module has the fourth and everything
+//! around it. A connection receives until a request is read, responds until the reply is sent or stands in an output with
+//! room, and receives again. When the session is done, the connection drains its output, lingers if the peer may still be
+//! sending, and closes.
 //!
-//! A session takes part by what it returns: its [`Progress`](crate::session::Progress) or its
-//! [error](crate::session::ErrorKind) is one of the [`Event`]s. The connection does the rest, whatever the protocol.
+//! A session takes part through its return value: its [`Progress`](crate::session::Progress) or its
+//! [error](crate::session::ErrorKind) becomes one of the [`Event`]s. The connection does the rest for every protocol.
 
 use Stage::{Closed, Connecting, Draining, Lingering, Receiving, Responding};
 
 use crate::machine::{self, named, transitions};
 
 named! {
-    /// Where in its life a connection is. The data that goes with it is in the connection's own state.
+    /// A stage of a connection's life. The connection's own state has the data for it.
     pub enum Stage {
         /// We are opening it.
         Connecting = "connecting",
@@ -45,7 +45,7 @@ impl Stage {
         }
     }
 
-    /// What is asked of the system in this stage: the tutorial's `_set_selector_events_mask`, as a column of the table.
+    /// The interest in this stage: the tutorial's `_set_selector_events_mask`, as a column of the table.
     /// `Needs::interest`, in `src/connection/interest.rs`, decides among those that have more than one.
     #[doc(alias = "_set_selector_events_mask")]
     pub const fn interest(self) -> &'static str {
@@ -64,7 +64,7 @@ named! {
     pub enum Event {
         /// The connection that we open is open.
         Connected = "connected",
-        /// The session has used what it needs for a reply, and makes it or works on it.
+        /// The session has read a request, and has begun its reply.
         RequestRead = "request read",
         /// All of the output is sent, or what is left is below the high-water mark.
         OutputSent = "output sent",
@@ -72,15 +72,15 @@ named! {
         OutputFull = "output full",
         /// The session is finished, and the peer could still send.
         LastReply = "last reply",
-        /// What has come breaks a rule.
+        /// The input breaks a rule of the protocol.
         Violation = "violation",
-        /// The peer has ended its sending side, and all it sent is used, or is cut off.
+        /// The peer has ended its sending side, after a whole request or within one.
         InputEnded = "input ended",
-        /// What was waited for did not come in time.
+        /// A timeout has passed without the input that the session, or the connection, was waiting for.
         DeadlinePassed = "deadline passed",
         /// The server stops, and nothing has begun.
         Stopped = "stopped",
-        /// The session of a connection that we opened is finished or has failed: nobody waits for the rest of its output.
+        /// The session of a connection that we opened has finished or failed, so the rest of its output is not needed.
         Done = "done",
         /// The peer has taken none of the output within the write timeout.
         OutputStalled = "output stalled",
@@ -142,7 +142,7 @@ pub fn mermaid() -> String {
     machine::mermaid(&Stage::ALL, Receiving, Some(Closed), TRANSITIONS)
 }
 
-/// The table as plain text: a line for each row, and before them what is asked of the system in each stage.
+/// The table as plain text: a line for the interest of each stage, and one for each row.
 pub fn plain_text() -> String {
     let interest = Stage::ALL.map(|stage| format!("{:<10}   {}\n", stage.to_string(), stage.interest()));
     format!("{}\n{}", interest.concat(), machine::plain_text(&Stage::ALL, TRANSITIONS))

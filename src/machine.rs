@@ -1,9 +1,8 @@
 //! State machines as tables: a row for each transition, written once.
 //!
-//! The macro `named!` defines states and events with their names for people. `transitions!` makes three things of the
-//! rows: the function that code asks where an event leads, the table that tests and people read, and, from that, diagram
-//! and text for the documentation. What is no row is no transition, and the compiler reports a pair of state and event
-//! that has two rows.
+//! The macro `named!` defines states and events with their names in logs and tables. `transitions!` turns the rows into
+//! the function that the code calls and the table that tests read; the documentation's diagrams and texts are generated
+//! from that table. A pair of state and event without a row is no transition, and the compiler reports a pair with two.
 
 use std::fmt::{Debug, Display};
 
@@ -20,7 +19,7 @@ pub struct Transition<S, E> {
     pub meaning: &'static str,
 }
 
-/// Defines the states or the events of a machine: an enum with their names for people, and `ALL` of them.
+/// Defines the states or the events of a machine: an enum with the names that it displays, and `ALL` of them.
 macro_rules! named {
     ($(#[$doc:meta])* pub enum $Enum:ident { $($(#[$variant_doc:meta])* $Variant:ident = $name:literal,)+ }) => {
         $(#[$doc])*
