@@ -139,7 +139,7 @@ transitions! {
 
 /// The table as a Mermaid state diagram.
 pub fn mermaid() -> String {
-    machine::mermaid(&Stage::ALL, Receiving, Some(Closed), TRANSITIONS)
+    machine::mermaid(&Stage::ALL, &[Connecting, Receiving], Some(Closed), TRANSITIONS)
 }
 
 /// The table as plain text: a line for the interest of each stage, and one for each row.

@@ -70,14 +70,17 @@ macro_rules! transitions {
 
 pub(crate) use {named, transitions};
 
-/// The table as a Mermaid state diagram that begins at `first` and ends at `last`. Events that lead from one state to the
-/// same other share an arrow.
-pub fn mermaid<S, E>(states: &[S], first: S, last: Option<S>, rows: &[Transition<S, E>]) -> String
+/// The table as a Mermaid state diagram that begins at each of `firsts` and ends at `last`. Events that lead from one
+/// state to the same other share an arrow.
+pub fn mermaid<S, E>(states: &[S], firsts: &[S], last: Option<S>, rows: &[Transition<S, E>]) -> String
 where
     S: Copy + Debug + PartialEq,
     E: Display,
 {
-    let mut diagram = format!("stateDiagram-v2\n    [*] --> {first:?}\n");
+    let mut diagram = "stateDiagram-v2\n".to_owned();
+    for first in firsts {
+        diagram += &format!("    [*] --> {first:?}\n");
+    }
     for from in states {
         for to in states {
             let between = rows.iter().filter(|row| row.from == *from && row.to == *to);

@@ -51,7 +51,7 @@ transitions! {
 
 /// The table as a Mermaid state diagram.
 pub fn mermaid() -> String {
-    machine::mermaid(&Phase::ALL, Phase::Idle, None, TRANSITIONS)
+    machine::mermaid(&Phase::ALL, &[Phase::Idle], None, TRANSITIONS)
 }
 
 /// The table as plain text, a line for each row.
