@@ -67,6 +67,7 @@ pub fn converse<T: Session>(
         write_timeout: timeout,
         // A client's session knows best how much it has asked for.
         input_len_max: usize::MAX,
+        idle_timeout: NEVER,
         ..connection::Config::default()
     };
     let mut reactor = Reactor::new(MioSelector::new()?, Ended(Vec::new()), config);
@@ -78,6 +79,9 @@ pub fn converse<T: Session>(
     conversations.sort_by_key(|conversation| conversation.peer.number());
     Ok(conversations)
 }
+
+/// A timeout that never passes: a year.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The conversations that have ended.
 struct Ended<T>(Vec<Conversation<T>>);

@@ -2,7 +2,7 @@
 //!
 //! The macro `named!` defines states and events with their names in logs and tables. `transitions!` turns the rows into
 //! the function that the code calls and the table that tests read; the documentation's diagrams and texts are generated
-//! from that table. A pair of state and event without a row is no transition, and the compiler reports a pair with two.
+//! from that table. A pair of state and event without a row has no transition; the compiler warns of a pair with two.
 
 use std::fmt::{Debug, Display};
 

@@ -222,13 +222,14 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.selector.select(&mut self.events, timeout)?;
             Ok(Answer { now: self.selector.now(), has_events: !self.events.is_empty() })
         })?;
-        if let Err(caught) = panics::catch(|| self.work()) {
+        // What a panic keeps from being done is done then, in order.
+        while let Err(caught) = panics::catch(|| self.work()) {
             self.recover(caught);
         }
         Ok(true)
     }
 
-    /// Does all pending work. A panic ends the turn: the rest stays queued for the next one.
+    /// Does all pending work. After a panic, another call does the rest: it's still queued.
     fn work(&mut self) {
         self.dispatch();
         self.call_the_woken();
@@ -271,7 +272,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             Concerned::Session(id) => {
                 let Some(slot) = self.slots.get_mut(id) else { return };
                 log::error!("The session of {} panicked: {caught}", slot.connection.name());
-                slot.connection.stream.reset_on_close();
+                slot.connection.panicked();
                 self.close(id, End::Panicked);
             }
             Concerned::Ended => log::error!("The service panicked when a connection had ended: {caught}"),
@@ -355,9 +356,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     fn expire_timers(&mut self) {
         while let Some((when, id)) = self.timers.expired(self.now) {
-            self.concerned = Concerned::Session(id);
             let Some(slot) = self.slots.get_mut(id) else { continue };
-            match slot.timer_went_off(when, self.now) {
+            self.concerned = Concerned::Session(id);
+            let alarm = slot.timer_went_off(when, self.now);
+            self.concerned = Concerned::Nothing;
+            match alarm {
                 Alarm::Due => self.run_connection(id),
                 Alarm::Early { later } => self.timers.set(id, later),
                 Alarm::Stale => {}
@@ -367,7 +370,6 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             let slots = &mut self.slots;
             self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
         }
-        self.concerned = Concerned::Nothing;
     }
 
     /// Opens the connections that the service requests.

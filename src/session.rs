@@ -24,7 +24,7 @@ pub use service::{Connect, Service};
 
 /// One connection's protocol.
 pub trait Session {
-    /// Runs as far as `io` allows: the tutorial's `process_events`. Calling it with nothing new is a no-op.
+    /// Runs as far as `io` allows: the tutorial's `process_events`. Calling it with nothing new must be a no-op.
     ///
     /// It is called when bytes have arrived, when the peer has ended its sending side, when the output has room again,
     /// at its [`deadline`](Session::deadline), when it was [woken](SessionIo::waker), when the server
@@ -45,8 +45,8 @@ pub trait Session {
 
     /// Whether no work is in progress, so that the connection can be closed without cutting anything off.
     ///
-    /// The connection asks when the server stops, after all input is used. While its session is idle and no output
-    /// waits, the [idle timeout](crate::connection::Config::idle_timeout) applies.
+    /// While the session is idle and no output waits, the [idle timeout](crate::connection::Config::idle_timeout)
+    /// applies. When the server stops, an idle session's connection is closed after all its input is used.
     fn is_idle(&self) -> bool {
         true
     }
@@ -95,7 +95,7 @@ pub enum Progress {
     NeedEither,
     /// The session is working, or waiting for work done elsewhere. It is called at its deadline or when it is
     /// [woken](SessionIo::waker), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile;
-    /// a stop waits for it. A connection that breaks is closed at once.
+    /// a stop waits for it. A connection that breaks before the peer has hung up is closed at once.
     Working,
     /// The session has used up its share of messages and wants another turn, once the output has room.
     Yield,
@@ -109,7 +109,7 @@ pub enum Progress {
 pub struct Peer {
     /// Its address.
     pub addr: SocketAddr,
-    /// Our role in the connection.
+    /// Our role: which side has opened the connection.
     pub role: Role,
 }
 
@@ -142,7 +142,7 @@ impl Peer {
     }
 }
 
-/// The names that the tutorial's programs use: servers by address, clients by number.
+/// The names in the tutorial's programs: a server's peers go by address, a client's connections by number.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.role {

@@ -201,6 +201,15 @@ fn a_connection_takes_every_row_and_no_other_step() {
     net.at(seconds(3), move || handle.stop());
     reactor.run().unwrap();
 
+    let net = SimNet::new(1);
+    net.ignore(addr(2));
+    let at_once = connection::Config { drain_timeout: Duration::ZERO, ..connection::Config::default() };
+    let mut reactor = Reactor::new(net.selector(), |_: &Peer| Obedient { word: None, deadline: None }, at_once);
+    reactor.connect(&[addr(2)], Obedient { word: None, deadline: None });
+    let handle = reactor.handle();
+    net.at(seconds(3), move || handle.stop());
+    reactor.run().unwrap();
+
     let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
     let rows: BTreeSet<String> =
         TRANSITIONS.iter().map(|row| format!("{} --[ {} ]--> {}", row.from, row.event, row.to)).collect();

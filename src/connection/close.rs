@@ -28,7 +28,7 @@ pub(crate) struct Lingering {
 }
 
 impl<S, T: Session> Connection<S, T> {
-    /// Lets the session send the reason, `why` it can't be served, in its protocol's format. Only sending that remains.
+    /// Lets the session tell the peer `why` it can't be served, in its protocol's format. Only sending that remains.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
         let mut words = Outgoing::default();
         self.session.refuse(&mut words.output(config.output_high_water), why);
@@ -52,6 +52,15 @@ impl<S, T> Connection<S, T> {
     }
 }
 
+impl<S: Stream, T> Connection<S, T> {
+    /// Records that its session has panicked. Its close is a reset, so that half a reply never looks complete.
+    pub fn panicked(&mut self) {
+        self.leads(self.state.stage(), Event::Cut);
+        self.state = ConnectionState::Closed;
+        self.stream.reset_on_close();
+    }
+}
+
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Ends the session's part: from here on, only the rest of its output and the close remain.
     pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
@@ -59,7 +68,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let sends_rest = self.output_end == OutputEnd::Wanted;
         let (event, linger) = match self.peer.role {
             Role::Accepted => (event, linger),
-            Role::Opened(_) if sends_rest => (event, false),
+            Role::Opened(_) if sends_rest && matches!(end, End::Finished) => (event, linger),
             Role::Opened(_) => (Event::Done, false),
         };
         match self.pass(event) {
@@ -104,7 +113,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !linger {
             return self.close(here, Event::OutputSent, end);
         }
-        if self.stream.end_output().is_err() {
+        if self.output_end != OutputEnd::Sent && self.stream.end_output().is_err() {
             return self.close(here, Event::PeerGone, end);
         }
         self.leads(here, Event::OurEndSent);

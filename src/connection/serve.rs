@@ -40,6 +40,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Ok(outcome);
             }
             self.end_output_if_due()?;
+            if self.left_over.input_len() > turn.config.input_len_max && self.needs(turn).reads() {
+                let end = End::InputOverLimit(turn.config.input_len_max);
+                return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
+            }
             let was_full = self.is_full(turn);
             let received = match self.look_for_news(&mut budget, turn)? {
                 News::None => return Ok(self.wait(turn)),
@@ -60,10 +64,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // The usual end of a run: all input is used, and all output is sent.
             if self.progress == Progress::NeedInput && self.is_settled() {
                 return Ok(self.wait(turn));
-            }
-            if self.left_over.input_len() > turn.config.input_len_max {
-                let end = End::InputOverLimit(turn.config.input_len_max);
-                return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
             }
             if self.progress == Progress::Yield {
                 return Ok(Outcome::Yield);
@@ -157,7 +157,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
         }
         let reads = needs.reads();
-        if reads {
+        if reads && !needs.is_full {
             self.pass(Event::OutputSent);
         }
         let timeout = turn.config.idle_timeout;

@@ -70,7 +70,7 @@ pub(super) fn serve<V: Service>(
         Ok(end) => end,
         Err(panic) => {
             log::error!("The session of {} panicked: {panic}", connection.name());
-            connection.stream.reset_on_close();
+            connection.panicked();
             // Data left in there would reach the next connection.
             *scratch = Scratch::default();
             End::Panicked

@@ -105,17 +105,22 @@ pub struct BusySession<T> {
 struct Job {
     awaited: Awaited,
     /// The reply, which is sent once the work is done.
-    reply: Outgoing,
-    /// The session's progress with that reply.
+    reply: Reply,
+}
+
+/// What the session has made of one call.
+#[derive(Debug)]
+struct Reply {
+    output: Outgoing,
     progress: Progress,
+    /// Whether our sending side ends after it.
+    ends_output: bool,
 }
 
 #[derive(Debug)]
 enum Awaited {
     Time(Instant),
     Result(Arc<Computation>),
-    /// Done already, on this thread.
-    Turn,
 }
 
 impl<T: Session> Session for BusySession<T> {
@@ -126,42 +131,37 @@ impl<T: Session> Session for BusySession<T> {
                 self.job = Some(job);
                 return Ok(Progress::Working);
             }
-            io.output().append(job.reply);
-            return Ok(job.progress);
+            return Ok(job.reply.send(io));
         }
         if !io.output().has_room() {
             return Ok(Progress::NeedRoom);
         }
-        let (progress, mut reply) = self.handle(io, now)?;
-        if reply.is_empty() {
-            return Ok(progress);
+        let reply = self.handle(io, now)?;
+        if reply.output.is_empty() {
+            if reply.ends_output {
+                io.end_output();
+            }
+            return Ok(reply.progress);
         }
         let awaited = match work {
             Work::Wait(time) => Awaited::Time(now + time),
             Work::Compute(time) => {
                 compute(time, || true);
-                io.output().append(mem::take(&mut reply));
-                // The computation took time that was not the peer's, so its next request begins in the next turn.
-                Awaited::Turn
+                return Ok(reply.send(io));
             }
             Work::Offload(time) => {
                 let computers = self.computers.as_ref().expect("they are there where work is offloaded");
                 Awaited::Result(computers.submit(time, io.waker()))
             }
         };
-        let progress_now = match awaited {
-            Awaited::Turn if progress == Progress::Finished => return Ok(progress),
-            Awaited::Turn => Progress::Yield,
-            Awaited::Time(_) | Awaited::Result(_) => Progress::Working,
-        };
-        self.job = Some(Job { awaited, reply, progress });
-        Ok(progress_now)
+        self.job = Some(Job { awaited, reply });
+        Ok(Progress::Working)
     }
 
     fn deadline(&self) -> Option<Instant> {
         match &self.job {
             Some(Job { awaited: Awaited::Time(until), .. }) => Some(*until),
-            Some(Job { awaited: Awaited::Result(_) | Awaited::Turn, .. }) => None,
+            Some(Job { awaited: Awaited::Result(_), .. }) => None,
             None => self.session.deadline(),
         }
     }
@@ -176,15 +176,33 @@ impl<T: Session> Session for BusySession<T> {
 }
 
 impl<T: Session> BusySession<T> {
-    /// Lets the session handle at most one request, and returns its progress and the reply. An error, with its reply,
-    /// costs no work.
-    fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<(Progress, Outgoing), SessionError> {
-        let mut reply = Outgoing::default();
-        match io.divert(&mut reply, 1, |io| self.session.advance(io, now)) {
-            Ok(progress) => Ok((progress, reply)),
+    /// Lets the session handle at most one request, and returns its reply. An error, with its reply, costs no work.
+    fn handle(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Reply, SessionError> {
+        let mut output = Outgoing::default();
+        let result = io.divert(&mut output, 1, |io| self.session.advance(io, now));
+        match result {
+            // The end of our side waits for the reply.
+            Ok(progress) => Ok(Reply { output, progress, ends_output: mem::take(&mut io.ends_output) }),
             Err(error) => {
-                io.output().append(reply);
+                io.output().append(output);
                 Err(error)
+            }
+        }
+    }
+}
+
+impl Reply {
+    /// Sends it. Unless it's the last, the session is called again in the next turn: it may have been woken meanwhile, or
+    /// the server may be stopping; and the time that the work took was not the peer's.
+    fn send(self, io: &mut SessionIo<'_>) -> Progress {
+        io.output().append(self.output);
+        if self.ends_output {
+            io.end_output();
+        }
+        match self.progress {
+            Progress::Finished => Progress::Finished,
+            Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Working | Progress::Yield => {
+                Progress::Yield
             }
         }
     }
@@ -195,7 +213,6 @@ impl Job {
         match &self.awaited {
             Awaited::Time(until) => now >= *until,
             Awaited::Result(computation) => computation.done.load(Ordering::Acquire),
-            Awaited::Turn => true,
         }
     }
 }

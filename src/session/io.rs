@@ -105,7 +105,7 @@ impl<'a> SessionIo<'a> {
     }
 
     /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on
-    /// reading. Later output is dropped. A session that finishes before has the rest of its output sent all the same.
+    /// reading. The output of later calls is dropped. If the session finishes before, the rest of its output is still sent.
     pub fn end_output(&mut self) {
         self.ends_output = true;
     }

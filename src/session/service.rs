@@ -8,7 +8,7 @@ use super::{End, Peer, Session};
 ///
 /// A panic in one of its sessions, or in a call for one connection, ends only that connection. So shared state must be
 /// consistent wherever a panic can happen: either change it in one step after everything that may fail, or repair it in
-/// [`ended`](Service::ended), which is also called for a session that has panicked. A `Mutex` that was locked meanwhile
+/// [`ended`](Service::ended), which is also called for a session that has panicked, but not if [`accept`](Service::accept) has. A `Mutex` that was locked meanwhile
 /// is poisoned; the service decides whether that matters.
 ///
 /// ```

@@ -98,10 +98,12 @@ impl<T: Session> Harness<T> {
     /// # Errors
     /// The session's.
     pub fn call(&mut self, now: Instant) -> Result<Progress, SessionError> {
+        // As on a connection, output after the end of our side is dropped.
+        let mut nowhere = Outgoing::default();
         let make_waker = || Waker::from(Arc::clone(&self.wakes));
         let mut io = SessionIo {
             input: Input::new(&self.input),
-            output: self.output.output(self.high_water),
+            output: if self.ends_output { &mut nowhere } else { &mut self.output }.output(self.high_water),
             input_ended: self.input_ended,
             hung_up: self.input_ended,
             is_stopping: self.is_stopping,

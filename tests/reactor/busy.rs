@@ -1,13 +1,13 @@
 //! Requests with simulated work: what it holds up, and what not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use multiconn::connection;
 use multiconn::models::{Busy, Work};
 use multiconn::protocols::app::AppService;
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::Config;
-use multiconn::session::Service;
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 
 use crate::support::{MORPHEUS, RING, Server, millis, replies, search, seconds};
 
@@ -107,4 +107,34 @@ fn computing_comes_to_the_same() {
     peer.send_at(seconds(1), [search("morpheus", true), search("ring", false)].concat());
     server.run_until(seconds(60));
     assert_eq!(replies(&peer.received()), [MORPHEUS, RING]);
+}
+
+/// Sends each line back in capitals; says good-bye at a stop, and ends its side after `end`.
+struct Polite;
+
+impl Session for Polite {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        if let Some(line) = io.input().take_until(b'\n') {
+            io.output().push(&line.to_ascii_uppercase());
+            if line == b"end" {
+                io.end_output();
+            }
+        } else if io.is_stopping() {
+            io.output().push(b"bye");
+            return Ok(Progress::Finished);
+        }
+        Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
+    }
+}
+
+#[test]
+fn a_session_at_work_half_closes_after_its_reply_and_hears_of_a_stop() {
+    let mut server = waits(|_: &Peer| Polite);
+    let peer = server.client_at(seconds(1));
+    peer.keeps_open().send_at(seconds(1), "end\n").end_at(seconds(9));
+    let stopped = server.client_at(seconds(1));
+    stopped.send_at(seconds(10), "one\n");
+    server.run_until(seconds(12));
+    assert_eq!((peer.received(), peer.end_seen()), (b"END".to_vec(), Some(seconds(1) + WORK)));
+    assert_eq!((stopped.received(), stopped.end_seen()), (b"ONEbye".to_vec(), Some(seconds(10) + 2 * WORK)));
 }

@@ -1,6 +1,7 @@
 //! A panic in a session, or in its service, ends that connection and no other, wherever it happens.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use multiconn::buffer::Output;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer};
-use multiconn::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo};
+use multiconn::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
 use crate::support::{millis, seconds, server_addr};
 
@@ -245,4 +246,59 @@ fn a_panic_that_concerns_no_connection_is_not_hidden() {
     net.at(seconds(1), move || handle.reload());
     let panic = panic::catch_unwind(AssertUnwindSafe(|| reactor.run())).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"no such file"));
+}
+
+/// Opens a connection when it reads `connect`, and panics when it reads `panic`.
+struct Caller(Rc<Cell<u32>>);
+
+impl Session for Caller {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        match io.input().take_all() {
+            b"connect" => self.0.set(self.0.get() + 1),
+            said => assert!(said != b"panic", "as asked for"),
+        }
+        Ok(Progress::NeedInput)
+    }
+}
+
+struct Exchange {
+    wanted: Rc<Cell<u32>>,
+    upstream: SocketAddr,
+}
+
+impl Service for Exchange {
+    type Session = Caller;
+
+    fn accept(&mut self, _peer: &Peer) -> Caller {
+        Caller(Rc::clone(&self.wanted))
+    }
+
+    fn opens_connections(&self) -> bool {
+        true
+    }
+
+    fn next_connect(&mut self) -> Option<Connect<Caller>> {
+        self.wanted.set(self.wanted.get().checked_sub(1)?);
+        Some(Connect { addresses: vec![self.upstream], session: Caller(Rc::clone(&self.wanted)) })
+    }
+}
+
+#[test]
+fn a_connection_that_another_session_wants_is_opened_all_the_same() {
+    for seed in 0..20 {
+        let net = SimNet::new(seed);
+        let upstream = SocketAddr::from(([10, 255, 0, 9], 7));
+        let opened = Rc::new(Cell::new(None));
+        let (seen, clock) = (Rc::clone(&opened), net.clone());
+        net.server(upstream, move |_| seen.set(Some(clock.now())));
+        let mut reactor = Reactor::new(net.selector(), Exchange { wanted: Rc::default(), upstream }, Config::default());
+        reactor.add_listener(net.listener(server_addr())).unwrap();
+        for words in ["connect", "panic"] {
+            net.client_at(seconds(1), server_addr()).send_at(seconds(2), words);
+        }
+        let handle = reactor.handle();
+        net.at(seconds(9), move || handle.stop());
+        reactor.run().unwrap();
+        assert_eq!(opened.get(), Some(millis(2001)), "seed {seed}");
+    }
 }

@@ -337,3 +337,62 @@ fn without_an_address_a_connection_fails_like_any_other() {
     assert_eq!(log.ends[0].end.to_string(), "no address to connect to");
     assert_eq!(log.ends[0].at, Duration::ZERO);
 }
+
+/// Uses a byte a call, and goes on as long as there are any.
+struct Nibbler;
+
+impl Session for Nibbler {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        Ok(match io.input().take(1) {
+            Some(_) => Progress::Yield,
+            None => Progress::NeedInput,
+        })
+    }
+}
+
+#[test]
+fn input_that_is_being_used_may_wait() {
+    let config = connection::Config { input_len_max: 100, ..connection::Config::default() };
+    let mut server = Server::new(|_: &Peer| Nibbler, config);
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(2), [b'x'; 5000]);
+    server.run_until(seconds(20));
+    assert_eq!((peer.taken(), server.end_of(&peer).1), (5000, "server is stopping".into()));
+}
+
+/// Says much, ends its side, and then is done, or fails.
+struct Parting {
+    fails: bool,
+}
+
+impl Session for Parting {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        io.output().push_repeated(b"farewell", 100_000);
+        io.end_output();
+        if self.fails { Err(SessionError::other("something else is wrong")) } else { Ok(Progress::Finished) }
+    }
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_is_finished_when_all_is_sent() {
+    for (fails, end) in [(false, "finished"), (true, "something else is wrong")] {
+        let mut server = Server::new(|_: &Peer| -> Parting { unreachable!("nothing is accepted") }, Config::default());
+        let addr = SocketAddr::from(([10, 255, 0, 9], 7));
+        let received = Rc::new(Cell::new(0));
+        let count = Rc::clone(&received);
+        server.net.server(addr, move |peer| {
+            peer.window(1000);
+            // It answers before it has read everything.
+            peer.send_at(seconds(1), "enough");
+            let count = Rc::clone(&count);
+            peer.answers(move |bytes| {
+                count.set(count.get() + bytes.len());
+                Vec::new()
+            });
+        });
+        server.reactor.connect(&[addr], Parting { fails });
+        server.run_until(seconds(20));
+        assert_eq!(received.get() == 800_000, !fails, "{} bytes", received.get());
+        assert_eq!(server.log.borrow().ends[0].end.to_string(), end);
+    }
+}
