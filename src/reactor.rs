@@ -12,6 +12,7 @@ mod accept;
 mod handle;
 mod id;
 mod inbox;
+mod recover;
 mod slot;
 mod slots;
 mod spin;
@@ -25,15 +26,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, earlier, log_stop};
-use crate::panics::{self, Caught};
-use crate::places::Place;
-use crate::selector::{self, Event, Interest, Readiness, Selector, Stream, TcpListener};
+use crate::panics;
+use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{Connect, End, Peer, Role, Service};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 pub use handle::Handle;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
+use recover::{Concerned, Newcomer};
 use slot::Alarm;
 use slots::Slots;
 use spin::{Answer, Spin};
@@ -98,27 +99,6 @@ pub struct Reactor<S: Selector, V: Service> {
     scratch: Scratch,
     events: Vec<Event>,
     now: Instant,
-}
-
-/// The connection that a panic concerns.
-#[derive(Clone, Copy, Debug)]
-enum Concerned {
-    /// None: the panic is a bug of ours.
-    Nothing,
-    /// This one, whose session is being called.
-    Session(ConnectionId),
-    /// A connection that has ended, while the service is being informed.
-    Ended,
-}
-
-/// A connection just accepted, to be served or refused.
-#[derive(Debug)]
-struct Newcomer<S> {
-    stream: S,
-    peer: Peer,
-    /// `None` if no place was left, not even for a refusal.
-    place: Option<Place>,
-    is_refused: bool,
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {
@@ -239,45 +219,6 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.accept();
         self.expire_timers();
         self.open_what_is_wanted();
-    }
-
-    /// Ends the connection that `caught` concerns, and no other. A panic that concerns none goes on.
-    fn recover(&mut self, mut caught: Caught) {
-        loop {
-            // Data left in there would reach the next connection.
-            self.scratch = Scratch::default();
-            let newcomer = self.newcomer.take();
-            let concerned = mem::replace(&mut self.concerned, Concerned::Nothing);
-            if newcomer.is_none() && matches!(concerned, Concerned::Nothing) {
-                log::error!("The event loop panicked: {caught}");
-                caught.resume();
-            }
-            // The service may panic again, when it is informed of the end.
-            match panics::catch(|| self.end_what_is_concerned(newcomer, concerned, &caught)) {
-                Ok(()) => return,
-                Err(another) => caught = another,
-            }
-        }
-    }
-
-    /// Closes the connection that a panic concerns, with a reset, so that half a reply never looks complete.
-    fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
-        if let Some(mut newcomer) = newcomer {
-            log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);
-            newcomer.stream.reset_on_close();
-            drop(newcomer);
-            return self.accepting.connection_closed(&mut self.selector, self.now);
-        }
-        match concerned {
-            Concerned::Session(id) => {
-                let Some(slot) = self.slots.get_mut(id) else { return };
-                log::error!("The session of {} panicked: {caught}", slot.connection.name());
-                slot.connection.panicked();
-                self.close(id, End::Panicked);
-            }
-            Concerned::Ended => log::error!("The service panicked when a connection had ended: {caught}"),
-            Concerned::Nothing => {}
-        }
     }
 
     fn is_done(&self) -> bool {
@@ -476,12 +417,6 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.accepting.connection_closed(&mut self.selector, self.now);
         }
         self.tell_end(connection.session, &connection.peer, end);
-    }
-
-    fn tell_end(&mut self, session: V::Session, peer: &Peer, end: End) {
-        self.concerned = Concerned::Ended;
-        self.service.ended(session, peer, end);
-        self.concerned = Concerned::Nothing;
     }
 }
 

@@ -4,8 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::Reactor;
 use super::id::{ConnectionId, Watched};
-use super::{Concerned, Newcomer, Reactor};
+use super::recover::{Concerned, Newcomer};
 use crate::connection::Connection;
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
