@@ -368,7 +368,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if let Err(error) = result {
             // A peer refused because it can't be watched has been sent the error by now; it only misses the time to
             // read it.
-            let end = if slot.is_refused { End::Refused } else { End::Broken(error) };
+            let end = if slot.connection.is_refused() { End::Refused } else { End::Broken(error) };
             self.close(id, end);
         }
     }
@@ -382,7 +382,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 Ok(stream) => {
                     let until = self.now + self.config.connection.connect_timeout;
                     let connection = Connection::opening(stream, session, peer, Connecting { until, others });
-                    let id = self.slots.insert(connection, None, false);
+                    let id = self.slots.insert(connection, None);
                     return self.run_connection(id);
                 }
                 Err(error) => {

@@ -38,6 +38,15 @@ impl<S, T: Session> Connection<S, T> {
 }
 
 impl<S, T> Connection<S, T> {
+    /// Whether it's only there to be told that it can't be served.
+    pub fn is_refused(&self) -> bool {
+        match &self.state {
+            ConnectionState::Draining(draining) => matches!(draining.end, End::Refused),
+            ConnectionState::Lingering(lingering) => matches!(lingering.end, End::Refused),
+            ConnectionState::Connecting(_) | ConnectionState::Served(_) | ConnectionState::Closed => false,
+        }
+    }
+
     /// Why it ends if it's cut off now.
     pub fn cut(&mut self) -> End {
         self.leads(self.state.stage(), Event::Cut);

@@ -182,7 +182,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
         let peer = Peer::accepted(addr);
         log::info!("Accepted connection from {peer}");
-        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), is_refused: false }) else { return };
+        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place) }) else { return };
         self.run_connection(id);
     }
 
@@ -197,7 +197,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         log::warn!("Refused connection from {peer}: {logged}");
         let place = self.accepting.refusals.take();
         let why = format!("the server is full, {told}; try again later");
-        let Some(id) = self.welcome(Newcomer { stream, peer, place, is_refused: true }) else { return };
+        let Some(id) = self.welcome(Newcomer { stream, peer, place }) else { return };
         self.concerned = Concerned::Session(id);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(&why, &self.config.connection, self.now);
@@ -210,7 +210,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let peer = newcomer.peer;
         self.newcomer = Some(newcomer);
         let session = self.service.accept(&peer);
-        let Newcomer { stream, place, is_refused, .. } = self.newcomer.take()?;
-        Some(self.slots.insert(Connection::accepted(stream, session, peer), place, is_refused))
+        let Newcomer { stream, place, .. } = self.newcomer.take()?;
+        Some(self.slots.insert(Connection::accepted(stream, session, peer), place))
     }
 }

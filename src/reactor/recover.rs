@@ -31,7 +31,6 @@ pub(super) struct Newcomer<S> {
     pub peer: Peer,
     /// `None` if no place was left, not even for a refusal.
     pub place: Option<Place>,
-    pub is_refused: bool,
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {

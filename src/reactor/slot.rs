@@ -18,8 +18,6 @@ pub(super) struct Slot<S, T> {
     pub generation: u32,
     /// Its place among the connections being served, or being refused.
     pub place: Option<Place>,
-    /// It's only kept to be sent an error.
-    pub is_refused: bool,
     /// The interest registered with the system.
     pub interest: Interest,
     /// It is in the runnable queue.
@@ -39,9 +37,9 @@ pub(super) enum Alarm {
 }
 
 impl<S, T> Slot<S, T> {
-    pub fn new(connection: Connection<S, T>, generation: u32, place: Option<Place>, is_refused: bool) -> Self {
+    pub fn new(connection: Connection<S, T>, generation: u32, place: Option<Place>) -> Self {
         let interest = Interest::NONE;
-        Slot { connection, generation, place, is_refused, interest, is_runnable: false, timer: None }
+        Slot { connection, generation, place, interest, is_runnable: false, timer: None }
     }
 
     pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut VecDeque<ConnectionId>) {

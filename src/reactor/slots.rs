@@ -23,9 +23,9 @@ impl<S, T> Default for Slots<S, T> {
 
 impl<S, T> Slots<S, T> {
     /// Gives a connection a slot and an id.
-    pub fn insert(&mut self, connection: Connection<S, T>, place: Option<Place>, is_refused: bool) -> ConnectionId {
+    pub fn insert(&mut self, connection: Connection<S, T>, place: Option<Place>) -> ConnectionId {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
-        let key = self.slab.insert(Slot::new(connection, self.generation, place, is_refused));
+        let key = self.slab.insert(Slot::new(connection, self.generation, place));
         ConnectionId::new(key, self.generation)
     }
 
