@@ -1,7 +1,8 @@
 //! Why a command failed.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use crate::text::reason;
 
@@ -54,8 +55,10 @@ impl Failure {
         Failure::new(format!("cannot write to {to}: {why}"))
     }
 
-    /// The exit status for this failure.
-    pub fn status(&self) -> u8 {
-        self.status
+    /// Writes this failure of `program` to standard error, and returns the exit status for it.
+    pub fn report(&self, program: &str) -> ExitCode {
+        // If even this can't be written, the exit status still reports the failure.
+        let _ = writeln!(io::stderr(), "{program}: {self}");
+        ExitCode::from(self.status)
     }
 }

@@ -1,6 +1,5 @@
 //! A front for your own server program: addresses, models, limits, signals and logging as in `multiconn serve`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Command, FromArgMatches};
@@ -78,11 +77,7 @@ impl Front {
         let service = make().map_err(|error| Failure::new(error.to_string()));
         match service.and_then(|service| run(&options.server, self.port, service)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                // If even this can't be written, the exit status still reports the failure.
-                let _ = writeln!(io::stderr(), "{}: {failure}", self.name);
-                ExitCode::from(failure.status())
-            }
+            Err(failure) => failure.report(self.name),
         }
     }
 }
