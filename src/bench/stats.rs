@@ -70,8 +70,8 @@ pub enum Difference {
     Unknown,
     /// The difference is negligible: the interval lies within [`NEGLIGIBLE`] of 1.
     Negligible,
-    /// No difference is shown: the interval reaches both into and beyond the negligible range, or there are so many
-    /// points that one of them could differ by chance.
+    /// No difference is shown: the interval reaches both into and beyond the negligible range, or one of the points
+    /// could differ by chance, given their number.
     NotShown,
     /// The figure is higher.
     Higher,

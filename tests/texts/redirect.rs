@@ -21,7 +21,7 @@ fn redirect(options: &[&str], words: &[&str]) -> Command {
     let args: Vec<String> =
         ["redirect".into()].into_iter().chain(options).chain(["--".into()]).chain(program(words)).collect();
     let mut command = multiconn(&args);
-    // Users who are tired of the buffering shown here may have set this.
+    // If the user has set it, the buffering that these tests show doesn't happen.
     command.env_remove("PYTHONUNBUFFERED");
     command
 }

@@ -16,7 +16,7 @@ pub struct Plotted {
     pub name: String,
     /// The plot's subject.
     pub title: String,
-    /// A description for readers who can't see it.
+    /// The text alternative to the drawing.
     pub description: String,
     /// How to read it.
     pub caption: &'static str,
