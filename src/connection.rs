@@ -21,6 +21,7 @@ use crate::buffer::Outgoing;
 use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
+pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
 
@@ -288,6 +289,8 @@ pub(crate) struct Turn<'a> {
     pub stopping: bool,
     /// Makes wakers for the session.
     pub make_waker: MakeWaker<'a>,
+    /// The rest of the connection's share.
+    pub budget: Budget,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {

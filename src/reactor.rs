@@ -13,6 +13,7 @@ mod handle;
 mod id;
 mod inbox;
 mod recover;
+mod runnable;
 mod slot;
 mod slots;
 mod spin;
@@ -25,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{self, Connecting, Connection, Outcome, Scratch, Turn, earlier, log_stop};
+use crate::connection::{self, Budget, Connecting, Connection, Outcome, Scratch, Share, Turn, earlier, log_stop};
 use crate::panics;
 use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{Connect, End, Peer, Role, Service};
@@ -35,6 +36,7 @@ pub use handle::Handle;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
 use recover::{Concerned, Newcomer};
+use runnable::Runnable;
 use slot::Alarm;
 use slots::Slots;
 use spin::{Answer, Spin};
@@ -67,6 +69,12 @@ impl From<connection::Config> for Config {
     }
 }
 
+/// The most timers that fire in a turn. Others fire in the next, after its events.
+const TIMERS_PER_TURN: usize = 512;
+
+/// The work of a run after which a connection counts as busy, even if it has nothing more to do.
+const BUSY_FROM: usize = 96 << 10;
+
 /// The event loop of one service.
 #[derive(Debug)]
 #[must_use = "it serves when it's run"]
@@ -86,7 +94,7 @@ pub struct Reactor<S: Selector, V: Service> {
     /// Whether the service opens connections.
     opens_connections: bool,
     /// Connections with something to do, each at most once.
-    runnable: VecDeque<ConnectionId>,
+    runnable: Runnable,
     /// The connection that a panic would concern now.
     concerned: Concerned,
     /// The connection for which the service is being asked for a session.
@@ -119,7 +127,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             slots: Slots::default(),
             opened: 0,
             one_too_many: None,
-            runnable: VecDeque::new(),
+            runnable: Runnable::default(),
             concerned: Concerned::Nothing,
             newcomer: None,
             timers: Timers::default(),
@@ -211,11 +219,11 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Does all pending work. After a panic, another call does the rest: it's still queued.
     fn work(&mut self) {
-        self.dispatch();
+        let events = self.dispatch();
         self.call_the_woken();
         self.obey();
         // Existing connections run first, so that one that closes frees its place for one that arrives after it.
-        self.run_the_runnable();
+        self.run_the_runnable(events);
         self.accept();
         self.expire_timers();
         self.open_what_is_wanted();
@@ -234,7 +242,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
-    fn dispatch(&mut self) {
+    /// Marks the connections and listeners that have events as ready, and returns the number of events.
+    fn dispatch(&mut self) -> usize {
+        let events = self.events.len();
         for event in self.events.drain(..) {
             match Watched::of(event.token) {
                 Watched::Listener(index) => self.accepting.set_ready(index),
@@ -245,6 +255,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                 }
             }
         }
+        events
     }
 
     /// Runs the connections whose sessions were woken.
@@ -287,22 +298,29 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    fn run_the_runnable(&mut self) {
-        // Connections that yield run again in the next turn, after the events of others.
-        for _ in 0..self.runnable.len() {
-            let Some(id) = self.runnable.pop_front() else { break };
-            self.run_connection(id);
+    fn run_the_runnable(&mut self, events: usize) {
+        let mut work_left = self.runnable.begin_turn(events);
+        while let Some(id) = self.runnable.next_fresh() {
+            self.run_connection(id, Share::FIRST);
+        }
+        while work_left > 0
+            && let Some((id, share)) = self.runnable.next_busy()
+        {
+            work_left = work_left.saturating_sub(self.run_connection(id, share));
         }
     }
 
     fn expire_timers(&mut self) {
-        while let Some((when, id)) = self.timers.expired(self.now) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some((when, id)) = self.timers.expired(self.now) else { break };
             let Some(slot) = self.slots.get_mut(id) else { continue };
             self.concerned = Concerned::Session(id);
             let alarm = slot.timer_went_off(when, self.now);
             self.concerned = Concerned::Nothing;
             match alarm {
-                Alarm::Due => self.run_connection(id),
+                Alarm::Due => {
+                    self.run_connection(id, Share::FIRST);
+                }
                 Alarm::Early { later } => self.timers.set(id, later),
                 Alarm::Stale => {}
             }
@@ -323,18 +341,28 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         }
     }
 
-    fn run_connection(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slots.get_mut(id) else { return };
+    /// Runs a connection, and returns the work that it has done.
+    fn run_connection(&mut self, id: ConnectionId, share: Share) -> usize {
+        let Some(slot) = self.slots.get_mut(id) else { return 0 };
         slot.dequeued();
         self.concerned = Concerned::Session(id);
-        let outcome = slot.connection.run(&mut Turn {
+        let mut turn = Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
             now: self.now,
             stopping: self.stopping.is_some(),
             make_waker: &|| self.inbox.waker(id),
-        });
+            budget: Budget::new(share),
+        };
+        let outcome = slot.connection.run(&mut turn);
         self.concerned = Concerned::Nothing;
+        let mut work = turn.budget.work();
+        let yields = matches!(outcome, Outcome::Yield);
+        if yields {
+            // A session that yields of its own accord may have computed for long.
+            work = work.max(share.work());
+        }
+        slot.set_busy(yields || work > BUSY_FROM);
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_timer(deadline, self.now) {
@@ -348,6 +376,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             Outcome::NotConnected { end, others } => self.try_next_address(id, others, end),
             Outcome::Close(end) => self.close(id, end),
         }
+        work
     }
 
     /// Registers the `wanted` interest with the system, which happens only here: the end of
@@ -383,7 +412,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                     let until = self.now + self.config.connection.connect_timeout;
                     let connection = Connection::opening(stream, session, peer, Connecting { until, others });
                     let id = self.slots.insert(connection, None);
-                    return self.run_connection(id);
+                    self.run_connection(id, Share::FIRST);
+                    return;
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {

@@ -1,23 +1,76 @@
 //! A connection's share of a turn.
 
-/// The most bytes read from a connection in a turn, and the most sent to it while more remain.
-pub(super) const BYTES_PER_TURN: usize = 256 << 10;
-/// The most messages that a session may begin in a turn.
-const MESSAGES_PER_TURN: u32 = 256;
+/// The size of a share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// The most bytes read, and the most sent while more remain.
+    bytes: usize,
+    /// The most messages that a session may begin.
+    messages: u32,
+}
+
+impl Share {
+    /// The largest share, for a connection that no other waits for.
+    pub const FULL: Share = Share { bytes: 256 << 10, messages: 256 };
+    /// The share of a connection that has just become ready. A request of the usual size fits, so that a connection with
+    /// more than that is known after a moment.
+    pub const FIRST: Share = Share { bytes: 32 << 10, messages: 32 };
+    /// The fewest bytes of a share that is divided: one read.
+    const DIVIDED_MIN: usize = 64 << 10;
+
+    /// A share for each of `count` connections that have more to do than fits into one.
+    pub fn of_crowd(count: usize) -> Self {
+        Share { bytes: (Self::FULL.bytes / count.max(1)).max(Self::DIVIDED_MIN), ..Self::FULL }
+    }
+
+    /// The work in using it up.
+    pub fn work(self) -> usize {
+        2 * self.bytes
+    }
+}
 
 /// The rest of a connection's share of its turn.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Bytes to read.
     pub readable: usize,
     /// Bytes to send with more to come.
     pub sendable: usize,
     /// Messages that the session may begin.
     pub messages: u32,
+    share: Share,
+    /// Bytes used by the session and bytes sent.
+    moved: usize,
 }
 
 impl Budget {
-    pub fn new() -> Self {
-        Budget { readable: BYTES_PER_TURN, sendable: BYTES_PER_TURN, messages: MESSAGES_PER_TURN }
+    /// The work of running a connection at all, and that of a message, in bytes moved that take about as long.
+    const WORK_PER_RUN: usize = 4 << 10;
+    const WORK_PER_MESSAGE: usize = 1 << 10;
+
+    pub fn new(share: Share) -> Self {
+        Budget { readable: share.bytes, sendable: share.bytes, messages: share.messages, share, moved: 0 }
+    }
+
+    /// Records that `len` bytes were received.
+    pub fn received(&mut self, len: usize) {
+        self.readable = self.readable.saturating_sub(len);
+    }
+
+    /// Records that `len` bytes were sent.
+    pub fn sent(&mut self, len: usize) {
+        self.sendable = self.sendable.saturating_sub(len);
+        self.moved += len;
+    }
+
+    /// Records that the session has used `len` bytes, which may have been received long before.
+    pub fn used(&mut self, len: usize) {
+        self.moved += len;
+    }
+
+    /// The work so far, in bytes moved.
+    pub fn work(&self) -> usize {
+        let messages = (self.share.messages - self.messages) as usize;
+        Self::WORK_PER_RUN + self.moved + messages * Self::WORK_PER_MESSAGE
     }
 }

@@ -3,7 +3,6 @@
 use std::mem;
 use std::time::Instant;
 
-use super::budget::BYTES_PER_TURN;
 use super::transfer::Received;
 use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
 use crate::buffer::Outgoing;
@@ -132,22 +131,20 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     pub(super) fn linger(&mut self, mut lingering: Box<Lingering>, turn: &mut Turn<'_>) -> Outcome {
-        let mut bytes_left = BYTES_PER_TURN;
         let event = loop {
             if turn.now >= lingering.until {
                 break Event::DeadlinePassed;
             }
-            if bytes_left == 0 {
+            if turn.budget.readable == 0 {
                 self.state = ConnectionState::Lingering(lingering);
                 return Outcome::Yield;
             }
-            match self.receive(turn.scratch) {
+            match self.receive(turn) {
                 Ok(Received::Nothing) => {
                     self.state = ConnectionState::Lingering(lingering);
                     return Outcome::Wait { interest: Interest::READ, deadline: self.deadline() };
                 }
                 Ok(Received::Bytes(len)) => {
-                    bytes_left = bytes_left.saturating_sub(len);
                     lingering.left = lingering.left.saturating_sub(len);
                     if lingering.left == 0 {
                         break Event::Violation;

@@ -3,7 +3,6 @@
 use std::io;
 use std::mem;
 
-use super::budget::Budget;
 use super::interest::Needs;
 use super::transfer::Received;
 use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
@@ -31,11 +30,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn serve_unless_broken(&mut self, turn: &mut Turn<'_>) -> io::Result<Outcome> {
-        let mut budget = Budget::new();
         loop {
             // Leftover output goes first, since the session may be waiting for room.
             if self.left_over.has_output()
-                && let Some(outcome) = self.send_what_is_left(&mut budget, turn)?
+                && let Some(outcome) = self.send_what_is_left(turn)?
             {
                 return Ok(outcome);
             }
@@ -45,12 +43,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
             }
             let was_full = self.is_full(turn);
-            let received = match self.look_for_news(&mut budget, turn)? {
+            let received = match self.look_for_news(turn)? {
                 News::None => return Ok(self.wait(turn)),
                 News::Later => return Ok(Outcome::Yield),
                 News::Now { received } => received,
             };
-            let called = self.call_session(received, &mut budget, turn)?;
+            let called = self.call_session(received, turn)?;
             if called.has_begun_reply() {
                 self.pass(Event::RequestRead);
             }
@@ -71,14 +69,14 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if self.is_full(turn) {
                 self.pass(Event::OutputFull);
             }
-            self.has_sent(called.sent, &mut budget, turn);
+            self.has_sent(called.sent, turn);
         }
     }
 
     /// Sends leftover output as far as the stream takes it. Returns an outcome if nothing else is to be done now.
-    fn send_what_is_left(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<Option<Outcome>> {
+    fn send_what_is_left(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Outcome>> {
         let sent = self.flush(turn)?;
-        self.has_sent(sent, budget, turn);
+        self.has_sent(sent, turn);
         Ok(if self.can_send() {
             Some(Outcome::Yield)
         } else if self.write_is_overdue(turn) {
@@ -90,7 +88,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     /// Finds out whether there is a reason to call the session, and reads if it needs input.
-    fn look_for_news(&mut self, budget: &mut Budget, turn: &mut Turn<'_>) -> io::Result<News> {
+    fn look_for_news(&mut self, turn: &mut Turn<'_>) -> io::Result<News> {
         let needs = self.needs(turn);
         let reads = needs.reads();
         let goes_on = match self.progress {
@@ -98,10 +96,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Progress::Working => self.has_just_hung_up()?,
             Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Finished => false,
         };
-        if reads && budget.readable == 0 || goes_on && budget.sendable == 0 {
+        if reads && turn.budget.readable == 0 || goes_on && turn.budget.sendable == 0 {
             return Ok(News::Later);
         }
-        let received = if reads { self.receive(turn.scratch)? } else { Received::Nothing };
+        let received = if reads { self.receive(turn)? } else { Received::Nothing };
         let stops = turn.stopping && !self.knows_stop && self.progress != Progress::Working;
         let is_due = mem::take(&mut self.is_due);
         let received = match received {
@@ -109,7 +107,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Received::Nothing | Received::End => 0,
             Received::Bytes(len) => len,
         };
-        budget.readable = budget.readable.saturating_sub(received);
         self.knows_stop = turn.stopping;
         Ok(News::Now { received })
     }
@@ -120,11 +117,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     /// Records that `sent` bytes have gone. A session that waits for room may go on if there is any now.
-    fn has_sent(&mut self, sent: usize, budget: &mut Budget, turn: &Turn<'_>) {
+    fn has_sent(&mut self, sent: usize, turn: &Turn<'_>) {
         if sent == 0 {
             return;
         }
-        budget.sendable = budget.sendable.saturating_sub(sent);
         self.idle_until = None;
         if matches!(self.progress, Progress::NeedRoom | Progress::NeedEither) && !self.is_full(turn) {
             self.progress = Progress::Yield;

@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
-use super::budget::{BYTES_PER_TURN, Budget};
-use super::{Connection, InputEnd, OutputEnd, Scratch, Turn};
+use super::{Connection, InputEnd, OutputEnd, Turn};
 use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
@@ -37,12 +36,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// Its output is sent at once, as far as the stream accepts it: together, these are the tutorial's `write`.
     #[doc(alias = "write")]
-    pub(super) fn call_session(
-        &mut self,
-        received: usize,
-        budget: &mut Budget,
-        turn: &mut Turn<'_>,
-    ) -> io::Result<Called> {
+    pub(super) fn call_session(&mut self, received: usize, turn: &mut Turn<'_>) -> io::Result<Called> {
         let scratch = &mut *turn.scratch;
         let fresh = &scratch.input[..received];
         let appended = self.left_over.has_input();
@@ -72,7 +66,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             input_ended: self.input_end == InputEnd::Read,
             hung_up: self.input_end >= InputEnd::Told,
             is_stopping: turn.stopping,
-            messages_left: budget.messages,
+            messages_left: turn.budget.messages,
             ends_output: false,
             ignores_input: self.ignores_input,
             peer: &self.peer,
@@ -80,9 +74,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             local_addr: &local_addr,
         };
         let result = self.session.advance(&mut io, turn.now);
-        budget.messages = io.messages_left;
+        turn.budget.messages = io.messages_left;
         self.ignores_input = io.ignores_input;
         let (used, ends_output) = (io.input.used(), io.ends_output);
+        turn.budget.used(used);
 
         let mut sent = Ok(0);
         let mut made_output = false;
@@ -125,7 +120,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if ends_output && self.output_end == OutputEnd::Open {
             self.output_end = OutputEnd::Wanted;
         }
-        sent.map(|sent| Called { result, made_output, sent })
+        let sent = sent?;
+        turn.budget.sent(sent);
+        Ok(Called { result, made_output, sent })
     }
 
     /// Sends our FIN if the session has asked for it and all of its output is sent.
@@ -143,12 +140,15 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Reads once, if there may be something to read: the tutorial's `_read`.
     #[doc(alias = "_read")]
-    pub(super) fn receive(&mut self, scratch: &mut Scratch) -> io::Result<Received> {
+    pub(super) fn receive(&mut self, turn: &mut Turn<'_>) -> io::Result<Received> {
         if !self.readable || self.input_end == InputEnd::Read {
             return Ok(Received::Nothing);
         }
+        debug_assert!(turn.budget.readable > 0, "an empty read would look like the end");
+        let room = turn.scratch.input.len().min(turn.budget.readable);
+        let buffer = &mut turn.scratch.input[..room];
         // The edge stands until the stream returns a result.
-        match until_answered(|| self.stream.read(&mut scratch.input))? {
+        match until_answered(|| self.stream.read(buffer))? {
             Some(0) => {
                 self.input_end = InputEnd::Read;
                 log::trace!("{} has ended its sending side", self.peer);
@@ -158,7 +158,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 log::trace!("Read {len} bytes from {}", self.peer);
                 // A short read has emptied the socket: further data causes another edge, unless the end is already
                 // there.
-                self.readable = len == scratch.input.len() || self.input_end != InputEnd::Open;
+                self.readable = len == room || self.input_end != InputEnd::Open;
+                turn.budget.received(len);
                 Ok(Received::Bytes(len))
             }
             None => {
@@ -172,17 +173,17 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// Returns the number of bytes sent.
     #[doc(alias = "_write")]
-    pub(super) fn flush(&mut self, turn: &Turn<'_>) -> io::Result<usize> {
+    pub(super) fn flush(&mut self, turn: &mut Turn<'_>) -> io::Result<usize> {
         // A system may report room only when there is much of it (Linux: a third of the socket's buffer). So only a
         // write can find out whether the peer has accepted nothing by the deadline, or just little.
         self.writable |= self.write_is_overdue(turn);
         let Some(kept) = self.left_over.kept() else { return Ok(0) };
         let (stream, writable) = (&mut self.stream, &mut self.writable);
         let mut sent = 0;
-        while *writable && sent < BYTES_PER_TURN {
-            let len_max = BYTES_PER_TURN - sent;
+        while *writable && sent < turn.budget.sendable {
+            let len_max = turn.budget.sendable - sent;
             let len = match kept.output.front() {
-                Some(Front::Bytes(bytes)) => write(stream, writable, bytes, &[])?,
+                Some(Front::Bytes(bytes)) => write(stream, writable, &bytes[..bytes.len().min(len_max)], &[])?,
                 Some(Front::File(range)) => send_file(stream, writable, range, len_max)?,
                 Some(Front::Repeat(repeat)) => write_repeated(stream, writable, repeat, len_max)?,
                 None => break,
@@ -190,6 +191,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             kept.output.consume(len);
             sent += len;
         }
+        turn.budget.sent(sent);
         if sent > 0 {
             kept.write_deadline = Some(turn.now + turn.config.write_timeout);
             self.left_over.tidy();
@@ -267,7 +269,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::connection::Config;
+    use crate::buffer::Outgoing;
+    use crate::connection::{Budget, Config, Scratch, Share};
     use crate::session::{Peer, no_waker};
 
     /// A stream whose calls are each interrupted at first.
@@ -329,10 +332,10 @@ mod tests {
         let stream = Interrupted { calls: 0, written: Vec::new() };
         let mut connection = Connection::accepted(stream, Mirror, peer);
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
-        assert!(matches!(connection.receive(scratch), Ok(Received::Bytes(5))));
-        let config = &Config::default();
-        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, make_waker: &no_waker };
-        assert_eq!(connection.call_session(5, &mut Budget::new(), turn).unwrap().sent, 5);
+        let (config, budget) = (&Config::default(), Budget::new(Share::FULL));
+        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, make_waker: &no_waker, budget };
+        assert!(matches!(connection.receive(turn), Ok(Received::Bytes(5))));
+        assert_eq!(connection.call_session(5, turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");
         assert!(connection.writable, "there is room still");
     }

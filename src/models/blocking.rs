@@ -11,7 +11,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::orders::wait;
-use crate::connection::{Config, Connection, Outcome, Scratch, TICK, Turn};
+use crate::connection::{Budget, Config, Connection, Outcome, Scratch, Share, TICK, Turn};
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
@@ -99,6 +99,7 @@ fn run_to_the_end<T: Session>(
             now,
             stopping: stopping.is_some(),
             make_waker: &|| session_waker.waker(),
+            budget: Budget::new(Share::FULL),
         });
         let (interest, deadline, timeout) = match outcome {
             Outcome::Wait { interest, deadline } => {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Reactor;
 use super::id::{ConnectionId, Watched};
 use super::recover::{Concerned, Newcomer};
-use crate::connection::Connection;
+use crate::connection::{Connection, Share};
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service};
@@ -183,7 +183,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let peer = Peer::accepted(addr);
         log::info!("Accepted connection from {peer}");
         let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place) }) else { return };
-        self.run_connection(id);
+        self.run_connection(id, Share::FIRST);
     }
 
     fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
@@ -202,7 +202,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(&why, &self.config.connection, self.now);
         }
-        self.run_connection(id);
+        self.run_connection(id, Share::FIRST);
     }
 
     /// Gets a session for a connection, and gives both a slot. If the service panics, the connection is not lost.

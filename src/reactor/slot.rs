@@ -1,10 +1,10 @@
 //! A connection's slot in the reactor: the loop's own data about it.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::time::Instant;
 
 use super::id::ConnectionId;
+use super::runnable::Runnable;
 use crate::connection::{Connection, TICK};
 use crate::places::Place;
 use crate::selector::{Interest, Stream};
@@ -20,8 +20,10 @@ pub(super) struct Slot<S, T> {
     pub place: Option<Place>,
     /// The interest registered with the system.
     pub interest: Interest,
-    /// It is in the runnable queue.
+    /// It is queued as runnable.
     is_runnable: bool,
+    /// It had much to do in its last run.
+    is_busy: bool,
     /// The time when its timer fires: at its deadline or earlier.
     timer: Option<Instant>,
 }
@@ -39,18 +41,24 @@ pub(super) enum Alarm {
 impl<S, T> Slot<S, T> {
     pub fn new(connection: Connection<S, T>, generation: u32, place: Option<Place>) -> Self {
         let interest = Interest::NONE;
-        Slot { connection, generation, place, interest, is_runnable: false, timer: None }
+        Slot { connection, generation, place, interest, is_runnable: false, is_busy: false, timer: None }
     }
 
-    pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut VecDeque<ConnectionId>) {
+    /// Queues it as runnable, unless it is queued already.
+    pub fn enqueue(&mut self, id: ConnectionId, runnable: &mut Runnable) {
         if !mem::replace(&mut self.is_runnable, true) {
-            runnable.push_back(id);
+            runnable.add(id, self.is_busy);
         }
     }
 
-    /// Records that it is no longer in the runnable queue.
+    /// Records that it is no longer queued as runnable.
     pub fn dequeued(&mut self) {
         self.is_runnable = false;
+    }
+
+    /// Records whether it had much to do in its last run.
+    pub fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
     }
 
     /// Sets its timer so that it runs at its `deadline` even without events. Returns the new timer's time, or `None` if

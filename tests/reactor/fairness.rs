@@ -85,6 +85,54 @@ fn pipelined_messages_starve_nobody() {
     assert!((50_000..=260 * 300).contains(&answered), "256 in each of three hundred turns, not {answered}");
 }
 
+/// Bytes read from all of `peers` so far.
+fn all_taken(peers: &[SimPeer]) -> usize {
+    peers.iter().map(SimPeer::taken).sum()
+}
+
+#[test]
+fn a_request_does_not_wait_for_a_crowd_of_floods() {
+    let mut server = echo_server(Config::default());
+    server.net.set_turn_time(millis(1));
+    let floods: Vec<_> = (0..200).map(|_| server.client_at(seconds(1))).collect();
+    for flood in &floods {
+        flood.window(1 << 20).flood_at(millis(1100), "flood").reset_at(seconds(2));
+    }
+    // One that is connected already, and one that is accepted beside them.
+    let quiet = [server.client_at(seconds(1)), server.client_at(millis(1555))];
+    let turns = [(millis(1500), &quiet[0]), (millis(1557), &quiet[1])]
+        .map(|(at, peer)| count_turns(&server.net, peer, at, b"hello"));
+    let before = Rc::new(Cell::new(0));
+    let longest = Rc::new(Cell::new(0));
+    for at in 1400..1800 {
+        let (before, longest, floods) = (Rc::clone(&before), Rc::clone(&longest), floods.clone());
+        server.net.at(millis(at), move || {
+            let taken = all_taken(&floods);
+            let len = taken - before.replace(taken);
+            if at > 1400 {
+                longest.set(len.max(longest.get()));
+            }
+        });
+    }
+    let shares = Rc::new(Cell::new((0, 0)));
+    {
+        let (shares, floods) = (Rc::clone(&shares), floods.clone());
+        server.net.at(millis(1800), move || {
+            let taken = || floods.iter().map(SimPeer::taken);
+            shares.set((taken().min().unwrap(), taken().max().unwrap()));
+        });
+    }
+    server.run_until(seconds(5));
+    for (peer, turns) in quiet.iter().zip(turns) {
+        assert_eq!(peer.received(), b"hello");
+        assert!((1..=2).contains(&turns.get()), "answered after {} turns", turns.get());
+    }
+    // What one of them alone may have read in a turn is read from all of them together.
+    assert!((200 << 10..=TURN_LEN).contains(&longest.get()), "{} bytes in a turn", longest.get());
+    let (least, most) = shares.get();
+    assert!(least > 0 && most - least <= 2 * (64 << 10), "they take turns: {least} to {most} bytes each");
+}
+
 /// Has always more to say.
 struct Endless;
 
