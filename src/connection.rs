@@ -92,6 +92,8 @@ pub(crate) struct Connection<S, T> {
     /// The time when it will have been idle for too long, if it's idle.
     idle_until: Option<Instant>,
     left_over: LeftOver,
+    /// Output has had to wait for room, so the system may hold much of it.
+    output_has_waited: bool,
 }
 
 /// Our knowledge of the peer's FIN.
@@ -219,6 +221,7 @@ impl<S, T> Connection<S, T> {
             ignores_input: false,
             idle_until: None,
             left_over: LeftOver::default(),
+            output_has_waited: false,
         }
     }
 
@@ -239,8 +242,8 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    /// Records that its deadline has passed, or that its session was woken.
-    pub fn due(&mut self) {
+    /// Records that its session was woken.
+    pub fn woken(&mut self) {
         self.is_due = true;
     }
 
@@ -343,15 +346,20 @@ impl<S: Stream, T: Session> Connection<S, T> {
         match &self.state {
             ConnectionState::Connecting(connecting) => Some(connecting.until),
             ConnectionState::Served(_) => self.served_deadline(),
-            ConnectionState::Draining(_) => self.left_over.write_deadline(),
+            ConnectionState::Draining(_) => self.left_over.next_try(),
             ConnectionState::Lingering(lingering) => Some(lingering.until),
             ConnectionState::Closed => None,
         }
     }
 
+    /// Records that its deadline has passed. The session is called only if the deadline was its own.
+    pub fn deadline_passed(&mut self, now: Instant) {
+        self.is_due |= self.session_deadline().is_some_and(|deadline| now >= deadline);
+    }
+
     /// The deadline of a served connection.
     fn served_deadline(&self) -> Option<Instant> {
-        earlier(earlier(self.session_deadline(), self.left_over.write_deadline()), self.idle_until)
+        earlier(earlier(self.session_deadline(), self.left_over.next_try()), self.idle_until)
     }
 
     fn session_deadline(&self) -> Option<Instant> {

@@ -262,7 +262,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn call_the_woken(&mut self) {
         for id in self.inbox.take() {
             let Some(slot) = self.slots.get_mut(id) else { continue };
-            slot.connection.due();
+            slot.connection.woken();
             slot.enqueue(id, &mut self.runnable);
         }
     }
@@ -439,7 +439,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Closes a connection: the tutorial's `close`. The loop's own bookkeeping is done before the service is called.
     fn close(&mut self, id: ConnectionId, end: End) {
         let Some(slot) = self.slots.remove(id) else { return };
-        let connection = slot.connection;
+        let mut connection = slot.connection;
+        connection.prepare_close(&self.config.connection);
         log::info!("Closing {}: {end}", connection.name());
         self.selector.close(connection.stream, id.token());
         drop(slot.place);

@@ -128,8 +128,15 @@ pub trait Stream: Read + Write {
     /// If the connection is broken already.
     fn end_output(&mut self) -> io::Result<()>;
 
-    /// Makes its close a reset, which tells the peer that the data it has read is incomplete.
+    /// Makes its close a reset, which tells the peer that the data it has read is incomplete. The system drops all data
+    /// that has not been sent.
     fn reset_on_close(&mut self) {}
+
+    /// Lets the system drop its data if, after the close, the peer accepts none of it for `timeout`. Otherwise the system
+    /// may hold megabytes for as long as the peer answers that it has no room.
+    fn bound_close(&mut self, timeout: Duration) {
+        let _ = timeout;
+    }
 
     /// Sends up to `len` bytes of `file`, starting at `offset`, and returns how many: 0 at the end of the file.
     /// Bypasses this process's memory where the system can. A result less than `len` does not mean that the connection

@@ -31,7 +31,7 @@ impl<S, T: Session> Connection<S, T> {
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
         let mut words = Outgoing::default();
         self.session.refuse(&mut words.output(config.output_high_water), why);
-        self.left_over.keep_output(words, now + config.write_timeout);
+        self.left_over.keep_output(words, now, config.write_timeout);
         self.state = ConnectionState::Draining(Box::new(Draining { end: End::Refused, linger: true }));
     }
 }
@@ -45,10 +45,16 @@ impl<S, T> Connection<S, T> {
             ConnectionState::Connecting(_) | ConnectionState::Served(_) | ConnectionState::Closed => false,
         }
     }
+}
 
-    /// Why it ends if it's cut off now.
+impl<S: Stream, T> Connection<S, T> {
+    /// Cuts it off, and returns why it ends.
     pub fn cut(&mut self) -> End {
-        self.leads(self.state.stage(), Event::Cut);
+        let stage = self.state.stage();
+        self.leads(stage, Event::Cut);
+        if self.left_over.has_output() || stage == Stage::Responding {
+            self.stream.reset_on_close();
+        }
         match mem::replace(&mut self.state, ConnectionState::Closed) {
             ConnectionState::Draining(draining) if !self.left_over.has_output() => draining.end,
             ConnectionState::Lingering(lingering) => lingering.end,
@@ -58,9 +64,15 @@ impl<S, T> Connection<S, T> {
             | ConnectionState::Closed => End::Cut,
         }
     }
-}
 
-impl<S: Stream, T> Connection<S, T> {
+    /// Prepares its stream for the close, for which nothing waits: the system gives up data that the peer doesn't accept
+    /// within the write timeout.
+    pub fn prepare_close(&mut self, config: &Config) {
+        if self.output_has_waited {
+            self.stream.bound_close(config.write_timeout);
+        }
+    }
+
     /// Records that its session has panicked. Its close is a reset, so that half a reply never looks complete.
     pub fn panicked(&mut self) {
         self.leads(self.state.stage(), Event::Cut);
@@ -90,9 +102,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Makes the last transition.
+    /// Makes the last transition. If output is left, the close is a reset: data that was cut short never looks complete,
+    /// and the system doesn't keep it for a peer that won't read it.
     pub(super) fn close(&mut self, from: Stage, event: Event, end: End) -> Outcome {
         self.leads(from, event);
+        if self.left_over.has_output() {
+            self.stream.reset_on_close();
+        }
         Outcome::Close(end)
     }
 

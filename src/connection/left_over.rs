@@ -1,6 +1,6 @@
 //! Data that a run of a connection leaves over for the next.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::buffer::{Outgoing, Rest};
 
@@ -13,8 +13,34 @@ pub(super) struct LeftOver(Option<Box<Kept>>);
 pub(super) struct Kept {
     pub input: Rest,
     pub output: Outgoing,
-    /// The deadline for the peer to accept some of the output.
-    pub write_deadline: Option<Instant>,
+    /// The wait for the peer to accept some of the output, if there is any.
+    wait: Option<WriteWait>,
+}
+
+/// A wait for a peer to accept output.
+#[derive(Clone, Copy, Debug)]
+struct WriteWait {
+    /// The last time when the stream took something.
+    since: Instant,
+    /// The time of the next try to write, even if the system reports no room.
+    next_try: Instant,
+    /// The time when the peer has accepted nothing for too long.
+    until: Instant,
+}
+
+impl WriteWait {
+    /// The first try, as a part of the timeout; each of the others doubles the time since the last progress.
+    const FIRST_TRY: u32 = 64;
+
+    fn new(now: Instant, timeout: Duration) -> Self {
+        WriteWait { since: now, next_try: now + timeout / Self::FIRST_TRY, until: now + timeout }
+    }
+
+    fn tried_in_vain(&mut self, now: Instant) {
+        if now >= self.next_try {
+            self.next_try = self.until.min(now + (now - self.since));
+        }
+    }
 }
 
 impl LeftOver {
@@ -40,9 +66,29 @@ impl LeftOver {
         self.0.as_ref().map_or(0, |kept| kept.output.len())
     }
 
+    fn write_wait(&self) -> Option<&WriteWait> {
+        self.0.as_ref()?.wait.as_ref()
+    }
+
+    /// The time of the next try to write, if there is output.
+    pub fn next_try(&self) -> Option<Instant> {
+        self.write_wait().map(|wait| wait.next_try)
+    }
+
     /// The deadline for the peer to accept some of the output, if there is any.
     pub fn write_deadline(&self) -> Option<Instant> {
-        self.0.as_ref()?.write_deadline
+        self.write_wait().map(|wait| wait.until)
+    }
+
+    /// Records a try to write: whether the stream took some of the output, which begins another `timeout`.
+    pub fn tried_to_write(&mut self, has_sent: bool, now: Instant, timeout: Duration) {
+        let Some(kept) = &mut self.0 else { return };
+        if has_sent {
+            kept.wait = Some(WriteWait::new(now, timeout));
+        } else if let Some(wait) = &mut kept.wait {
+            wait.tried_in_vain(now);
+        }
+        self.tidy();
     }
 
     /// The data, if any, to use some of it; call [`Self::tidy`] afterwards.
@@ -56,14 +102,14 @@ impl LeftOver {
         }
     }
 
-    /// Keeps `output`, where there was none. The peer must accept some of it by `write_deadline`.
-    pub fn keep_output(&mut self, output: Outgoing, write_deadline: Instant) {
+    /// Keeps `output`, where there was none. The peer must accept some of it within `timeout`.
+    pub fn keep_output(&mut self, output: Outgoing, now: Instant, timeout: Duration) {
         if output.is_empty() {
             return;
         }
         let kept = self.0.get_or_insert_default();
         kept.output = output;
-        kept.write_deadline = Some(write_deadline);
+        kept.wait = Some(WriteWait::new(now, timeout));
     }
 
     pub fn drop_input(&mut self) {
@@ -77,7 +123,7 @@ impl LeftOver {
     pub fn tidy(&mut self) {
         let Some(kept) = &mut self.0 else { return };
         if kept.output.is_empty() {
-            kept.write_deadline = None;
+            kept.wait = None;
             if kept.input.is_empty() {
                 self.0 = None;
             }

@@ -100,7 +100,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
             };
             scratch.output.clear();
             if let Some(left) = left {
-                self.left_over.keep_output(left, turn.now + turn.config.write_timeout);
+                self.output_has_waited = true;
+                self.left_over.keep_output(left, turn.now, turn.config.write_timeout);
             }
         } else {
             // The lent bytes are about to become invalid.
@@ -175,8 +176,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
     #[doc(alias = "_write")]
     pub(super) fn flush(&mut self, turn: &mut Turn<'_>) -> io::Result<usize> {
         // A system may report room only when there is much of it (Linux: a third of the socket's buffer). So only a
-        // write can find out whether the peer has accepted nothing by the deadline, or just little.
-        self.writable |= self.write_is_overdue(turn);
+        // write can find out whether the peer has accepted nothing, or just little.
+        self.writable |= self.left_over.next_try().is_some_and(|at| turn.now >= at);
         let Some(kept) = self.left_over.kept() else { return Ok(0) };
         let (stream, writable) = (&mut self.stream, &mut self.writable);
         let mut sent = 0;
@@ -192,10 +193,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             sent += len;
         }
         turn.budget.sent(sent);
-        if sent > 0 {
-            kept.write_deadline = Some(turn.now + turn.config.write_timeout);
-            self.left_over.tidy();
-        }
+        self.left_over.tried_to_write(sent > 0, turn.now, turn.config.write_timeout);
         Ok(sent)
     }
 

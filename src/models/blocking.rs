@@ -76,6 +76,7 @@ pub(super) fn serve<V: Service>(
             End::Panicked
         }
     };
+    connection.prepare_close(config);
     log::info!("Closing {}: {end}", connection.name());
     drop(connection.stream);
     if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
@@ -125,8 +126,11 @@ fn run_to_the_end<T: Session>(
         let [stream, word, woken] = fds;
         now = Instant::now();
         connection.ready(Readiness::from(&stream));
-        if session_waker.take(woken) || deadline.is_some_and(|deadline| now >= deadline) {
-            connection.due();
+        if session_waker.take(woken) {
+            connection.woken();
+        }
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            connection.deadline_passed(now);
         }
         match interrupt.take(word) {
             Some(Word::Stop) if stopping.is_none() => {

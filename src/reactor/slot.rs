@@ -90,7 +90,7 @@ impl<S: Stream, T: Session> Slot<S, T> {
             (Some(later), _) => Alarm::Early { later },
             (None, None) => Alarm::Stale,
             (None, Some(_)) => {
-                self.connection.due();
+                self.connection.deadline_passed(now);
                 // If it's already queued, running it now would leave it in the queue, and it would get two turns from
                 // then on.
                 if self.is_runnable { Alarm::Stale } else { Alarm::Due }

@@ -55,6 +55,13 @@ impl Stream for TcpStream {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn bound_close(&mut self, timeout: Duration) {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        // If it fails, the system's own limits apply.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&*self, millis);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn send_file(&mut self, file: &File, mut offset: u64, len: usize) -> io::Result<usize> {
         Ok(rustix::fs::sendfile(self, file, Some(&mut offset), len)?)
     }

@@ -147,12 +147,42 @@ fn a_peer_that_takes_no_reply_is_cut() {
     assert_eq!(server.end_of(&never), (seconds(32), "peer read nothing for 30s".into()));
     assert_eq!(server.end_of(&slow), (seconds(90), "peer read nothing for 30s".into()));
     assert_eq!(server.end_of(&draining), (seconds(32), "peer read nothing for 30s".into()));
+    // A reply that is cut short never looks complete.
+    let ends = [&never, &slow, &draining].map(|peer| (peer.end_seen(), peer.reset_seen()));
+    assert_eq!(ends, [(None, Some(seconds(32))), (None, Some(seconds(90))), (None, Some(seconds(32)))]);
 
     let mut echo = echo_server(connection::Config { write_timeout: seconds(5), ..connection::Config::default() });
     let never = echo.client_at(seconds(1));
     never.window(100).reads_nothing().send_at(seconds(2), [0; 101]);
     echo.run_until(seconds(200));
     assert_eq!(echo.end_of(&never), (seconds(7), "peer read nothing for 5s".into()));
+}
+
+#[test]
+fn room_that_is_not_reported_is_no_progress_at_the_deadline() {
+    // The peer's system takes a little more right after the reply, which is too little to be reported.
+    let mut server = app_server(Config::default());
+    let peer = server.client_at(seconds(1));
+    peer.window(10_000)
+        .room_reported_from(5000)
+        .reads_nothing()
+        .send_at(seconds(2), search("morpheus", true).repeat(500));
+    peer.read_at(millis(2001), 1000);
+    server.run_until(seconds(200));
+    let (at, end) = server.end_of(&peer);
+    assert_eq!(end, "peer read nothing for 30s");
+    assert!((seconds(32)..seconds(33)).contains(&at), "{at:?}");
+    // Whenever the peer takes something, it has the whole timeout from then on, or a little more.
+    for taken_at in (0..30).map(|second| seconds(2 + second)) {
+        let mut server = app_server(Config::default());
+        let peer = server.client_at(seconds(1));
+        peer.window(10_000).room_reported_from(5000).reads_nothing();
+        peer.send_at(seconds(2), search("morpheus", true).repeat(500)).read_at(taken_at, 1000);
+        server.run_until(seconds(200));
+        let (at, _) = server.end_of(&peer);
+        let waited = taken_at - seconds(2);
+        assert!((taken_at + seconds(30)..=seconds(33) + 2 * waited).contains(&at), "{taken_at:?}: {at:?}");
+    }
 }
 
 #[test]
