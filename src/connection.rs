@@ -79,6 +79,8 @@ pub(crate) struct Connection<S, T> {
     /// The readiness that the system has reported: an edge is kept until `WouldBlock` clears it.
     readable: bool,
     writable: bool,
+    /// A short read doesn't mean that the stream is empty.
+    urgent: bool,
     input_end: InputEnd,
     output_end: OutputEnd,
     /// Why the session stopped last time.
@@ -212,6 +214,7 @@ impl<S, T> Connection<S, T> {
             // once saves the registration, and with it two system calls, if no more bytes are needed.
             readable: is_open,
             writable: is_open,
+            urgent: false,
             input_end: InputEnd::Open,
             output_end: OutputEnd::Open,
             // It is called once at the beginning.
@@ -237,6 +240,7 @@ impl<S, T> Connection<S, T> {
     pub fn ready(&mut self, readiness: Readiness) {
         self.readable |= readiness.readable;
         self.writable |= readiness.writable;
+        self.urgent |= readiness.urgent;
         if readiness.read_closed {
             self.input_end = self.input_end.max(InputEnd::Reported);
         }

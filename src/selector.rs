@@ -222,6 +222,9 @@ pub struct Readiness {
     /// The peer has ended its sending side, or the connection is broken: the end or an error follows the remaining
     /// bytes. A selector that keeps reporting readability need not set this.
     pub read_closed: bool,
+    /// There is urgent data (TCP's URG), at which a read stops although more follows: a short read doesn't mean that the
+    /// stream is empty. A selector that keeps reporting readability need not set this.
+    pub urgent: bool,
 }
 
 /// A source and its readiness.

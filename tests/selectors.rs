@@ -152,7 +152,7 @@ impl<S: SocketSelector> Watched<S> {
     fn expect(&mut self, token: Token, expected: Interest) {
         let events = self.next();
         let [event] = events[..] else { panic!("{events:?}") };
-        let Readiness { readable, writable, read_closed: _ } = event.readiness;
+        let Readiness { readable, writable, read_closed: _, urgent: _ } = event.readiness;
         let found = Interest { readable, writable, hangup: false };
         assert_eq!((event.token, found), (token, expected), "{events:?}");
     }
@@ -481,7 +481,7 @@ fn poll_survives_a_stream_that_was_dropped() {
     let (mut stream, _peer) = watched.pair();
     watched.selector.register(&mut stream, Token(1), Interest::READ).unwrap();
     drop(stream);
-    let broken = Readiness { readable: true, writable: true, read_closed: true };
+    let broken = Readiness { readable: true, writable: true, read_closed: true, urgent: false };
     assert_eq!(watched.next(), [Event { token: Token(1), readiness: broken }]);
     // The next connection gets its descriptor number and its place.
     let mut next = watched.selector.connect(watched.addr).unwrap();

@@ -7,10 +7,10 @@ use std::time::Duration;
 use multiconn::selector::sim::{SimListener, SimNet, SimPeer, SimSelector, SimStream};
 use multiconn::selector::{Event, Interest, Readiness, Selector, Stream, Token};
 
-const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
-const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false };
-const ENDED: Readiness = Readiness { readable: true, writable: false, read_closed: true };
-const BROKEN: Readiness = Readiness { readable: true, writable: true, read_closed: true };
+const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false, urgent: false };
+const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false, urgent: false };
+const ENDED: Readiness = Readiness { readable: true, writable: false, read_closed: true, urgent: false };
+const BROKEN: Readiness = Readiness { readable: true, writable: true, read_closed: true, urgent: false };
 const BOTH: Interest = Interest { readable: true, writable: true, hangup: false };
 
 const LISTENER: Token = Token(1);

@@ -114,7 +114,10 @@ impl Client {
     /// Ends its side.
     pub fn end(&self) {
         self.line.is_ended.set(true);
-        self.stage.tell(self.line.token.get(), Readiness { readable: true, writable: false, read_closed: true });
+        self.stage.tell(
+            self.line.token.get(),
+            Readiness { readable: true, writable: false, read_closed: true, urgent: false },
+        );
     }
 }
 

@@ -158,13 +158,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Some(len) => {
                 log::trace!("Read {len} bytes from {}", self.peer);
                 // A short read has emptied the socket: further data causes another edge, unless the end is already
-                // there.
-                self.readable = len == room || self.input_end != InputEnd::Open;
+                // there, or urgent data is.
+                self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;
                 turn.budget.received(len);
                 Ok(Received::Bytes(len))
             }
             None => {
-                self.readable = false;
+                (self.readable, self.urgent) = (false, false);
                 Ok(Received::Nothing)
             }
         }

@@ -63,6 +63,7 @@ impl Selector for MioSelector {
                 readable: event.is_readable() || event.is_read_closed() || broken,
                 writable: event.is_writable() || event.is_write_closed() || broken,
                 read_closed: event.is_read_closed() || broken,
+                urgent: event.is_priority(),
             };
             events.push(Event { token: Token(event.token().0), readiness });
         }
@@ -110,8 +111,14 @@ impl Selector for MioSelector {
 fn mask(interest: Interest) -> mio::Interest {
     // mio can't ask for a hang-up alone. Unread data is reported only once, since this is edge-triggered.
     match (interest.readable || interest.hangup, interest.writable) {
-        (true, true) => mio::Interest::READABLE | mio::Interest::WRITABLE,
-        (_, false) => mio::Interest::READABLE,
+        (true, true) => READABLE | mio::Interest::WRITABLE,
+        (_, false) => READABLE,
         (false, true) => mio::Interest::WRITABLE,
     }
 }
+
+/// What is reported of input. Only Linux can report urgent data with the rest.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READABLE: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READABLE: mio::Interest = mio::Interest::READABLE;

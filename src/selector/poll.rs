@@ -159,6 +159,11 @@ impl Interest {
 /// The readiness that poll(2) found.
 impl From<&PollFd> for Readiness {
     fn from(fd: &PollFd) -> Readiness {
-        Readiness { readable: fd.is_readable(), writable: fd.is_writable(), read_closed: fd.is_read_closed() }
+        Readiness {
+            readable: fd.is_readable(),
+            writable: fd.is_writable(),
+            read_closed: fd.is_read_closed(),
+            urgent: false,
+        }
     }
 }

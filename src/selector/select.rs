@@ -106,7 +106,7 @@ impl Selector for SelectSelector {
             if token == WAKE && readable {
                 self.wake_fd.take();
             } else if readable || writable {
-                events.push(Event { token, readiness: Readiness { readable, writable, read_closed: false } });
+                events.push(Event { token, readiness: Readiness { readable, writable, ..Readiness::default() } });
             }
         }
         Ok(())

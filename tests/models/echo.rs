@@ -37,6 +37,19 @@ const SCRIPT: &[Conversation] = &[
         comes: || vec![bytes("Message 1 from client.Message 2 from client.")],
     },
     Conversation {
+        name: "urgent data before more of the rest",
+        talk: |way| {
+            let mut peer = way.connect();
+            for _ in 0..20 {
+                peer.send_urgent("before!");
+                peer.send("behind");
+                peer.hear(12);
+            }
+            peer.close()
+        },
+        comes: || vec![bytes("beforebehind"); 20],
+    },
+    Conversation {
         name: "a byte at a time",
         talk: |way| {
             let mut peer = way.connect();

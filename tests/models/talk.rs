@@ -114,6 +114,12 @@ impl Peer {
         }
     }
 
+    /// Sends `bytes`, the last of which is urgent: it is out of band, and no server here reads it.
+    pub fn send_urgent(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        assert_eq!(rustix::net::send(&self.stream, bytes, rustix::net::SendFlags::OOB), Ok(bytes.len()));
+    }
+
     /// Sends `bytes` as far as they go without anybody reading what comes of them, and returns how many went.
     pub fn send_what_fits(&mut self, bytes: &[u8]) -> usize {
         self.stream.set_nonblocking(true).unwrap();

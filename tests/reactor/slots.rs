@@ -54,7 +54,7 @@ impl Selector for Chatterbox {
 
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         self.inner.select(events, timeout)?;
-        let readiness = Readiness { readable: true, writable: true, read_closed: true };
+        let readiness = Readiness { readable: true, writable: true, read_closed: true, urgent: false };
         let about_all = self.watched.iter().filter(|_| self.about == About::All);
         let about_closed = self.closed.iter().filter(|_| self.about != About::None);
         events.extend(about_all.chain(about_closed).map(|&token| Event { token, readiness }));

@@ -373,9 +373,9 @@ impl Link {
         let writable = write_edge && interest.writable && self.is_writable();
         let readiness = if self.is_broken() {
             // Reported regardless of interest: epoll_ctl(2), EPOLLERR and EPOLLHUP.
-            Readiness { readable: true, writable: true, read_closed: true }
+            Readiness { readable: true, writable: true, read_closed: true, urgent: false }
         } else {
-            Readiness { readable, writable, read_closed: readable && self.input_ended }
+            Readiness { readable, writable, read_closed: readable && self.input_ended, urgent: false }
         };
         (readiness.readable || readiness.writable).then_some(Event { token, readiness })
     }
