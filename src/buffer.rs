@@ -94,6 +94,11 @@ impl Rest {
         self.len() == 0
     }
 
+    /// The memory that it owns, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

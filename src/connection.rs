@@ -9,6 +9,7 @@ mod budget;
 mod close;
 mod interest;
 mod left_over;
+mod memory;
 mod serve;
 mod transfer;
 
@@ -24,6 +25,7 @@ use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
+pub use memory::Memory;
 
 /// The interval between calls of a session that leaves its deadline unchanged after it has passed.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -49,6 +51,9 @@ pub struct Config {
     /// The most bytes of input that a session may leave unused, such as the beginning of a message. A protocol's own
     /// limit on messages, which it can explain to its peer, must be lower.
     pub input_len_max: usize,
+    /// The limit on unused input and unsent output of all connections that have this configuration or a clone of it.
+    /// Above it, the connection with the most is ended.
+    pub memory: Memory,
     /// How long to wait for an outgoing connection to open, for each address tried.
     pub connect_timeout: Duration,
 }
@@ -63,6 +68,7 @@ impl Default for Config {
             linger_len_max: 16 << 20,
             output_high_water: 64 << 10,
             input_len_max: 16 << 20,
+            memory: Memory::new(512 << 20),
             connect_timeout: Duration::from_secs(10),
         }
     }
@@ -304,6 +310,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Proceeds until it has to wait, has used up its turn, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        let outcome = self.run_stage(turn);
+        self.left_over.charge(&turn.config.memory);
+        outcome
+    }
+
+    fn run_stage(&mut self, turn: &mut Turn<'_>) -> Outcome {
         match mem::replace(&mut self.state, ConnectionState::Closed) {
             ConnectionState::Served(served) => {
                 self.state = ConnectionState::Served(served);

@@ -227,6 +227,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         self.accept();
         self.expire_timers();
         self.open_what_is_wanted();
+        self.keep_within_memory();
     }
 
     fn is_done(&self) -> bool {
@@ -328,6 +329,24 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if self.timers.is_mostly_stale(self.slots.len()) {
             let slots = &mut self.slots;
             self.timers.retain(|id, when| slots.get_mut(id).is_some_and(|slot| slot.has_timer_at(when)));
+        }
+    }
+
+    /// Ends the connections that use the most memory while all together use too much.
+    fn keep_within_memory(&mut self) {
+        while self.config.connection.memory.is_over() {
+            let memory = &self.config.connection.memory;
+            let slots = self.slots.iter_mut().filter(|(_, slot)| slot.connection.is_over_memory(memory));
+            let Some((id, slot)) = slots.max_by_key(|(_, slot)| slot.connection.memory_used()) else { return };
+            self.concerned = Concerned::Session(id);
+            let end = slot.connection.free_memory(&self.config.connection, self.now);
+            self.concerned = Concerned::Nothing;
+            match end {
+                Some(end) => self.close(id, end),
+                None => {
+                    self.run_connection(id, Share::FIRST);
+                }
+            }
         }
     }
 

@@ -47,6 +47,11 @@ impl Outgoing {
         }
     }
 
+    /// The memory that it owns for data, in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.chunks.iter().fold(self.bytes.capacity(), |sum, chunk| sum + chunk.capacity())
+    }
+
     /// Whether no data waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.chunks.is_empty()
@@ -165,6 +170,14 @@ impl Chunk {
         match self {
             Chunk::Bytes(bytes) => bytes.len(),
             Chunk::File(FileRange { left, .. }) | Chunk::Repeat(Repeat { left, .. }) => counted(*left),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Chunk::Bytes(bytes) => bytes.capacity(),
+            Chunk::Repeat(repeat) => repeat.block.len(),
+            Chunk::File(_) => 0,
         }
     }
 

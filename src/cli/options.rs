@@ -43,6 +43,10 @@ pub struct ServerOptions {
     /// Stop reading from a peer when this much output to it is unsent
     #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
     output_high_water: usize,
+    /// Maximum memory for unfinished input and unsent output of all connections together; above it, the connection
+    /// that uses the most is closed
+    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = units::size)]
+    max_memory: usize,
     /// Connections that may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
@@ -95,6 +99,7 @@ impl ServerOptions {
             linger_len_max: self.max_linger,
             output_high_water: self.output_high_water,
             // A whole message may have to be buffered.
+            memory: connection::Memory::new(self.max_memory),
             input_len_max: default.input_len_max.max(self.message_len_max.saturating_add(64 << 10)),
             ..default
         }

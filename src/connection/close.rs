@@ -3,6 +3,7 @@
 use std::mem;
 use std::time::Instant;
 
+use super::memory::Memory;
 use super::transfer::Received;
 use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
 use crate::buffer::Outgoing;
@@ -29,10 +30,14 @@ pub(crate) struct Lingering {
 impl<S, T: Session> Connection<S, T> {
     /// Lets the session tell the peer `why` it can't be served, in its protocol's format. Only sending that remains.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
+        self.turn_away(why, End::Refused, config, now);
+    }
+
+    fn turn_away(&mut self, why: &str, end: End, config: &Config, now: Instant) {
         let mut words = Outgoing::default();
         self.session.refuse(&mut words.output(config.output_high_water), why);
         self.left_over.keep_output(words, now, config.write_timeout);
-        self.state = ConnectionState::Draining(Box::new(Draining { end: End::Refused, linger: true }));
+        self.state = ConnectionState::Draining(Box::new(Draining { end, linger: true }));
     }
 }
 
@@ -82,6 +87,31 @@ impl<S: Stream, T> Connection<S, T> {
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
+    /// Whether it is to be ended, since all connections together use too much memory and this one has more than its share.
+    pub fn is_over_memory(&self, memory: &Memory) -> bool {
+        memory.is_over() && self.left_over.charged() > memory.fair_share()
+    }
+
+    /// The memory for its unused input and unsent output, in bytes.
+    pub fn memory_used(&self) -> usize {
+        self.left_over.charged()
+    }
+
+    /// Frees its memory. Returns the end if there is nothing else to do; otherwise the peer is being told, and it goes on
+    /// to the close.
+    pub fn free_memory(&mut self, config: &Config, now: Instant) -> Option<End> {
+        let end = End::MemoryOverLimit(config.memory.max());
+        if self.peer.role != Role::Accepted || self.left_over.has_output() {
+            self.cut();
+            return Some(end);
+        }
+        self.pass(Event::Violation);
+        self.left_over.drop_input();
+        let why = format!("the server is full, its connections use {} bytes; try again later", config.memory.max());
+        self.turn_away(&why, end, config, now);
+        None
+    }
+
     /// Ends the session's part: from here on, only the rest of its output and the close remain.
     pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
         // After a half-close on purpose, the server waits for the rest of what a client sends; otherwise it doesn't.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::memory::{Charge, Memory};
 use crate::buffer::{Outgoing, Rest};
 
 /// Unused input and unsent output. While there is none, this owns no heap memory and is only a pointer.
@@ -15,6 +16,8 @@ pub(super) struct Kept {
     pub output: Outgoing,
     /// The wait for the peer to accept some of the output, if there is any.
     wait: Option<WriteWait>,
+    /// The memory that it takes.
+    charge: Charge,
 }
 
 /// A wait for a peer to accept output.
@@ -54,6 +57,19 @@ impl LeftOver {
 
     pub fn has_output(&self) -> bool {
         self.0.as_ref().is_some_and(|kept| !kept.output.is_empty())
+    }
+
+    /// Charges the memory that it takes now to `memory`.
+    #[inline]
+    pub fn charge(&mut self, memory: &Memory) {
+        if let Some(kept) = &mut self.0 {
+            kept.charge.set(kept.input.capacity() + kept.output.capacity(), memory);
+        }
+    }
+
+    /// The memory charged for it, in bytes.
+    pub fn charged(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.charge.bytes())
     }
 
     /// The number of bytes of input.

@@ -102,6 +102,12 @@ fn run_to_the_end<T: Session>(
             make_waker: &|| session_waker.waker(),
             budget: Budget::new(Share::FULL),
         });
+        if connection.is_over_memory(&config.memory) && matches!(outcome, Outcome::Wait { .. } | Outcome::Yield) {
+            match connection.free_memory(config, now) {
+                Some(end) => return end,
+                None => continue,
+            }
+        }
         let (interest, deadline, timeout) = match outcome {
             Outcome::Wait { interest, deadline } => {
                 let deadline = deadline.map(|deadline| deadline.max(now + TICK));

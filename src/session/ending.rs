@@ -137,6 +137,8 @@ pub enum End {
     Idle(Duration),
     /// The session left more input unused than this.
     InputOverLimit(usize),
+    /// All connections together used more memory than this, and this one the most.
+    MemoryOverLimit(usize),
     /// It could not be opened.
     ConnectFailed(io::Error),
     /// It was not opened in time.
@@ -162,6 +164,9 @@ impl fmt::Display for End {
             Self::Failed(error) => error.fmt(f),
             Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
             Self::InputOverLimit(len_max) => write!(f, "more than {len_max} bytes of input wait to be used"),
+            Self::MemoryOverLimit(max) => {
+                write!(f, "all connections use more than {max} bytes of memory, this one the most")
+            }
             Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
             Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
             Self::WriteTimedOut(timeout) => write!(f, "peer read nothing for {timeout:?}"),

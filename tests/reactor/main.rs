@@ -8,6 +8,7 @@ mod connecting;
 mod echoing;
 mod fairness;
 mod manners;
+mod memory;
 mod panics;
 mod pressure;
 mod serving;

@@ -63,6 +63,7 @@ impl CallAccumulate {
             End::Failed(_)
             | End::Idle(_)
             | End::InputOverLimit(_)
+            | End::MemoryOverLimit(_)
             | End::Broken(_)
             | End::WriteTimedOut(_)
             | End::Refused
