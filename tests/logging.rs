@@ -106,6 +106,25 @@ fn a_log_that_is_read_late_is_whole() {
 }
 
 #[test]
+fn processes_that_share_a_log_leave_each_other_s_lines_whole() {
+    let (server, unread) = server(&["--model", "fork"], OFlags::empty());
+    let mut streams: Vec<TcpStream> = (0..10).map(|_| server.connect()).collect();
+    for _ in 0..200 {
+        streams.iter_mut().for_each(|stream| say(stream, [message(0)]));
+    }
+    let log = in_background(unread);
+    let ports: Vec<u16> = streams.into_iter().map(|stream| stream.local_addr().unwrap().port()).collect();
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().0.code(), Some(0));
+    let log = log.join().unwrap();
+    assert!(log.lines().all(|line| line.starts_with("[20")), "{log}");
+    for port in ports {
+        let line = format!("Echoing '{}' to 127.0.0.1:{port}\n", message(0));
+        assert_eq!(log.matches(&line).count(), 200, "{port}: {log}");
+    }
+}
+
+#[test]
 fn dropped_lines_are_counted_in_their_place() {
     let (server, unread) = server(MODELS[0], OFlags::empty());
     let mut stream = server.connect();

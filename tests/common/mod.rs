@@ -77,8 +77,6 @@ impl Server {
     /// The same with another standard error, which the test may read itself.
     pub fn spawn_with(mut command: Command, stderr: Stdio) -> Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
-        // Only its processes keep a pipe of the test's open.
-        command.stderr(Stdio::null());
         let stdout = chunks_of(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().map_or_else(|| mpsc::channel().1, lines_of);
         let mut server = Server { child, addresses: Vec::new(), stdout, stderr };
