@@ -19,15 +19,21 @@ mod pty;
 mod redirect;
 mod serve;
 mod signals;
+mod stderr;
 mod stdin;
 mod stdout;
 mod terminal;
 mod units;
+mod writer;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use failure::Failure;
+use failure::Failure;
 use log::Verbosity;
+
+const PROGRAM: &str = "multiconn";
 
 /// The servers and clients of Python's socket tutorials, on one hand-rolled event loop.
 #[derive(Debug, Parser)]
@@ -55,11 +61,14 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command and returns the exit status: that of the program for `redirect`, 0 otherwise.
-    ///
-    /// # Errors
-    /// One line that says what failed, on what, and why.
-    pub fn run(self) -> Result<u8, Failure> {
+    /// Runs the command and returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a
+    /// failure, which is reported in one line on standard error: what failed, on what, and why.
+    pub fn run(self) -> ExitCode {
+        stderr::open(PROGRAM);
+        failure::end(PROGRAM, self.command())
+    }
+
+    fn command(self) -> Result<u8, Failure> {
         match self.command {
             Command::Demo => {
                 log::start_transcript(self.verbosity);

@@ -234,7 +234,8 @@ impl fmt::Debug for Server<'_> {
 ///
 /// Run [`Model::Fork`] in a process with one thread; the other models don't care. Its children inherit all descriptors
 /// of the process, and a lock that another thread holds at the fork stays locked in the child. The service's `accept`
-/// and `ended` are called in the child, on a copy of the service.
+/// and `ended` are called in the child, on a copy of the service. Before it exits, the child flushes the logger of the
+/// crate `log`.
 ///
 /// # Errors
 /// If it can't listen, or the service can't be served by this model.

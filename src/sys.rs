@@ -112,7 +112,8 @@ pub enum Fork {
 
 /// Makes a copy of this process: fork(2).
 ///
-/// In the child, a lock that another thread held stays locked forever. So a process that forks should have one thread.
+/// In the child, a lock that another thread held stays locked forever. So a process that forks should have one thread, or
+/// others whose locks the child leaves alone.
 ///
 /// # Errors
 /// If there are too many processes, or there is too little memory.

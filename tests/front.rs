@@ -2,9 +2,12 @@
 //!
 //! This file is such a program itself, and so has a `main` of its own in place of the usual one for tests.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::convert::Infallible;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 use std::{env, thread};
 
 use multiconn::front::Front;
@@ -17,13 +20,23 @@ mod shout;
 
 /// Set in the environment of the program under test.
 const AS_PROGRAM: &str = "MULTICONN_TEST_FRONT";
+/// Its value for the program that panics.
+const PANICS: &str = "panics";
 
 fn main() -> ExitCode {
-    if env::var_os(AS_PROGRAM).is_some() {
+    if let Some(part) = env::var_os(AS_PROGRAM) {
         let front = Front::new("shout", 7000).about("Sends each line back in capitals");
-        return front.serve(|_: &Peer| shout::Shout::default());
+        return match part == PANICS {
+            true => front.serve_or_fail(|| panics().map(|_: Infallible| |_: &Peer| shout::Shout::default())),
+            false => front.serve(|_: &Peer| shout::Shout::default()),
+        };
     }
-    let tests = [it_serves_under_any_model_until_it_is_stopped, it_reports_errors_as_itself];
+    let tests = [
+        it_serves_under_any_model_until_it_is_stopped,
+        it_reports_errors_as_itself,
+        panics_are_reported_after_what_was_logged,
+        panics_that_nobody_reads_end_it,
+    ];
     let running = tests.map(thread::spawn);
     let failed = running.into_iter().filter_map(|test| test.join().err()).count();
     let result = if failed == 0 { "ok" } else { "FAILED" };
@@ -36,6 +49,14 @@ fn program() -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("RUST_LOG").env(AS_PROGRAM, "1");
     command
+}
+
+/// Logs more than a pipe holds, and panics, first in another thread.
+fn panics() -> Result<Infallible, String> {
+    (0..10_000).for_each(|number| log::info!("number {number}"));
+    thread::spawn(|| panic!("the thread")).join().expect_err("it panics");
+    log::info!("number 10000");
+    panic!("the program");
 }
 
 fn output(args: &[&str]) -> Output {
@@ -84,4 +105,30 @@ fn it_reports_errors_as_itself() {
     for part in ["Sends each line back in capitals", "Usage: shout", "--model", "--idle-timeout", "--verbose"] {
         assert!(help.contains(part), "{part} is missing in:\n{help}");
     }
+}
+
+fn panics_are_reported_after_what_was_logged() {
+    let ended = program().env(AS_PROGRAM, PANICS).env("RUST_BACKTRACE", "0").output().expect("the program runs");
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let lines = said.lines().filter(|line| !line.starts_with("note: "));
+    let lines: Vec<&str> = lines.map(|line| line.rsplit_once(" front] ").map_or(line, |(_, words)| words)).collect();
+    let mut expected: Vec<String> = (0..10_000).map(|number| format!("number {number}")).collect();
+    let place = "panicked at tests/front.rs:";
+    for (thread, words, after) in [("<unnamed>", "the thread", Some("number 10000")), ("main", "the program", None)] {
+        let at = expected.len();
+        let report = lines.get(at).unwrap_or_else(|| panic!("{said}"));
+        assert!(report.starts_with(&format!("thread '{thread}' {place}")), "{report}");
+        expected.extend([report.to_string(), words.into()]);
+        expected.extend(after.map(String::from));
+    }
+    assert_eq!((ended.status.code(), lines), (Some(101), expected.iter().map(String::as_str).collect()));
+}
+
+fn panics_that_nobody_reads_end_it() {
+    let (unread, stderr) = io::pipe().expect("there is a descriptor left");
+    let mut child = program().env(AS_PROGRAM, PANICS).stderr(stderr).spawn().expect("the program runs");
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait().expect("it is our child").code()));
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(Some(101)));
+    drop(unread);
 }

@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::failure::Failure;
+use super::stderr;
 use super::stdout::print;
 use super::{descriptors, units};
 use crate::bench::conditions::Conditions;
@@ -298,8 +299,7 @@ impl Bench {
             return Err(Failure::new("it was ended before anything was measured"));
         }
         if results.ended_early {
-            // The results are worth writing whether or not this line is read.
-            eprintln!("Ended early, after {} measurements", results.runs.len());
+            stderr::print_now(&format!("Ended early, after {} measurements\n", results.runs.len()));
         }
         if let Some(path) = &self.json {
             results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;

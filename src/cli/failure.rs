@@ -1,9 +1,10 @@
 //! Why a command failed.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
+use super::stderr;
 use crate::text::reason;
 
 /// Why a command failed: one line for the user.
@@ -54,11 +55,15 @@ impl Failure {
         };
         Failure::new(format!("cannot write to {to}: {why}"))
     }
+}
 
-    /// Writes this failure of `program` to standard error, and returns the exit status for it.
-    pub fn report(&self, program: &str) -> ExitCode {
-        // If even this can't be written, the exit status still reports the failure.
-        let _ = writeln!(io::stderr(), "{program}: {self}");
-        ExitCode::from(self.status)
-    }
+/// Ends `program`: reports its failure, waits for a short time until standard error is written, and returns the exit
+/// status.
+pub(super) fn end(program: &str, result: Result<u8, Failure>) -> ExitCode {
+    let status = result.unwrap_or_else(|failure| {
+        stderr::print(&format!("{program}: {failure}\n"));
+        failure.status
+    });
+    stderr::finish();
+    ExitCode::from(status)
 }

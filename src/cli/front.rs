@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Command, FromArgMatches};
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
+use super::stderr;
 use crate::session::Service;
 
 /// The front of a server program: its name, port and description.
@@ -27,6 +28,9 @@ use crate::session::Service;
 /// does. SIGINT and SIGTERM stop it once work in progress is done, a second one at once; SIGHUP calls
 /// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
 /// address.
+///
+/// No thread waits for standard error: the log, failures and panics go through a queue, and what is left of it is
+/// written before the program ends. A panic hook that is set before is replaced.
 #[derive(Clone, Debug)]
 pub struct Front {
     name: &'static str,
@@ -73,11 +77,10 @@ impl Front {
         let matches = command.clone().get_matches();
         let options =
             Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());
+        stderr::open(self.name);
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
-        match service.and_then(|service| run(&options.server, self.port, service)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => failure.report(self.name),
-        }
+        let served = service.and_then(|service| run(&options.server, self.port, service));
+        failure::end(self.name, served.map(|()| 0))
     }
 }

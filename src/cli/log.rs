@@ -1,12 +1,15 @@
 //! Logging and its levels.
 
 use std::env;
-use std::io::Write;
+use std::io::{self, Write};
 use std::thread;
 
+use anstream::{AutoStream, ColorChoice};
 use clap::Args;
-use env_logger::{Builder, Env, Target};
-use log::LevelFilter;
+use env_logger::{Builder, Env, Target, WriteStyle};
+use log::{LevelFilter, Log, Metadata, Record};
+
+use super::stderr;
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, Args)]
@@ -33,19 +36,18 @@ impl Verbosity {
 
 /// Logs to standard error at the level set by `-v` or `-q`, or else by `RUST_LOG`, or else at `default`.
 pub fn start(verbosity: Verbosity, default: LevelFilter) {
-    match verbosity.level() {
-        None => Builder::from_env(Env::default().default_filter_or(default.as_str())).init(),
-        // RUST_LOG is not read: its filters for single modules would override a level for all.
-        Some(level) => ours(level).init(),
-    }
+    // With a level, RUST_LOG is not read: its filters for single modules would override a level for all.
+    start_with(verbosity.level().map_or_else(|| from_env(default), ours));
 }
 
 /// The same, also for the crate that uses this one and for its other dependencies.
 pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
-    match verbosity.level() {
-        None => start(verbosity, default),
-        Some(level) => Builder::new().filter_level(level).init(),
-    }
+    let all = |level| {
+        let mut builder = Builder::new();
+        builder.filter_level(level);
+        builder
+    };
+    start_with(verbosity.level().map_or_else(|| from_env(default), all));
 }
 
 /// Logs to standard output as a transcript: each event with its side, taken from the thread's name.
@@ -64,8 +66,47 @@ pub fn start_transcript(verbosity: Verbosity) {
 fn ours(level: LevelFilter) -> Builder {
     let mut builder = Builder::new();
     builder.filter_module(env!("CARGO_CRATE_NAME"), level);
-    builder.parse_write_style(&env::var("RUST_LOG_STYLE").unwrap_or_default());
     builder
+}
+
+fn from_env(default: LevelFilter) -> Builder {
+    Builder::from_env(Env::default().default_filter_or(default.as_str()))
+}
+
+/// Starts a logger to standard error.
+fn start_with(mut builder: Builder) {
+    let logger = builder.write_style(style()).target(Target::Pipe(Box::new(stderr::writer()))).build();
+    log::set_max_level(logger.filter());
+    log::set_boxed_logger(Box::new(Logger(logger))).expect("it is the only logger");
+}
+
+/// Whether lines on standard error have colors.
+fn style() -> WriteStyle {
+    match env::var("RUST_LOG_STYLE").as_deref() {
+        Ok("always") => WriteStyle::Always,
+        Ok("never") => WriteStyle::Never,
+        _ => match AutoStream::choice(&io::stderr()) {
+            ColorChoice::Never => WriteStyle::Never,
+            _ => WriteStyle::Always,
+        },
+    }
+}
+
+/// The logger to standard error. Its flush waits for a short time until everything is printed.
+struct Logger(env_logger::Logger);
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.0.log(record);
+    }
+
+    fn flush(&self) {
+        stderr::finish();
+    }
 }
 
 /// The margin of a transcript line for side `name`.

@@ -1,7 +1,7 @@
 //! `multiconn redirect`: a program whose standard streams are a connection.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::address::{Address, with_port};
 use super::failure::Failure;
 use super::program::{Program, Redirected, Signals, cannot_set_up};
 use super::pty::Typist;
+use super::stderr;
 use super::stdout::print;
 use super::units;
 use crate::models::{Sockets, listen};
@@ -107,8 +108,8 @@ impl Redirect {
         if self.redirected().stdout {
             print(lines.as_bytes())?;
         } else {
-            // Standard output is the program's alone. Even if this can't be written, a client may still find us.
-            let _ = io::stderr().write_all(lines.as_bytes());
+            // Standard output is the program's alone.
+            stderr::print(&lines);
         }
         loop {
             let mut fds: Vec<PollFd> = listeners.iter().map(|listener| PollFd::new(listener, true, false)).collect();

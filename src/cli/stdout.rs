@@ -3,10 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::failure::Failure;
+use super::stderr;
 use crate::text::printable;
 
-/// Writes data to standard output and flushes it.
+/// Writes data to standard output and flushes it. On a terminal, it comes after what was logged before.
 pub fn print(bytes: &[u8]) -> Result<(), Failure> {
+    stderr::finish();
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
 }

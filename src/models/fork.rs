@@ -123,7 +123,8 @@ impl<V: Service> Children<V> {
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
         }));
-        // No clean-up: everything here is a copy of the parent's, which cleans up its own.
+        log::logger().flush();
+        // No other clean-up: everything here is a copy of the parent's, which cleans up its own.
         sys::exit_now(i32::from(served.is_err()))
     }
 

@@ -70,11 +70,15 @@ impl Server {
     }
 
     /// Starts a server that says where it is `Listening on`, and waits until it does.
-    pub fn spawn(mut command: Command) -> Server {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    pub fn spawn(command: Command) -> Server {
+        Server::spawn_with(command, Stdio::piped())
+    }
+
+    /// The same with another standard error, which the test may read itself.
+    pub fn spawn_with(mut command: Command, stderr: Stdio) -> Server {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
         let stdout = chunks_of(child.stdout.take().expect("it is piped"));
-        let stderr = lines_of(child.stderr.take().expect("it is piped"));
+        let stderr = child.stderr.take().map_or_else(|| mpsc::channel().1, lines_of);
         let mut server = Server { child, addresses: Vec::new(), stdout, stderr };
         let mut printed = Vec::new();
         // All lines are written at once, and so few bytes of a pipe are read at once too; but Python may write the end of
@@ -131,6 +135,7 @@ impl Server {
     /// Waits until it has ended by itself, and returns how, and the rest of its log.
     pub fn ended(mut self) -> (ExitStatus, Vec<u8>) {
         let log = to_the_end(&self.stderr);
+        to_the_end(&self.stdout);
         (self.child.wait().expect("it is our child"), log)
     }
 

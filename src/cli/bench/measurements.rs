@@ -13,6 +13,7 @@ use crate::bench::plan::turns;
 use crate::bench::results::{Kept, Point, Results, Run};
 use crate::bench::server::Subject;
 use crate::cli::failure::Failure;
+use crate::cli::stderr;
 
 /// Why measuring ended early.
 pub enum EndedEarly {
@@ -111,7 +112,7 @@ impl<'a> Measurements<'a> {
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| stderr::print_now(&format!("{line}\n")));
     }
 }
 

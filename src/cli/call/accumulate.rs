@@ -1,6 +1,6 @@
 //! `multiconn call accumulate`: sends letters for the string shared by all clients.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use clap::Args;
 use super::converse::{converse, failure_of};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
+use crate::cli::stderr;
 use crate::cli::stdin::{Bytewise, Stdin};
 use crate::cli::stdout::print_line;
 use crate::cli::units;
@@ -76,7 +77,8 @@ impl CallAccumulate {
     }
 }
 
-/// Lines typed at a prompt, each without its line end, up to an empty one.
+/// Lines typed at a prompt, each without its line end, up to an empty one. The prompt is on standard error, so that
+/// standard output has only data.
 struct Prompt {
     lines: Stdin,
     /// Whether the cursor is behind the prompt.
@@ -92,7 +94,7 @@ impl Prompt {
 impl Source for Prompt {
     fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         if !self.is_shown {
-            say("enter a letter: ");
+            stderr::print_now("enter a letter: ");
             self.is_shown = true;
         }
         Ok(self.lines.next(make_waker)?.map(|line| {
@@ -108,13 +110,7 @@ impl Source for Prompt {
 impl Drop for Prompt {
     fn drop(&mut self) {
         if self.is_shown {
-            say("\n");
+            stderr::print_now("\n");
         }
     }
-}
-
-/// Prints to standard error, so that standard output has only data. Errors don't matter here.
-fn say(words: &str) {
-    let mut err = io::stderr().lock();
-    let _ = err.write_all(words.as_bytes()).and_then(|()| err.flush());
 }

@@ -1,0 +1,57 @@
+//! Printing on standard error: the log, failures and panics, in this order, through one queue.
+//!
+//! Nothing waits for standard error but the end of the process, and that not for long.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io;
+use std::panic;
+use std::sync::OnceLock;
+use std::thread;
+
+use super::writer::Writer;
+
+static WRITER: OnceLock<Writer> = OnceLock::new();
+
+/// Opens it for `program`, and prints panics there from now on.
+pub fn open(program: &'static str) {
+    let note = move |dropped| {
+        let lines = if dropped == 1 { "line" } else { "lines" };
+        format!("{program}: {dropped} log {lines} dropped: standard error was not read\n")
+    };
+    if WRITER.set(Writer::new(io::stderr(), note)).is_ok() {
+        panic::set_hook(Box::new(|panic| {
+            let thread = thread::current();
+            let trace = Backtrace::capture();
+            let trace = match trace.status() {
+                BacktraceStatus::Captured => format!("stack backtrace:\n{trace}"),
+                _ => "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace".into(),
+            };
+            print_now(&format!("thread '{}' {panic}\n{trace}\n", thread.name().unwrap_or("<unnamed>")));
+        }));
+    }
+}
+
+/// Its writer, once it is open.
+pub fn writer() -> &'static Writer {
+    WRITER.get().expect("it is opened first")
+}
+
+/// Prints `text`, once it is open.
+pub fn print(text: &str) {
+    if let Some(writer) = WRITER.get() {
+        writer.push(text.as_bytes());
+    }
+}
+
+/// Prints `text`, and [waits](finish) until everything is printed.
+pub fn print_now(text: &str) {
+    print(text);
+    finish();
+}
+
+/// Waits for a short time until everything is printed.
+pub fn finish() {
+    if let Some(writer) = WRITER.get() {
+        writer.finish();
+    }
+}

@@ -1,0 +1,313 @@
+//! Writing without waiting: a bounded queue of lines, and the thread that writes them.
+//!
+//! A file may make its writers wait for as long as its reader likes: a full pipe, a terminal stopped with Ctrl-S, a
+//! disk on a network. A loop must not, so it only puts lines into a queue.
+
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::AsFd;
+use std::process;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::sys::{self, PollFd};
+
+/// The most bytes in the queue. The thread may have as many again.
+const LEN_MAX: usize = 1 << 20;
+/// The most bytes of a write of several lines: a pipe doesn't mix these with what other processes write.
+const PIECE_LEN: usize = libc::PIPE_BUF;
+/// How long [`Writer::finish`] waits for something to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most such waits.
+const ROUNDS: u32 = 10;
+const STACK_LEN: usize = 128 << 10;
+
+/// A file that threads write lines to without ever waiting.
+///
+/// Lines that find the queue full are dropped, and a note with their number takes their place. The first line starts the
+/// thread. A forked child has no copy of the thread, so its first line starts another, on an empty queue.
+pub struct Writer {
+    output: Arc<Output>,
+    /// The queue, and the id of the process that it belongs to. The thread never takes this lock, or a fork could leave it
+    /// locked forever in the child.
+    own: Mutex<(u32, Arc<Queue>)>,
+}
+
+struct Output {
+    file: Box<dyn AsFd + Send + Sync>,
+    note: Box<dyn Fn(u64) -> String + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    has_thread: bool,
+    waiting: Vec<u8>,
+    /// The number of lines dropped after those that wait.
+    dropped: u64,
+    /// The bytes that the thread has taken and not yet written.
+    taken: usize,
+    /// The number of writes so far.
+    writes: u64,
+    /// What that was when [`Writer::finish`] last gave up.
+    gave_up_at: Option<u64>,
+}
+
+impl Writer {
+    /// Creates a writer to `file`. `note` makes the line that replaces this many dropped ones.
+    pub fn new(
+        file: impl AsFd + Send + Sync + 'static,
+        note: impl Fn(u64) -> String + Send + Sync + 'static,
+    ) -> Writer {
+        let output = Arc::new(Output { file: Box::new(file), note: Box::new(note) });
+        Writer { output, own: Mutex::new((process::id(), Arc::default())) }
+    }
+
+    /// Puts `lines` into the queue, or drops all of them.
+    ///
+    /// Without a thread, as when the system has none left, writes them itself.
+    pub fn push(&self, lines: &[u8]) {
+        let queue = self.queue();
+        let mut state = queue.lock();
+        let was_idle = state.is_empty();
+        if state.waiting.len() + lines.len() <= LEN_MAX {
+            state.settle(&self.output);
+            state.waiting.extend_from_slice(lines);
+        } else {
+            state.dropped += lines.split_inclusive(|&byte| byte == b'\n').count() as u64;
+        }
+        if !state.has_thread {
+            state.has_thread = start(&self.output, &queue).is_ok();
+            if !state.has_thread {
+                self.output.write(&state.take(&self.output));
+            }
+        } else if was_idle {
+            queue.changed.notify_all();
+        }
+    }
+
+    /// Waits until everything is written, and returns whether it is. Gives up after a second in which nothing is written,
+    /// and after ten seconds; doesn't wait again unless something has been written since.
+    pub fn finish(&self) -> bool {
+        let queue = self.queue();
+        let mut state = queue.lock();
+        for _ in 0..ROUNDS {
+            let before = Some(state.writes);
+            if state.gave_up_at == before {
+                break;
+            }
+            let waited = queue.changed.wait_timeout_while(state, PATIENCE, |state| !state.is_done());
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.is_done() {
+                return true;
+            }
+            state.gave_up_at = before;
+        }
+        false
+    }
+
+    /// The queue of this process.
+    fn queue(&self) -> Arc<Queue> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = process::id();
+        if own.0 != pid {
+            // The parent's thread may have held the old queue's lock during the fork.
+            *own = (pid, Arc::default());
+        }
+        Arc::clone(&own.1)
+    }
+}
+
+/// Each write is one or more lines.
+impl Write for &Writer {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.push(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.dropped == 0
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_empty() && self.taken == 0
+    }
+
+    /// Notes what has been dropped since the last line.
+    fn settle(&mut self, output: &Output) {
+        let dropped = mem::take(&mut self.dropped);
+        if dropped > 0 {
+            self.waiting.extend_from_slice((output.note)(dropped).as_bytes());
+        }
+    }
+
+    fn take(&mut self, output: &Output) -> Vec<u8> {
+        self.settle(output);
+        mem::take(&mut self.waiting)
+    }
+}
+
+fn start(output: &Arc<Output>, queue: &Arc<Queue>) -> io::Result<()> {
+    let (output, queue) = (Arc::clone(output), Arc::clone(queue));
+    let builder = thread::Builder::new().name("writer".into()).stack_size(STACK_LEN);
+    builder.spawn(move || write_all(&output, &queue)).map(drop)
+}
+
+/// Writes what is put into `queue`, for as long as the process lives.
+fn write_all(output: &Output, queue: &Queue) {
+    loop {
+        let idle = queue.changed.wait_while(queue.lock(), |state| state.is_empty());
+        let mut state = idle.unwrap_or_else(PoisonError::into_inner);
+        let lines = state.take(output);
+        state.taken = lines.len();
+        drop(state);
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let (piece, others) = rest.split_at(piece_len(rest));
+            output.write(piece);
+            rest = others;
+            let mut state = queue.lock();
+            state.taken = rest.len();
+            state.writes += 1;
+            queue.changed.notify_all();
+        }
+    }
+}
+
+/// As many whole lines as go into a piece, or else one that is longer.
+fn piece_len(lines: &[u8]) -> usize {
+    let end = |byte: &u8| *byte == b'\n';
+    if lines.len() <= PIECE_LEN {
+        return lines.len();
+    }
+    let last = lines[..PIECE_LEN].iter().rposition(end);
+    last.or_else(|| lines.iter().position(end)).map_or(lines.len(), |end| end + 1)
+}
+
+impl Output {
+    /// Writes, and waits for room. Bytes that can't be written, to a full disk or a reader that has gone, are lost.
+    fn write(&self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match rustix::io::write(&self.file, bytes) {
+                Ok(len @ 1..) => bytes = &bytes[len..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    // If it can't be waited for, the next write fails or is tried again.
+                    let _ = sys::poll(&mut [PollFd::new(&self.file, false, true)], None);
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, PipeReader, Read};
+
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    use super::*;
+
+    fn pipe(flags: OFlags) -> (PipeReader, Writer) {
+        let (reader, file) = io::pipe().unwrap();
+        fcntl_setfl(&file, flags).unwrap();
+        (reader, Writer::new(file, |dropped| format!("{dropped} dropped\n")))
+    }
+
+    fn line(number: usize) -> String {
+        format!("line {number}\n")
+    }
+
+    /// Reads up to `last`, in small pieces.
+    fn read_to(reader: &mut PipeReader, last: &str) -> String {
+        let mut read = Vec::new();
+        let mut piece = [0; 100];
+        while !read.ends_with(last.as_bytes()) {
+            let len = reader.read(&mut piece).unwrap();
+            assert_ne!(len, 0, "it is open");
+            read.extend_from_slice(&piece[..len]);
+        }
+        String::from_utf8(read).unwrap()
+    }
+
+    #[test]
+    fn all_lines_are_written_in_order_even_if_the_file_has_no_room_for_a_while() {
+        for flags in [OFlags::empty(), OFlags::NONBLOCK] {
+            let (mut reader, writer) = pipe(flags);
+            let lines: Vec<String> = (0..50_000).map(line).collect();
+            lines.iter().for_each(|line| writer.push(line.as_bytes()));
+            assert_eq!(read_to(&mut reader, &line(49_999)), lines.concat());
+            assert!(writer.finish());
+        }
+    }
+
+    #[test]
+    fn lines_without_room_are_counted_in_their_place() {
+        let (mut reader, writer) = pipe(OFlags::empty());
+        let mut sent = 0;
+        let mut send = |lines: usize| {
+            (sent..sent + lines).for_each(|number| writer.push(line(number).as_bytes()));
+            sent += lines;
+        };
+        // More than the pipe, the thread and the queue can hold.
+        send(400_000);
+        assert!(!writer.finish());
+        // It doesn't wait a second time.
+        assert!(!writer.finish());
+        let reading = thread::spawn(move || read_to(&mut reader, &line(400_999)));
+        while !writer.finish() {
+            thread::yield_now();
+        }
+        // Now there is room.
+        send(1000);
+        let mut next = 0;
+        for line in reading.join().unwrap().lines() {
+            match line.strip_prefix("line ") {
+                Some(number) => {
+                    assert_eq!(number, next.to_string());
+                    next += 1;
+                }
+                None => next += line.strip_suffix(" dropped").unwrap().parse::<usize>().unwrap(),
+            }
+        }
+        assert_eq!(next, 401_000);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_nothing() {
+        let (reader, writer) = pipe(OFlags::empty());
+        drop(reader);
+        writer.push(b"lost\n");
+        assert!(writer.finish());
+    }
+
+    #[test]
+    fn pieces_end_with_a_line_if_they_can() {
+        let short = "short\n".repeat(1000);
+        assert!(piece_len(short.as_bytes()) <= PIECE_LEN && piece_len(short.as_bytes()).is_multiple_of(6));
+        let long = format!("{}\nshort\n", "x".repeat(2 * PIECE_LEN));
+        assert_eq!(piece_len(long.as_bytes()), 2 * PIECE_LEN + 1);
+        assert_eq!(piece_len(b"a\nno end"), 8);
+    }
+}
