@@ -63,11 +63,11 @@ pub struct Bench {
     /// Bytes in a message, or in the value searched for, at most 1g [default: depends on the protocol]
     #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     sizes: Vec<usize>,
-    /// Requests in flight at once on each connection
+    /// Requests in flight at once on each connection; at most 1000000 on all connections together
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
           value_parser = number(1..=10_000))]
     depths: Vec<u32>,
-    /// Requests a second, whatever the servers achieve, instead of the two loops described above
+    /// Requests a second, at most 10000000, whatever the servers achieve, instead of the two loops described above
     #[arg(long = "rate", help_heading = LOAD, value_name = "R", value_delimiter = ',', value_parser = rate)]
     rates: Vec<f64>,
     /// Use Poisson arrivals at the same rate instead of evenly spaced ones
@@ -114,6 +114,10 @@ const MEASURING: &str = "Measuring";
 const OUTPUT: &str = "Output";
 /// Descriptors for anything but connections.
 const DESCRIPTORS_SPARE: u64 = 64;
+/// The most requests a second: far more than the generator can send, and about as many as it can count.
+const RATE_MAX: f64 = 1e7;
+/// The most requests in flight, each with its times.
+const IN_FLIGHT_MAX: u64 = 1_000_000;
 /// The exit status after a second signal, which ends the process and its servers at once.
 const CUT_SHORT: i32 = 1;
 
@@ -146,6 +150,20 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Checks that no more requests can be in flight than the generator may store.
+fn are_within_bounds(points: &[Point]) -> Result<(), Failure> {
+    let in_flight = |point: &Point| u64::from(point.connections) * u64::from(point.depth);
+    match points.iter().max_by_key(|point| in_flight(point)) {
+        Some(most) if in_flight(most) > IN_FLIGHT_MAX => Err(Failure::of_usage(format!(
+            "--connections {} with --depth {} would have {} requests in flight, and there may be at most {IN_FLIGHT_MAX}",
+            most.connections,
+            most.depth,
+            in_flight(most)
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
@@ -155,8 +173,8 @@ fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + 
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if (0.1..=1e9).contains(&rate) => Ok(rate),
-        Ok(_) | Err(_) => Err("it must be a number of requests a second, from 0.1 to 1000000000".into()),
+        Ok(rate) if (0.1..=RATE_MAX).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err(format!("it must be a number of requests a second, from 0.1 to {RATE_MAX}")),
     }
 }
 
@@ -169,6 +187,7 @@ impl Bench {
         let subjects = self.servers.subjects()?;
         let grid = self.grid();
         let points = grid.points();
+        are_within_bounds(&points)?;
         let descriptors = self.room_for(&points)?;
         self.can_be_written()?;
         self.has_processors()?;

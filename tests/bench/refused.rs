@@ -71,3 +71,26 @@ fn where_nothing_is_measured_no_file_is_left() {
     let said = complaint(&["--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
     assert!(said.contains("new.json: no such file"), "{said}");
 }
+
+#[test]
+fn what_nothing_could_bear_is_refused_with_its_limit() {
+    for (args, limit) in [
+        (&["--rate", "1e9"], "'1e9' for '--rate <R>': it must be a number of requests a second, from 0.1 to 10000000"),
+        (&["--connections", "1e9"], "it must be a whole number from 1 to 1000000"),
+        (&["--idle", "1000001"], "it must be a whole number from 0 to 1000000"),
+        (&["--depth", "10001"], "it must be a whole number from 1 to 10000"),
+        (&["--rounds", "1000000000"], "it must be a whole number from 1 to 1000"),
+        (&["--duration", "400d"], "it must be at most a year"),
+        (&["--warmup", "400d"], "it must be at most a year"),
+        (&["--start-timeout", "400d"], "it must be at most a year"),
+    ] {
+        let said = complaint(args, 2);
+        assert!(said.contains(limit), "{said}");
+    }
+    let said = complaint(&["--connections", "1,1000", "--depth", "10000,1"], 2);
+    assert_eq!(
+        said,
+        "multiconn: --connections 1000 with --depth 10000 would have 10000000 requests in flight, and there may be at most \
+         1000000\n"
+    );
+}

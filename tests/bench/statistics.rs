@@ -1,5 +1,6 @@
 //! The load generator's statistics, and what is made of them.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use multiconn::bench::load::{Finish, Load, Measured, Moment, Talk, UNANSWERED};
 use multiconn::bench::recorder::Recorder;
 use multiconn::bench::results::{self, Pace, Schedule};
-use multiconn::bench::schedule::Timetable;
+use multiconn::bench::schedule::{Requests, Timetable};
 use multiconn::bench::slo::{Objective, search};
 
 use crate::common::PATIENCE;
@@ -180,6 +181,42 @@ fn a_timetable_keeps_its_rate_and_is_the_same_for_everybody() {
         (table.take_due(2_500_000), table.take_due(2_500_000), table.take_due(2_500_000)),
         (Some(1_000_000), Some(2_000_000), None)
     );
+}
+
+#[test]
+fn requests_that_wait_are_sent_in_the_order_in_which_they_are_due() {
+    for schedule in [Schedule::Even, Schedule::Poisson] {
+        let mut table = Timetable::new(1000.0, schedule, 7);
+        let mut requests = Requests::new(table.clone());
+        assert_eq!((requests.next_due(), requests.take_waiting()), (table.next_due(), None), "none has come");
+        let dues: Vec<u64> = iter::from_fn(|| table.take_due(5_000_000_000)).collect();
+        // They come in two batches, and are sent bit by bit.
+        let mut come = Vec::new();
+        let mut sent = Vec::new();
+        for now in [2_000_000_000, 5_000_000_000] {
+            come.extend(iter::from_fn(|| requests.arrive(now)));
+            assert!(requests.next_due() > now);
+            sent.extend(iter::from_fn(|| requests.take_waiting()).take(1500));
+        }
+        assert_eq!((sent.len(), &come), (3000, &dues));
+        sent.extend(iter::from_fn(|| requests.take_waiting()));
+        assert_eq!(sent, dues);
+    }
+}
+
+#[test]
+fn requests_that_wait_take_no_memory() {
+    let memory = |rate| {
+        let talk = Talk::echo(SIZE);
+        let (address, _) = scripted(20, Act::Silence);
+        let load = load(address, &talk, even(rate), Duration::from_millis(100));
+        let mut unsent = 0;
+        let counted = allocation_counter::measure(|| unsent = run_load(&load).tally.unsent);
+        (unsent, counted.bytes_max)
+    };
+    let ((few, little), (many, much)) = (memory(1000.0), memory(1e6));
+    assert!(few < 200 && many > 90_000, "{few} and {many}");
+    assert!(much < little + 10_000, "{little} bytes became {much}");
 }
 
 #[test]
