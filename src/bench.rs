@@ -13,6 +13,7 @@ pub mod measure;
 pub mod meet;
 pub mod pinning;
 pub mod plan;
+mod process;
 pub mod quantiles;
 pub mod recorder;
 pub mod report;

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
+use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -188,6 +189,7 @@ impl Bench {
         let grid = self.grid();
         let points = grid.points();
         are_within_bounds(&points)?;
+        let open_files = getrlimit(Resource::Nofile).current;
         let descriptors = self.room_for(&points)?;
         self.can_be_written()?;
         self.has_processors()?;
@@ -213,6 +215,7 @@ impl Bench {
             warmup: self.warmup,
             duration: self.duration,
             pinning,
+            open_files,
             interrupted: &interrupted,
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };

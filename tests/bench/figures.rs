@@ -1,9 +1,12 @@
 //! The figures of the program, for every workload and for servers of every kind.
 
+use std::fs;
+use std::process::Command;
+
 use multiconn::bench::load::UNANSWERED;
 use multiconn::bench::results::{self, Pace, Schedule, Workload};
 
-use crate::common::{Server, python};
+use crate::common::{Server, multiconn, python, run, text};
 use crate::scripted::{Act, scripted};
 use crate::{bench, bench_warmed_up};
 
@@ -170,6 +173,21 @@ fn a_command_is_started_and_ended() {
     let command = format!("ours={program} -q serve echo {{port}}");
     let results = bench(&["--command", &command, "--connections", "2", "--closed"]);
     assert!(results.runs[0].replies > 0 && results.subjects[0].how.contains("{port}"));
+}
+
+#[test]
+fn a_command_gets_the_limit_of_open_files_that_the_bench_was_given() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let program = env!("CARGO_BIN_EXE_multiconn");
+    let server = format!("x=ulimit -Sn >{}; exec {program} -q serve echo {{port}}", file.path().display());
+    // The load takes more than that.
+    let load = ["--connections", "150", "--closed", "--duration", "50ms", "--warmup", "10ms", "--rounds", "1"];
+    let bench = multiconn(&[&["bench", "--command", &server], &load[..]].concat());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 100 && exec \"$@\"", "sh"]).arg(bench.get_program()).args(bench.get_args());
+    let output = run(shell);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "100\n");
 }
 
 #[test]
