@@ -1,7 +1,7 @@
 //! The servers under test: our own child processes, or servers already running.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::conditions::Conditions;
+use super::meet::connect;
 use super::process::Process;
 use super::results::{self, Workload};
 use crate::models::Model;
@@ -174,12 +175,10 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?.local_addr()
 }
 
-/// Whether another socket accepts connections there. If there is none, a socket that happens to get the same port
-/// connects to itself.
+/// Whether it accepts connections.
 fn listens(address: SocketAddr, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
-    let connected = TcpStream::connect_timeout(&address, left);
-    connected.and_then(|stream| stream.local_addr()).is_ok_and(|own| own != address)
+    connect(address, left).is_ok()
 }
 
 /// The interval between tries to connect.
