@@ -25,3 +25,4 @@ pub mod stats;
 pub mod summary;
 pub mod system_calls;
 pub mod usage;
+pub mod whole;

@@ -1,12 +1,11 @@
 //! `multiconn bench`: servers side by side under the same load.
 
 mod measurements;
+mod outputs;
 mod report;
 mod servers;
 mod told;
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::slice;
@@ -191,7 +190,8 @@ impl Bench {
         are_within_bounds(&points)?;
         let open_files = getrlimit(Resource::Nofile).current;
         let descriptors = self.room_for(&points)?;
-        self.can_be_written()?;
+        // The results may take minutes to get.
+        self.reports.check(self.json.as_deref(), &[])?;
         self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
         let results = Results {
@@ -267,18 +267,6 @@ impl Bench {
             ))),
             Some(_) | None => Ok(limit),
         }
-    }
-
-    /// Checks that the results can be written, before spending minutes to get them. Leaves existing files as they are.
-    fn can_be_written(&self) -> Result<(), Failure> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let tried = match File::options().write(true).create_new(true).open(path) {
-            // Leave no empty file behind.
-            Ok(_) => fs::remove_file(path),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
-            Err(error) => Err(error),
-        };
-        tried.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
 
     /// Makes all measurements at one point.

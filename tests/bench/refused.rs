@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use crate::common::PATIENCE;
@@ -93,4 +94,25 @@ fn what_nothing_could_bear_is_refused_with_its_limit() {
         "multiconn: --connections 1000 with --depth 10000 would have 10000000 requests in flight, and there may be at most \
          1000000\n"
     );
+}
+
+#[test]
+fn two_outputs_in_one_file_are_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Neither is there yet: one leads to the other.
+    symlink("a.json", at("link")).unwrap();
+    let [a, link, plots] = ["a.json", "link", "plots"].map(at);
+    for (first, second) in [(&a, &a), (&a, &link), (&link, &a)] {
+        let said = complaint(&["--json", first, "--html", second], 2);
+        assert_eq!(
+            said,
+            format!("multiconn: --html {second} would overwrite --json {first}: give it a file of its own\n")
+        );
+    }
+    let said = complaint(&["--json", &plots, "--plots", &plots], 1);
+    assert_eq!(said, format!("multiconn: cannot make the folder {plots}: file exists\n"));
+    let said = complaint(&["--json", &a, "--csv", folder.path().to_str().unwrap()], 1);
+    assert!(said.ends_with(": is a directory\n"), "{said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the link alone");
 }
