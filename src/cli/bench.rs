@@ -6,6 +6,7 @@ mod report;
 mod servers;
 mod told;
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::slice;
@@ -34,6 +35,7 @@ use crate::text::reason;
 use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
 use servers::Servers;
+use told::name;
 
 /// Put the same load on several servers in turn and compare the results
 ///
@@ -164,6 +166,16 @@ fn are_within_bounds(points: &[Point]) -> Result<(), Failure> {
     }
 }
 
+/// Returns an error if `option` has a value twice.
+fn distinct<T: PartialEq + Display>(option: &str, values: &[T]) -> Result<(), Failure> {
+    match values.iter().enumerate().find(|&(index, value)| values[..index].contains(value)) {
+        Some((_, twice)) => {
+            Err(Failure::of_usage(format!("{option} has {twice} twice; --rounds repeats measurements")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
@@ -184,6 +196,7 @@ impl Bench {
         if let Some(Earlier::Report(report)) = self.earlier.take() {
             return report.run();
         }
+        self.has_no_value_twice()?;
         let subjects = self.servers.subjects()?;
         let grid = self.grid();
         let points = grid.points();
@@ -243,6 +256,17 @@ impl Bench {
             sizes: self.sizes.iter().map(|&size| size as u64).collect(),
             depths: self.depths.clone(),
         }
+    }
+
+    /// Checks that no list has a value twice: its measurements would pass for more rounds.
+    fn has_no_value_twice(&self) -> Result<(), Failure> {
+        let workloads: Vec<String> = self.workloads.iter().map(name).collect();
+        distinct("PROTOCOL", &workloads)?;
+        distinct("--connections", &self.connections)?;
+        distinct("--idle", &self.idle)?;
+        distinct("--size", &self.sizes)?;
+        distinct("--depth", &self.depths)?;
+        distinct("--rate", &self.rates)
     }
 
     /// Checks that the requested processors exist.

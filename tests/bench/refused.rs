@@ -74,6 +74,21 @@ fn where_nothing_is_measured_no_file_is_left() {
 }
 
 #[test]
+fn no_value_is_measured_twice() {
+    for (args, what) in [
+        (&["--connections", "1,50,1"][..], "--connections has 1 twice"),
+        (&["--idle", "0", "--idle", "00"], "--idle has 0 twice"),
+        (&["--size", "65536,64k"], "--size has 65536 twice"),
+        (&["--depth", "2,3,3"], "--depth has 3 twice"),
+        (&["--rate", "1000,1e3"], "--rate has 1000 twice"),
+        (&["app-close", "echo", "app-close"], "PROTOCOL has app-close twice"),
+    ] {
+        assert_eq!(complaint(args, 2), format!("multiconn: {what}; --rounds repeats measurements\n"));
+    }
+    assert_eq!(complaint(&["--model", "reactor,reactor"], 2), "multiconn: two servers are called reactor\n");
+}
+
+#[test]
 fn what_nothing_could_bear_is_refused_with_its_limit() {
     for (args, limit) in [
         (&["--rate", "1e9"], "'1e9' for '--rate <R>': it must be a number of requests a second, from 0.1 to 10000000"),
