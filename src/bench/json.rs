@@ -1,12 +1,12 @@
 //! Results in a file: JSON with a schema, which `docs/benchmarks-results.md` describes.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::results::{Histogram, Results};
+use super::whole::write_whole;
 use crate::text::reason;
 
 /// The value of [`Results::schema`] in files written by this version.
@@ -112,21 +112,3 @@ impl std::error::Error for ReadError {}
 
 /// The most characters of a foreign schema to show.
 const SCHEMA_SHOWN_MAX: usize = 60;
-
-/// Writes a file under a temporary name first, so that it's either complete or absent. Anything but a regular file,
-/// such as a pipe, is written to directly.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return fs::write(path, bytes);
-    }
-    let Some(name) = path.file_name() else { return Err(io::ErrorKind::IsADirectory.into()) };
-    let mut part_name = OsString::from(name);
-    part_name.push(".part");
-    let part = path.with_file_name(part_name);
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // An incomplete file is of no use.
-        let _ = fs::remove_file(&part);
-    }
-    written
-}

@@ -32,7 +32,8 @@ pub type Tell<'a> = dyn FnMut(u64, f64) + Send + 'a;
 /// Measures `subject` at `point` once.
 ///
 /// # Errors
-/// If the server is unavailable, with a readable reason. Errors under load are in the run.
+/// If the server is unavailable, or there can be no load, with a readable reason that names the subject. Errors under
+/// load are in the run.
 pub fn measure(
     subject: &Subject,
     point: &Point,
@@ -43,10 +44,10 @@ pub fn measure(
     let connections = (point.connections + point.idle) as usize;
     let mut server = subject.start(point.workload, connections, conditions)?;
     let of_subject = |error: String| format!("{}: {error}", subject.name);
-    let talk = meet(server.address, point.workload, point.size).map_err(of_subject)?;
+    let talk = meet(server.address, point.workload, point.size).map_err(&of_subject)?;
     let warmup_replies = AtomicU64::new(0);
     let load = load(point, round, &talk, &server, &warmup_replies, conditions);
-    let refused = |error: std::io::Error| format!("the load generator failed: {}", reason(&error));
+    let refused = |error: std::io::Error| of_subject(format!("the load generator failed: {}", reason(&error)));
     let at_rest = server.pid.and_then(Memory::take);
     let (measured, observed) = thread::scope(|scope| {
         let (say, said) = mpsc::channel();
@@ -404,8 +405,14 @@ mod tests {
         let doubt = |client: &str, others| {
             let second = Duration::from_secs(1);
             let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
-            let conditions =
-                Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
+            let conditions = Conditions {
+                start_timeout: second,
+                warmup: second,
+                duration: second,
+                pinning,
+                open_files: None,
+                interrupted: &idle,
+            };
             let mut tally = Tally::new(Pace::Closed);
             tally.replies = 1000;
             let measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };

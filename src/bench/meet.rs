@@ -36,7 +36,7 @@ pub fn size_by_default(workload: Workload) -> u64 {
 /// # Errors
 /// The failure, in words for people.
 pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
+    let mut stream = connect(address, PATIENCE).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => {
             format!("cannot connect to {address}: {} (is a server running there?)", reason(&error))
         }
@@ -91,6 +91,17 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
     }
 }
 
+/// Connects to another socket. Where there is none, a socket that happens to get the same port connects to itself.
+pub(super) fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, timeout)?;
+    if is_own_peer(&stream) { Err(ErrorKind::ConnectionRefused.into()) } else { Ok(stream) }
+}
+
+fn is_own_peer(stream: &TcpStream) -> bool {
+    // A server may have closed it already.
+    stream.peer_addr().is_ok_and(|peer| stream.local_addr().is_ok_and(|own| own == peer))
+}
+
 enum Wrong {
     Io(io::Error),
     Words(String),
@@ -125,5 +136,26 @@ fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Resul
             let words = format!("{address} answers {asked} with {}, not with {expected}", Escaped(&got));
             return Err(Wrong::Words(words));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_has_met_itself_is_known() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let own = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        own.bind(&any.into()).unwrap();
+        own.connect(&own.local_addr().unwrap()).unwrap();
+        assert!(is_own_peer(&own.into()));
+        let listener = TcpListener::bind(any).unwrap();
+        let stream = connect(listener.local_addr().unwrap(), PATIENCE).unwrap();
+        assert!(!is_own_peer(&stream));
     }
 }

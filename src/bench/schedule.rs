@@ -62,3 +62,40 @@ impl Timetable {
         (mixed >> 11) as f64 / (1u64 << 53) as f64
     }
 }
+
+/// The requests of a timetable, from when they're due until they're sent, first in, first out.
+///
+/// Waiting requests are not stored: their due times are computed again when they're sent. So the backlog of a stalled
+/// server takes no memory, whatever the rate and the duration.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    coming: Timetable,
+    /// The same timetable, still at the first request that waits.
+    unsent: Timetable,
+    waiting: u64,
+}
+
+impl Requests {
+    /// Creates the requests of `timetable`, of which none is due yet.
+    pub fn new(timetable: Timetable) -> Requests {
+        Requests { unsent: timetable.clone(), coming: timetable, waiting: 0 }
+    }
+
+    /// The due time of the next request that isn't waiting yet.
+    pub fn next_due(&self) -> u64 {
+        self.coming.next_due()
+    }
+
+    /// Adds the next request to those waiting if it's due by `now`, and returns its due time.
+    pub fn arrive(&mut self, now: u64) -> Option<u64> {
+        let due = self.coming.take_due(now)?;
+        self.waiting += 1;
+        Some(due)
+    }
+
+    /// Takes the request that has waited longest, and returns its due time.
+    pub fn take_waiting(&mut self) -> Option<u64> {
+        self.waiting = self.waiting.checked_sub(1)?;
+        self.unsent.take_due(u64::MAX)
+    }
+}

@@ -1,22 +1,19 @@
 //! The servers under test: our own child processes, or servers already running.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, kill_process, kill_process_group};
-
 use super::conditions::Conditions;
-use super::pinning::{self, Cpus, Pinning};
+use super::meet::connect;
+use super::process::Process;
 use super::results::{self, Workload};
 use crate::models::Model;
-use crate::programs::exit::Exit;
-use crate::text::{Escaped, reason};
+use crate::text::reason;
 
 /// A server in the comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,12 +94,12 @@ pub struct Server {
 impl Server {
     /// Wraps a process that we started, and that is listening by now.
     fn of(process: Process, address: SocketAddr) -> Server {
-        Server { address, pid: Some(process.child.id()), process: Some(process) }
+        Server { address, pid: Some(process.id()), process: Some(process) }
     }
 
     /// Its exit status, if it has ended by itself.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.process.as_mut()?.child.try_wait().ok()?
+        self.process.as_mut()?.has_ended()
     }
 
     /// Ends it if we started it, properly if possible.
@@ -125,7 +122,7 @@ fn start_model(
         Model::Fork => _ = command.args(["--max-children", &room]),
         Model::Reactor | Model::Poll | Model::Select | Model::Sequential | Model::Pool => {}
     }
-    let (process, stdout) = Process::spawn(command, &conditions.pinning)?;
+    let (process, stdout) = Process::spawn(command, conditions)?;
     match first_line(stdout, conditions)
         .trim_end()
         .strip_prefix("Listening on ")
@@ -158,7 +155,7 @@ fn start_command(text: &str, conditions: &Conditions<'_>) -> Result<Server, Stri
     let address = free_address().map_err(|error| reason(&error))?;
     let mut command = Command::new("sh");
     command.arg("-c").arg(text.replace("{port}", &address.port().to_string()));
-    let (process, mut stdout) = Process::spawn(command, &conditions.pinning)?;
+    let (process, mut stdout) = Process::spawn(command, conditions)?;
     // Read its output to the end; otherwise it would block.
     thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
     let deadline = Instant::now() + conditions.start_timeout;
@@ -178,100 +175,14 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0))?.local_addr()
 }
 
-/// Whether another socket accepts connections there. If there is none, a socket that happens to get the same port
-/// connects to itself.
+/// Whether it accepts connections.
 fn listens(address: SocketAddr, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
-    let connected = TcpStream::connect_timeout(&address, left);
-    connected.and_then(|stream| stream.local_addr()).is_ok_and(|own| own != address)
+    connect(address, left).is_ok()
 }
 
-/// A process that we started, with its children. Dropping this ends it.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    exit: Exit,
-    /// Its lines on standard error.
-    words: Receiver<String>,
-}
-
-impl Process {
-    /// Starts one on the servers' processors, in its own group: a terminal's Ctrl-C should reach only us, and we end
-    /// it.
-    fn spawn(mut command: Command, pinning: &Pinning) -> Result<(Process, ChildStdout), String> {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        crate::sys::end_with_parent(&mut command);
-        // A process inherits its parent's processors.
-        let bind = |cpus: &Cpus| {
-            pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)))
-        };
-        bind(&pinning.servers)?;
-        let spawned = command.spawn();
-        bind(&pinning.client)?;
-        let mut child = spawned.map_err(|error| reason(&error))?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
-        let (tell, words) = mpsc::sync_channel(WORDS_MAX);
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                // The first lines say most; the others are read only so that it doesn't block.
-                let _ = tell.try_send(Escaped(&line).to_string());
-            }
-        });
-        let exit = Exit::of(&child);
-        Ok((Process { child, exit, words }, stdout))
-    }
-
-    /// Waits for its end until `deadline`, and returns whether it has ended.
-    fn ends_by(&self, deadline: Instant) -> bool {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.exit.has_come_within(left) {
-                return true;
-            }
-            if left.is_zero() {
-                return false;
-            }
-        }
-    }
-
-    /// Its last line on standard error, or its exit status.
-    fn why_it_does_not_listen(mut self, timeout: Duration) -> String {
-        // A process that has closed its standard output is about to end.
-        let has_ended = self.ends_by(Instant::now() + WORDS_TIMEOUT);
-        let status = if has_ended { self.child.wait().ok() } else { None };
-        let first = self.words.recv_timeout(WORDS_TIMEOUT).ok();
-        let words = self.words.try_iter().last().or(first).map(|words| format!("it says {words}"));
-        match status {
-            Some(status) => words.unwrap_or_else(|| format!("it has ended with {status}")),
-            None => {
-                let silence = format!("it does not listen within {}", humantime::format_duration(timeout));
-                [Some(silence), words].into_iter().flatten().collect::<Vec<_>>().join("; ")
-            }
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if !self.exit.has_come_within(Duration::ZERO) {
-            let _ = kill_process(self.exit.pid, Signal::TERM);
-            self.ends_by(Instant::now() + STOP_TIMEOUT);
-        }
-        // Kill the process and its children. This fails if there are none left.
-        let _ = kill_process_group(self.exit.pid, Signal::KILL);
-        let _ = self.child.wait();
-    }
-}
-
-/// How long it may take to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait for its lines.
-const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
 /// The interval between tries to connect.
 const TRY_EVERY: Duration = Duration::from_millis(5);
-/// The most lines of standard error kept.
-const WORDS_MAX: usize = 100;
 /// Longer than any run, so that silent connections stay open.
 const IDLE_TIMEOUT: &str = "1h";
 /// Spare connections beside those of the load.
@@ -283,14 +194,21 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
+    use crate::bench::pinning::{Cpus, Pinning};
 
     #[test]
     fn what_a_server_says_first_is_waited_for_until_an_interrupt() {
         let interrupted = AtomicBool::new(false);
         let hour = Duration::from_secs(3600);
         let pinning = Pinning { servers: Cpus(Vec::new()), client: Cpus(Vec::new()) };
-        let conditions =
-            Conditions { start_timeout: hour, warmup: hour, duration: hour, pinning, interrupted: &interrupted };
+        let conditions = Conditions {
+            start_timeout: hour,
+            warmup: hour,
+            duration: hour,
+            pinning,
+            open_files: None,
+            interrupted: &interrupted,
+        };
         let (stdout, mut server) = io::pipe().unwrap();
         server.write_all(b"Listening\nand more").unwrap();
         assert_eq!(first_line(stdout, &conditions), "Listening\n");

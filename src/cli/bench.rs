@@ -1,12 +1,12 @@
 //! `multiconn bench`: servers side by side under the same load.
 
 mod measurements;
+mod outputs;
 mod report;
 mod servers;
 mod told;
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::slice;
@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
+use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -35,6 +36,7 @@ use crate::text::reason;
 use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
 use servers::Servers;
+use told::name;
 
 /// Put the same load on several servers in turn and compare the results
 ///
@@ -64,11 +66,11 @@ pub struct Bench {
     /// Bytes in a message, or in the value searched for, at most 1g [default: depends on the protocol]
     #[arg(long = "size", help_heading = LOAD, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
     sizes: Vec<usize>,
-    /// Requests in flight at once on each connection
+    /// Requests in flight at once on each connection; at most 1000000 on all connections together
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
           value_parser = number(1..=10_000))]
     depths: Vec<u32>,
-    /// Requests a second, whatever the servers achieve, instead of the two loops described above
+    /// Requests a second, at most 10000000, whatever the servers achieve, instead of the two loops described above
     #[arg(long = "rate", help_heading = LOAD, value_name = "R", value_delimiter = ',', value_parser = rate)]
     rates: Vec<f64>,
     /// Use Poisson arrivals at the same rate instead of evenly spaced ones
@@ -115,6 +117,10 @@ const MEASURING: &str = "Measuring";
 const OUTPUT: &str = "Output";
 /// Descriptors for anything but connections.
 const DESCRIPTORS_SPARE: u64 = 64;
+/// The most requests a second: far more than the generator can send, and about as many as it can count.
+const RATE_MAX: f64 = 1e7;
+/// The most requests in flight, each with its times.
+const IN_FLIGHT_MAX: u64 = 1_000_000;
 /// The exit status after a second signal, which ends the process and its servers at once.
 const CUT_SHORT: i32 = 1;
 
@@ -147,6 +153,30 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Checks that no more requests can be in flight than the generator may store.
+fn are_within_bounds(points: &[Point]) -> Result<(), Failure> {
+    let in_flight = |point: &Point| u64::from(point.connections) * u64::from(point.depth);
+    match points.iter().max_by_key(|point| in_flight(point)) {
+        Some(most) if in_flight(most) > IN_FLIGHT_MAX => Err(Failure::of_usage(format!(
+            "--connections {} with --depth {} would have {} requests in flight, and there may be at most {IN_FLIGHT_MAX}",
+            most.connections,
+            most.depth,
+            in_flight(most)
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Returns an error if `option` has a value twice.
+fn distinct<T: PartialEq + Display>(option: &str, values: &[T]) -> Result<(), Failure> {
+    match values.iter().enumerate().find(|&(index, value)| values[..index].contains(value)) {
+        Some((_, twice)) => {
+            Err(Failure::of_usage(format!("{option} has {twice} twice; --rounds repeats measurements")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
@@ -156,8 +186,8 @@ fn number(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + 
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if (0.1..=1e9).contains(&rate) => Ok(rate),
-        Ok(_) | Err(_) => Err("it must be a number of requests a second, from 0.1 to 1000000000".into()),
+        Ok(rate) if (0.1..=RATE_MAX).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err(format!("it must be a number of requests a second, from 0.1 to {RATE_MAX}")),
     }
 }
 
@@ -167,11 +197,15 @@ impl Bench {
         if let Some(Earlier::Report(report)) = self.earlier.take() {
             return report.run();
         }
+        self.has_no_value_twice()?;
         let subjects = self.servers.subjects()?;
         let grid = self.grid();
         let points = grid.points();
+        are_within_bounds(&points)?;
+        let open_files = getrlimit(Resource::Nofile).current;
         let descriptors = self.room_for(&points)?;
-        self.can_be_written()?;
+        // The results may take minutes to get.
+        self.reports.check(self.json.as_deref(), &[])?;
         self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
         let results = Results {
@@ -195,6 +229,7 @@ impl Bench {
             warmup: self.warmup,
             duration: self.duration,
             pinning,
+            open_files,
             interrupted: &interrupted,
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
@@ -224,6 +259,17 @@ impl Bench {
         }
     }
 
+    /// Checks that no list has a value twice: its measurements would pass for more rounds.
+    fn has_no_value_twice(&self) -> Result<(), Failure> {
+        let workloads: Vec<String> = self.workloads.iter().map(name).collect();
+        distinct("PROTOCOL", &workloads)?;
+        distinct("--connections", &self.connections)?;
+        distinct("--idle", &self.idle)?;
+        distinct("--size", &self.sizes)?;
+        distinct("--depth", &self.depths)?;
+        distinct("--rate", &self.rates)
+    }
+
     /// Checks that the requested processors exist.
     fn has_processors(&self) -> Result<(), Failure> {
         let online = online();
@@ -246,18 +292,6 @@ impl Bench {
             ))),
             Some(_) | None => Ok(limit),
         }
-    }
-
-    /// Checks that the results can be written, before spending minutes to get them. Leaves existing files as they are.
-    fn can_be_written(&self) -> Result<(), Failure> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let tried = match File::options().write(true).create_new(true).open(path) {
-            // Leave no empty file behind.
-            Ok(_) => fs::remove_file(path),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => File::options().write(true).open(path).map(drop),
-            Err(error) => Err(error),
-        };
-        tried.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
 
     /// Makes all measurements at one point.

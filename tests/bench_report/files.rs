@@ -1,6 +1,7 @@
 //! `multiconn bench report`, and the files that it reads and writes.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use multiconn::bench::json::{ReadError, SCHEMA};
@@ -145,6 +146,49 @@ fn what_fails_is_told_in_a_line() {
     assert_eq!(run(multiconn(&["bench", "report"])).status.code(), Some(2));
 }
 
+#[test]
+fn no_file_but_those_named_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("precious"), "precious").unwrap();
+    symlink("precious", at("a.csv.part")).unwrap();
+    fs::write(at("a.md.part"), "somebody's").unwrap();
+    let [csv, markdown] = ["a.csv", "a.md"].map(|name| at(name).to_str().unwrap().to_owned());
+    printed(multiconn(&["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown]));
+    assert_eq!(fs::read_to_string(at("precious")).unwrap(), "precious");
+    assert_eq!(fs::read_link(at("a.csv.part")).unwrap(), Path::new("precious"));
+    assert_eq!(fs::read_to_string(at("a.md.part")).unwrap(), "somebody's");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn a_report_never_overwrites_what_it_reads_or_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let [results, link, hard, page] = ["in.json", "link", "hard", "page"].map(at);
+    fs::copy(SMALL, &results).unwrap();
+    symlink("in.json", &link).unwrap();
+    fs::hard_link(&results, &hard).unwrap();
+    let detour = format!("{}/../{}/in.json", dir.path().display(), dir.path().file_name().unwrap().display());
+    for output in [&results, &link, &hard, &detour] {
+        let said = run(multiconn(&["bench", "report", &results, "--csv", output]));
+        let wanted = format!("multiconn: --csv {output} would overwrite {results}: give it a file of its own\n");
+        assert_eq!((text(&said.stderr), said.status.code()), (wanted, Some(2)));
+    }
+    let said = run(multiconn(&["bench", "report", &link, "--markdown", &page, "--html", &page]));
+    let wanted = format!("multiconn: --html {page} would overwrite --markdown {page}: give it a file of its own\n");
+    assert_eq!((text(&said.stderr), said.status.code()), (wanted, Some(2)));
+    assert!(!fs::exists(&page).unwrap());
+    // The table goes to standard output.
+    let mut command = multiconn(&["bench", "report", &results, "--csv", &page]);
+    let said = command.stdout(fs::File::create(&page).unwrap()).output().unwrap();
+    let wanted = format!("multiconn: --csv {page} would overwrite standard output: give it a file of its own\n");
+    assert_eq!((text(&said.stderr), said.status.code()), (wanted, Some(2)));
+    assert_eq!(fs::read(&results).unwrap(), fs::read(SMALL).unwrap());
+    // What is no file can't be lost.
+    printed(multiconn(&["bench", "report", &results, "--csv", "/dev/null", "--html", "/dev/null"]));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_of() {
@@ -153,7 +197,7 @@ fn a_full_disk_is_told_of() {
     assert_eq!(output.status.code(), Some(1));
     let dir = tempfile::tempdir().unwrap();
     let second = dir.path().join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[1].0);
-    std::os::unix::fs::symlink("/dev/full", &second).unwrap();
+    symlink("/dev/full", &second).unwrap();
     let output = run(multiconn(&["bench", "report", SMALL, "--plots", dir.path().to_str().unwrap()]));
     let reason = format!("multiconn: cannot write to {}: no space left on device\n", second.display());
     assert_eq!((text(&output.stderr), output.status.code()), (reason, Some(1)));

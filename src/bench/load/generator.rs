@@ -5,6 +5,7 @@ mod connections;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::link::{Link, Role, Stamp};
 use super::tally::Tally;
 use super::{Finish, Load, Measured, Moment, Once, SETTLING, talk};
 use crate::bench::results::{Pace, Schedule};
-use crate::bench::schedule::Timetable;
+use crate::bench::schedule::{Requests, Timetable};
 
 /// The stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +45,10 @@ pub struct Generator<'a> {
     started: u64,
     /// The time when the warm-up ends.
     begin: u64,
-    timetable: Option<Timetable>,
+    /// The requests of the open loop.
+    requests: Option<Requests>,
     /// Free places for requests, each given by its connection; the one free for longest is used first.
     free: VecDeque<usize>,
-    /// The due times of requests that wait for a place.
-    queue: VecDeque<u64>,
     drips: Option<Timetable>,
     next_drip: usize,
     /// Failed connections that are to be opened again.
@@ -86,9 +86,8 @@ impl<'a> Generator<'a> {
             tally: Tally::new(load.pace),
             started: 0,
             begin: 0,
-            timetable: None,
+            requests: None,
             free: VecDeque::with_capacity(load.busy * load.depth),
-            queue: VecDeque::new(),
             drips: None,
             next_drip: 0,
             retries: Vec::new(),
@@ -171,7 +170,7 @@ impl<'a> Generator<'a> {
         match self.load.pace {
             Pace::Closed => {}
             Pace::Open { rate_per_second, schedule } => {
-                self.timetable = Some(Timetable::new(rate_per_second, schedule, self.load.seed));
+                self.requests = Some(Requests::new(Timetable::new(rate_per_second, schedule, self.load.seed)));
                 self.tally.measure(self.begin..self.begin + self.load.duration.as_nanos() as u64);
             }
         }
@@ -280,15 +279,12 @@ impl<'a> Generator<'a> {
             Finish::Interrupted | Finish::NoServer => seconds(window.start, now.clamp(window.start, window.end)),
         };
         // If the generator was kept from running until now, it has missed these.
-        while self.finish == Finish::Whole && self.is_due_before(window.end) {
-            if let Some(due) = self.take_due(now) {
-                self.tally.due(due, now);
-                self.queue.push_back(due);
-            }
-        }
+        while self.finish == Finish::Whole && self.is_due_before(window.end) && self.arrive(now) {}
         let is_busy = |link: &&mut Link| link.role == Role::Busy;
         let stamps = self.links.iter_mut().filter(is_busy).flat_map(|link| mem::take(&mut link.stamps));
-        self.tally.end(stamps, self.queue.iter().copied(), now);
+        let (mut requests, started) = (self.requests.take(), self.started);
+        let waiting = iter::from_fn(|| Some(started + requests.as_mut()?.take_waiting()?));
+        self.tally.end(stamps, waiting, now);
         let (busy, cpu_seconds) = (self.busy_share.min(1.0), self.cpu_used.as_secs_f64());
         Measured { finish: self.finish, seconds, tally: self.tally, busy, cpu_seconds }
     }
@@ -306,9 +302,9 @@ impl<'a> Generator<'a> {
     }
 
     fn time_to_sleep(&self, now: u64) -> Duration {
-        let due =
-            [&self.timetable, &self.drips].into_iter().flatten().map(|table| self.started + table.next_due()).min();
-        let left = due.map_or(SLEEP_MAX, |due| Duration::from_nanos(due.saturating_sub(now)));
+        let next = [self.requests.as_ref().map(Requests::next_due), self.drips.as_ref().map(Timetable::next_due)];
+        let due = next.into_iter().flatten().min();
+        let left = due.map_or(SLEEP_MAX, |due| Duration::from_nanos((self.started + due).saturating_sub(now)));
         // A system that counts in milliseconds would sleep too long.
         Duration::from_millis(left.min(SLEEP_MAX).as_millis() as u64)
     }

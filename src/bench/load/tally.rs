@@ -94,9 +94,9 @@ impl Tally {
         }
     }
 
-    /// Ends the run, with these requests in flight and those due at `queued` unsent. They count with the time they have
+    /// Ends the run, with these requests in flight and those due at `waiting` unsent. They count with the time they have
     /// waited, although they would have taken longer: without them, a server would look the better the less it answers.
-    pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, queued: impl Iterator<Item = u64>, now: u64) {
+    pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, waiting: impl Iterator<Item = u64>, now: u64) {
         for stamp in stamps {
             if stamp.due >= self.window.end {
                 continue;
@@ -108,7 +108,7 @@ impl Tally {
                 self.service.record(now - stamp.sent);
             }
         }
-        for due in queued.filter(|due| self.window.contains(due)) {
+        for due in waiting.filter(|due| self.window.contains(due)) {
             self.unsent += 1;
             self.latency.record(now - due);
         }

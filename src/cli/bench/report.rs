@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::bench::json::write_whole;
+use super::outputs;
 use crate::bench::report;
 use crate::bench::results::Results;
+use crate::bench::whole::write_whole;
 use crate::cli::failure::Failure;
 use crate::cli::stdout::print;
-use crate::text::reason;
 
 /// Show earlier results, one file or several side by side
 #[derive(Debug, Args)]
@@ -43,6 +43,7 @@ pub struct ReportOptions {
 
 impl BenchReport {
     pub fn run(self) -> Result<(), Failure> {
+        self.reports.check(None, &self.files)?;
         let files = self.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
         let all = report::side_by_side(labels(&self.files).into_iter().zip(files).collect());
         self.reports.write(&all)?;
@@ -51,6 +52,18 @@ impl BenchReport {
 }
 
 impl ReportOptions {
+    /// Checks that the reports can be written, beside the file of `--json`, and without overwriting one of `inputs`.
+    pub fn check(&self, json: Option<&Path>, inputs: &[PathBuf]) -> Result<(), Failure> {
+        let files = [
+            ("--json", json),
+            ("--csv", self.csv.as_deref()),
+            ("--markdown", self.markdown.as_deref()),
+            ("--html", self.html.as_deref()),
+        ];
+        let outputs = files.into_iter().filter_map(|(option, path)| Some((option, path?)));
+        outputs::check(outputs, self.plots.as_deref(), inputs)
+    }
+
     /// Writes the requested reports.
     pub fn write(&self, all: &[Results]) -> Result<(), Failure> {
         let render: [fn(&[Results]) -> String; 3] = [report::csv, report::markdown, report::html];
@@ -59,9 +72,7 @@ impl ReportOptions {
             write(path, &render(all))?;
         }
         let Some(folder) = &self.plots else { return Ok(()) };
-        fs::create_dir_all(folder).map_err(|error| {
-            Failure::new(format!("cannot make the folder {}: {}", folder.display(), reason(&error)))
-        })?;
+        fs::create_dir_all(folder).map_err(|error| outputs::cannot_make(folder, &error))?;
         report::plots(all).iter().try_for_each(|(name, svg)| write(&folder.join(name), svg))
     }
 }

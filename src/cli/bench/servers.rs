@@ -27,7 +27,8 @@ pub struct Servers {
     /// one
     #[arg(long = "pid", value_name = "NAME=PID")]
     pids: Vec<String>,
-    /// A server started by a command, in which {port} stands for the port to listen on
+    /// A server started by a command, in which {port} stands for the port to listen on; its limit of open files is not
+    /// raised
     #[arg(long = "command", value_name = "NAME=COMMAND")]
     commands: Vec<Named<Start>>,
     /// How long a started server may take to listen

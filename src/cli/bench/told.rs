@@ -3,7 +3,12 @@
 use clap::ValueEnum;
 
 use crate::bench::report::words::counted;
-use crate::bench::results::{Histogram, Kept, Pace, Point, Run};
+use crate::bench::results::{Histogram, Kept, Pace, Point, Run, Workload};
+
+/// The name of a workload on the command line.
+pub fn name(workload: &Workload) -> String {
+    workload.to_possible_value().expect("every workload has a name").get_name().to_owned()
+}
 
 /// Describes a point in a few words.
 pub fn shown(point: &Point) -> String {
@@ -16,8 +21,7 @@ pub fn shown(point: &Point) -> String {
 
 /// The same, without how requests are timed.
 fn work(point: &Point) -> String {
-    let workload = point.workload.to_possible_value().expect("every workload has a name");
-    let mut words = format!("{} {}", workload.get_name(), counted(point.connections.into(), "connection"));
+    let mut words = format!("{} {}", name(&point.workload), counted(point.connections.into(), "connection"));
     if point.idle > 0 {
         words += &format!(" beside {} idle", point.idle);
     }
@@ -87,7 +91,7 @@ pub fn found(Kept { subject, point, round, objective, rate_per_second }: &Kept, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::{GeneratorUse, Workload};
+    use crate::bench::results::GeneratorUse;
 
     #[test]
     fn what_a_search_has_found_is_of_the_open_loop_and_says_its_doubt() {

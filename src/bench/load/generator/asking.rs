@@ -4,6 +4,9 @@ use super::{Generator, Stage};
 use crate::bench::load::link::Stamp;
 use crate::bench::results::Pace;
 
+/// The most requests that are noticed before the generator turns to other things.
+const ARRIVALS_AT_ONCE: u32 = 1000;
+
 impl Generator<'_> {
     /// Handles a place that has become free.
     pub(super) fn go_on_with(&mut self, key: usize, now: u64) {
@@ -13,7 +16,7 @@ impl Generator<'_> {
         match self.load.pace {
             Pace::Closed if now >= self.tally.window().end => {}
             Pace::Closed => self.begin(key, Stamp { due: now, sent: now }),
-            Pace::Open { .. } => match self.queue.pop_front() {
+            Pace::Open { .. } => match self.take_waiting() {
                 Some(due) => self.begin(key, Stamp { due, sent: now }),
                 None => self.free.push_back(key),
             },
@@ -21,12 +24,15 @@ impl Generator<'_> {
     }
 
     /// Sends the requests due by now, and returns whether there were any. It never sends more than that: requests that
-    /// the server has delayed wait in the queue, and no extra ones follow.
+    /// the server has delayed keep waiting, and no extra ones follow.
     pub(super) fn ask_what_is_due(&mut self, now: u64) -> bool {
         let mut has_worked = false;
-        while let Some(due) = self.take_due(now) {
+        // At a rate beyond what it can count, replies and signals would wait for ever.
+        for _ in 0..ARRIVALS_AT_ONCE {
+            if !self.arrive(now) {
+                break;
+            }
             has_worked = true;
-            self.tally.due(due, now);
             // Skip the places of closed connections.
             let place = loop {
                 match self.free.pop_front() {
@@ -34,9 +40,10 @@ impl Generator<'_> {
                     place => break place,
                 }
             };
-            match place {
-                Some(key) => self.ask(key, Stamp { due, sent: now }),
-                None => self.queue.push_back(due),
+            if let Some(key) = place
+                && let Some(due) = self.take_waiting()
+            {
+                self.ask(key, Stamp { due, sent: now });
             }
         }
         while let Some(drips) = &mut self.drips {
@@ -54,17 +61,25 @@ impl Generator<'_> {
         has_worked
     }
 
-    pub(super) fn take_due(&mut self, now: u64) -> Option<u64> {
+    /// Notices the next request if it's due by `now`, and returns whether it is. It waits for a place from then on.
+    pub(super) fn arrive(&mut self, now: u64) -> bool {
         if self.stage == Stage::Stopping {
-            return None;
+            return false;
         }
-        let due = self.timetable.as_mut()?.take_due(now.saturating_sub(self.started))?;
-        Some(self.started + due)
+        let Some(requests) = &mut self.requests else { return false };
+        let Some(due) = requests.arrive(now.saturating_sub(self.started)) else { return false };
+        self.tally.due(self.started + due, now);
+        true
+    }
+
+    /// Takes the request that has waited longest, and returns its due time.
+    pub(super) fn take_waiting(&mut self) -> Option<u64> {
+        Some(self.started + self.requests.as_mut()?.take_waiting()?)
     }
 
     /// Whether a request is due before `time` and hasn't been noticed yet.
     pub(super) fn is_due_before(&self, time: u64) -> bool {
-        self.timetable.as_ref().is_some_and(|timetable| self.started + timetable.next_due() < time)
+        self.requests.as_ref().is_some_and(|requests| self.started + requests.next_due() < time)
     }
 
     /// Begins a request and sends it.

@@ -1,0 +1,96 @@
+//! The files that a bench writes, checked before anything is measured or written.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::cli::failure::Failure;
+use crate::text::reason;
+
+/// Checks that each of `outputs`, which are options and their values, can be written, that none is the file of another,
+/// one of `inputs`, or the file of a standard stream, and that nothing but a folder is at `folder`. Leaves existing files
+/// as they are, and no new ones.
+pub fn check<'a>(
+    outputs: impl IntoIterator<Item = (&'static str, &'a Path)>,
+    folder: Option<&Path>,
+    inputs: &[PathBuf],
+) -> Result<(), Failure> {
+    let mut known = standard_streams();
+    let id = |path: &PathBuf| identity(&fs::metadata(path).ok()?);
+    known.extend(inputs.iter().filter_map(|path| Some((path.display().to_string(), id(path)?))));
+    let mut trials = Vec::new();
+    for (option, path) in outputs {
+        let trial = Trial::of(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
+        if let Some(identity) = trial.identity {
+            let what = format!("{option} {}", path.display());
+            if let Some((other, _)) = known.iter().find(|(_, other)| *other == identity) {
+                return Err(Failure::of_usage(format!("{what} would overwrite {other}: give it a file of its own")));
+            }
+            known.push((what, identity));
+        }
+        trials.push(trial);
+    }
+    match folder {
+        Some(folder) if fs::metadata(folder).is_ok_and(|there| !there.is_dir()) => {
+            Err(cannot_make(folder, &Errno::EXIST.into()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The failure to make a folder.
+pub fn cannot_make(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot make the folder {}: {}", folder.display(), reason(error)))
+}
+
+/// The device and number of a regular file, whatever its name.
+type Identity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> Option<Identity> {
+    metadata.is_file().then(|| (metadata.dev(), metadata.ino()))
+}
+
+/// The regular files to which standard output and standard error go.
+fn standard_streams() -> Vec<(String, Identity)> {
+    let identity_of = |stream: &dyn AsFd| {
+        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+        identity(&file.metadata().ok()?)
+    };
+    let streams = [("standard output", identity_of(&io::stdout())), ("standard error", identity_of(&io::stderr()))];
+    streams.into_iter().filter_map(|(name, identity)| Some((name.to_owned(), identity?))).collect()
+}
+
+/// A file that was opened for writing.
+struct Trial {
+    identity: Option<Identity>,
+    /// The file, if there was none before.
+    created: Option<PathBuf>,
+}
+
+impl Trial {
+    fn of(path: &Path) -> io::Result<Trial> {
+        let found = fs::metadata(path);
+        // To open a pipe could block, and to close it would end its reader's input.
+        if found.as_ref().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+            return Ok(Trial { identity: None, created: None });
+        }
+        let is_new = found.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        // A link that leads nowhere yet leads to this file then, so that the link and its target are the same.
+        let file = File::options().write(true).create(is_new).truncate(false).open(path)?;
+        let created = if is_new { Some(fs::canonicalize(path)?) } else { None };
+        Ok(Trial { identity: identity(&file.metadata()?), created })
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(path) = &self.created {
+            // If this fails, an empty file stays behind, until it's written.
+            let _ = fs::remove_file(path);
+        }
+    }
+}

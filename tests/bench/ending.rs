@@ -1,0 +1,105 @@
+//! What is left of a bench that is ended.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Instant;
+
+use multiconn::bench::report;
+use multiconn::bench::results::Results;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::{PATIENCE, multiconn, text};
+
+#[test]
+fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let args = ["bench", "--model", "reactor,threads", "--connections", "1", "--closed", "--warmup", "10ms"];
+    let folder = tempfile::tempdir().unwrap();
+    let plots = folder.path().join("plots");
+    let more = ["--duration", "300ms", "--rounds", "1000", "--json", path, "--plots", plots.to_str().unwrap()];
+    let mut command = multiconn(&[&args[..], &more].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    // One has been measured, and another is under way.
+    let mut stderr = child.stderr.take().unwrap();
+    let mut first = [0; 1];
+    stderr.read_exact(&mut first).unwrap();
+    let servers = wait_for_children(child.id());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(rest.lines().any(|line| line.starts_with("Ended early, after ")), "{rest}");
+    let results = Results::read(file.path()).unwrap();
+    assert!(results.ended_early && !results.runs.is_empty());
+    assert_eq!(fs::read_dir(&plots).unwrap().count(), report::plots(&[results]).len());
+    for server in servers {
+        assert!(!fs::exists(format!("/proc/{server}")).unwrap(), "{server} is there yet");
+    }
+}
+
+/// Runs a bench of a server that a shell starts, in a process of its own, and ends the bench by a signal when the server
+/// is there; twice if it's told so, and the shell heeds no SIGTERM then. All of the server's processes have to end as well.
+fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
+    let folder = tempfile::tempdir().unwrap();
+    let held = folder.path().join("held");
+    mkfifoat(CWD, &held, Mode::RWXU).unwrap();
+    let program = env!("CARGO_BIN_EXE_multiconn");
+    let ignores = if twice { "trap '' TERM; " } else { "" };
+    let shell = format!("{ignores}exec 3>{}; cd / && {program} -q serve echo {{port}} >&3; true", held.display());
+    let duration = if signal.is_some() { "1h" } else { "50ms" };
+    let load = ["--connections", "1", "--closed", "--rounds", "1", "--warmup", "10ms", "--duration", duration];
+    let bench = multiconn(&[&["bench", "--command", &format!("x={shell}")], &load[..]].concat());
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c 0 && exec \"$@\"", "sh"]).arg(bench.get_program()).args(bench.get_args());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The pipe ends when the last process that holds it has ended.
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(File::open(held).unwrap()).lines() {
+            tell.send(line.unwrap()).unwrap();
+        }
+    });
+    assert!(told.recv_timeout(PATIENCE).unwrap().starts_with("Listening on "));
+    if let Some(signal) = signal {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    while twice && child.try_wait().unwrap().is_none() {
+        // The second may come before the first is noticed, but not all.
+        kill_process(Pid::from_child(&child), signal.unwrap()).unwrap();
+    }
+    let status = child.wait().unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "{signal:?}: the server is there yet");
+    status.code()
+}
+
+#[test]
+fn no_server_stays_however_the_bench_ends() {
+    assert_eq!(end_by(None, false), Some(0));
+    // Before anything is measured.
+    assert_eq!(end_by(Some(Signal::INT), false), Some(1));
+    assert_eq!(end_by(Some(Signal::TERM), false), Some(1));
+    assert_eq!(end_by(Some(Signal::INT), true), Some(1));
+    for signal in [Signal::HUP, Signal::QUIT, Signal::USR1, Signal::ABORT, Signal::KILL] {
+        assert_eq!(end_by(Some(signal), false), None);
+    }
+}
+
+/// The processes that `parent` has started: a server, and the leader of its process group. None where that can't be told.
+fn wait_for_children(parent: u32) -> Vec<u32> {
+    let deadline = Instant::now() + PATIENCE;
+    while cfg!(target_os = "linux") && Instant::now() < deadline {
+        let output = Command::new("ps").args(["--ppid", &parent.to_string(), "-o", "pid="]).output();
+        let Ok(output) = output else { return Vec::new() };
+        let children: Vec<u32> = text(&output.stdout).split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        if children.len() >= 2 {
+            return children;
+        }
+    }
+    Vec::new()
+}

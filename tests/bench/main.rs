@@ -1,0 +1,40 @@
+//! What the benchmark says, against servers that do what they are told: statistics against theory, errors by kind, and the
+//! program as a whole.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod ending;
+mod figures;
+mod refused;
+mod scripted;
+mod statistics;
+
+use common::*;
+use multiconn::bench::results::Results;
+
+/// Runs a bench of no more than a moment, and returns what it has written as JSON.
+fn bench(args: &[&str]) -> Results {
+    bench_warmed_up("50ms", args)
+}
+
+fn bench_warmed_up(warmup: &str, args: &[&str]) -> Results {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let short = ["--duration", "200ms", "--warmup", warmup, "--rounds", "1", "--json", path];
+    let output = run(multiconn(&[&["bench"], args, &short].concat()));
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let results = Results::read(file.path()).unwrap();
+    assert_eq!(told.lines().filter(|line| line.contains("; generator ")).count(), results.runs.len(), "{told}");
+    let table = text(&output.stdout);
+    assert!(results.subjects.iter().all(|subject| table.contains(&subject.name)), "{table}");
+    results
+}
+
+/// What it says when it can't go on.
+fn complaint(args: &[&str], status: i32) -> String {
+    let output = run(multiconn(&[&["bench"], args].concat()));
+    assert_eq!(output.status.code(), Some(status), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "");
+    text(&output.stderr)
+}
