@@ -82,6 +82,24 @@ fn ipv6_has_brackets() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ipv6_address_may_have_an_interface() {
+    if has_ipv6() {
+        let server = Server::start(&["echo", "[::1%lo]:0"]);
+        let port = server.address().port();
+        for interface in ["lo", "1"] {
+            let address = format!("[::1%{interface}]:{port}");
+            let called = printed(multiconn(&["call", "echo", &address, "--connections", "1"]));
+            assert!(text(&called).ends_with("1 of 1 connections good, 44 bytes received\n"));
+        }
+        let said = failure(multiconn(&["call", "app", &format!("[::1%nothing0]:{port}"), "search", "ring"]));
+        let why = "no network interface of this machine is nothing0 (its name or its number follows '%')";
+        assert_eq!(said, format!("cannot use [::1%nothing0]:{port}: {why}"));
+        assert_eq!(failure(multiconn(&["serve", "app", "[::1%nothing0]:0"])), said.replace(&port.to_string(), "0"));
+    }
+}
+
 #[test]
 fn several_addresses_at_once() {
     let mut args = vec!["app", "0", "0", "127.0.0.2:0"];
