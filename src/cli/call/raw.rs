@@ -55,19 +55,20 @@ pub struct CallRaw {
 
 impl CallRaw {
     pub fn run(self) -> Result<(), Failure> {
+        let out = standard_output().map_err(|error| cannot_print(&error))?;
         let (stream, addr) = self.address.connect(self.timeout)?;
         let failed = |error| Failure::of_loop(&error);
         stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
-        self.converse(Rc::new(stream), addr).map_err(failed)?
+        self.converse(Rc::new(stream), addr, out).map_err(failed)?
     }
 
     /// Sends and prints until the conversation is over. The outer error is the relay's, the inner one the
     /// conversation's.
-    fn converse(&self, server: Fd, addr: SocketAddr) -> io::Result<Result<(), Failure>> {
+    fn converse(&self, server: Fd, addr: SocketAddr, out: Fd) -> io::Result<Result<(), Failure>> {
         let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
         let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
         let mut relay = Relay::new()?;
-        let out = relay.add_sink(standard_output(), AtEnd::LetGo, None)?;
+        let out = relay.add_sink(out, AtEnd::LetGo, None)?;
         let to_server = relay.add_sink(Rc::clone(&server), at_end, Some(self.timeout))?;
         let shown = if self.hex {
             Route::new(out, HexDump::new('<', false))
