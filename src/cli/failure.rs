@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::text::reason;
+use rustix::io::Errno;
+
+use crate::text::{printable_line, reason};
 
 /// Why a command failed: one line for the user.
 #[derive(Clone, Debug)]
@@ -13,13 +15,17 @@ pub struct Failure {
     status: u8,
 }
 
+/// As a single line that is safe for a terminal, whatever names and words of others are in it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&printable_line(&self.text))
     }
 }
 
 impl std::error::Error for Failure {}
+
+/// The exit status after wrong usage.
+pub(super) const WRONG_USAGE: u8 = 2;
 
 impl Failure {
     /// A failure with exit status 1.
@@ -29,7 +35,7 @@ impl Failure {
 
     /// A failure caused by wrong usage, with exit status 2.
     pub(super) fn of_usage(message: impl Into<String>) -> Failure {
-        Failure::with_status(2, message)
+        Failure::with_status(WRONG_USAGE, message)
     }
 
     pub(super) fn with_status(status: u8, message: impl Into<String>) -> Failure {
@@ -50,6 +56,7 @@ impl Failure {
     pub(super) fn of_writing(to: &str, error: &io::Error) -> Failure {
         let why = match error.kind() {
             io::ErrorKind::BrokenPipe => "nobody reads it".into(),
+            _ if Errno::from_io_error(error) == Some(Errno::BADF) => "it is closed".into(),
             _ => reason(error),
         };
         Failure::new(format!("cannot write to {to}: {why}"))
