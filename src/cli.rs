@@ -19,10 +19,12 @@ mod pty;
 mod redirect;
 mod serve;
 mod signals;
+mod standard;
 mod stdin;
 mod stdout;
 mod terminal;
 mod units;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
@@ -55,6 +57,18 @@ enum Command {
 }
 
 impl Cli {
+    /// Runs the command that the command line has. If it asks for help or for the version, or is wrong, shows that
+    /// instead. Returns the exit status.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn read_and_run() -> Result<u8, Failure> {
+        match Cli::try_parse() {
+            Ok(cli) => cli.run(),
+            Err(shown) => usage::show(&shown),
+        }
+    }
+
     /// Runs the command and returns the exit status: that of the program for `redirect`, 0 otherwise.
     ///
     /// # Errors

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use multiconn::cli::Cli;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::read_and_run() {
         Ok(status) => ExitCode::from(status),
         Err(failure) => failure.report("multiconn"),
     }
