@@ -96,7 +96,7 @@ fn an_ipv6_address_may_have_an_interface() {
             assert!(text(&called).ends_with("1 of 1 connections good, 44 bytes received\n"));
         }
         let said = failure(multiconn(&["call", "app", &format!("[::1%nothing0]:{port}"), "search", "ring"]));
-        let why = "no network interface of this machine is nothing0 (its name or its number follows '%')";
+        let why = "this machine has no network interface 'nothing0' (a name or a number is expected after '%')";
         assert_eq!(said, format!("cannot use [::1%nothing0]:{port}: {why}"));
         assert_eq!(failure(multiconn(&["serve", "app", "[::1%nothing0]:0"])), said.replace(&port.to_string(), "0"));
     }

@@ -195,8 +195,8 @@ impl Address {
             Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
             Host::Scoped(ip, interface) => {
                 let number = interface_index(interface).ok_or_else(|| {
-                    let why = format!("no network interface of this machine is {interface}");
-                    Failure::new(format!("cannot use {self}: {why} (its name or its number follows '%')"))
+                    let why = format!("this machine has no network interface '{interface}'");
+                    Failure::new(format!("cannot use {self}: {why} (a name or a number is expected after '%')"))
                 })?;
                 return Ok(vec![SocketAddrV6::new(*ip, port, 0, number).into()]);
             }
@@ -291,8 +291,8 @@ mod tests {
         assert_eq!(addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["[fe80::1%1]:7", "[fe80::1%1]:8"]);
         assert_eq!(
             listen("[fe80::1%nothing0]:7").unwrap_err().to_string(),
-            "cannot use [fe80::1%nothing0]:7: no network interface of this machine is nothing0 \
-             (its name or its number follows '%')"
+            "cannot use [fe80::1%nothing0]:7: this machine has no network interface 'nothing0' \
+             (a name or a number is expected after '%')"
         );
     }
 

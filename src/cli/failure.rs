@@ -69,3 +69,14 @@ impl Failure {
         ExitCode::from(self.status)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_that_is_safe_for_a_terminal() {
+        let failure = Failure::new("cannot write to a\nb\x1b[1m\u{202e}🐶").with_hint("a hint");
+        assert_eq!(failure.to_string(), "cannot write to a\\nb\\u{1b}[1m\\u{202e}🐶 (a hint)");
+    }
+}

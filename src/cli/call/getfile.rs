@@ -31,7 +31,7 @@ pub struct CallGetFile {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if it exists; the new one has its permissions, and its owner and group where that is allowed.
-    /// A link is replaced itself
+    /// A symbolic link is replaced, not followed
     #[arg(short, long)]
     force: bool,
     /// Continue an interrupted transfer
