@@ -19,11 +19,13 @@ mod pty;
 mod redirect;
 mod serve;
 mod signals;
+mod standard;
 mod stderr;
 mod stdin;
 mod stdout;
 mod terminal;
 mod units;
+mod usage;
 mod writer;
 
 use std::process::ExitCode;
@@ -61,11 +63,16 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command and returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a
-    /// failure, which is reported in one line on standard error: what failed, on what, and why.
-    pub fn run(self) -> ExitCode {
+    /// Runs the command that the command line has. If it asks for help or for the version, or is wrong, shows that
+    /// instead. Returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a failure, which
+    /// is reported in one line on standard error: what failed, on what, and why.
+    pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
-        failure::end(PROGRAM, self.command())
+        let result = match Cli::try_parse() {
+            Ok(cli) => cli.command(),
+            Err(shown) => usage::show(&shown),
+        };
+        failure::end(PROGRAM, result)
     }
 
     fn command(self) -> Result<u8, Failure> {

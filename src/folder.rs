@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -79,7 +80,9 @@ impl Folder {
             return Err(FolderError::NotRegular);
         }
         self.check_true_path(&fd)?;
-        Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0)))
+        let file = File::from(fd);
+        let len = len_of(&file, stat.st_size)?;
+        Ok((file, len))
     }
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -110,6 +113,19 @@ impl Folder {
     #[cfg(not(target_os = "linux"))]
     fn check_true_path(&self, _file: &OwnedFd) -> Result<(), FolderError> {
         Ok(())
+    }
+}
+
+/// The length of a file that is `size` bytes long as the system has it. Some files have content all the same, as most do
+/// in /proc: there the system makes it when it is read.
+fn len_of(file: &File, size: i64) -> Result<u64, FolderError> {
+    match size {
+        0 if file.read_at(&mut [0], 0).map_err(FolderError::System)? > 0 => {
+            // It may also have grown just now.
+            let size = file.metadata().map_err(FolderError::System)?.len();
+            if size > 0 { Ok(size) } else { Err(FolderError::UnknownLength) }
+        }
+        size => Ok(u64::try_from(size).unwrap_or(0)),
     }
 }
 
@@ -187,6 +203,8 @@ pub enum FolderError {
     Hidden,
     /// It's a folder, a device, a pipe, or the like.
     NotRegular,
+    /// It has content but no length.
+    UnknownLength,
     /// The system can't open it.
     System(io::Error),
 }
@@ -207,6 +225,7 @@ impl fmt::Display for FolderError {
             Self::Outside => write!(f, "it leads out of the served folder"),
             Self::Hidden => write!(f, "hidden files are not served"),
             Self::NotRegular => write!(f, "not a regular file"),
+            Self::UnknownLength => write!(f, "its length is unknown, as of files in /proc"),
             Self::System(error) => f.write_str(&reason(error)),
         }
     }
@@ -363,6 +382,18 @@ mod tests {
             assert_eq!(read(&folder, ".hidden/file").as_deref(), Ok("hidden file"));
             assert_eq!(read(&folder, "...").as_deref(), Ok("three dots"));
             assert!(read(&folder, "../secret").is_err());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_whose_length_is_unknown_is_refused() {
+        let proc = Folder::open(Path::new("/proc"), false).unwrap();
+        assert!(matches!(proc.file(b"version"), Err(FolderError::UnknownLength)));
+        let dir = tree();
+        fs::write(dir.path().join("served/empty"), "").unwrap();
+        for folder in folders(&dir, false) {
+            assert_eq!(read(&folder, "empty").as_deref(), Ok(""));
         }
     }
 

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use multiconn::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    Cli::run()
 }

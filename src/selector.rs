@@ -26,6 +26,8 @@ pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
 pub use poll::PollSelector;
 #[cfg(feature = "models")]
 pub use select::SelectSelector;
+#[cfg(feature = "cli")]
+pub(crate) use socket::not_to_itself;
 pub use socket::{TcpListener, TcpStream, listener};
 pub use wake::{WakeFd, Waker};
 

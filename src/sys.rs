@@ -1,9 +1,14 @@
-//! System calls that no crate wraps in the form we need. Only this file may use `unsafe`.
+//! System calls that no crate wraps in the form we need. Only this module may use `unsafe`.
 //!
 //! Each wrapper is safe for every caller; a comment at each call says why.
 
 #![allow(unsafe_code, reason = "here are the calls that need it; everywhere else it is denied")]
 #![warn(clippy::undocumented_unsafe_blocks)]
+
+#[cfg(feature = "cli")]
+mod interface;
+#[cfg(feature = "cli")]
+mod start;
 
 use std::error::Error;
 use std::fmt;
@@ -23,6 +28,11 @@ use rustix::process::Pid;
 use rustix::process::Signal;
 #[cfg(feature = "cli")]
 use rustix::process::{ioctl_tiocsctty, setsid};
+
+#[cfg(feature = "cli")]
+pub use interface::interface_index;
+#[cfg(feature = "cli")]
+pub use start::stdout_was_closed;
 
 /// A descriptor for [`poll`], with the requested events and the result.
 ///

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-#[cfg(feature = "cli")]
 use std::mem;
 
 /// Bytes from a peer, made safe for a log: printable ASCII unchanged, the rest escaped, in single quotes, and cut after
@@ -32,45 +31,101 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Makes text safe for a terminal: control characters other than newline and tab, and invalid UTF-8, are escaped.
-pub fn printable(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' | '\t' => shown.push(character),
-                control if control.is_control() => shown.extend(control.escape_default()),
-                other => shown.push(other),
-            }
-        }
-        shown.extend(chunk.invalid().escape_ascii().map(char::from));
-    }
-    shown
+/// Makes text from others safe for a terminal, except that lines may end in it: see [`Printable`].
+pub fn printable(text: &[u8]) -> String {
+    all_of(Printable::default(), text)
 }
 
-/// Text that arrives in pieces, which may end within a character.
+/// The same as a single line: line ends are escaped as well.
 #[cfg(feature = "cli")]
-#[derive(Debug, Default)]
-pub struct Characters {
+pub fn printable_line(text: &str) -> String {
+    all_of(Printable { kept: &['\t'], ..Printable::default() }, text.as_bytes())
+}
+
+fn all_of(mut printable: Printable, text: &[u8]) -> String {
+    printable.take(text) + &printable.take_rest()
+}
+
+/// Makes text safe for a terminal, piece by piece: whatever takes hold of a terminal or can't be seen is escaped.
+///
+/// That is control characters, invalid UTF-8, and [invisible characters](is_invisible), which reorder the text around
+/// them or hide in it. Joiners are invisible too, but emoji and several scripts are made with them: one is left as it
+/// is after a character beyond ASCII.
+#[derive(Debug)]
+pub struct Printable {
+    /// The control characters that are left as they are.
+    kept: &'static [char],
     /// The beginning of an incomplete character.
     begun: Vec<u8>,
+    /// Whether a joiner may follow.
+    may_join: bool,
 }
 
-#[cfg(feature = "cli")]
-impl Characters {
+impl Default for Printable {
+    fn default() -> Self {
+        Printable { kept: &['\n', '\t'], begun: Vec::new(), may_join: false }
+    }
+}
+
+impl Printable {
+    /// Leaves carriage returns as they are, too.
+    #[cfg(feature = "cli")]
+    pub fn with_carriage_returns() -> Self {
+        Printable { kept: &['\n', '\t', '\r'], ..Printable::default() }
+    }
+
     /// Returns the text so far, except for an incomplete character at the end, which is kept.
-    pub fn take(&mut self, piece: &[u8]) -> Vec<u8> {
-        self.begun.extend_from_slice(piece);
-        let last = self.begun.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    pub fn take(&mut self, piece: &[u8]) -> String {
+        let mut text = mem::take(&mut self.begun);
+        text.extend_from_slice(piece);
+        let last = text.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
         let is_begun = str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
-        let rest = self.begun.split_off(self.begun.len() - if is_begun { last.len() } else { 0 });
-        mem::replace(&mut self.begun, rest)
+        self.begun = text.split_off(text.len() - if is_begun { last.len() } else { 0 });
+        self.shown(&text)
     }
 
     /// Returns the incomplete character, if no more text comes.
-    pub fn take_rest(&mut self) -> Vec<u8> {
-        mem::take(&mut self.begun)
+    pub fn take_rest(&mut self) -> String {
+        let rest = mem::take(&mut self.begun);
+        self.shown(&rest)
     }
+
+    fn shown(&mut self, text: &[u8]) -> String {
+        let mut shown = String::with_capacity(text.len());
+        for chunk in text.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let is_joiner = matches!(character, '\u{200c}' | '\u{200d}');
+                let is_shown = match character {
+                    _ if is_joiner => self.may_join,
+                    other => self.kept.contains(&other) || !other.is_control() && !is_invisible(other),
+                };
+                if is_shown {
+                    shown.push(character);
+                } else {
+                    shown.extend(character.escape_default());
+                }
+                self.may_join = is_shown && !is_joiner && !character.is_ascii();
+            }
+            if !chunk.invalid().is_empty() {
+                shown.extend(chunk.invalid().escape_ascii().map(char::from));
+                self.may_join = false;
+            }
+        }
+        shown
+    }
+}
+
+/// Whether a character is invisible, other than control characters, joiners and the 16 variation selectors of emoji:
+/// Unicode's `Default_Ignorable_Code_Point`, its line and paragraph separators, and annotation marks. Some of them
+/// change the direction of text.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// The reason for an error in a few plain words, without the system's error number.
@@ -120,15 +175,41 @@ mod tests {
         assert_eq!(printable(b"a\xff\xc3(\xf0\x9f"), "a\\xff\\xc3(\\xf0\\x9f");
     }
 
+    #[test]
+    fn nothing_hides_in_text_or_turns_it_around() {
+        for (text, shown) in [
+            ("abc\u{202e}gpj.exe", r"abc\u{202e}gpj.exe"),
+            ("\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}", r"\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}"),
+            ("a\u{200b}b\u{feff}c\u{ad}", r"a\u{200b}b\u{feff}c\u{ad}"),
+            ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
+            ("\u{e0041}\u{e0042}\u{3164}", r"\u{e0041}\u{e0042}\u{3164}"),
+            // A joiner that joins nothing hides.
+            ("ad\u{200d}min \u{200c}", r"ad\u{200d}min \u{200c}"),
+            ("é\u{200d}\u{200d}", "é\u{200d}\\u{200d}"),
+            // Text that needs joiners and selectors, or goes from right to left by itself.
+            (
+                "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 می\u{200c}خواهم שלום",
+                "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 می\u{200c}خواهم שלום",
+            ),
+        ] {
+            assert_eq!(printable(text.as_bytes()), shown);
+        }
+    }
+
     #[cfg(feature = "cli")]
     #[test]
+    fn a_line_has_no_end_in_it() {
+        assert_eq!(printable_line("a\tb\r\nc\u{2028}🐰"), "a\tb\\r\\nc\\u{2028}🐰");
+    }
+
+    #[test]
     fn characters_come_whole_however_they_are_split() {
-        let bytes = b"a \xf0\x9f\x90\xb0\t\xff\xf0\x9f\n\xe2\x82";
+        let bytes = b"a \xf0\x9f\x90\xb0\xe2\x80\x8d\t\xe2\x80\x8d\xff\xf0\x9f\n\xe2\x82";
         for len in 1..=bytes.len() {
-            let mut characters = Characters::default();
-            let mut shown: String = bytes.chunks(len).map(|piece| printable(&characters.take(piece))).collect();
-            shown += &printable(&characters.take_rest());
-            assert_eq!(shown, "a 🐰\t\\xff\\xf0\\x9f\n\\xe2\\x82", "in pieces of {len}");
+            let mut printable = Printable::default();
+            let mut shown: String = bytes.chunks(len).map(|piece| printable.take(piece)).collect();
+            shown += &printable.take_rest();
+            assert_eq!(shown, "a 🐰\u{200d}\t\\u{200d}\\xff\\xf0\\x9f\n\\xe2\\x82", "in pieces of {len}");
         }
     }
 }

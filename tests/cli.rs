@@ -5,6 +5,8 @@ mod common;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -79,6 +81,24 @@ fn ipv6_has_brackets() {
         assert!(address.starts_with("[::1]:"));
         let called = printed(multiconn(&["call", "echo", &address, "--connections", "1"]));
         assert!(text(&called).ends_with("1 of 1 connections good, 44 bytes received\n"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ipv6_address_may_have_an_interface() {
+    if has_ipv6() {
+        let server = Server::start(&["echo", "[::1%lo]:0"]);
+        let port = server.address().port();
+        for interface in ["lo", "1"] {
+            let address = format!("[::1%{interface}]:{port}");
+            let called = printed(multiconn(&["call", "echo", &address, "--connections", "1"]));
+            assert!(text(&called).ends_with("1 of 1 connections good, 44 bytes received\n"));
+        }
+        let said = failure(multiconn(&["call", "app", &format!("[::1%nothing0]:{port}"), "search", "ring"]));
+        let why = "this machine has no network interface 'nothing0' (a name or a number is expected after '%')";
+        assert_eq!(said, format!("cannot use [::1%nothing0]:{port}: {why}"));
+        assert_eq!(failure(multiconn(&["serve", "app", "[::1%nothing0]:0"])), said.replace(&port.to_string(), "0"));
     }
 }
 
@@ -520,9 +540,13 @@ fn standard_output_that_nobody_reads() {
     }
     for args in [["--help"], ["--version"]] {
         let (code, said) = run_with_stdout(&args, closed_pipe());
-        assert!(code.is_some() && !said.contains("panicked"), "{args:?}: {said}");
+        assert!(code == Some(1) && !said.contains("panicked"), "{args:?}: {said}");
     }
 }
+
+/// What is printed without a server, each to the same standard output.
+const PRINTING: [&[&str]; 5] =
+    [&["--help"], &["--version"], &["call", "echo", "--help"], &["help", "serve"], &["demo"]];
 
 #[test]
 #[cfg(target_os = "linux")]
@@ -532,6 +556,8 @@ fn standard_output_that_is_full() {
     let address = server.address_text();
     for args in
         [&["call", "app", &address, "search", "ring"][..], &["call", "app", &address, "x", "y"], &["serve", "app", "0"]]
+            .into_iter()
+            .chain(PRINTING)
     {
         let (code, said) = run_with_stdout(args, full().into());
         let expected = "multiconn: cannot write to standard output: no space left on device\n";
@@ -545,6 +571,104 @@ fn standard_output_that_is_full() {
     for stderr in [Stdio::from(full()), closed_pipe()] {
         let output = multiconn(&["-vv", "call", "app", &address, "search", "ring"]).stderr(stderr).output().unwrap();
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), format!("{RING}\n")));
+    }
+}
+
+#[test]
+fn standard_output_that_is_closed() {
+    let app = Server::start(&["app", "0"]);
+    let echo = Server::start(&["echo", "0"]);
+    let (app, echo) = (app.address_text(), echo.address_text());
+    for args in [
+        &["call", "app", &app, "search", "ring"][..],
+        &["call", "echo", &echo],
+        &["call", "echo", &echo, "a line"],
+        &["call", "raw", &echo, "a line"],
+        &["serve", "app", "0"],
+    ]
+    .into_iter()
+    .chain(PRINTING)
+    {
+        // Standard input may be closed as well, and then the first file that is opened gets its number.
+        for closed in [">&-", "<&- >&-"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("exec \"$@\" {closed}"), "sh", env!("CARGO_BIN_EXE_multiconn")]).args(args);
+            assert_eq!(failure(shell), "cannot write to standard output: it is closed", "{args:?} {closed}");
+        }
+        // A parent that drops the output may open /dev/null for reading as well, just as std does if it's closed.
+        if !args.starts_with(&["serve"]) {
+            let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+            assert_eq!(run_with_stdout(args, null.into()), (Some(0), String::new()), "{args:?}");
+        }
+    }
+}
+
+/// Both ends of a stream that holds little, and whose first end doesn't block.
+fn small_stream() -> (UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    SockRef::from(&ours).set_send_buffer_size(1).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    (ours, theirs)
+}
+
+#[test]
+fn standard_output_that_does_not_block_is_waited_for() {
+    let echo = Server::start(&["echo", "0"]);
+    let address = echo.address_text();
+    let line = "x".repeat(100_000);
+    let many = ["call", "echo", &address, "--connections", "500"];
+    for args in [&["serve", "app", "--help"][..], &many, &["call", "echo", &address, &line], &["demo"]] {
+        let expected = printed(multiconn(args));
+        let (stdout, mut reader) = small_stream();
+        let mut command = multiconn(args);
+        let child = command.stdout(OwnedFd::from(stdout)).stderr(Stdio::piped()).spawn().unwrap();
+        // The command has our only other end.
+        drop(command);
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args:?}");
+        if args != ["demo"] {
+            // Its transcript has ports in it.
+            assert_same(&got, &expected);
+        }
+    }
+}
+
+#[test]
+fn standard_error_that_does_not_block_is_waited_for() {
+    let long = "x".repeat(100_000);
+    let args = ["serve", &long];
+    let expected = run(multiconn(&args)).stderr;
+    assert!(expected.len() > long.len());
+    let (stderr, mut reader) = small_stream();
+    let mut child = multiconn(&args).stderr(OwnedFd::from(stderr)).spawn().unwrap();
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert_same(&got, &expected);
+}
+
+#[test]
+fn standard_input_that_does_not_block_is_waited_for() {
+    let echo = Server::start(&["echo", "0"]);
+    let accumulate = Server::start(&["accumulate", "0"]);
+    for (args, replies) in [
+        (&["call", "echo", &echo.address_text(), "-"][..], ["one\n", "two\n"]),
+        (&["call", "accumulate", &accumulate.address_text()], ["one\n\n", "one\ntwo\n\n"]),
+    ] {
+        let (stdin, mut writer) = small_stream();
+        let mut child = multiconn(args).stdin(OwnedFd::from(stdin)).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        for (line, reply) in [b"one\n", b"two\n"].into_iter().zip(replies) {
+            writer.write_all(line).unwrap();
+            let mut got = vec![0; reply.len()];
+            stdout.read_exact(&mut got).unwrap();
+            assert_same(&got, reply.as_bytes());
+        }
+        drop(writer);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
     }
 }
 

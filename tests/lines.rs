@@ -104,7 +104,9 @@ fn a_line_that_never_ends_is_too_slow() {
 fn files() -> (TempDir, impl Fn() -> GetFileServer) {
     let dir = TempDir::new().unwrap();
     std::fs::create_dir(dir.path().join("sub")).unwrap();
-    for (path, content) in [("file", "content"), ("empty", ""), ("sub/12 monkeys", "twelve"), ("🐶\\x", "dog")] {
+    for (path, content) in
+        [("file", "content"), ("empty", ""), ("sub/12 monkeys", "twelve"), ("🐶\\x", "dog"), ("return\r", "carriage")]
+    {
         std::fs::write(dir.path().join(path), content).unwrap();
     }
     let folder = Folder::open(dir.path(), false).unwrap();
@@ -125,6 +127,10 @@ fn files_are_sent_to_who_asks_for_them() {
         (b"\x003 file", "OK 7\ntent"),
         (b"\x007 file", "OK 7\n"),
         (b"\0empty", "OK 0\n"),
+        // CR LF ends a line as well, and a name may end with CR.
+        (b"file\r", "content"),
+        (b"\x003 file\r", "OK 7\ntent"),
+        (b"return\r", "carriage"),
     ] {
         check(&server, &[request, b"\n"].concat(), false, &finished(reply.as_bytes()));
         // The end of input instead of a newline works as well.
@@ -144,15 +150,16 @@ fn who_asks_for_a_status_is_told_what_is_wrong_and_others_are_not() {
         (b"/etc/passwd", "it leads out of the served folder"),
         (b".ssh/id", "hidden files are not served"),
         (b"fi\0le", "a path with a zero byte"),
-        (b"file\r", "no such file"),
+        (b"nothing\r", "no such file"),
+        (b"file\r\r", "no such file"),
     ] {
         let name = path.escape_ascii();
         let log = format!("cannot send '{name}': {why}");
         check(&server, &[path, b"\n"].concat(), false, &failed("", &log));
-        check(&server, &[b"\0", path, b"\n"].concat(), false, &failed(&format!("ERROR {why}\n"), &log));
+        check(&server, &[b"\0", path, b"\n"].concat(), false, &failed(&format!("ERROR {log}\n"), &log));
     }
-    let why = "offset 8 is beyond the end of the file, which has 7 bytes";
-    check(&server, b"\x008 file\n", false, &failed(&format!("ERROR {why}\n"), &format!("cannot send 'file': {why}")));
+    let why = "cannot send 'file': offset 8 is beyond the end of the file, which has 7 bytes";
+    check(&server, b"\x008 file\n", false, &failed(&format!("ERROR {why}\n"), why));
 }
 
 #[test]

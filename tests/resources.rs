@@ -531,9 +531,9 @@ fn what_cannot_be_sent_holds_up_nobody_nor_does_what_is_read_slowly() {
     for _ in 0..30 {
         expect(&mut slow, &[0; 100_000]);
         for (path, reply) in [
-            ("pipe", "ERROR not a regular file\n"),
-            ("zero", "ERROR it leads out of the served folder\n"),
-            ("folder", "ERROR not a regular file\n"),
+            ("pipe", "ERROR cannot send 'pipe': not a regular file\n"),
+            ("zero", "ERROR cannot send 'zero': it leads out of the served folder\n"),
+            ("folder", "ERROR cannot send 'folder': not a regular file\n"),
             ("small", "OK 5\nsmall"),
         ] {
             expect_last(&mut ask(format!("\0{path}\n").as_bytes()), reply.as_bytes());

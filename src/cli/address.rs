@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::failure::Failure;
+use crate::selector::not_to_itself;
+use crate::sys::interface_index;
 use crate::text::reason;
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`.
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`. An IPv6 address may end in `%INTERFACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
@@ -22,6 +24,8 @@ enum Host {
     /// Every interface.
     Every,
     Ip(IpAddr),
+    /// An address on one network interface, given by its name or number: a scope, as RFC 4007 calls it.
+    Scoped(Ipv6Addr, String),
     Name(String),
 }
 
@@ -34,19 +38,19 @@ impl FromStr for Address {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::loopback(port(text)?));
         }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Address { host: Host::Ip(ip.to_canonical()), port: None });
+        if let Some(host) = ip(text) {
+            return Ok(Address { host, port: None });
         }
         if let Some(rest) = text.strip_prefix('[') {
-            let (ip, rest) = rest.split_once(']').ok_or("'[' without ']'")?;
-            let ip: Ipv6Addr = ip.parse().map_err(|_| format!("'{ip}' is not an IPv6 address"))?;
+            let (text, rest) = rest.split_once(']').ok_or("'[' without ']'")?;
+            let is_v4 = text.parse::<Ipv4Addr>().is_ok();
+            let host = ip(text).filter(|_| !is_v4).ok_or_else(|| format!("'{text}' is not an IPv6 address"))?;
             let port = match rest.strip_prefix(':') {
                 Some(text) => Some(port(text)?),
                 None if rest.is_empty() => None,
                 None => return Err(format!("'{rest}' after ']'; expected ':PORT'")),
             };
-            // An IPv4-mapped address is used as the IPv4 address.
-            return Ok(Address { host: Host::Ip(ip.to_canonical()), port });
+            return Ok(Address { host, port });
         }
         let (host, port) = match text.split_once(':') {
             None => (text, None),
@@ -61,6 +65,16 @@ impl FromStr for Address {
             host => host.parse().map_or_else(|_| Host::Name(host.into()), Host::Ip),
         };
         Ok(Address { host, port })
+    }
+}
+
+/// Parses an address of IPv4, or of IPv6 without brackets.
+fn ip(text: &str) -> Option<Host> {
+    match text.split_once('%') {
+        Some((_, "")) => None,
+        Some((ip, interface)) => Some(Host::Scoped(ip.parse().ok()?, interface.into())),
+        // An IPv4-mapped address is used as the IPv4 address.
+        None => Some(Host::Ip(text.parse::<IpAddr>().ok()?.to_canonical())),
     }
 }
 
@@ -90,6 +104,8 @@ impl fmt::Display for Address {
             (Host::Every, None) => write!(f, ":"),
             (Host::Ip(ip), Some(port)) => SocketAddr::new(*ip, port).fmt(f),
             (Host::Ip(ip), None) => ip.fmt(f),
+            (Host::Scoped(ip, interface), Some(port)) => write!(f, "[{ip}%{interface}]:{port}"),
+            (Host::Scoped(ip, interface), None) => write!(f, "{ip}%{interface}"),
             (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
             (Host::Name(name), None) => f.write_str(name),
         }
@@ -115,7 +131,11 @@ impl Address {
             return Err(Failure::of_usage(format!("cannot listen on {ports} ports from {self} on: they end at 65535")));
         }
         let addresses = self.resolve([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])?;
-        let with_port = |port| addresses.iter().map(|addr| SocketAddr::new(addr.ip(), port)).collect();
+        let with_port = |port| {
+            let mut addresses = addresses.clone();
+            addresses.iter_mut().for_each(|addr| addr.set_port(port));
+            addresses
+        };
         Ok((0..ports).map(|number| with_port(if first == 0 { 0 } else { first + number })).collect())
     }
 
@@ -131,7 +151,11 @@ impl Address {
     pub fn connect(&self, timeout: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
         let mut failed = None;
         for addr in self.to_connect_to()? {
-            match TcpStream::connect_timeout(&addr, timeout) {
+            let connected = TcpStream::connect_timeout(&addr, timeout).and_then(|stream| {
+                not_to_itself(stream.local_addr(), stream.peer_addr())?;
+                Ok(stream)
+            });
+            match connected {
                 Ok(stream) => return Ok((stream, addr)),
                 Err(error) => failed = Some((addr, error)),
             }
@@ -169,6 +193,13 @@ impl Address {
         let name = match &self.host {
             Host::Every => return Ok(every.map(|ip| SocketAddr::new(ip, port)).to_vec()),
             Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
+            Host::Scoped(ip, interface) => {
+                let number = interface_index(interface).ok_or_else(|| {
+                    let why = format!("this machine has no network interface '{interface}'");
+                    Failure::new(format!("cannot use {self}: {why} (a name or a number is expected after '%')"))
+                })?;
+                return Ok(vec![SocketAddrV6::new(*ip, port, 0, number).into()]);
+            }
             Host::Name(name) => name,
         };
         let shown = name.escape_debug();
@@ -210,6 +241,9 @@ mod tests {
             ("[::1]", "[::1]:65432"),
             ("::1", "[::1]:65432"),
             ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
+            ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
+            ("[fe80::1%2]", "[fe80::1%2]:65432"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:65432"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().or_port(65432).to_string(), shown, "{text}");
         }
@@ -228,6 +262,9 @@ mod tests {
             ("[::1", "without ']'"),
             ("[::1]80", "after ']'"),
             ("[host]:80", "not an IPv6 address"),
+            ("[127.0.0.1]:80", "not an IPv6 address"),
+            ("[127.0.0.1%lo]:80", "not an IPv6 address"),
+            ("[fe80::1%]:80", "not an IPv6 address"),
             ("1::2::3", "more than one ':'"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
@@ -245,6 +282,18 @@ mod tests {
         );
         assert_eq!(shown(address.to_connect_to().unwrap()), ["127.0.0.1:7", "[::1]:7"]);
         assert!("0".parse::<Address>().unwrap().to_connect_to().is_err());
+    }
+
+    #[test]
+    fn an_address_has_the_interface_that_is_said() {
+        let listen = |text: &str| text.parse::<Address>().unwrap().to_listen_on(2);
+        let addresses = listen("[fe80::1%1]:7").unwrap().concat();
+        assert_eq!(addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["[fe80::1%1]:7", "[fe80::1%1]:8"]);
+        assert_eq!(
+            listen("[fe80::1%nothing0]:7").unwrap_err().to_string(),
+            "cannot use [fe80::1%nothing0]:7: this machine has no network interface 'nothing0' \
+             (a name or a number is expected after '%')"
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A file being received, under another name until it's complete.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Seek, SeekFrom, Stdout, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::failure::Failure;
+use super::standard::{self, Waiting};
 use crate::protocols::getfile::Store;
 use crate::text::reason;
 
@@ -27,7 +28,7 @@ pub struct Download {
 
 #[derive(Debug)]
 enum Destination {
-    StandardOutput(Stdout),
+    StandardOutput(Waiting<Stdout>),
     /// A device, a pipe, or the like, which is written to and never replaced.
     Special {
         path: PathBuf,
@@ -80,23 +81,25 @@ impl Download {
     /// Completes the download after all its bytes have arrived.
     pub fn finish(self) -> Result<(), Failure> {
         self.bar.finish();
-        let name = self.name();
         match self.to {
-            Destination::StandardOutput(mut out) => out.flush().map_err(|error| Failure::of_writing(&name, &error)),
-            Destination::Special { .. } => Ok(()),
-            Destination::File { path, part, force, .. } => rename(&part, &path, force).map_err(|error| {
-                let why = match error.kind() {
-                    io::ErrorKind::AlreadyExists => "there is a file of that name by now (--force replaces it)".into(),
-                    _ => reason(&error),
-                };
-                Failure::new(format!("cannot rename {} to {}: {why}", part.display(), path.display()))
-            }),
+            Destination::StandardOutput(_) | Destination::Special { .. } => Ok(()),
+            Destination::File { path, part, file, force } => {
+                let kept = if force { keep_permissions(&file, &path) } else { Ok(()) };
+                kept.and_then(|()| rename(&part, &path, force)).map_err(|error| {
+                    let why = match error.kind() {
+                        io::ErrorKind::AlreadyExists => {
+                            "there is a file of that name by now (--force replaces it)".into()
+                        }
+                        _ => reason(&error),
+                    };
+                    Failure::new(format!("cannot rename {} to {}: {why}", part.display(), path.display()))
+                })
+            }
         }
     }
 
-    /// Abandons the download. Keeps what has arrived, if anything, and adds a hint to `failure` if the transfer
-    /// `can_resume`.
-    pub fn give_up(self, failure: Failure, can_resume: bool) -> Failure {
+    /// Abandons the download. Keeps what has arrived, if anything, and adds to `failure` where it is, and a hint.
+    pub fn give_up(self, failure: Failure, hint: &str) -> Failure {
         self.bar.abandon();
         let Destination::File { part, file, .. } = &self.to else { return failure };
         match file.metadata().map_or(0, |metadata| metadata.len()) {
@@ -105,10 +108,7 @@ impl Download {
                 let _ = fs::remove_file(part);
                 failure
             }
-            len => {
-                let hint = if can_resume { "; --resume goes on from there" } else { "" };
-                failure.with_hint(&format!("{len} bytes are in {}{hint}", part.display()))
-            }
+            len => failure.with_hint(&format!("{len} bytes are in {}{hint}", part.display())),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Store for Download {
 
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.to {
-            Destination::StandardOutput(out) => out.write_all(bytes).and_then(|()| out.flush())?,
+            Destination::StandardOutput(out) => out.write_all(bytes)?,
             Destination::Special { file, .. } | Destination::File { file, .. } => file.write_all(bytes)?,
         }
         self.bar.inc(bytes.len() as u64);
@@ -135,7 +135,7 @@ impl Destination {
         if output.is_some_and(|output| output == "-") {
             return match resume {
                 true => Err(Failure::of_usage("--resume needs a file to go on with, and standard output is none")),
-                false => Ok((Destination::StandardOutput(io::stdout()), 0)),
+                false => Ok((Destination::StandardOutput(standard::output()), 0)),
             };
         }
         let path = local_path(output, path)?;
@@ -159,7 +159,9 @@ impl Destination {
             }
         };
         refuse_to_replace()?;
-        let Some(mut file) = open_locked(&part).map_err(|error| failed(&error))? else {
+        // Others may not read what is to replace a file that they may not read.
+        let mode = if existing(&path).is_some() { 0o600 } else { 0o666 };
+        let Some(mut file) = open_locked(&part, mode).map_err(|error| failed(&error))? else {
             return Err(Failure::new(format!("{} is being received already", path.display())));
         };
         // Another process may have finished the download between the two calls.
@@ -178,12 +180,32 @@ impl Destination {
     }
 }
 
-/// Opens or creates the file at `part` and locks it for this process. `None` if another process holds the lock.
-fn open_locked(part: &Path) -> io::Result<Option<File>> {
+/// The file at `path`, unless there is none or a link.
+fn existing(path: &Path) -> Option<Metadata> {
+    fs::symlink_metadata(path).ok().filter(Metadata::is_file)
+}
+
+/// Gives `file` the permissions of the file at `path` that it replaces, and its owner and group where we may.
+fn keep_permissions(file: &File, path: &Path) -> io::Result<()> {
+    let Some(old) = existing(path) else { return Ok(()) };
+    let mut mode = old.mode() & 0o777;
+    let is_same_group =
+        fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid()))).is_ok();
+    if !is_same_group {
+        // Another group than before has no more rights than others.
+        mode = mode & !0o070 | (mode & 0o007) << 3;
+    }
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Opens or creates the file at `part`, with `mode`, and locks it for this process. `None` if another process holds the
+/// lock.
+fn open_locked(part: &Path, mode: u32) -> io::Result<Option<File>> {
     loop {
         // If others can write to the folder too, they may have put a link there that leads to a file of ours.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).custom_flags(flags).open(part)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).mode(mode).custom_flags(flags).open(part)?;
         let opened = file.metadata()?;
         if !opened.is_file() {
             return Err(io::Error::other("it's there, and no file"));

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
+
 use super::stderr;
-use crate::text::reason;
+use crate::text::{printable_line, reason};
 
 /// Why a command failed: one line for the user.
 #[derive(Clone, Debug)]
@@ -14,13 +16,17 @@ pub struct Failure {
     status: u8,
 }
 
+/// As a single line that is safe for a terminal, whatever names and words of others are in it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&printable_line(&self.text))
     }
 }
 
 impl std::error::Error for Failure {}
+
+/// The exit status after wrong usage.
+pub(super) const WRONG_USAGE: u8 = 2;
 
 impl Failure {
     /// A failure with exit status 1.
@@ -30,7 +36,7 @@ impl Failure {
 
     /// A failure caused by wrong usage, with exit status 2.
     pub(super) fn of_usage(message: impl Into<String>) -> Failure {
-        Failure::with_status(2, message)
+        Failure::with_status(WRONG_USAGE, message)
     }
 
     pub(super) fn with_status(status: u8, message: impl Into<String>) -> Failure {
@@ -51,6 +57,7 @@ impl Failure {
     pub(super) fn of_writing(to: &str, error: &io::Error) -> Failure {
         let why = match error.kind() {
             io::ErrorKind::BrokenPipe => "nobody reads it".into(),
+            _ if Errno::from_io_error(error) == Some(Errno::BADF) => "it is closed".into(),
             _ => reason(error),
         };
         Failure::new(format!("cannot write to {to}: {why}"))
@@ -66,4 +73,15 @@ pub(super) fn end(program: &str, result: Result<u8, Failure>) -> ExitCode {
     });
     stderr::finish();
     ExitCode::from(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_that_is_safe_for_a_terminal() {
+        let failure = Failure::new("cannot write to a\nb\x1b[1m\u{202e}🐶").with_hint("a hint");
+        assert_eq!(failure.to_string(), "cannot write to a\\nb\\u{1b}[1m\\u{202e}🐶 (a hint)");
+    }
 }

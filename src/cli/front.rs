@@ -9,6 +9,7 @@ use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
 use super::stderr;
+use super::usage;
 use crate::session::Service;
 
 /// The front of a server program: its name, port and description.
@@ -60,7 +61,7 @@ impl Front {
     }
 
     /// Reads the command line and serves `service` until stopped. Returns the program's exit status: 0 after a stop, 1
-    /// after a failure, which is reported in one line on standard error. Wrong usage ends the process with status 2.
+    /// after a failure, which is reported in one line on standard error, and 2 after wrong usage.
     pub fn serve<V: Service<Session: Send> + Send>(self, service: V) -> ExitCode {
         self.serve_or_fail(|| Ok::<_, Failure>(service))
     }
@@ -74,10 +75,12 @@ impl Front {
     {
         let command =
             Options::augment_args(Command::new(self.name)).about(self.about).bin_name(self.name).max_term_width(100);
-        let matches = command.clone().get_matches();
-        let options =
-            Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());
+        let read = |matches| Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command.clone()));
         stderr::open(self.name);
+        let options = match command.clone().try_get_matches().and_then(read) {
+            Ok(options) => options,
+            Err(shown) => return failure::end(self.name, usage::show(&shown)),
+        };
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
         let served = service.and_then(|service| run(&options.server, self.port, service));

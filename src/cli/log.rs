@@ -53,7 +53,7 @@ pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
 /// Logs to standard output as a transcript: each event with its side, taken from the thread's name.
 pub fn start_transcript(verbosity: Verbosity) {
     ours(verbosity.level().unwrap_or(LevelFilter::Debug))
-        .target(Target::Stdout)
+        .target(Target::Pipe(Box::new(super::standard::output())))
         .format(|out, record| {
             let thread = thread::current();
             let name = thread.name().filter(|&name| name != "main").unwrap_or("client");

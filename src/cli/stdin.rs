@@ -2,13 +2,14 @@
 //!
 //! Making it non-blocking instead would affect every process that shares it, such as the shell.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
 use super::failure::Failure;
+use super::standard;
 use crate::session::{SessionError, Source};
 use crate::text::reason;
 
@@ -54,7 +55,7 @@ impl Stdin {
         let waker = SharedWaker::default();
         let (read, shared) = (self.read, Arc::clone(&waker));
         thread::Builder::new().name("standard input".into()).spawn(move || {
-            send_all(&mut io::stdin().lock(), read, sender, &shared);
+            send_all(&mut BufReader::new(standard::input()), read, sender, &shared);
         })?;
         Ok(Reading { pieces, waker })
     }

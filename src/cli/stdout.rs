@@ -3,17 +3,16 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::failure::Failure;
-use super::stderr;
+use super::{standard, stderr};
 use crate::text::printable;
 
-/// Writes data to standard output and flushes it. On a terminal, it comes after what was logged before.
+/// Writes data to standard output. On a terminal, it comes after what was logged before.
 pub fn print(bytes: &[u8]) -> Result<(), Failure> {
     stderr::finish();
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
+    standard::output().write_all(bytes).map_err(|error| cannot_print(&error))
 }
 
-/// Writes data from a peer to standard output, as a line. On a terminal, control characters are escaped.
+/// Writes data from a peer to standard output, as a line, on a terminal as [`printable`] text.
 pub fn print_line(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().is_terminal() {
         true => print(format!("{}\n", printable(bytes)).as_bytes()),

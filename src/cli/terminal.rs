@@ -1,25 +1,25 @@
-//! Standard output on a terminal, protected from control characters that a server sends.
+//! Standard output on a terminal, protected from what a server sends.
 
 use std::io::{self, Write};
 
-use crate::text::{Characters, printable};
+use crate::text::Printable;
 
-/// Writes [printable] text unchanged and escapes the rest, however the input is split.
+/// Writes [printable](Printable) text unchanged and escapes the rest, however the input is split.
 #[derive(Debug)]
 pub struct Terminal<W: Write> {
     out: W,
-    characters: Characters,
+    printable: Printable,
 }
 
 impl<W: Write> Terminal<W> {
     pub fn new(out: W) -> Self {
-        Terminal { out, characters: Characters::default() }
+        Terminal { out, printable: Printable::default() }
     }
 }
 
 impl<W: Write> Write for Terminal<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write_all(printable(&self.characters.take(bytes)).as_bytes())?;
+        self.out.write_all(self.printable.take(bytes).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -31,8 +31,8 @@ impl<W: Write> Write for Terminal<W> {
 /// Shows an incomplete character at the end.
 impl<W: Write> Drop for Terminal<W> {
     fn drop(&mut self) {
-        let rest = self.characters.take_rest();
-        let _ = self.out.write_all(printable(&rest).as_bytes()).and_then(|()| self.out.flush());
+        let rest = self.printable.take_rest();
+        let _ = self.out.write_all(rest.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 

@@ -8,6 +8,8 @@ mod client;
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,11 +104,11 @@ impl Session for GetFileServer {
         };
         let request = Request::parse(line);
         if let Err(error) = self.answer(&request, io) {
+            let error = format!("{}{error}", cannot_send(request.path));
             if request.with_status {
                 write_error(&mut io.output, &error);
             }
-            let path = Escaped(request.path).to_string();
-            return Err(SessionError::other(format!("cannot send {path}: {error}")));
+            return Err(SessionError::other(error));
         }
         Ok(Progress::Finished)
     }
@@ -123,7 +125,7 @@ impl Session for GetFileServer {
 impl GetFileServer {
     fn answer(&self, request: &Request<'_>, io: &mut SessionIo<'_>) -> Result<(), RequestError> {
         let Request { path, with_status, offset } = *request;
-        let (file, len) = self.folder.file(path).map_err(RequestError::Folder)?;
+        let (file, len) = self.file(path).map_err(RequestError::Folder)?;
         let left = len.checked_sub(offset).ok_or(RequestError::BeyondTheEnd { offset, len })?;
         log::info!("Sending {} to {}: {left} of {len} bytes", Escaped(path), io.peer());
         if with_status {
@@ -131,6 +133,16 @@ impl GetFileServer {
         }
         io.output().push_file(file, offset, left);
         Ok(())
+    }
+
+    /// Opens a file. The line may have ended with CR LF, if there is no file whose name ends with CR.
+    fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
+        match (self.folder.file(path), path.strip_suffix(b"\r")) {
+            (Err(FolderError::System(error)), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
+                self.folder.file(path)
+            }
+            (found, _) => found,
+        }
     }
 }
 
@@ -140,7 +152,12 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.parse().ok()
 }
 
-fn write_error(output: &mut Output<'_>, error: &dyn Error) {
+/// The beginning of an error, which names the file.
+fn cannot_send(path: &[u8]) -> String {
+    format!("cannot send {}: ", Escaped(path))
+}
+
+fn write_error(output: &mut Output<'_>, error: &dyn fmt::Display) {
     output.push(format!("ERROR {error}\n").as_bytes());
 }
 

@@ -5,18 +5,26 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use rustix::termios::{isatty, ttyname};
 
 use super::Fd;
+use crate::sys;
 
 /// Standard output, opened so that writes don't block. A terminal is reopened for that, since there is no telling how
 /// much it accepts.
-pub fn standard_output() -> Fd {
+///
+/// # Errors
+/// If this process was started without one.
+pub fn standard_output() -> io::Result<Fd> {
+    if sys::stdout_was_closed() {
+        return Err(Errno::BADF.into());
+    }
     let stdout = io::stdout();
-    match reopened(stdout.as_fd()) {
+    Ok(match reopened(stdout.as_fd()) {
         Some(terminal) => Rc::new(terminal),
         None => Rc::new(stdout),
-    }
+    })
 }
 
 fn reopened(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {

@@ -40,6 +40,20 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Checks that both ends of a connection differ. Where nothing listens on a port that the system gives to clients, it
+/// may give that port to the connection itself, and TCP then opens it.
+///
+/// # Errors
+/// If it's connected to itself.
+pub fn not_to_itself(local: io::Result<SocketAddr>, peer: io::Result<SocketAddr>) -> io::Result<()> {
+    match (local, peer) {
+        (Ok(local), Ok(peer)) if local == peer => {
+            Err(io::Error::other("it connected to itself, since nothing listens there"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Stream for TcpStream {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         TcpStream::local_addr(self)
@@ -71,7 +85,7 @@ impl Stream for TcpStream {
             return Err(error);
         }
         match self.peer_addr() {
-            Ok(_) => Ok(true),
+            Ok(peer) => not_to_itself(self.local_addr(), Ok(peer)).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
@@ -81,5 +95,33 @@ impl Stream for TcpStream {
 impl Listener for TcpListener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         TcpListener::local_addr(self)
+    }
+}
+
+#[cfg(all(test, feature = "models"))]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connection_to_itself_is_none() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let own = socket.local_addr().unwrap();
+        socket.connect(&own).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(socket.into());
+        let error = stream.connected().unwrap_err();
+        assert_eq!(error.to_string(), "it connected to itself, since nothing listens there");
+    }
+
+    #[test]
+    fn others_are_connected() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        assert!(TcpStream::from_std(stream).connected().unwrap());
     }
 }

@@ -52,7 +52,7 @@ const GETFILE: &[Conversation] = &[
         comes: || {
             vec![
                 bytes(&much()[..1000]),
-                bytes("ERROR it leads out of the served folder\n"),
+                bytes("ERROR cannot send '../much': it leads out of the served folder\n"),
                 Came::End,
                 Came::End,
                 bytes([b"OK 1048576\n", &much()[1_048_570..]].concat()),

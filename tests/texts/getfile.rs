@@ -1,7 +1,7 @@
 //! `getfile`: ask for a path, get the file.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -174,6 +174,7 @@ fn a_transfer_that_was_cut_off_goes_on() {
     fs::write(here.path().join(".one.part"), "too much").unwrap();
     let said = failure(&call(&here, &server.address_text(), &["one", "--resume"]));
     assert!(said.contains("the server says: offset 8 is beyond the end of the file, which has 1 bytes"), "{said}");
+    assert!(said.ends_with(" (8 bytes are in .one.part; without --resume it starts over)\n"), "{said}");
     // Without --resume it begins anew.
     called(&here, &server.address_text(), &["one"]);
     has(&here, "one", &bytes(1));
@@ -207,6 +208,19 @@ fn what_is_there_is_not_replaced_unless_it_is_asked_for() {
     has(&here, "one", b"mine");
     called(&here, &address, &["one", "--force"]);
     has(&here, "one", &bytes(1));
+    // It's for the same people, also while it's on its way.
+    for mode in [0o600, 0o604, 0o755] {
+        fs::set_permissions(here.path().join("one"), fs::Permissions::from_mode(mode)).unwrap();
+        called(&here, &address, &["one", "--force"]);
+        assert_eq!(fs::metadata(here.path().join("one")).unwrap().permissions().mode() & 0o7777, mode);
+    }
+    let cutting = python_server(&root, &["--status", "--cut", "100"]);
+    failure(&call(&here, &cutting.address_text(), &["block", "-f", "-o", "one"]));
+    assert_eq!(fs::metadata(here.path().join(".one.part")).unwrap().permissions().mode() & 0o777, 0o600);
+    called(&here, &address, &["block", "-f", "--resume", "-o", "one"]);
+    has(&here, "one", &bytes(1024));
+    assert_eq!(fs::metadata(here.path().join("one")).unwrap().permissions().mode() & 0o777, 0o755);
+    called(&here, &address, &["one", "--force"]);
     // A link is replaced, not followed.
     symlink("one", here.path().join("link")).unwrap();
     called(&here, &address, &["block", "-f", "-o", "link"]);
@@ -215,6 +229,22 @@ fn what_is_there_is_not_replaced_unless_it_is_asked_for() {
     // One that fails leaves what is there.
     failure(&call(&here, &address, &["nothing", "-f", "-o", "one"]));
     has(&here, "one", &bytes(1));
+}
+
+#[test]
+fn standard_output_that_does_not_block_is_waited_for() {
+    let root = folder();
+    let server = serve(&root, &["-q"]);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let mut command = multiconn(&["call", "getfile", &server.address_text(), "long", "-o", "-"]);
+    let mut child = command.stdout(writer).spawn().unwrap();
+    // The command has our only other end.
+    drop(command);
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_same(&got, &bytes(3_000_001));
 }
 
 #[test]
@@ -403,7 +433,10 @@ fn what_may_not_be_read_is_told_to_who_asks_for_a_status() {
     for (path, why) in cases {
         let said = failure(&call(&here, &server.address_text(), &[path]));
         assert!(said.ends_with(&format!(" failed: the server says: {why}\n")), "{said}");
+        let named = format!("multiconn: getting '{path}' from {} failed: ", server.address());
+        assert!(said.starts_with(&named), "{said}");
         let said = failure(&call(&here, &server.address_text(), &["--plain", path]));
+        assert!(said.starts_with(&named), "{said}");
         assert!(said.ends_with("nothing came: the file is empty, or the server will not send it\n"), "{said}");
         server.wait_for_log(&format!("cannot send '{path}': {why}"));
     }
@@ -424,6 +457,7 @@ fn a_server_that_means_no_good() {
         (b"OK five\n", "not a file server's answer: 'OK five' (an old one needs --plain)"),
         (b"\x1b[2J\n", r"not a file server's answer: '\x1b[2J' (an old one needs --plain)"),
         (b"ERROR \x1b[2J\n", r"the server says: \u{1b}[2J"),
+        (b"ERROR \xe2\x80\xaexe\xe2\x80\xa8y\n", r"the server says: \u{202e}xe\u{2028}y"),
         (b"OK", "not a file server's answer: 'OK' (an old one needs --plain)"),
         (
             b"OK 18446744073709551615\nx",

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::talk::{Once, Talk};
+use crate::selector::not_to_itself;
 use crate::text::reason;
 
 /// The role of a connection.
@@ -140,7 +141,8 @@ impl Link {
         }
         let Some(stream) = &self.stream else { return Ok(false) };
         match stream.peer_addr() {
-            Ok(_) => {
+            Ok(peer) => {
+                not_to_itself(stream.local_addr(), Ok(peer))?;
                 // A single request is never delayed.
                 if talk.once().is_none() {
                     stream.set_nodelay(true)?;

@@ -8,6 +8,7 @@ use clap::Args;
 use super::converse::{converse, failure_of};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
+use crate::cli::standard;
 use crate::cli::stdout::cannot_print;
 use crate::cli::terminal::Terminal;
 use crate::cli::units;
@@ -37,9 +38,9 @@ impl CallCommand {
     pub fn run(self) -> Result<(), Failure> {
         let address = self.address.or_port(PORT);
         let addresses = address.to_connect_to()?;
-        let out: Box<dyn Write> = match io::stdout() {
-            stdout if stdout.is_terminal() => Box::new(Terminal::new(stdout)),
-            stdout => Box::new(stdout),
+        let out: Box<dyn Write> = match io::stdout().is_terminal() {
+            true => Box::new(Terminal::new(standard::output())),
+            false => Box::new(standard::output()),
         };
         let session = CommandClient::new(self.name, out, self.silence);
         let conversation = converse(&addresses, session, self.timeout)?;

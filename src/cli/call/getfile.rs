@@ -12,9 +12,9 @@ use crate::cli::address::Address;
 use crate::cli::download::Download;
 use crate::cli::failure::Failure;
 use crate::cli::units;
-use crate::client::Conversation;
 use crate::protocols::getfile::{GetFileClient, GetFileError, PORT, Request};
 use crate::session::End;
+use crate::text::printable;
 
 /// Get a file from a file server
 #[derive(Debug, Args)]
@@ -30,7 +30,8 @@ pub struct CallGetFile {
     /// current folder]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if it exists
+    /// Replace the file if it exists; the new one has its permissions, and its owner and group where that is allowed.
+    /// A symbolic link is replaced, not followed
     #[arg(short, long)]
     force: bool,
     /// Continue an interrupted transfer
@@ -58,23 +59,26 @@ impl CallGetFile {
         let request = Request { path, with_status: !self.plain, offset: download.offset() };
         let session = GetFileClient::new(&request, download, self.timeout);
         let conversation = converse(&addresses, session, self.timeout)?;
-        let failure = failure(&address, &conversation);
-        let download = conversation.session.into_store();
-        match failure {
-            None => download.finish(),
-            Some(failure) => Err(download.give_up(failure, !self.plain)),
-        }
+        let (end, name) = (&conversation.end, conversation.session.store().name());
+        let error = match end {
+            End::Failed(error) => error.downcast_ref::<GetFileError>(),
+            _ => None,
+        };
+        let failure = match (end, error) {
+            (End::Finished, _) => return conversation.session.into_store().finish(),
+            (_, Some(GetFileError::Store(error))) => Failure::of_writing(&name, error),
+            (_, Some(error)) => {
+                let (path, addr) = (printable(path), conversation.peer.addr);
+                Failure::new(format!("getting '{path}' from {addr} failed: {error}"))
+            }
+            (_, None) => failure_of(&address, &conversation),
+        };
+        let hint = match error {
+            // It can't go on from there, as where the server's file has become shorter.
+            Some(GetFileError::Refused(_) | GetFileError::NotAStatus(_)) => "; without --resume it starts over",
+            _ if self.plain => "",
+            _ => "; --resume goes on from there",
+        };
+        Err(conversation.session.into_store().give_up(failure, hint))
     }
-}
-
-fn failure(address: &Address, conversation: &Conversation<GetFileClient<Download>>) -> Option<Failure> {
-    let error = match &conversation.end {
-        End::Finished => return None,
-        End::Failed(error) => error.downcast_ref::<GetFileError>(),
-        _ => None,
-    };
-    Some(match error {
-        Some(GetFileError::Store(error)) => Failure::of_writing(&conversation.session.store().name(), error),
-        _ => failure_of(address, conversation),
-    })
 }

@@ -17,7 +17,7 @@ use crate::cli::stdout::cannot_print;
 use crate::cli::units;
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
-use crate::text::{Characters, printable, reason};
+use crate::text::{Printable, reason};
 
 /// Talk to any TCP server: send text or standard input, and print what arrives
 #[derive(Debug, Args)]
@@ -55,24 +55,25 @@ pub struct CallRaw {
 
 impl CallRaw {
     pub fn run(self) -> Result<(), Failure> {
+        let out = standard_output().map_err(|error| cannot_print(&error))?;
         let (stream, addr) = self.address.connect(self.timeout)?;
         let failed = |error| Failure::of_loop(&error);
         stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
-        self.converse(Rc::new(stream), addr).map_err(failed)?
+        self.converse(Rc::new(stream), addr, out).map_err(failed)?
     }
 
     /// Sends and prints until the conversation is over. The outer error is the relay's, the inner one the
     /// conversation's.
-    fn converse(&self, server: Fd, addr: SocketAddr) -> io::Result<Result<(), Failure>> {
+    fn converse(&self, server: Fd, addr: SocketAddr, out: Fd) -> io::Result<Result<(), Failure>> {
         let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
         let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
         let mut relay = Relay::new()?;
-        let out = relay.add_sink(standard_output(), AtEnd::LetGo, None)?;
+        let out = relay.add_sink(out, AtEnd::LetGo, None)?;
         let to_server = relay.add_sink(Rc::clone(&server), at_end, Some(self.timeout))?;
         let shown = if self.hex {
             Route::new(out, HexDump::new('<', false))
         } else if io::stdout().is_terminal() {
-            Route::new(out, Printable::default())
+            Route::new(out, OnTerminal::default())
         } else {
             Route::new(out, Plain)
         };
@@ -242,27 +243,22 @@ impl Filter for HexDump {
     }
 }
 
-/// Text made safe for a terminal: control characters and invalid UTF-8 are escaped.
-#[derive(Default)]
-struct Printable {
-    characters: Characters,
+/// Text made safe for a terminal, except for carriage returns, with which many servers end their lines.
+struct OnTerminal(Printable);
+
+impl Default for OnTerminal {
+    fn default() -> Self {
+        OnTerminal(Printable::with_carriage_returns())
+    }
 }
 
-impl Filter for Printable {
+impl Filter for OnTerminal {
     fn pass(&mut self, bytes: &[u8], out: &mut VecDeque<u8>) {
-        show(&self.characters.take(bytes), out);
+        out.extend(self.0.take(bytes).as_bytes());
     }
 
     fn end(&mut self, out: &mut VecDeque<u8>) {
-        show(&self.characters.take_rest(), out);
-    }
-}
-
-fn show(bytes: &[u8], out: &mut VecDeque<u8>) {
-    for piece in bytes.split_inclusive(|&byte| byte == b'\r') {
-        let text = piece.strip_suffix(b"\r");
-        out.extend(printable(text.unwrap_or(piece)).as_bytes());
-        out.extend(text.map(|_| b'\r'));
+        out.extend(self.0.take_rest().as_bytes());
     }
 }
 
@@ -301,7 +297,7 @@ mod tests {
             (b"\xf0\x9f\x90a\xe2\x82", "\\xf0\\x9f\\x90a\\xe2\\x82"),
             (b"\xed\xa0\x80\xc0\xaf", "\\xed\\xa0\\x80\\xc0\\xaf"),
         ] {
-            assert_eq!(filtered(Printable::default, bytes), expected);
+            assert_eq!(filtered(OnTerminal::default, bytes), expected);
         }
     }
 

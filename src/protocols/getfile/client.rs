@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Request, number};
+use super::{Request, cannot_send, number};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::{Escaped, printable, reason};
 
@@ -26,6 +26,8 @@ pub trait Store {
 pub struct GetFileClient<S> {
     /// The request, until it's sent.
     request: Option<Vec<u8>>,
+    /// The beginning of the server's errors, which name the file.
+    cannot_send: String,
     store: S,
     state: DownloadState,
     /// Bytes of an incomplete status line, which stay in the input.
@@ -57,7 +59,8 @@ impl<S: Store> GetFileClient<S> {
         };
         let mut line = Vec::new();
         request.write(&mut line);
-        GetFileClient { request: Some(line), store, state, begun: 0, timeout, deadline: None }
+        let cannot_send = cannot_send(request.path);
+        GetFileClient { request: Some(line), cannot_send, store, state, begun: 0, timeout, deadline: None }
     }
 
     /// The number of bytes of the file received.
@@ -89,6 +92,7 @@ impl<S: Store> GetFileClient<S> {
             Some(_) | None => return not_a_status(&came[..came.len().min(STATUS_LEN_MAX)]),
         };
         if let Some(reason) = line.strip_prefix(b"ERROR ") {
+            let reason = reason.strip_prefix(self.cannot_send.as_bytes()).unwrap_or(reason);
             return Err(GetFileError::Refused(printable(reason)));
         }
         let len = line.strip_prefix(b"OK ").and_then(number);
@@ -167,7 +171,7 @@ impl<S: Store> Session for GetFileClient<S> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GetFileError {
-    /// The server refused the request.
+    /// The server refused the request, for this reason.
     Refused(String),
     /// The server closed without sending a status.
     NoStatus,

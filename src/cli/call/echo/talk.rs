@@ -1,8 +1,9 @@
 //! `multiconn call echo ADDRESS LINE…`: the other texts' client, which sends one line after the other.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 use std::vec;
@@ -48,8 +49,9 @@ impl Talk {
     fn sources(&self) -> Vec<Lines> {
         let connections = 0..self.connections;
         if self.lines == ["-"] {
-            let typed = Rc::new(RefCell::new(Typed::default()));
-            return connections.map(|_| Lines::Typed { typed: Rc::clone(&typed), said: 0 }).collect();
+            let typed = Rc::new(RefCell::new(Typed::new(self.connections)));
+            let lines = |connection| Lines::Typed { typed: Rc::clone(&typed), connection, said: 0 };
+            return connections.map(|number| lines(number as usize)).collect();
         }
         let lines: Vec<Vec<u8>> = self.lines.iter().map(|line| line.as_bytes().to_vec()).collect();
         connections.map(|_| Lines::Given(lines.clone().into_iter())).collect()
@@ -60,16 +62,16 @@ impl Talk {
 enum Lines {
     /// The lines of the command line.
     Given(vec::IntoIter<Vec<u8>>),
-    /// The lines of standard input, `said` of which have been sent.
-    Typed { typed: Rc<RefCell<Typed>>, said: usize },
+    /// The lines of standard input, `said` of which have been sent on this connection.
+    Typed { typed: Rc<RefCell<Typed>>, connection: usize, said: usize },
 }
 
 impl Source for Lines {
     fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         match self {
             Lines::Given(lines) => Ok(Poll::Ready(lines.next())),
-            Lines::Typed { typed, said } => {
-                let line = typed.borrow_mut().line(*said, make_waker)?;
+            Lines::Typed { typed, connection, said } => {
+                let line = typed.borrow_mut().line(*connection, *said, make_waker)?;
                 *said += usize::from(line.is_ready());
                 Ok(line)
             }
@@ -77,27 +79,37 @@ impl Source for Lines {
     }
 }
 
-/// Standard input for all connections: each line typed is sent on each. Lines are kept until the end, since the slowest
-/// connection may be any number of lines behind.
+/// Standard input for all connections: each line typed is sent on each. A line is kept until the slowest connection has
+/// sent it.
 struct Typed {
     input: Stdin,
-    lines: Vec<Vec<u8>>,
+    /// Lines, each with the number of connections that have not sent it.
+    lines: VecDeque<(Vec<u8>, u32)>,
+    /// The number of lines that came before those.
+    forgotten: usize,
+    connections: u32,
     bell: Arc<Bell>,
 }
 
-impl Default for Typed {
-    fn default() -> Self {
-        Typed { input: Stdin::lines(), lines: Vec::new(), bell: Arc::default() }
-    }
-}
-
 impl Typed {
-    /// The line with this number, from 0, without its newline. Empty lines don't count.
-    fn line(&mut self, number: usize, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
-        if let Some(line) = self.lines.get(number) {
-            return Ok(Poll::Ready(Some(line.clone())));
+    fn new(connections: u32) -> Typed {
+        let bell = Arc::new(Bell(Mutex::new(vec![None; connections as usize])));
+        Typed { input: Stdin::lines(), lines: VecDeque::new(), forgotten: 0, connections, bell }
+    }
+
+    /// The line with this number, from 0, without its newline, for a connection that has sent those before it. Empty
+    /// lines don't count.
+    fn line(
+        &mut self,
+        connection: usize,
+        number: usize,
+        make_waker: &dyn Fn() -> Waker,
+    ) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        let index = number - self.forgotten;
+        if index < self.lines.len() {
+            return Ok(Poll::Ready(Some(self.say(index))));
         }
-        self.bell.add(make_waker());
+        self.bell.set(connection, make_waker());
         let bell = Waker::from(Arc::clone(&self.bell));
         loop {
             match self.input.next(&|| bell.clone())? {
@@ -109,29 +121,79 @@ impl Typed {
                 Poll::Ready(Some(mut line)) => {
                     line.pop_if(|last| *last == b'\n');
                     if !line.is_empty() {
-                        self.lines.push(line.clone());
+                        self.lines.push_back((line, self.connections));
                         bell.wake();
-                        return Ok(Poll::Ready(Some(line)));
+                        return Ok(Poll::Ready(Some(self.say(index))));
                     }
                 }
             }
         }
     }
+
+    /// Returns a line for one connection, and forgets it if that is the last one.
+    fn say(&mut self, index: usize) -> Vec<u8> {
+        let (line, unsaid) = &mut self.lines[index];
+        *unsaid -= 1;
+        if *unsaid > 0 {
+            return line.clone();
+        }
+        // Each connection sends the lines in order, so those before it are said as well.
+        self.forgotten += 1;
+        self.lines.pop_front().map(|(line, _)| line).unwrap_or_default()
+    }
 }
 
-/// Wakes all sessions that wait for a line.
-#[derive(Default)]
-struct Bell(Mutex<Vec<Waker>>);
+/// Wakes all sessions that wait for a line. Each connection has a place for one waker: its session may ask again and
+/// again.
+struct Bell(Mutex<Vec<Option<Waker>>>);
 
 impl Bell {
-    fn add(&self, waker: Waker) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    fn set(&self, connection: usize, waker: Waker) {
+        self.places()[connection] = Some(waker);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Option<Waker>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting: Vec<Waker> = self.places().iter_mut().filter_map(Option::take).collect();
         waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(typed: &mut Typed, connection: usize, number: usize) -> Vec<u8> {
+        match typed.line(connection, number, &|| Waker::noop().clone()) {
+            Ok(Poll::Ready(Some(line))) => line,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_kept_until_all_connections_have_sent_it() {
+        let mut typed = Typed::new(2);
+        typed.lines.extend([(b"a".to_vec(), 2), (b"b".to_vec(), 2)]);
+        assert_eq!((ready(&mut typed, 0, 0), ready(&mut typed, 0, 1)), (b"a".to_vec(), b"b".to_vec()));
+        assert_eq!(typed.lines.len(), 2);
+        assert_eq!(ready(&mut typed, 1, 0), b"a");
+        assert_eq!(typed.lines.len(), 1);
+        assert_eq!(ready(&mut typed, 1, 1), b"b");
+        assert!(typed.lines.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_asks_again_takes_no_more_memory() {
+        let bell = Bell(Mutex::new(vec![None; 2]));
+        let waker = Waker::from(Arc::new(Bell(Mutex::default())));
+        for connection in [0, 1, 1, 1] {
+            bell.set(connection, waker.clone());
+        }
+        assert_eq!(bell.places().capacity(), 2);
     }
 }
