@@ -79,6 +79,8 @@ pub(crate) struct Connection<S, T> {
     readable: bool,
     writable: bool,
     input_end: InputEnd,
+    /// The system has reported something though the end of input is known: that end again, or an error.
+    may_be_broken: bool,
     output_end: OutputEnd,
     /// Why the session stopped last time.
     progress: Progress,
@@ -210,6 +212,7 @@ impl<S, T> Connection<S, T> {
             readable: is_open,
             writable: is_open,
             input_end: InputEnd::Open,
+            may_be_broken: false,
             output_end: OutputEnd::Open,
             // It is called once at the beginning.
             progress: Progress::Yield,
@@ -234,6 +237,7 @@ impl<S, T> Connection<S, T> {
         self.readable |= readiness.readable;
         self.writable |= readiness.writable;
         if readiness.read_closed {
+            self.may_be_broken |= self.input_end >= InputEnd::Told;
             self.input_end = self.input_end.max(InputEnd::Reported);
         }
     }
