@@ -60,6 +60,7 @@ impl Cli {
     /// # Errors
     /// One line that says what failed, on what, and why.
     pub fn run(self) -> Result<u8, Failure> {
+        signals::begin();
         match self.command {
             Command::Demo => {
                 log::start_transcript(self.verbosity);

@@ -43,7 +43,6 @@ mod reactor;
 mod select;
 mod sequential;
 mod shared;
-mod signals;
 mod stop;
 mod threads;
 mod work;
@@ -65,7 +64,6 @@ use crate::text::reason;
 use accept::Desk;
 pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
-pub(crate) use signals::set_and_wake;
 pub use work::{Busy, BusySession, Work};
 
 /// A way to serve many clients.
@@ -125,7 +123,7 @@ impl fmt::Display for Model {
 pub enum Reap {
     /// Checked in each round of the accept loop: at least twice a second while there are children.
     Loop,
-    /// Checked when SIGCHLD arrives.
+    /// Checked when SIGCHLD arrives, which [`serve`] unblocks in its thread.
     Signal,
 }
 

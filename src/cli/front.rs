@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
+use super::signals;
 use crate::session::Service;
 
 /// The front of a server program: its name, port and description.
@@ -73,6 +74,7 @@ impl Front {
         let matches = command.clone().get_matches();
         let options =
             Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());
+        signals::begin();
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
         match service.and_then(|service| run(&options.server, self.port, service)) {
