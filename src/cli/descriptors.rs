@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
 use crate::models::Model;
 use crate::reactor::REFUSALS_MAX;
+use crate::sys;
+use crate::text::reason;
 
 /// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, listeners, and a
 /// dictionary that is being reloaded.
@@ -16,18 +18,13 @@ const FOR_SELECT: u64 = 1000;
 /// The limit to assume where there is none.
 const PLENTY: u64 = 1 << 20;
 
-/// Raises the soft limit of open files to the hard one, and returns it.
+/// Raises the soft limit of open files to the hard one, and returns it. Programs that we start get the one with which
+/// we were started: [`sys::prepare_program`].
 pub fn raise_limit() -> u64 {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        let before = limit.current;
-        limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            log::warn!("Cannot raise the limit of open files to its maximum: {error}");
-            limit.current = before;
-        }
+    if let Err(error) = sys::raise_descriptor_limit() {
+        log::warn!("Cannot raise the limit of open files to its maximum: {}", reason(&error));
     }
-    limit.current.unwrap_or(PLENTY)
+    getrlimit(Resource::Nofile).current.unwrap_or(PLENTY)
 }
 
 /// The connections that a limit of `descriptors` allows, besides those being refused, if each needs `each` descriptors.
