@@ -35,11 +35,11 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// The same command, started with these signals ignored or blocked: `how` is `ignore` or `block`, `names` are like
-/// `INT,CHLD`.
-pub fn started_with(how: &str, names: &str, command: &Command) -> Command {
+/// The same command, started in an unusual way: `ignore` or `block` with signals such as `INT,CHLD`, or `nonblocking` with
+/// descriptors such as `0,1`.
+pub fn started_with(how: &str, what: &str, command: &Command) -> Command {
     let mut starter = python("started_with.py");
-    starter.args([how, names]).arg(command.get_program()).args(command.get_args());
+    starter.args([how, what]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => starter.env(name, value),

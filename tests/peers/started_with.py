@@ -1,14 +1,18 @@
-"""Becomes a program that starts with signals ignored or blocked: started_with.py ignore|block NAME[,NAME]... PROGRAM ARGS."""
+"""Becomes a program that starts in unusual ways: started_with.py ignore|block|nonblocking WHAT[,WHAT]... PROGRAM ARGS.
+
+WHAT is ignored or blocked is the name of a signal; what is non-blocking, the number of a descriptor.
+"""
 
 import os
 import signal
 import sys
 
-_, how, names, *words = sys.argv
-numbers = [signal.Signals["SIG" + name] for name in names.split(",")]
-if how == "block":
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-else:
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
+_, how, what, *words = sys.argv
+for name in what.split(","):
+    if how == "nonblocking":
+        os.set_blocking(int(name), False)
+    elif how == "block":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.Signals["SIG" + name]])
+    else:
+        signal.signal(signal.Signals["SIG" + name], signal.SIG_IGN)
 os.execvp(words[0], words)

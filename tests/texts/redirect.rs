@@ -295,6 +295,16 @@ fn the_programs_end_is_noticed_whatever_signals_were_at_the_start() {
 }
 
 #[test]
+fn our_streams_need_not_block() {
+    for options in [&[][..], &["--pty"]] {
+        let command = redirect(&[&["--listen", "0"], options].concat(), &["copy"]);
+        let server = Server::spawn(started_with("nonblocking", "0,1,2", &command));
+        assert_eq!(text(&printed(peer("exchange", &server.address_text()))), "1048576 True\n", "{options:?}");
+        assert_eq!(ended(server), silent(0), "{options:?}");
+    }
+}
+
+#[test]
 fn a_signal_reaches_a_program_that_has_left_its_group() {
     let server = listening(&[], &["moved"]);
     let mut stream = server.connect();

@@ -1,6 +1,7 @@
 //! `multiconn serve multiply`: sends a string back ten thousand times.
 
 use std::io::{self, BufRead};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::cli::units;
 use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
 use crate::text::reason;
+use crate::sys::{self, PollFd};
 
 /// The server that repeats: sends each client its string 10,000 times (port 2000)
 #[derive(Debug, Args)]
@@ -60,7 +62,7 @@ fn watch_standard_input() -> Result<Keyboard, Failure> {
 }
 
 /// Calls `enter` at the end of each line. The lines themselves are not kept, so they may have any length.
-fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()> {
+fn read_lines(mut lines: impl BufRead + AsFd, mut enter: impl FnMut()) -> io::Result<()> {
     loop {
         let len = match lines.fill_buf() {
             Ok([]) => return Ok(()),
@@ -71,6 +73,11 @@ fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(error),
         };
+            // Another process that has it open has made it non-blocking.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sys::poll(&mut [PollFd::new(&lines, true, false)], None)?;
+                0
+            }
         lines.consume(len);
     }
 }
