@@ -53,7 +53,7 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Runs up to `max` programs at once.
+    /// Runs up to `max` programs at once. The process must not ignore SIGCHLD, or it never learns how they have ended.
     pub fn new(max: usize) -> Self {
         Processes { places: Places::new(max), owner: std::process::id() }
     }

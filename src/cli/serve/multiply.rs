@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::run::run;
+use super::run::run_with;
+use crate::cli::descriptors::Needs;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
 use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
-use crate::text::reason;
 use crate::sys::{self, PollFd};
+use crate::text::reason;
 
 /// The server that repeats: sends each client its string 10,000 times (port 2000)
 #[derive(Debug, Args)]
@@ -41,7 +42,8 @@ impl ServeMultiply {
         self.server.message_len_max = self.max_string;
         let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
-        run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
+        let needs = Needs { woken: keyboard.is_some(), ..Needs::SOCKET };
+        run_with(&self.server, PORT, needs, MultiplyService { limits, times: self.times, keyboard }, |_| {})
     }
 }
 
@@ -71,13 +73,13 @@ fn read_lines(mut lines: impl BufRead + AsFd, mut enter: impl FnMut()) -> io::Re
                 bytes.len()
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(error) => return Err(error),
-        };
             // Another process that has it open has made it non-blocking.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 sys::poll(&mut [PollFd::new(&lines, true, false)], None)?;
                 0
             }
+            Err(error) => return Err(error),
+        };
         lines.consume(len);
     }
 }
