@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal};
+use signal_hook::consts::SIGCHLD;
 
 use crate::buffer::Tail;
 use crate::places::Places;
@@ -53,8 +54,9 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Runs up to `max` programs at once. The process must not ignore SIGCHLD, or it never learns how they have ended.
+    /// Runs up to `max` programs at once. The process no longer ignores SIGCHLD: it would never learn how they end.
     pub fn new(max: usize) -> Self {
+        sys::stop_ignoring(SIGCHLD);
         Processes { places: Places::new(max), owner: std::process::id() }
     }
 }

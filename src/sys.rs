@@ -25,8 +25,7 @@ pub use programs::{end_with_parent, prepare_program};
 pub use programs::{raise_descriptor_limit, start_on};
 #[cfg(feature = "cli")]
 pub use signals::is_ignored;
-pub use signals::on_signal;
-pub use signals::{stop_ignoring, unblock};
+pub use signals::{on_signal, stop_ignoring, unblock};
 
 /// A descriptor for [`poll`], with the requested events and the result.
 ///

@@ -41,6 +41,11 @@ pub struct Needs {
 impl Needs {
     /// The socket alone.
     pub const SOCKET: Needs = Needs { each: 1, woken: false };
+
+    /// The same under a model that blocks.
+    fn blocking(self) -> u64 {
+        self.each + if self.woken { 2 } else { 0 }
+    }
 }
 
 /// The number of connections that descriptors suffice for.
@@ -61,18 +66,12 @@ pub fn room_for(needs: Needs, model: Model, descriptors: u64, listeners: usize, 
     let (free, each) = match model {
         Model::Reactor | Model::Poll => (free - refusals, needs.each),
         Model::Select => (FOR_SELECT.min(free - refusals), needs.each),
-        Model::Sequential | Model::Threads | Model::Fork => (free, needs.each + needs.for_waking()),
+        Model::Sequential | Model::Threads | Model::Fork => (free, needs.blocking()),
         // As many wait in the queue as are served.
-        Model::Pool => (free, needs.each + needs.for_waking() + 1),
+        Model::Pool => (free, needs.blocking() + 1),
     };
     let number = |descriptors: u64| usize::try_from(descriptors).unwrap_or(usize::MAX);
     Room { connections: number(free / each).max(1), refusals: number(refusals) }
-}
-
-impl Needs {
-    fn for_waking(self) -> u64 {
-        if self.woken { 2 } else { 0 }
-    }
 }
 
 /// Checks that a descriptor is left for a first connection.
