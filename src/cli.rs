@@ -76,6 +76,7 @@ impl Cli {
     }
 
     fn command(self) -> Result<u8, Failure> {
+        signals::begin();
         match self.command {
             Command::Demo => {
                 log::start_transcript(self.verbosity);

@@ -88,6 +88,8 @@ pub(crate) struct Connection<S, T> {
     /// A short read doesn't mean that the stream is empty.
     urgent: bool,
     input_end: InputEnd,
+    /// The system has reported something though the end of input is known: that end again, or an error.
+    may_be_broken: bool,
     output_end: OutputEnd,
     /// Why the session stopped last time.
     progress: Progress,
@@ -222,6 +224,7 @@ impl<S, T> Connection<S, T> {
             writable: is_open,
             urgent: false,
             input_end: InputEnd::Open,
+            may_be_broken: false,
             output_end: OutputEnd::Open,
             // It is called once at the beginning.
             progress: Progress::Yield,
@@ -248,6 +251,7 @@ impl<S, T> Connection<S, T> {
         self.writable |= readiness.writable;
         self.urgent |= readiness.urgent;
         if readiness.read_closed {
+            self.may_be_broken |= self.input_end >= InputEnd::Told;
             self.input_end = self.input_end.max(InputEnd::Reported);
         }
     }

@@ -51,8 +51,8 @@ impl Stage {
     pub const fn interest(self) -> &'static str {
         match self {
             Connecting | Draining => "w",
-            Receiving => "r, and w while output is left",
-            Responding => "w while output is left, h while the session is at work",
+            Receiving => "r, or e after the end of input, and w while output is left",
+            Responding => "w while output is left, h or e while the session is at work",
             Lingering => "r",
             Closed => "none",
         }

@@ -43,7 +43,6 @@ mod reactor;
 mod select;
 mod sequential;
 mod shared;
-mod signals;
 mod stop;
 mod threads;
 mod work;
@@ -65,7 +64,6 @@ use crate::text::reason;
 use accept::Desk;
 pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
-pub(crate) use signals::set_and_wake;
 pub use work::{Busy, BusySession, Work};
 
 /// A way to serve many clients.
@@ -125,7 +123,7 @@ impl fmt::Display for Model {
 pub enum Reap {
     /// Checked in each round of the accept loop: at least twice a second while there are children.
     Loop,
-    /// Checked when SIGCHLD arrives.
+    /// Checked when SIGCHLD arrives, which [`serve`] unblocks in its thread.
     Signal,
 }
 
@@ -143,6 +141,8 @@ pub struct Config {
     /// The connection limit under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
     /// [`reactor::Config`](ReactorConfig::connections_max).
     pub connections_max: usize,
+    /// The limit of connections that these refuse at once; see [`reactor::Config`](ReactorConfig::refusals_max).
+    pub refusals_max: usize,
     /// How long these busy-poll before they sleep; see [`reactor::Config`](ReactorConfig::spin).
     pub spin: Duration,
     /// Limits and timeouts of each connection.
@@ -168,6 +168,7 @@ impl Default for Config {
             backlog: 1024,
             congestion_control: None,
             connections_max: ReactorConfig::default().connections_max,
+            refusals_max: ReactorConfig::default().refusals_max,
             spin: Duration::ZERO,
             connection: connection::Config::default(),
             workers: 1,
@@ -182,8 +183,8 @@ impl Default for Config {
 impl Config {
     /// The configuration of each reactor.
     fn of_reactor(&self) -> ReactorConfig {
-        let Config { connections_max, spin, ref connection, .. } = *self;
-        ReactorConfig { connections_max, spin, connection: connection.clone() }
+        let Config { connections_max, refusals_max, spin, ref connection, .. } = *self;
+        ReactorConfig { connections_max, refusals_max, spin, connection: connection.clone() }
     }
 }
 

@@ -5,12 +5,12 @@
 //! buffer. While the buffer is full, the thread reads nothing more, and soon the program waits for its pipe:
 //! back-pressure.
 //!
-//! A program is started in its own process group, which is killed when the session drops it, and when the program
-//! itself has ended, so that no child of it stays behind. A process that has left the group can't be found any more; it
-//! goes on, but its output is ignored, even if it holds the pipe open.
+//! A program is started in its own process group. Both are killed when the session drops the program, and what is left
+//! of the group when the program itself has ended. A child that has left the group can't be found any more; it goes on,
+//! but its output is ignored, even if it holds the pipe open, and it takes no place.
 //!
-//! If this process is killed, or exits at once, its programs go on, and get SIGPIPE when they write. (Linux could kill
-//! them as well, but only through `execvp`, which passes a file that isn't a program to a shell.)
+//! If this process is killed, or exits at once, its programs are killed as well, on Linux. Their children, and on other
+//! systems the programs themselves, go on, and get SIGPIPE when they write.
 
 pub(crate) mod exit;
 
@@ -23,13 +23,14 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::ioctl_fionread;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::SIGCHLD;
 
 use crate::buffer::Tail;
 use crate::places::Places;
 use crate::protocols::command::{News, Program, Runner, Running, StartError};
-use crate::sys::{PollFd, poll};
-use exit::Exit;
+use crate::sys::{self, PollFd, poll};
+use exit::{Exit, signal_group};
 
 /// The complete environment of a program.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
@@ -53,8 +54,9 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Runs up to `max` programs at once.
+    /// Runs up to `max` programs at once. The process no longer ignores SIGCHLD: it would never learn how they end.
     pub fn new(max: usize) -> Self {
+        sys::stop_ignoring(SIGCHLD);
         Processes { places: Places::new(max), owner: std::process::id() }
     }
 }
@@ -70,6 +72,9 @@ impl Runner for Processes {
             .current_dir("/")
             .stdin(Stdio::null())
             .process_group(0);
+        sys::prepare_program(&mut command);
+        // The program's own thread starts it, and ends after it.
+        sys::end_with_parent(&mut command);
         let process = Process { monitor: Arc::default(), places: self.places.clone(), owner: self.owner };
         let monitor = Arc::clone(&process.monitor);
         let work = move || {
@@ -114,8 +119,8 @@ struct ProgramState {
     output: Vec<u8>,
     /// Its exit status, set after all output.
     end: Option<io::Result<ExitStatus>>,
-    /// The process group, from the start of the program until it's reaped; after that, its number may be reused.
-    group: Option<Pid>,
+    /// The program and its process group, from its start until it's reaped; after that, its number may be reused.
+    pid: Option<Pid>,
     is_unwanted: bool,
 }
 
@@ -154,11 +159,10 @@ impl Drop for Process {
 }
 
 impl ProgramState {
-    /// Kills the group's remaining processes.
+    /// Kills the program and the remaining processes of its group, unless they belong to another user by now.
     fn kill(&self) {
-        if let Some(group) = self.group {
-            // This fails if the group has ended, or belongs to another user by now, which can't be helped.
-            let _ = kill_process_group(group, Signal::KILL);
+        if let Some(pid) = self.pid {
+            signal_group(pid, Signal::KILL);
         }
     }
 }
@@ -196,7 +200,7 @@ fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<Exi
     let exit = Exit::of(&child);
     {
         let mut state = monitor.lock();
-        state.group = Some(exit.pid);
+        state.pid = Some(exit.pid);
         if state.is_unwanted {
             state.kill();
         }
@@ -210,7 +214,7 @@ fn run(mut command: Command, monitor: &Monitor, waker: &Waker) -> io::Result<Exi
         // Once the process is reaped, its number may be reused.
         let mut state = monitor.lock();
         state.kill();
-        state.group = None;
+        state.pid = None;
         child.wait()
     };
     passed.and(status)
@@ -346,7 +350,7 @@ mod tests {
             drop(command);
             let exit = Exit::without_descriptor(&child);
             let monitor = Monitor::default();
-            monitor.lock().group = Some(exit.pid);
+            monitor.lock().pid = Some(exit.pid);
             pass_on_all(pipe, &exit, &monitor, Waker::noop()).unwrap();
             exit.wait();
             assert!(child.wait().unwrap().success());

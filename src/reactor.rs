@@ -48,6 +48,9 @@ pub struct Config {
     /// Maximum connections served at once. An excess connection is accepted, gets an error in the protocol's format,
     /// and is closed.
     pub connections_max: usize,
+    /// Maximum excess connections that are being refused at once. At that number, and with no place free, others wait
+    /// in the backlog.
+    pub refusals_max: usize,
     /// How long to poll the selector repeatedly before sleeping, while events arrive that fast: a sleep costs more than
     /// a small request. Zero disables it.
     pub spin: Duration,
@@ -56,9 +59,14 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// The default: a thousand connections and no spinning.
+    /// The default: a thousand connections, [`REFUSALS_MAX`] refusals, and no spinning.
     fn default() -> Self {
-        Config { connections_max: 1000, spin: Duration::ZERO, connection: connection::Config::default() }
+        Config {
+            connections_max: 1000,
+            refusals_max: REFUSALS_MAX,
+            spin: Duration::ZERO,
+            connection: connection::Config::default(),
+        }
     }
 }
 
@@ -122,7 +130,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             spin: Spin::new(config.spin),
             opens_connections: service.opens_connections(),
             service,
-            accepting: Accepting::new(config.connections_max),
+            accepting: Accepting::new(&config),
             config,
             slots: Slots::default(),
             opened: 0,

@@ -186,20 +186,26 @@ pub struct Interest {
     /// and again, so drop this interest once it's known. A selector may report arriving data as well, as
     /// [`MioSelector`] does once for each arrival; `SelectSelector` can't report hang-ups at all.
     pub hangup: bool,
+    /// Report errors without any other interest; every other interest implies it. It's for a peer that has hung up
+    /// already, and may still reset the connection. Reported as [`Readiness::read_closed`]; a selector may report the
+    /// hang-up itself once more, as [`MioSelector`] does. `SelectSelector` can't report errors alone.
+    pub error: bool,
 }
 
 impl Interest {
     /// No interest: not registered.
-    pub const NONE: Interest = Interest { readable: false, writable: false, hangup: false };
+    pub const NONE: Interest = Interest { readable: false, writable: false, hangup: false, error: false };
     /// Only reading.
     pub const READ: Interest = Interest { readable: true, ..Interest::NONE };
     /// Only writing.
     pub const WRITE: Interest = Interest { writable: true, ..Interest::NONE };
     /// Only hang-ups of the peer.
     pub const HANGUP: Interest = Interest { hangup: true, ..Interest::NONE };
+    /// Only errors.
+    pub const ERROR: Interest = Interest { error: true, ..Interest::NONE };
 }
 
-/// The tutorial's names from `_set_selector_events_mask`, and `h` for a hang-up.
+/// The tutorial's names from `_set_selector_events_mask`, `h` for a hang-up, and `e` for errors alone.
 impl std::fmt::Display for Interest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Read interest implies hang-ups.
@@ -209,6 +215,7 @@ impl std::fmt::Display for Interest {
             (false, true, true) => "wh",
             (false, true, false) => "w",
             (false, false, true) => "h",
+            (false, false, false) if self.error => "e",
             (false, false, false) => "none",
         })
     }

@@ -95,7 +95,8 @@ pub enum Progress {
     NeedEither,
     /// The session is working, or waiting for work done elsewhere. It is called at its deadline or when it is
     /// [woken](SessionIo::waker), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile;
-    /// a stop waits for it. A connection that breaks before the peer has hung up is closed at once.
+    /// a stop waits for it. A connection that breaks is closed at once, where the selector
+    /// reports that.
     Working,
     /// The session has used up its share of messages and wants another turn, once the output has room.
     Yield,

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "cli")]
 mod interface;
+mod programs;
+mod signals;
 #[cfg(feature = "cli")]
 mod start;
 
@@ -15,19 +17,19 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-#[cfg(feature = "cli")]
-use std::os::{fd::OwnedFd, unix::process::CommandExt};
-#[cfg(feature = "cli")]
-use std::process::Command;
 use std::ptr;
 use std::time::Duration;
 
 use libc::{c_int, c_short};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::Pid;
-#[cfg(all(feature = "cli", target_os = "linux"))]
-use rustix::process::Signal;
+
+pub use programs::{end_with_parent, prepare_program};
 #[cfg(feature = "cli")]
-use rustix::process::{ioctl_tiocsctty, setsid};
+pub use programs::{raise_descriptor_limit, start_on};
+#[cfg(feature = "cli")]
+pub use signals::is_ignored;
+pub use signals::{on_signal, stop_ignoring, unblock};
 
 #[cfg(feature = "cli")]
 pub use interface::interface_index;
@@ -139,34 +141,22 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Makes the program that `command` will start lead a new session, controlled by `terminal`.
-#[cfg(feature = "cli")]
-pub fn start_on(command: &mut Command, terminal: OwnedFd) {
-    let begin = move || {
-        setsid()?;
-        Ok(ioctl_tiocsctty(&terminal)?)
-    };
-    // SAFETY: in the child, where nothing may allocate or lock, it only makes two system calls.
-    unsafe { command.pre_exec(begin) };
-}
-
 /// Ends this process at once, without the normal clean-up: _exit(2).
 pub fn exit_now(status: c_int) -> ! {
     // SAFETY: nothing of the process remains that could be in a bad state.
     unsafe { libc::_exit(status) }
 }
 
-/// Ends a process that is yet to be started when the thread that starts it ends, even by a kill: on Linux only.
-#[cfg(feature = "cli")]
-pub fn end_with_parent(command: &mut Command) {
-    #[cfg(target_os = "linux")]
-    {
-        let end_with_it = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
-        // SAFETY: in the child, between fork and exec, it only makes one system call, and neither allocates nor locks.
-        unsafe { std::os::unix::process::CommandExt::pre_exec(command, end_with_it) };
+/// Makes the number of `fd` stand for a copy of `with`: dup2(2).
+///
+/// # Errors
+/// If the system refuses.
+pub fn replace(fd: &impl AsFd, with: &impl AsFd) -> io::Result<()> {
+    // SAFETY: both are open, and so is `fd` afterwards, for its owner to close.
+    if unsafe { libc::dup2(with.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd()) } < 0 {
+        return Err(io::Error::last_os_error());
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = command;
+    Ok(fcntl_setfd(fd, FdFlags::CLOEXEC)?)
 }
 
 /// Converts a timeout for poll(2), rounded up: otherwise a wait would end a little early, again and again. Longer

@@ -855,6 +855,28 @@ fn a_signal_to_an_echo_server() {
 }
 
 #[test]
+fn blocked_signals_arrive_all_the_same() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Server::spawn(started_with("block", "TERM,INT,HUP,QUIT", &multiconn(&["serve", "echo", "0"])));
+        server.signal(signal);
+        let (status, _) = server.ended();
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+    }
+}
+
+#[test]
+fn ignored_signals_stay_ignored() {
+    let server = Server::spawn(started_with("ignore", "INT,HUP", &multiconn(&["serve", "echo", "0"])));
+    // Two of them would end it at once.
+    [Signal::INT, Signal::HUP, Signal::INT].into_iter().for_each(|signal| server.signal(signal));
+    let mut peer = server.connect();
+    peer.write_all(b"hello").unwrap();
+    expect(&mut peer, b"hello");
+    drop(peer);
+    assert!(!text(&server.stop()).contains("reload"));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM), (Signal::TERM, Signal::INT)] {
         let server = Server::start(&["app", "0"]);

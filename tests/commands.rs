@@ -329,6 +329,11 @@ fn who_is_gone_leaves_nothing_running() {
     let reset = server.client_at(seconds(1));
     reset.send_at(seconds(1), "w\n").reset_at(seconds(2));
     server.at(seconds(2) + millis(1), |stage| assert!(stage.is_dropped(0)));
+    // One that waited for the answer with its side ended, and is reset.
+    let waiting = server.client_at(seconds(6));
+    waiting.send_at(seconds(6), "w\n").end_at(seconds(6)).reset_at(seconds(7));
+    server.at(seconds(7) - millis(1), |stage| assert!(!stage.is_dropped(2)));
+    server.at(seconds(7) + millis(1), |stage| assert!(stage.is_dropped(2)));
     // One that waited for the answer, and left: that shows when something is sent to it.
     let left = server.client_at(seconds(3));
     left.send_at(seconds(3), "w\n").close_at(seconds(3));
@@ -338,9 +343,9 @@ fn who_is_gone_leaves_nothing_running() {
     // One that reads nothing.
     let stuck = server.client_at(seconds(10));
     stuck.reads_nothing().window(10).send_at(seconds(10), "w\n");
-    server.at(seconds(11), |stage| stage.put_out(2, "much more than there is room for\n"));
+    server.at(seconds(11), |stage| stage.put_out(3, "much more than there is room for\n"));
     // Its program's time is over sooner than its own.
-    server.at(seconds(40) + millis(1), |stage| assert!(stage.is_dropped(2)));
+    server.at(seconds(40) + millis(1), |stage| assert!(stage.is_dropped(3)));
     server.run_until(seconds(60));
     assert_eq!(stuck.closed(), Some(seconds(41)));
 }

@@ -197,9 +197,11 @@ const ENDS: [End; 7] = [
 #[test]
 fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
     for model in ["threads", "pool"] {
-        let pool_size: &[&str] = if model == "pool" { &["--pool-size", "8"] } else { &[] };
-        let args = [&["command", "0", "--allow", "yes=/bin/echo yes", "--model", model], pool_size].concat();
+        // As many as were asked for, which is more than there are descriptors for.
+        let option = if model == "pool" { "--pool-size" } else { "--max-threads" };
+        let args = ["command", "0", "--allow", "yes=/bin/echo yes", "--model", model, option, "8"];
         let server = start_with_descriptors(20, &args);
+        server.wait_for_log(&format!("{option} 8 is more than the 1 that the limit of 20 open files leaves"));
         let mut peers: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
         peers.iter_mut().for_each(|peer| peer.write_all(b"yes").unwrap());
         // All go on at once, after the pause that ends the name.
@@ -217,6 +219,43 @@ fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
         server.signal(Signal::TERM);
         let (status, log) = server.ended();
         assert!(status.success() && !text(&log).contains("panicked"), "{model}: {}", text(&log));
+    }
+}
+
+/// Under any model, whoever is let in finds the descriptors that a program takes.
+#[test]
+fn few_descriptors_let_few_clients_in_and_each_gets_its_program() {
+    const CLIENTS: usize = 45;
+
+    for (model, more) in [
+        ("reactor", &[][..]),
+        ("reactor", &["--workers", "4"]),
+        ("poll", &[]),
+        ("select", &[]),
+        ("sequential", &[]),
+        ("threads", &[]),
+        ("pool", &[]),
+        ("fork", &[]),
+    ] {
+        let program = "slow=/bin/sh -c 'sleep 0.1; echo yes'";
+        let args = ["command", "0", "--max-children", "64", "--allow", program, "--model", model];
+        let server = start_with_descriptors(64, &[&args, more].concat());
+        let mut peers: Vec<TcpStream> = (0..CLIENTS).map(|_| server.connect()).collect();
+        peers.iter_mut().for_each(|peer| peer.write_all(b"slow\n").unwrap());
+        let (mut served, mut refused) = (0, 0);
+        for peer in &mut peers {
+            let answer = text(&to_end(peer));
+            match answer.as_str() {
+                "yes\n" => served += 1,
+                _ if answer.starts_with("Error: the server is full, all ") => refused += 1,
+                _ => panic!("{model} {more:?}: {answer}"),
+            }
+        }
+        assert_eq!(served + refused, CLIENTS);
+        // Reactors refuse; the others let wait.
+        assert!(served >= 4 && (refused == 0 || ["reactor", "poll", "select"].contains(&model)), "{model}: {served}");
+        let log = text(&server.stop());
+        assert!(!log.contains("too many open files"), "{model} {more:?}: {log}");
     }
 }
 

@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Nothing takes longer, unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
-const READ_WRITE: Interest = Interest { readable: true, writable: true, hangup: false };
+const READ_WRITE: Interest = Interest { readable: true, writable: true, ..Interest::NONE };
 
 /// A selector of real sockets.
 trait SocketSelector: Selector<Stream = TcpStream, Listener = TcpListener> {
@@ -81,6 +81,7 @@ for_every_selector! {
     a_reset_is_told_to_readers_and_writers
     a_hang_up_is_told_to_who_does_not_read
     what_comes_before_a_hang_up_makes_no_busy_loop
+    a_reset_is_told_after_a_hang_up_that_is_known
     a_listener_is_readable_when_there_is_somebody
     a_connect_that_succeeds_is_writable
     a_connect_that_fails_tells_why
@@ -153,7 +154,7 @@ impl<S: SocketSelector> Watched<S> {
         let events = self.next();
         let [event] = events[..] else { panic!("{events:?}") };
         let Readiness { readable, writable, read_closed: _, urgent: _ } = event.readiness;
-        let found = Interest { readable, writable, hangup: false };
+        let found = Interest { readable, writable, ..Interest::NONE };
         assert_eq!((event.token, found), (token, expected), "{events:?}");
     }
 }
@@ -378,6 +379,30 @@ fn what_comes_before_a_hang_up_makes_no_busy_loop<S: SocketSelector>() {
     watched.selector.reregister(&mut stream, Token(1), Interest::READ).unwrap();
     watched.expect(Token(1), Interest::READ);
     assert_eq!(drain(&mut stream).unwrap(), 15);
+}
+
+/// The hang-up itself is told once more, or not at all: it makes no busy loop. By select(2), neither is told.
+fn a_reset_is_told_after_a_hang_up_that_is_known<S: SocketSelector>() {
+    let mut watched = Watched::<S>::new();
+    let (mut stream, peer) = watched.pair();
+    peer.shutdown(net::Shutdown::Write).unwrap();
+    arrived(&stream);
+    watched.selector.register(&mut stream, Token(1), Interest::ERROR).unwrap();
+    watched.now();
+    assert_eq!((watched.now(), watched.now()), (Vec::new(), Vec::new()));
+    assert!(stream.connected().unwrap());
+    let mut stream = reset(stream, peer);
+    if S::TELLS_HANG_UPS {
+        let events = watched.next();
+        assert!(events[0].token == Token(1) && events[0].readiness.read_closed, "{events:?}");
+        // After the end of input, Linux says so of a reset.
+        let error = stream.connected().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    } else {
+        assert_eq!(watched.now(), []);
+    }
+    watched.selector.deregister(&mut stream, Token(1)).unwrap();
+    assert_eq!(watched.now(), []);
 }
 
 fn a_listener_is_readable_when_there_is_somebody<S: SocketSelector>() {

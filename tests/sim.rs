@@ -11,7 +11,7 @@ const READABLE: Readiness = Readiness { readable: true, writable: false, read_cl
 const WRITABLE: Readiness = Readiness { readable: false, writable: true, read_closed: false, urgent: false };
 const ENDED: Readiness = Readiness { readable: true, writable: false, read_closed: true, urgent: false };
 const BROKEN: Readiness = Readiness { readable: true, writable: true, read_closed: true, urgent: false };
-const BOTH: Interest = Interest { readable: true, writable: true, hangup: false };
+const BOTH: Interest = Interest { readable: true, writable: true, ..Interest::NONE };
 
 const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
@@ -111,6 +111,17 @@ fn a_hang_up_is_told_without_what_came_before_it() {
     assert_eq!(it.select(seconds(2)), Some(ENDED), "it lasts");
     assert_eq!((it.select(seconds(9)), it.net.now()), (Some(BROKEN), seconds(3)));
     assert_eq!(it.stream.connected().unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_reset_is_told_after_a_hang_up_that_is_known() {
+    let mut it = Fixture::new(|peer| {
+        peer.end_at(seconds(1)).reset_at(seconds(3));
+    });
+    it.register(Interest::ERROR);
+    assert_eq!((it.select(seconds(2)), it.net.now()), (None, seconds(2)));
+    it.reregister(Interest::ERROR);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(BROKEN), seconds(3)));
 }
 
 #[test]

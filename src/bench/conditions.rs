@@ -16,8 +16,6 @@ pub struct Conditions<'a> {
     pub duration: Duration,
     /// The processors of the servers and of the load generator.
     pub pinning: Pinning,
-    /// The soft limit of open files of the servers, if there is one; the load generator's own may be higher.
-    pub open_files: Option<u64>,
     /// Set to end everything early.
     pub interrupted: &'a AtomicBool,
 }

@@ -405,14 +405,8 @@ mod tests {
         let doubt = |client: &str, others| {
             let second = Duration::from_secs(1);
             let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
-            let conditions = Conditions {
-                start_timeout: second,
-                warmup: second,
-                duration: second,
-                pinning,
-                open_files: None,
-                interrupted: &idle,
-            };
+            let conditions =
+                Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
             let mut tally = Tally::new(Pace::Closed);
             tally.replies = 1000;
             let measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };

@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, setrlimit};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::conditions::Conditions;
 use super::pinning;
 use crate::programs::exit::Exit;
+use crate::sys;
 use crate::text::{Escaped, reason};
 
 /// A process that we started, with its children. Dropping this ends them, except children that have left the process
@@ -26,7 +27,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one on the servers' processors and with their limit of open files, and returns it with its standard
+    /// Starts one on the servers' processors, and returns it with its standard
     /// output.
     ///
     /// It has its own process group: a terminal's Ctrl-C should reach only us, and we end it.
@@ -34,8 +35,9 @@ impl Process {
         let mut guard = Guard::start().map_err(|error| format!("a process group for it: {}", reason(&error)))?;
         command.process_group(guard.group().as_raw_pid());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        crate::sys::end_with_parent(&mut command);
-        let mut child = in_conditions(conditions, || command.spawn()).inspect_err(|_| guard.kill())?;
+        sys::prepare_program(&mut command);
+        sys::end_with_parent(&mut command);
+        let mut child = on_their_processors(conditions, || command.spawn()).inspect_err(|_| guard.kill())?;
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
         let (tell, words) = mpsc::sync_channel(WORDS_MAX);
@@ -100,19 +102,12 @@ impl Drop for Process {
     }
 }
 
-/// Calls `spawn` in the servers' conditions, which a process inherits from the one that starts it.
-fn in_conditions<T>(conditions: &Conditions<'_>, spawn: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
+/// Calls `spawn` on the processors of the servers, which a process inherits from the one that starts it.
+fn on_their_processors<T>(conditions: &Conditions<'_>, spawn: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     let bind =
         |cpus| pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)));
-    let limit = |files| {
-        setrlimit(Resource::Nofile, files)
-            .map_err(|error| format!("the limit of open files can't be changed: {}", reason(&error.into())))
-    };
-    let ours = getrlimit(Resource::Nofile);
-    limit(Rlimit { current: conditions.open_files, maximum: ours.maximum })?;
-    let spawned = bind(&conditions.pinning.servers).map(|()| spawn());
-    limit(ours)?;
-    let spawned = spawned?;
+    bind(&conditions.pinning.servers)?;
+    let spawned = spawn();
     bind(&conditions.pinning.client)?;
     spawned.map_err(|error| reason(&error))
 }

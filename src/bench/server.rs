@@ -201,14 +201,8 @@ mod tests {
         let interrupted = AtomicBool::new(false);
         let hour = Duration::from_secs(3600);
         let pinning = Pinning { servers: Cpus(Vec::new()), client: Cpus(Vec::new()) };
-        let conditions = Conditions {
-            start_timeout: hour,
-            warmup: hour,
-            duration: hour,
-            pinning,
-            open_files: None,
-            interrupted: &interrupted,
-        };
+        let conditions =
+            Conditions { start_timeout: hour, warmup: hour, duration: hour, pinning, interrupted: &interrupted };
         let (stdout, mut server) = io::pipe().unwrap();
         server.write_all(b"Listening\nand more").unwrap();
         assert_eq!(first_line(stdout, &conditions), "Listening\n");

@@ -16,11 +16,11 @@ use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
-use rustix::process::{Resource, getrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::process::Signal;
 use signal_hook::flag;
 
 use super::failure::Failure;
+use super::signals::heeded;
 use super::stderr;
 use super::stdout::print;
 use super::{descriptors, units};
@@ -202,7 +202,6 @@ impl Bench {
         let grid = self.grid();
         let points = grid.points();
         are_within_bounds(&points)?;
-        let open_files = getrlimit(Resource::Nofile).current;
         let descriptors = self.room_for(&points)?;
         // The results may take minutes to get.
         self.reports.check(self.json.as_deref(), &[])?;
@@ -229,7 +228,6 @@ impl Bench {
             warmup: self.warmup,
             duration: self.duration,
             pinning,
-            open_files,
             interrupted: &interrupted,
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
@@ -359,7 +357,7 @@ fn notes(pinning: &Pinning) -> Vec<String> {
 /// A flag set by the first signal.
 fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
         // The order matters: the first signal finds the flag unset and sets it; the second finds it set.
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&interrupted))
             .and_then(|_| flag::register(signal, Arc::clone(&interrupted)))

@@ -8,8 +8,7 @@ use super::failure::{self, Failure};
 use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
-use super::stderr;
-use super::usage;
+use super::{signals, stderr, usage};
 use crate::session::Service;
 
 /// The front of a server program: its name, port and description.
@@ -81,6 +80,7 @@ impl Front {
             Ok(options) => options,
             Err(shown) => return failure::end(self.name, usage::show(&shown)),
         };
+        signals::begin();
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
         let served = service.and_then(|service| run(&options.server, self.port, service));

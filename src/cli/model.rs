@@ -25,7 +25,8 @@ pub struct ModelOptions {
     /// 20us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
-    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096]
+    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or what the limit of
+    /// open files leaves]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
     /// Worker threads, and connections that may wait in their queue (pool) [default: one per core]
@@ -133,6 +134,24 @@ impl ModelOptions {
         match own.into_iter().find(|&(_, is_given, fits)| is_given && !fits) {
             Some((option, ..)) => Err(self.refuse(option)),
             None => Ok(()),
+        }
+    }
+
+    /// Fits the number of threads to the `room` for connections that the limit of `descriptors` leaves. A number that was
+    /// given stays.
+    pub fn fit(&self, config: &mut Config, room: usize, descriptors: u64) {
+        let (option, given, number) = match self.model {
+            Model::Threads => ("--max-threads", self.max_threads, &mut config.threads_max),
+            Model::Pool => ("--pool-size", self.pool_size, &mut config.pool_size),
+            Model::Reactor | Model::Poll | Model::Select | Model::Sequential | Model::Fork => return,
+        };
+        if given.is_none() {
+            *number = room.min(*number);
+        } else if *number > room {
+            log::warn!(
+                "{option} {number} is more than the {room} that the limit of {descriptors} open files leaves; connections \
+                 above those may find no descriptor left"
+            );
         }
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
+use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
-use super::{descriptors, units};
+use super::units;
 use crate::connection;
 use crate::models::{Config, Model, Work};
 
@@ -75,17 +76,24 @@ impl ServerOptions {
     }
 
     /// The configuration apart from the protocol's own limits. Raises the limit of open files as far as possible. An
-    /// address without a port gets the protocol's, `default_port`. Each connection needs `descriptors_each`
-    /// descriptors.
-    pub fn config(&self, default_port: u16, descriptors_each: u64) -> Result<Config, Failure> {
+    /// address without a port gets the protocol's, `default_port`. Each connection `needs` descriptors.
+    pub fn config(&self, default_port: u16, needs: Needs) -> Result<Config, Failure> {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
         self.model.configure(&mut config)?;
-        config.connections_max = self.connections_max(descriptors_each)?;
+        if self.max_connections.is_some() && !self.model().is_reactor() {
+            return Err(self.model.refuse("--max-connections"));
+        }
         for address in &self.addresses {
             config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);
         }
+        let descriptors = descriptors::raise_limit();
+        let listeners = config.names.iter().map(Vec::len).sum();
+        let room = descriptors::room_for(needs, self.model(), descriptors, listeners, config.workers);
+        config.refusals_max = room.refusals;
+        config.connections_max = self.connections_max(room.connections, descriptors);
+        self.model.fit(&mut config, room.connections, descriptors);
         Ok(config)
     }
 
@@ -105,13 +113,8 @@ impl ServerOptions {
         }
     }
 
-    fn connections_max(&self, descriptors_each: u64) -> Result<usize, Failure> {
-        let descriptors = descriptors::raise_limit();
-        let room = descriptors::connections_for(descriptors, descriptors_each, self.model());
-        let Some(max) = self.max_connections.map(|max| max as usize) else { return Ok(room) };
-        if !self.model().is_reactor() {
-            return Err(self.model.refuse("--max-connections"));
-        }
+    fn connections_max(&self, room: usize, descriptors: u64) -> usize {
+        let Some(max) = self.max_connections.map(|max| max as usize) else { return room };
         match self.model() {
             _ if max <= room => {}
             Model::Select => log::warn!(
@@ -123,6 +126,6 @@ impl ServerOptions {
                  connections above those will wait"
             ),
         }
-        Ok(max)
+        max
     }
 }

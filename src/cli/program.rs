@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::ioctl_fionbio;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::isatty;
 
 use super::failure::Failure;
-use super::pty;
-use crate::models::set_and_wake;
+use super::{pty, signals};
+use crate::programs::exit::signal_group;
 use crate::relay::Fd;
 use crate::selector::Waker;
 use crate::sys;
@@ -58,6 +58,7 @@ impl Program {
                 None
             }
         };
+        sys::prepare_program(&mut command);
         let mut child = command.spawn().map_err(|error| cannot_run(&words[0], &error))?;
         log::debug!("Started the program as process {}", child.id());
         // Dropping the command closes our copies of the terminal: the program alone is to hold it.
@@ -98,12 +99,12 @@ impl Program {
         let signal = if ends && self.told { Signal::KILL } else { signal };
         self.told |= ends;
         let pid = Pid::from_child(&self.child);
-        // Both fail only if the program has ended, or has become a process that we may not signal.
-        let _ = match self.group {
-            ProcessGroup::Own => kill_process_group(pid, signal),
-            ProcessGroup::Ours if is_from_the_keyboard && signal != Signal::KILL => Ok(()),
-            ProcessGroup::Ours => kill_process(pid, signal),
-        };
+        match self.group {
+            ProcessGroup::Own => signal_group(pid, signal),
+            ProcessGroup::Ours if is_from_the_keyboard && signal != Signal::KILL => {}
+            // This fails only if the program has ended, or has become a process that we may not signal.
+            ProcessGroup::Ours => drop(kill_process(pid, signal)),
+        }
         true
     }
 
@@ -118,30 +119,26 @@ impl Program {
 
 /// The signals that are passed on, and SIGCHLD, which only wakes.
 pub struct Signals {
-    come: Vec<(Signal, Arc<AtomicBool>)>,
+    passed_on: Vec<(Signal, Arc<AtomicBool>)>,
 }
 
 impl Signals {
-    const PASSED_ON: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT];
-
     /// Starts watching for signals, which wake `waker`.
     pub fn new(waker: &Waker) -> io::Result<Signals> {
-        let mut come = Vec::new();
-        for signal in Signals::PASSED_ON.into_iter().chain([Signal::CHILD]) {
+        sys::on_signal(Signal::CHILD.as_raw(), Arc::default(), waker.clone())?;
+        let mut passed_on = Vec::new();
+        for signal in signals::heeded([Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT]) {
             let flag = Arc::new(AtomicBool::new(false));
-            set_and_wake(signal.as_raw(), Arc::clone(&flag), waker)?;
-            come.push((signal, flag));
+            sys::on_signal(signal.as_raw(), Arc::clone(&flag), waker.clone())?;
+            passed_on.push((signal, flag));
         }
-        Ok(Signals { come })
+        Ok(Signals { passed_on })
     }
 
     /// The signals that have arrived since the last call.
     pub fn take(&self) -> impl Iterator<Item = Signal> {
         let has_come = |flag: &AtomicBool| flag.swap(false, Ordering::AcqRel);
-        self.come
-            .iter()
-            .filter(move |(signal, flag)| has_come(flag) && *signal != Signal::CHILD)
-            .map(|&(signal, _)| signal)
+        self.passed_on.iter().filter(move |(_, flag)| has_come(flag)).map(|&(signal, _)| signal)
     }
 }
 

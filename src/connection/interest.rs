@@ -15,6 +15,8 @@ pub(super) struct Needs {
     /// Whether any output is left.
     pub has_output: bool,
     pub input_end: InputEnd,
+    /// Whether our FIN has been sent.
+    pub output_ended: bool,
 }
 
 impl Needs {
@@ -43,15 +45,21 @@ impl Needs {
     /// | is working | none | not known of | `h` |
     /// | is working | some | not known of | `wh` |
     /// | is working | some | known of | `w` |
+    /// | needs input, or either | none | read | `e`, until our own FIN |
+    /// | is working | none | known of | `e`, until our own FIN |
     /// | anything else | none | any | none |
     #[doc(alias = "_set_selector_events_mask")]
     pub fn interest(&self) -> Interest {
-        Interest {
+        let waits = matches!(self.progress, Progress::NeedInput | Progress::NeedEither | Progress::Working);
+        let asked = Interest {
             readable: self.reads(),
             writable: self.has_output,
             // A session that reads notices a hang-up by reading.
             hangup: self.progress == Progress::Working && self.input_end < InputEnd::Told,
-        }
+            error: false,
+        };
+        // Once both sides have ended, a selector may report that again and again.
+        Interest { error: asked == Interest::NONE && waits && !self.output_ended, ..asked }
     }
 }
 
@@ -73,13 +81,13 @@ mod tests {
         Full,
     }
 
-    /// The rows of the table: sessions, roles, outputs, ends of input, and the interest.
+    /// The rows of the table: sessions, roles, outputs, ends of input, and the interest until our own FIN.
     type Row<'a> = (&'a [Progress], &'a [Role], &'a [Left], &'a [InputEnd], &'a str);
 
     #[test]
     fn every_row_of_the_table() {
         use Progress::{Finished, NeedEither, NeedInput, NeedRoom, Working, Yield};
-        let rows: [Row<'_>; 11] = [
+        let rows: [Row<'_>; 13] = [
             (&[NeedInput, NeedEither], &BOTH, &[Left::None], &NOT_READ, "r"),
             (&[NeedInput, NeedEither], &BOTH, &[Left::Some], &NOT_READ, "rw"),
             (&[NeedInput], &BOTH, &[Left::Full], &ANY, "w"),
@@ -90,20 +98,24 @@ mod tests {
             (&[Working], &BOTH, &[Left::None], &NOT_KNOWN, "h"),
             (&[Working], &BOTH, &[Left::Some, Left::Full], &NOT_KNOWN, "wh"),
             (&[Working], &BOTH, &[Left::Some, Left::Full], &KNOWN, "w"),
-            (&[NeedInput, NeedEither, NeedRoom, Working, Yield, Finished], &BOTH, &[Left::None], &ANY, "none"),
+            (&[NeedInput, NeedEither], &BOTH, &[Left::None], &READ, "e"),
+            (&[Working], &BOTH, &[Left::None], &KNOWN, "e"),
+            (&[NeedRoom, Yield, Finished], &BOTH, &[Left::None], &ANY, "none"),
         ];
         for progress in [NeedInput, NeedEither, NeedRoom, Working, Yield, Finished] {
             for role in BOTH {
                 for left in [Left::None, Left::Some, Left::Full] {
                     for input_end in ANY {
                         let (is_full, has_output) = (left == Left::Full, left != Left::None);
-                        let needs = Needs { progress, role, is_full, has_output, input_end };
+                        let needs = Needs { progress, role, is_full, has_output, input_end, output_ended: false };
                         let row = rows.iter().find(|(sessions, roles, lefts, ends, _)| {
                             let fits = sessions.contains(&progress) && roles.contains(&role);
                             fits && lefts.contains(&left) && ends.contains(&input_end)
                         });
                         let (.., expected) = row.unwrap_or_else(|| panic!("no row for {needs:?}"));
                         assert_eq!(needs.interest().to_string(), *expected, "{needs:?}");
+                        let after = Needs { output_ended: true, ..needs }.interest().to_string();
+                        assert_eq!(after, if *expected == "e" { "none" } else { *expected }, "{needs:?}");
                     }
                 }
             }

@@ -7,7 +7,7 @@ use super::interest::Needs;
 use super::transfer::Received;
 use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
 use crate::exchange::Event;
-use crate::selector::{Interest, Stream};
+use crate::selector::Stream;
 use crate::session::{End, Progress, Session, SessionError};
 
 /// Reasons to call the session.
@@ -89,6 +89,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Finds out whether there is a reason to call the session, and reads if it needs input.
     fn look_for_news(&mut self, turn: &mut Turn<'_>) -> io::Result<News> {
+        if mem::take(&mut self.may_be_broken) {
+            self.check_connected()?;
+        }
         let needs = self.needs(turn);
         let reads = needs.reads();
         let goes_on = match self.progress {
@@ -163,7 +166,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             return self.finish(Event::DeadlinePassed, End::Idle(timeout), self.lingers(), turn);
         }
         let (interest, deadline) = (needs.interest(), self.served_deadline());
-        if interest == Interest::NONE && deadline.is_none() && !is_working {
+        if !reads && !needs.has_output && deadline.is_none() && !is_working {
             // Nothing will ever happen to it: its session waits for input after the end, or for room in an empty
             // output.
             return self.finish(Event::InputEnded, End::Finished, self.lingers(), turn);
@@ -179,6 +182,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             is_full: self.is_full(turn),
             has_output: self.left_over.has_output(),
             input_end: self.input_end,
+            output_ended: self.output_end == OutputEnd::Sent,
         }
     }
 
@@ -190,12 +194,18 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if self.input_end != InputEnd::Reported {
             return Ok(false);
         }
-        if !self.stream.connected()? {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
+        self.check_connected()?;
         log::trace!("{} has ended its sending side", self.peer);
         self.input_end = InputEnd::Told;
         Ok(true)
+    }
+
+    /// Checks that the connection is not broken.
+    ///
+    /// # Errors
+    /// The error that has broken it.
+    fn check_connected(&mut self) -> io::Result<()> {
+        if self.stream.connected()? { Ok(()) } else { Err(io::ErrorKind::ConnectionReset.into()) }
     }
 
     /// Whether no more output may be produced before some is sent.

@@ -30,11 +30,11 @@ pub(super) struct Caller {
 
 /// A way to interrupt a thread that waits for its connection.
 pub(super) trait Interrupt {
-    /// The descriptor that becomes ready on an interrupt.
-    fn watched(&self) -> PollFd;
+    /// The descriptors of which one becomes ready on an interrupt.
+    fn watched(&self) -> [PollFd; 2];
 
-    /// Takes the interrupt, given poll(2)'s result for the descriptor.
-    fn take(&mut self, found: PollFd) -> Option<Word>;
+    /// Takes the interrupt, given poll(2)'s result for the descriptors.
+    fn take(&mut self, found: [PollFd; 2]) -> Option<Word>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,15 +121,17 @@ fn run_to_the_end<T: Session>(
         if let Some(error) = session_waker.failure.take() {
             return End::Broken(error);
         }
+        let [one, other] = interrupt.watched();
         let mut fds = [
             if interest == Interest::NONE { PollFd::NONE } else { interest.poll_fd(&connection.stream) },
-            interrupt.watched(),
             session_waker.watched(),
+            one,
+            other,
         ];
         if let Err(error) = wait(&mut fds, timeout) {
             return End::Broken(error);
         }
-        let [stream, word, woken] = fds;
+        let [stream, woken, one, other] = fds;
         now = Instant::now();
         connection.ready(Readiness::from(&stream));
         if session_waker.take(woken) {
@@ -138,7 +140,7 @@ fn run_to_the_end<T: Session>(
         if deadline.is_some_and(|deadline| now >= deadline) {
             connection.deadline_passed(now);
         }
-        match interrupt.take(word) {
+        match interrupt.take([one, other]) {
             Some(Word::Stop) if stopping.is_none() => {
                 stopping = Some(now + config.drain_timeout);
                 // Data that the peer sent before the stop counts as begun, even if it has not been read yet.

@@ -28,11 +28,13 @@ use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller, Interrupt, Word};
 use super::orders::Orders;
 use super::stop::{StopSignal, StopWatch};
-use super::{Config, Reap, Run, set_and_wake};
+use super::{Config, Reap, Run};
 use crate::connection::Scratch;
 use crate::reactor::Handle;
+use crate::selector::{WakeFd, Waker};
 use crate::session::Service;
 use crate::sys::{self, Fork, PollFd};
+use crate::text::reason;
 
 /// The interval between checks for ended children without a signal: the same as in `socketserver`.
 const REAP_EVERY: Duration = Duration::from_millis(500);
@@ -73,13 +75,18 @@ impl<V: Service> Crew for Children<V> {
     }
 
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
+        // The child's, made here, where a failure only lets the connection wait.
+        let wakes_child = match WakeFd::new() {
+            Ok(pair) => pair,
+            Err(error) => return Err((caller, error)),
+        };
         match sys::fork() {
             // The child has the connection now: our copy must be closed, or the client would never see its end.
             Ok(Fork::Parent(child)) => {
                 self.pids.insert(child);
                 Ok(())
             }
-            Ok(Fork::Child) => self.serve(caller, desk),
+            Ok(Fork::Child) => self.serve(caller, desk, wakes_child),
             Err(error) => Err((caller, error)),
         }
     }
@@ -114,11 +121,15 @@ impl<V: Service> Crew for Children<V> {
 
 impl<V: Service> Children<V> {
     /// Runs the child, from start to exit.
-    fn serve(&mut self, caller: Caller, desk: &mut Desk) -> ! {
+    fn serve(&mut self, caller: Caller, desk: &mut Desk, wakes_child: (Waker, WakeFd)) -> ! {
         desk.listeners.clear();
         // With the parent as the only writer, the pipe reports its death.
         self.stop.close_writer();
-        let mut interrupt = ChildInterrupt { stop: self.stop.watch(), handle: desk.orders.handle() };
+        if let Err(error) = desk.orders.take_over(&wakes_child) {
+            log::warn!("A signal to the process of {} alone may come late: {}", caller.addr, reason(&error));
+        }
+        drop(wakes_child);
+        let mut interrupt = ChildInterrupt { stop: self.stop.watch(), orders: &desk.orders };
         let limits = &self.config.connection;
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
@@ -168,30 +179,36 @@ impl<V: Service> Children<V> {
 /// The interrupt of a child: it stops on the parent's order or on a signal to itself.
 struct ChildInterrupt<'a> {
     stop: StopWatch<'a>,
-    handle: &'a Handle,
+    orders: &'a Orders,
 }
 
 impl Interrupt for ChildInterrupt<'_> {
-    fn watched(&self) -> PollFd {
-        self.stop.watched()
+    fn watched(&self) -> [PollFd; 2] {
+        let [pipe, _] = self.stop.watched();
+        [pipe, PollFd::new(self.orders, true, false)]
     }
 
-    fn take(&mut self, found: PollFd) -> Option<Word> {
-        let word = self.stop.take(found);
-        word.or_else(|| self.handle.is_stopped().then_some(Word::Stop))
+    fn take(&mut self, [pipe, orders]: [PollFd; 2]) -> Option<Word> {
+        let word = self.stop.take([pipe, PollFd::NONE]);
+        if orders.is_readable() {
+            self.orders.woken();
+        }
+        word.or_else(|| self.orders.is_stopped().then_some(Word::Stop))
     }
 }
 
 /// The SIGCHLD handler while the server runs: it wakes the accept loop.
 struct SigChld {
     has_come: Arc<AtomicBool>,
-    registered: [SigId; 2],
+    registered: SigId,
 }
 
 impl SigChld {
     fn new(handle: &Handle) -> io::Result<Self> {
         let has_come = Arc::new(AtomicBool::new(false));
-        let registered = set_and_wake(SIGCHLD, Arc::clone(&has_come), handle.waker())?;
+        let registered = sys::on_signal(SIGCHLD, Arc::clone(&has_come), handle.waker().clone())?;
+        // Whoever has started us may have blocked it.
+        sys::unblock(&[SIGCHLD]);
         Ok(SigChld { has_come, registered })
     }
 
@@ -202,8 +219,6 @@ impl SigChld {
 
 impl Drop for SigChld {
     fn drop(&mut self) {
-        for id in self.registered {
-            unregister(id);
-        }
+        unregister(self.registered);
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use crate::reactor::Handle;
-use crate::selector::WakeFd;
+use crate::selector::{WakeFd, Waker};
 use crate::sys::{self, PollFd};
 
 /// The receiving end of a [`Handle`].
@@ -34,6 +34,20 @@ impl Orders {
     /// Whether to reload; true once for each request.
     pub fn takes_reload(&self) -> bool {
         self.handle.takes_reload()
+    }
+
+    /// Makes these the orders of this process, a copy of the one that made them, with a `pair` of its own: its signals
+    /// wake it from now on, and not the original.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn take_over(&self, pair: &(Waker, WakeFd)) -> io::Result<()> {
+        let (waker, wake_fd) = pair;
+        sys::replace(self.handle.waker(), waker)?;
+        sys::replace(&self.wake_fd, wake_fd)?;
+        // A signal that has come meanwhile has woken the original.
+        self.handle.waker().wake();
+        Ok(())
     }
 
     /// Waits until the handle is used, its waker is woken, a signal arrives, or `timeout` has passed.

@@ -62,12 +62,12 @@ struct Meanwhile<'a> {
 }
 
 impl Interrupt for Meanwhile<'_> {
-    fn watched(&self) -> PollFd {
-        PollFd::new(&self.desk.orders, true, false)
+    fn watched(&self) -> [PollFd; 2] {
+        [PollFd::new(&self.desk.orders, true, false), PollFd::NONE]
     }
 
-    fn take(&mut self, found: PollFd) -> Option<Word> {
-        if found.is_readable() {
+    fn take(&mut self, [orders, _]: [PollFd; 2]) -> Option<Word> {
+        if orders.is_readable() {
             self.desk.orders.woken();
         }
         if !self.desk.orders.is_stopped() {

@@ -45,16 +45,16 @@ pub(super) struct StopWatch<'a> {
 }
 
 impl Interrupt for StopWatch<'_> {
-    fn watched(&self) -> PollFd {
+    fn watched(&self) -> [PollFd; 2] {
         // The byte stays; once it's known, only the close matters.
-        PollFd::new(&self.signal.reader, !self.raised, false)
+        [PollFd::new(&self.signal.reader, !self.raised, false), PollFd::NONE]
     }
 
-    fn take(&mut self, found: PollFd) -> Option<Word> {
-        if found.is_read_closed() {
+    fn take(&mut self, [pipe, _]: [PollFd; 2]) -> Option<Word> {
+        if pipe.is_read_closed() {
             return Some(Word::Cut);
         }
-        self.raised |= found.is_readable();
+        self.raised |= pipe.is_readable();
         self.raised.then_some(Word::Stop)
     }
 }

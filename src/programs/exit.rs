@@ -5,7 +5,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid};
 
 use crate::sys::PollFd;
 
@@ -68,6 +68,17 @@ impl Exit {
     fn ask(&self, how: WaitIdOptions) -> Result<Option<()>, Errno> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | how;
         waitid(WaitId::Pid(self.pid), options).map(|status| status.map(drop))
+    }
+}
+
+/// Sends a signal to the process group that `leader` began, and to `leader` itself if it's in another one by now.
+///
+/// Processes that have ended, or may not be signalled, don't get it.
+pub fn signal_group(leader: Pid, signal: Signal) {
+    let _ = kill_process_group(leader, signal);
+    // If it moves between the two calls, one of them still kills it.
+    if signal == Signal::KILL || getpgid(Some(leader)) != Ok(leader) {
+        let _ = kill_process(leader, signal);
     }
 }
 

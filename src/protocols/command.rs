@@ -47,7 +47,7 @@ pub trait Runner: fmt::Debug + Send + Sync {
     fn start(&self, program: &Program, waker: Waker) -> Result<Box<dyn Running>, StartError>;
 }
 
-/// A running program. When this is dropped, the program is killed, with all its children.
+/// A running program. When this is dropped, the program is killed, with all its children in its process group.
 pub trait Running: fmt::Debug + Send {
     /// Appends the program's output, at most `len_max` bytes, to `output`. Once all output is taken, returns the
     /// program's exit status; pending while there is neither. Output that is not taken is kept, up to a limit, at which

@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::Reactor;
 use super::id::{ConnectionId, Watched};
 use super::recover::{Concerned, Newcomer};
+use super::{Config, Reactor};
 use crate::connection::{Connection, Share};
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
@@ -14,8 +14,7 @@ use crate::session::{Peer, Service};
 
 /// The most connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// The most over-limit connections that are being refused at once. At that number, and with no place free, others wait
-/// in the backlog.
+/// The default of [`Config::refusals_max`].
 pub const REFUSALS_MAX: usize = 32;
 
 /// The listeners of a reactor.
@@ -28,7 +27,7 @@ pub(super) struct Accepting<L> {
     told: bool,
     /// Places for served connections, of this reactor and of those that share its limit.
     places: Places,
-    /// Places for connections that are being refused.
+    /// Places for connections that are being refused, shared likewise.
     refusals: Places,
 }
 
@@ -40,9 +39,9 @@ struct Listening<L> {
 }
 
 impl<L> Accepting<L> {
-    /// Creates the listeners of a reactor that serves up to `connections_max` connections.
-    pub fn new(connections_max: usize) -> Self {
-        let (places, refusals) = (Places::new(connections_max), Places::new(REFUSALS_MAX));
+    /// Creates the listeners of a reactor with the limits of `config`.
+    pub fn new(config: &Config) -> Self {
+        let (places, refusals) = (Places::new(config.connections_max), Places::new(config.refusals_max));
         Accepting { listeners: Vec::new(), paused: None, told: false, places, refusals }
     }
 
@@ -78,9 +77,10 @@ impl<L> Accepting<L> {
         self.listeners.clear();
     }
 
-    /// Counts served connections together with `other`.
+    /// Counts connections, served and refused, together with `other`.
     pub fn count_with(&mut self, other: &Accepting<L>) {
         self.places = other.places.clone();
+        self.refusals = other.refusals.clone();
     }
 
     /// Resumes accepting, if paused, after a connection has closed, which may have freed what was missing.

@@ -40,7 +40,8 @@ impl Handle {
         Arc::clone(&self.reload)
     }
 
-    /// For a signal handler: the waker of the reactor.
+    /// For a signal handler: the waker of the reactor. Each child of a forking server replaces its descriptor by one of
+    /// its own; a copy of that would still wake the parent.
     pub fn waker(&self) -> &Waker {
         &self.waker
     }

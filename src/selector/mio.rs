@@ -109,8 +109,9 @@ impl Selector for MioSelector {
 }
 
 fn mask(interest: Interest) -> mio::Interest {
-    // mio can't ask for a hang-up alone. Unread data is reported only once, since this is edge-triggered.
-    match (interest.readable || interest.hangup, interest.writable) {
+    // mio can't ask for a hang-up or an error alone. Unread data and a known hang-up are reported only once, since this
+    // is edge-triggered.
+    match (interest.readable || interest.hangup || interest.error, interest.writable) {
         (true, true) => READABLE | mio::Interest::WRITABLE,
         (_, false) => READABLE,
         (false, true) => mio::Interest::WRITABLE,

@@ -149,7 +149,7 @@ impl Selector for PollSelector {
 }
 
 impl Interest {
-    /// The entry for poll(2) with this interest.
+    /// The entry for poll(2) with this interest. Errors are reported in any case.
     pub(crate) fn poll_fd(self, stream: &TcpStream) -> PollFd {
         let fd = PollFd::new(stream, self.readable, self.writable);
         if self.hangup { fd.with_hangup() } else { fd }

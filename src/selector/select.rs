@@ -19,7 +19,7 @@ const WAKE: Token = Token(usize::MAX);
 /// A selector on select(2), which reports readiness as long as it lasts, for descriptors below the limit.
 ///
 /// It can't report that a peer has ended its sending side, or that a connection is broken, before that is read:
-/// [`Interest::hangup`] has no effect. If a registered stream is dropped without being [closed](Selector::close), every
+/// [`Interest::hangup`] and [`Interest::error`] have no effect. If a registered stream is dropped without being [closed](Selector::close), every
 /// [`select`](Selector::select) fails.
 #[derive(Debug)]
 pub struct SelectSelector {

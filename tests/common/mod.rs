@@ -35,6 +35,20 @@ pub fn python(script: &str) -> Command {
     command
 }
 
+/// The same command, started in an unusual way: `ignore` or `block` with signals such as `INT,CHLD`, or `nonblocking` with
+/// descriptors such as `0,1`.
+pub fn started_with(how: &str, what: &str, command: &Command) -> Command {
+    let mut starter = python("started_with.py");
+    starter.args([how, what]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => starter.env(name, value),
+            None => starter.env_remove(name),
+        };
+    }
+    starter
+}
+
 /// Runs a command to its end, which it must reach in time.
 pub fn run(command: Command) -> Output {
     let shown = format!("{command:?}");

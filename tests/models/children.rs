@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::caps::ask;
 use crate::common::{
-    PATIENCE, RABBIT, RING, Server, connect, expect, expect_last, kept_result, kept_search, read_some, result, search,
-    text,
+    PATIENCE, RABBIT, RING, Server, connect, expect, expect_last, kept_result, kept_search, multiconn, read_some,
+    result, search, started_with, text,
 };
 use crate::crowd::CROWDED;
 use crate::running::{Running, children_of};
@@ -155,6 +155,36 @@ fn a_child_that_is_killed_harms_nobody_else() {
         drop((other, next));
         wait_until_childless(&running);
         running.stop(model);
+    }
+}
+
+/// A signal that comes just before the child waits leaves no other trace than its flag.
+#[test]
+fn a_signal_to_a_child_that_is_about_to_wait_is_not_lost() {
+    let model = forking().nth(1).expect("it is a row");
+    let running = Running::start(model, "app", &["-q"]);
+    for _ in 0..200 {
+        let (peer, pid) = only_child(&running);
+        kill_process(pid, Signal::TERM).expect("it runs");
+        is_let_go(peer);
+        wait_until_childless(&running);
+    }
+    running.stop(model);
+}
+
+#[test]
+fn children_are_reaped_whatever_sigchld_was_at_the_start() {
+    for model in forking() {
+        for how in ["ignore", "block"] {
+            let args = [&["serve", "app", "0", "-q", "--max-children", "3"], model.args].concat();
+            let server = Server::spawn(started_with(how, "CHLD", &multiconn(&args)));
+            for _ in 0..10 {
+                let mut peer = server.connect();
+                peer.write_all(&search("ring")).unwrap();
+                expect_last(&mut peer, &result(RING));
+            }
+            server.stop();
+        }
     }
 }
 

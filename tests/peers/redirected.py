@@ -89,17 +89,36 @@ def wait_for_signals():
         os.read(reader, 1)
 
 
+def told(number, _frame):
+    # It may come in the middle of a print.
+    os.write(1, f"told {signal.Signals(number).name}\n".encode())
+    os._exit(5)
+
+
 def polite():
     """It ends when it's told to, in its own way."""
-
-    def told(number, _frame):
-        # It may come in the middle of a print.
-        os.write(1, f"told {signal.Signals(number).name}\n".encode())
-        os._exit(5)
-
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, told)
     wait_for_signals()
+
+
+def moved():
+    """It is in the process group of another."""
+    os.setpgid(0, os.getpgid(os.getppid()))
+    signal.signal(signal.SIGTERM, told)
+    wait_for_signals()
+
+
+def ignorant():
+    """It says which signals are ignored, and changes nothing about that."""
+    signal.signal(signal.SIGTERM, told)
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    names = [number.name for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    print("ignored:", *names, flush=True)
+    os.read(reader, 1)
 
 
 def stubborn():

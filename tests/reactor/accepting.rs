@@ -60,20 +60,22 @@ fn one_above_the_limit_is_told_and_closed() {
 
 #[test]
 fn only_so_many_are_refused_at_once() {
-    let mut server = app_server(one_connection());
-    let first = server.client_at(seconds(1));
-    first.send_at(seconds(9), search("morpheus", false));
-    // They don't follow, so each occupies a place among the refused until lingering ends.
-    let others: Vec<_> = (0..40).map(|_| server.client_at(seconds(2)).keeps_open().clone()).collect();
-    server.run_until(seconds(10));
-    assert_eq!(replies(&first.received()), [MORPHEUS]);
-    for (n, peer) in others.iter().enumerate() {
-        assert_eq!(replies(&peer.received()), [FULL]);
-        let accepted = peer.accepted().unwrap();
-        if n < REFUSALS_MAX {
-            assert_eq!(accepted, seconds(2) + TURN * n.try_into().unwrap(), "one in a turn");
-        } else {
-            assert!((seconds(4)..millis(4100)).contains(&accepted), "number {n} at {accepted:?}");
+    for refusals_max in [REFUSALS_MAX, 21] {
+        let mut server = app_server(Config { refusals_max, ..one_connection() });
+        let first = server.client_at(seconds(1));
+        first.send_at(seconds(9), search("morpheus", false));
+        // They don't follow, so each occupies a place among the refused until lingering ends.
+        let others: Vec<_> = (0..40).map(|_| server.client_at(seconds(2)).keeps_open().clone()).collect();
+        server.run_until(seconds(10));
+        assert_eq!(replies(&first.received()), [MORPHEUS]);
+        for (n, peer) in others.iter().enumerate() {
+            assert_eq!(replies(&peer.received()), [FULL]);
+            let accepted = peer.accepted().unwrap();
+            if n < refusals_max {
+                assert_eq!(accepted, seconds(2) + TURN * n.try_into().unwrap(), "one in a turn");
+            } else {
+                assert!((seconds(4)..millis(4100)).contains(&accepted), "number {n} at {accepted:?}");
+            }
         }
     }
 }

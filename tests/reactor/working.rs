@@ -240,11 +240,19 @@ fn who_hangs_up_is_told_of_once() {
     }
     let before = server.net.counts();
     server.run_until(seconds(20));
-    assert_eq!(interests.map(|seen| seen.get()), [Interest::HANGUP, Interest::NONE]);
+    assert_eq!(interests.map(|seen| seen.get()), [Interest::HANGUP, Interest::ERROR]);
     assert_eq!((orders.borrow().hang_ups, orders.borrow().calls_while_working), (1, 0));
     assert_eq!(answered(&peer), (b"ABC".to_vec(), Some(seconds(8))));
     let counts = server.net.counts() - before;
-    assert_eq!((counts.registers, counts.reregisters, counts.deregisters), (1, 0, 1), "{counts:?}");
+    assert_eq!((counts.registers, counts.reregisters, counts.deregisters), (1, 1, 0), "{counts:?}");
+
+    // And one that is broken after that is closed, whatever its session is at.
+    let (mut server, orders) = by_waker();
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(1), "a").end_at(seconds(2)).reset_at(seconds(3));
+    server.run_until(seconds(20));
+    assert_eq!(orders.borrow().hang_ups, 1);
+    assert_eq!(server.end_of(&peer), (seconds(3), "connection reset by peer".into()));
 }
 
 #[test]

@@ -135,6 +135,19 @@ fn each_line_is_for_one_client_in_order() {
 }
 
 #[test]
+fn enter_is_waited_for_though_standard_input_does_not_block() {
+    let command = multiconn(&["serve", "multiply", "0", "--wait-for-enter", "--times", "2"]);
+    let (server, mut keyboard) = with_keyboard(&started_with("nonblocking", "0", &command));
+    for name in ["a", "b"] {
+        let mut peer = ask(&server, format!("{name}\n").as_bytes());
+        server.wait_for_log("Press Enter to send 1 bytes 2 times to");
+        keyboard.write_all(b"\n").unwrap();
+        expect_last(&mut peer, name.repeat(2).as_bytes());
+    }
+    server.stop();
+}
+
+#[test]
 fn without_a_keyboard_nobody_waits() {
     // Its standard input is /dev/null.
     let server = Server::start(&["multiply", "0", "--wait-for-enter"]);

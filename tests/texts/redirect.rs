@@ -254,6 +254,81 @@ fn signals_are_the_programs() {
     }
 }
 
+/// As `nohup` and a shell's background jobs have it.
+#[test]
+fn ignored_signals_end_neither_us_nor_the_program() {
+    for options in [&[][..], &["--stdout"], &["--pty"]] {
+        let command = redirect(&[&["--listen", "0"], options].concat(), &["ignorant"]);
+        let server = Server::spawn(started_with("ignore", "INT,QUIT,HUP", &command));
+        // While there is nobody, and then while there is.
+        [Signal::INT, Signal::QUIT, Signal::HUP].into_iter().for_each(|signal| server.signal(signal));
+        let mut stream = server.connect();
+        expect_line(&mut stream, "ignored: SIGHUP SIGINT SIGQUIT");
+        [Signal::INT, Signal::QUIT, Signal::HUP].into_iter().for_each(|signal| server.signal(signal));
+        server.signal(Signal::TERM);
+        expect_last(&mut stream, b"told SIGTERM\n");
+        drop(stream);
+        assert_eq!(ended(server), silent(5), "{options:?}");
+    }
+}
+
+#[test]
+fn the_programs_end_is_noticed_whatever_signals_were_at_the_start() {
+    for (how, names) in [("ignore", "CHLD"), ("block", "CHLD,TERM,INT,HUP,QUIT")] {
+        for options in [&[][..], &["--pty"]] {
+            let server = Server::spawn(started_with(
+                how,
+                names,
+                &redirect(&[&["--listen", "0"], options].concat(), &["leave", "7"]),
+            ));
+            expect_last(&mut server.connect(), b"leaving\n");
+            assert_eq!(ended(server), silent(7), "{how} {names} {options:?}");
+        }
+        let server = Server::spawn(started_with(how, names, &redirect(&["--listen", "0"], &["polite"])));
+        let mut stream = server.connect();
+        expect_line(&mut stream, "ready");
+        server.signal(Signal::TERM);
+        expect_last(&mut stream, b"told SIGTERM\n");
+        drop(stream);
+        assert_eq!(ended(server), silent(5));
+    }
+}
+
+#[test]
+fn our_streams_need_not_block() {
+    for options in [&[][..], &["--pty"]] {
+        let command = redirect(&[&["--listen", "0"], options].concat(), &["copy"]);
+        let server = Server::spawn(started_with("nonblocking", "0,1,2", &command));
+        assert_eq!(text(&printed(peer("exchange", &server.address_text()))), "1048576 True\n", "{options:?}");
+        assert_eq!(ended(server), silent(0), "{options:?}");
+    }
+}
+
+#[test]
+fn a_signal_reaches_a_program_that_has_left_its_group() {
+    let server = listening(&[], &["moved"]);
+    let mut stream = server.connect();
+    expect_line(&mut stream, "ready");
+    server.signal(Signal::TERM);
+    expect_last(&mut stream, b"told SIGTERM\n");
+    drop(stream);
+    assert_eq!(ended(server), silent(5));
+}
+
+#[test]
+fn a_script_without_a_first_line_runs_as_in_a_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("script");
+    std::fs::write(&script, "echo \"$# $1\"\nexit 3\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for options in [&[][..], &["--stdout"], &["--pty"]] {
+        let args = [&["redirect", "--listen", "0"], options, &["--", script.to_str().unwrap(), "an argument"]].concat();
+        let server = Server::spawn(multiconn(&args));
+        expect_last(&mut server.connect(), b"1 an argument\n");
+        assert_eq!(ended(server), silent(3), "{options:?}");
+    }
+}
+
 #[test]
 fn a_second_signal_is_the_last() {
     let server = listening(&[], &["stubborn"]);

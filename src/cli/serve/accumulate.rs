@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use clap::Args;
 
 use super::run::run_with;
+use crate::cli::descriptors::Needs;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::stdout::print_line;
@@ -38,7 +39,9 @@ impl ServeAccumulate {
             let handle = Arc::clone(&handle);
             service.tell_after(clients, move || handle.get().into_iter().for_each(Handle::stop));
         }
-        run_with(&self.server, PORT, 1, service, |server| handle.set(server.clone()).expect("there is one server"))?;
+        run_with(&self.server, PORT, Needs::SOCKET, service, |server| {
+            handle.set(server.clone()).expect("there is one server")
+        })?;
         print_line(&string.get())
     }
 }

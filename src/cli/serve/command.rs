@@ -8,6 +8,7 @@ use clap::Args;
 use rustix::fs::{Access, access};
 
 use super::run::run_with;
+use crate::cli::descriptors::Needs;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
@@ -17,8 +18,9 @@ use crate::text::reason;
 
 /// The default of `--max-children`.
 const PROGRAMS_MAX: u32 = 16;
-/// The connection's socket, its program's pipe, and the descriptor that reports the program's end.
-const DESCRIPTORS_EACH: u64 = 3;
+/// The connection's socket; and while its program starts, the ends of its pipe, its input, and a pair that tells
+/// whether it has started. After that, it's less.
+const NEEDS: Needs = Needs { each: 1 + 6, woken: true };
 /// The folders to search for the text's own programs.
 const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
 
@@ -53,7 +55,7 @@ impl ServeCommand {
         }
         let limits = Limits { run_time_max: self.time_limit, output_len_max: self.output_limit };
         let service = CommandService::new(programs, Processes::new(programs_max), limits);
-        run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
+        run_with(&self.server, PORT, NEEDS, service, |_| {})
     }
 }
 

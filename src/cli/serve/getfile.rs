@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::run::run_with;
+use crate::cli::descriptors::Needs;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
@@ -33,7 +34,7 @@ pub struct ServeGetFile {
 }
 
 /// The socket and the file.
-const DESCRIPTORS_EACH: u64 = 2;
+const NEEDS: Needs = Needs { each: 2, woken: false };
 
 impl ServeGetFile {
     pub fn run(self) -> Result<(), Failure> {
@@ -41,6 +42,6 @@ impl ServeGetFile {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
         let service = GetFileService::new(folder, self.request_timeout);
-        run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
+        run_with(&self.server, PORT, NEEDS, service, |_| {})
     }
 }

@@ -1,17 +1,20 @@
 //! `multiconn serve multiply`: sends a string back ten thousand times.
 
 use std::io::{self, BufRead};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::run::run;
+use super::run::run_with;
+use crate::cli::descriptors::Needs;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
 use crate::protocols::line::{LineLimits, PAUSE};
 use crate::protocols::multiply::{Keyboard, MultiplyService, PORT};
+use crate::sys::{self, PollFd};
 use crate::text::reason;
 
 /// The server that repeats: sends each client its string 10,000 times (port 2000)
@@ -39,7 +42,8 @@ impl ServeMultiply {
         self.server.message_len_max = self.max_string;
         let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
-        run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
+        let needs = Needs { woken: keyboard.is_some(), ..Needs::SOCKET };
+        run_with(&self.server, PORT, needs, MultiplyService { limits, times: self.times, keyboard }, |_| {})
     }
 }
 
@@ -60,7 +64,7 @@ fn watch_standard_input() -> Result<Keyboard, Failure> {
 }
 
 /// Calls `enter` at the end of each line. The lines themselves are not kept, so they may have any length.
-fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()> {
+fn read_lines(mut lines: impl BufRead + AsFd, mut enter: impl FnMut()) -> io::Result<()> {
     loop {
         let len = match lines.fill_buf() {
             Ok([]) => return Ok(()),
@@ -69,6 +73,11 @@ fn read_lines(mut lines: impl BufRead, mut enter: impl FnMut()) -> io::Result<()
                 bytes.len()
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            // Another process that has it open has made it non-blocking.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sys::poll(&mut [PollFd::new(&lines, true, false)], None)?;
+                0
+            }
             Err(error) => return Err(error),
         };
         lines.consume(len);

@@ -2,10 +2,11 @@
 
 use std::io;
 
+use crate::cli::descriptors::{self, Needs};
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
+use crate::cli::signals;
 use crate::cli::stdout::print;
-use crate::cli::{descriptors, signals};
 use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -13,19 +14,19 @@ use crate::text::reason;
 
 /// Serves `service` with `options`, on its protocol's port by default.
 pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
-    run_with(options, port, 1, service, |_| {})
+    run_with(options, port, Needs::SOCKET, service, |_| {})
 }
 
-/// The same for a connection that needs `descriptors_each` descriptors, or a service that must be able to stop the
-/// server: `prepare` gets the server's handle before anybody is served.
+/// The same for connections with other needs, or a service that must be able to stop the server: `prepare` gets the
+/// server's handle before anybody is served.
 pub fn run_with<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     port: u16,
-    descriptors_each: u64,
+    needs: Needs,
     service: V,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let config = options.config(port, descriptors_each)?;
+    let config = options.config(port, needs)?;
     match options.work() {
         None => serve(options.model(), service, config, prepare),
         Some(work) => {
