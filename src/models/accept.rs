@@ -7,6 +7,7 @@ use super::blocking::Caller;
 use super::orders::{Orders, wait};
 use crate::connection::log_stop;
 use crate::selector::{AcceptError, RETRY_AFTER, TcpListener};
+use crate::session::Reload;
 use crate::sys::PollFd;
 use crate::text::reason;
 
@@ -22,8 +23,8 @@ pub(super) trait Crew {
     /// The connection, and why it can't be served now.
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)>;
 
-    /// Makes the service reload.
-    fn reload(&mut self);
+    /// Makes the service reload. Returns what is left to do in a thread of its own.
+    fn reload(&mut self) -> Option<Reload>;
 
     /// Tells the crew to finish work in progress, including connections that are still queued.
     fn stop(&mut self);
@@ -58,8 +59,10 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
     let mut stopping: Option<Instant> = None;
     loop {
         crew.look_after();
-        if acceptor.desk.orders.takes_reload() {
-            crew.reload();
+        if acceptor.desk.orders.takes_reload()
+            && let Some(reload) = crew.reload()
+        {
+            acceptor.desk.orders.handle().run(reload);
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {
@@ -186,7 +189,9 @@ mod tests {
             Ok(())
         }
 
-        fn reload(&mut self) {}
+        fn reload(&mut self) -> Option<Reload> {
+            None
+        }
 
         fn stop(&mut self) {
             self.told_to_stop = true;

@@ -30,8 +30,8 @@ use super::orders::Orders;
 use super::stop::{StopSignal, StopWatch};
 use super::{Config, Reap, Run, set_and_wake};
 use crate::connection::Scratch;
-use crate::reactor::Handle;
-use crate::session::Service;
+use crate::reactor::{Handle, carry_out};
+use crate::session::{Reload, Service};
 use crate::sys::{self, Fork, PollFd};
 
 /// The interval between checks for ended children without a signal: the same as in `socketserver`.
@@ -84,8 +84,12 @@ impl<V: Service> Crew for Children<V> {
         }
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    /// In this thread: a fork in the middle of another's work would copy locks that it holds.
+    fn reload(&mut self) -> Option<Reload> {
+        if let Some(reload) = self.service.reload() {
+            carry_out(reload);
+        }
+        None
     }
 
     fn stop(&mut self) {

@@ -23,7 +23,7 @@ use super::stop::StopSignal;
 use super::{Config, Run, no_thread};
 use crate::connection::{self, Scratch};
 use crate::places::{Place, Places};
-use crate::session::Service;
+use crate::session::{Reload, Service};
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
 where
@@ -93,8 +93,8 @@ impl<V: Service> Crew for Pool<'_, V> {
         sent.map_err(|back| (back.0.0, io::Error::other("the workers are gone")))
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     fn stop(&mut self) {

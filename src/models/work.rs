@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{cores, no_thread};
 use crate::buffer::{Outgoing, Output};
-use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
 
 /// The work that a handler does for each request before it replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl<V: Service> Service for Busy<V> {
         self.service.ended(session.session, peer, end);
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     fn shares_state(&self) -> bool {
