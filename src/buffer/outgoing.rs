@@ -122,6 +122,12 @@ impl Outgoing {
         rest
     }
 
+    /// The number of bytes that its memory has room for.
+    #[cfg(feature = "models")]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.bytes.capacity()
+    }
+
     /// Drops all data and keeps the memory of its bytes, for repeated use.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -21,6 +21,9 @@ use crate::sys::PollFd;
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
+/// How long a connection must be silent until the memory of a long reply is given back. A busy one goes on using it.
+const KEEP_MEMORY: Duration = Duration::from_millis(100);
+
 /// An accepted connection.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -77,6 +80,7 @@ pub(super) fn serve<V: Service>(
         }
     };
     log::info!("Closing {}: {end}", connection.name());
+    scratch.give_back();
     drop(connection.stream);
     if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
         log::error!("The service panicked when a connection had ended: {panic}");
@@ -118,8 +122,12 @@ fn run_to_the_end<T: Session>(
             interrupt.watched(),
             session_waker.watched(),
         ];
-        if let Err(error) = wait(&mut fds, timeout) {
+        let may_be_idle = scratch.is_large() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
+        if let Err(error) = wait(&mut fds, if may_be_idle { Some(KEEP_MEMORY) } else { timeout }) {
             return End::Broken(error);
+        }
+        if may_be_idle && !fds.iter().any(PollFd::is_ready) {
+            scratch.give_back();
         }
         let [stream, word, woken] = fds;
         now = Instant::now();
