@@ -28,16 +28,26 @@ pub(crate) struct Lingering {
 }
 
 impl<S, T: Session> Connection<S, T> {
-    /// Lets the session tell the peer `why` it can't be served, in its protocol's format. Only sending that remains.
+    /// Lets the session tell the peer in its protocol's format that the server is full, and `why`. Only sending that
+    /// remains, or the rest of a reply that has begun.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
-        let mut words = Outgoing::default();
-        self.session.refuse(&mut words.output(config.output_high_water), why);
-        self.left_over.keep_output(words, now + config.write_timeout);
+        if !self.left_over.has_output() {
+            let mut words = Outgoing::default();
+            let why = format!("the server is full, {why}; try again later");
+            self.session.refuse(&mut words.output(config.output_high_water), &why);
+            self.left_over.keep_output(words, now + config.write_timeout);
+        }
         self.state = ConnectionState::Draining(Box::new(Draining { end: End::Refused, linger: true }));
     }
 }
 
 impl<S, T> Connection<S, T> {
+    /// Whether its session will be called again.
+    #[cfg(feature = "models")]
+    pub fn is_served(&self) -> bool {
+        matches!(self.state, ConnectionState::Served(_))
+    }
+
     /// Whether it's only there to be told that it can't be served.
     pub fn is_refused(&self) -> bool {
         match &self.state {

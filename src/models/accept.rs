@@ -23,6 +23,9 @@ pub(super) trait Crew {
     /// The connection, and why it can't be served now.
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)>;
 
+    /// Tells a client, here, why it can't be served.
+    fn refuse(&mut self, caller: Caller, why: &str);
+
     /// Makes the service reload. Returns what is left to do in a thread of its own.
     fn reload(&mut self) -> Option<Reload>;
 
@@ -143,6 +146,8 @@ impl Acceptor {
     fn give(&mut self, caller: Caller, crew: &mut impl Crew) {
         match crew.take(caller, &mut self.desk) {
             Ok(()) => self.told = false,
+            // No connection will close and free what is missing.
+            Err((caller, error)) if crew.open() == 0 => crew.refuse(caller, &reason(&error)),
             Err((caller, error)) => {
                 self.pause(&format!("Cannot serve {}: {}", caller.addr, reason(&error)));
                 self.held = Some(caller);
@@ -169,7 +174,10 @@ mod tests {
 
     /// Refuses at first, and then a stop is ordered.
     struct Hesitant {
+        /// Those that it serves already.
+        others: usize,
         calls: u32,
+        refused: Vec<String>,
         told_to_stop: bool,
         taken: Vec<Caller>,
     }
@@ -189,6 +197,10 @@ mod tests {
             Ok(())
         }
 
+        fn refuse(&mut self, _caller: Caller, why: &str) {
+            self.refused.push(why.to_owned());
+        }
+
         fn reload(&mut self) -> Option<Reload> {
             None
         }
@@ -198,15 +210,15 @@ mod tests {
         }
 
         fn open(&self) -> usize {
-            self.taken.len()
+            self.others + self.taken.len()
         }
     }
 
-    fn stopped_with_one_held(drain_timeout: Duration) -> Hesitant {
+    fn stopped_with_one_held(drain_timeout: Duration, others: usize) -> Hesitant {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let desk = Desk { listeners: vec![selector::listener(listener).unwrap()], orders: Orders::new().unwrap() };
-        let mut crew = Hesitant { calls: 0, told_to_stop: false, taken: Vec::new() };
+        let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
         accept(desk, &mut crew, drain_timeout).unwrap();
         assert!(crew.told_to_stop);
         assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap()));
@@ -215,11 +227,18 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_held_at_a_stop_is_served_yet() {
-        assert_eq!(stopped_with_one_held(Duration::from_secs(60)).taken.len(), 1);
+        let crew = stopped_with_one_held(Duration::from_secs(60), 1);
+        assert_eq!((crew.taken.len(), crew.refused.len()), (1, 0));
     }
 
     #[test]
     fn it_is_not_held_for_ever() {
-        assert_eq!(stopped_with_one_held(Duration::ZERO).taken.len(), 0);
+        assert_eq!(stopped_with_one_held(Duration::ZERO, 1).taken.len(), 0);
+    }
+
+    #[test]
+    fn where_no_other_will_make_room_it_is_refused() {
+        let crew = stopped_with_one_held(Duration::from_secs(60), 0);
+        assert_eq!((crew.taken.len(), crew.refused), (0, vec!["operation would block".to_owned()]));
     }
 }

@@ -16,6 +16,7 @@ use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
 use crate::sys::PollFd;
+use crate::text::reason;
 
 /// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
 /// few thousand bytes, or some ten thousand in debug builds.
@@ -58,9 +59,28 @@ pub(super) fn serve<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
+    log::info!("Accepted connection from {}", caller.addr);
+    hold(service, caller, None, config, scratch, interrupt);
+}
+
+/// Tells a client that the server is full, and `why`. Like any close, that waits for the client's until
+/// [`Config::linger_timeout`].
+pub(super) fn refuse<V: Service>(service: &mut V, caller: Caller, why: &str, config: &Config) {
+    log::warn!("Refused connection from {}: {why}", caller.addr);
+    hold(service, caller, Some(why), config, &mut Scratch::default(), &mut Never);
+}
+
+/// Holds one connection until its close, to serve or to refuse it.
+fn hold<V: Service>(
+    service: &mut V,
+    caller: Caller,
+    refusal: Option<&str>,
+    config: &Config,
+    scratch: &mut Scratch,
+    interrupt: &mut impl Interrupt,
+) {
     let Caller { mut stream, addr } = caller;
     let peer = Peer::accepted(addr);
-    log::info!("Accepted connection from {peer}");
     let session = match panics::catch(|| service.accept(&peer)) {
         Ok(session) => session,
         Err(panic) => {
@@ -69,7 +89,7 @@ pub(super) fn serve<V: Service>(
         }
     };
     let mut connection = Connection::accepted(stream, session, peer);
-    let end = match panics::catch(|| run_to_the_end(&mut connection, config, scratch, interrupt)) {
+    let end = match panics::catch(|| run_to_the_end(&mut connection, refusal, config, scratch, interrupt)) {
         Ok(end) => end,
         Err(panic) => {
             log::error!("The session of {} panicked: {panic}", connection.name());
@@ -89,6 +109,7 @@ pub(super) fn serve<V: Service>(
 
 fn run_to_the_end<T: Session>(
     connection: &mut Connection<TcpStream, T>,
+    refusal: Option<&str>,
     config: &Config,
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
@@ -96,6 +117,9 @@ fn run_to_the_end<T: Session>(
     let session_waker = SessionWaker::default();
     let mut stopping: Option<Instant> = None;
     let mut now = Instant::now();
+    if let Some(why) = refusal {
+        connection.refuse(why, config, now);
+    }
     loop {
         let outcome = connection.run(&mut Turn {
             scratch,
@@ -114,8 +138,13 @@ fn run_to_the_end<T: Session>(
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
             Outcome::NotConnected { end, .. } | Outcome::Close(end) => return end,
         };
-        if let Some(error) = session_waker.failure.take() {
-            return End::Broken(error);
+        if let Some(error) = session_waker.failure.take()
+            && connection.is_served()
+        {
+            let why = reason(&error);
+            log::warn!("Refused {}, whose session can't be woken: {why}", connection.name());
+            connection.refuse(&why, config, now);
+            continue;
         }
         let mut fds = [
             if interest == Interest::NONE { PollFd::NONE } else { interest.poll_fd(&connection.stream) },
@@ -147,6 +176,19 @@ fn run_to_the_end<T: Session>(
         if stopping.is_some_and(|until| now >= until) {
             return connection.cut();
         }
+    }
+}
+
+/// The interrupt of a thread that can't be interrupted.
+struct Never;
+
+impl Interrupt for Never {
+    fn watched(&self) -> PollFd {
+        PollFd::NONE
+    }
+
+    fn take(&mut self, _found: PollFd) -> Option<Word> {
+        None
     }
 }
 

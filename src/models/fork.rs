@@ -84,6 +84,10 @@ impl<V: Service> Crew for Children<V> {
         }
     }
 
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+    }
+
     /// In this thread: a fork in the middle of another's work would copy locks that it holds.
     fn reload(&mut self) -> Option<Reload> {
         if let Some(reload) = self.service.reload() {

@@ -42,7 +42,7 @@ where
                 // If one can't be started, the others end when the queue is dropped.
                 builder.spawn_scoped(scope, move || work.serve(service, limits)).map_err(|error| no_thread(&error))?;
             }
-            let crew = &mut Pool { service, queue, places, work: &work };
+            let crew = &mut Pool { service, limits: &config.connection, queue, places, work: &work };
             accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
@@ -76,6 +76,7 @@ impl Work {
 
 struct Pool<'scope, V> {
     service: SharedService<V>,
+    limits: &'scope connection::Config,
     queue: Sender<(Caller, Place)>,
     /// The free places in the queue.
     places: Places,
@@ -91,6 +92,10 @@ impl<V: Service> Crew for Pool<'_, V> {
         let Some(place) = self.places.take() else { return Err((caller, io::Error::other("the queue is full"))) };
         let sent = self.queue.send((caller, place));
         sent.map_err(|back| (back.0.0, io::Error::other("the workers are gone")))
+    }
+
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, self.limits);
     }
 
     fn reload(&mut self) -> Option<Reload> {

@@ -42,6 +42,10 @@ impl<V: Service> Crew for Sequential<V> {
         Ok(())
     }
 
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+    }
+
     fn reload(&mut self) -> Option<Reload> {
         self.service.reload()
     }

@@ -68,6 +68,10 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
         }
     }
 
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, self.limits);
+    }
+
     fn reload(&mut self) -> Option<Reload> {
         self.service.reload()
     }
