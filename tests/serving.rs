@@ -455,11 +455,11 @@ mod alone {
     fn processes_can_not_share_state_and_threads_can() {
         let alone = Alone::new();
         let refused = models::serve(Model::Fork, Sharing(EchoService::default()), Config::default()).unwrap_err();
-        assert!(matches!(refused, ServeError::SharesState), "{refused:?}");
+        assert!(matches!(refused, ServeError::SharesState { model: Model::Fork }), "{refused:?}");
         assert_eq!(
             refused.to_string(),
-            "cannot serve this protocol with a process for each connection: its connections share state, and what one \
-             process changes no other would see"
+            "cannot serve this service under the model fork: its connections share state, and what one process changes \
+             no other would see (models that can: reactor, poll, select, sequential, threads, pool)"
         );
         for kind in kinds() {
             let running = Running::start(&kind, Sharing(EchoService::default()));

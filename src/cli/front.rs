@@ -75,7 +75,7 @@ impl Front {
             Options::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command.clone()).exit());
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
-        match service.and_then(|service| run(&options.server, self.port, service)) {
+        match service.and_then(|service| run(&options.server, self.name, self.port, service)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.report(self.name),
         }

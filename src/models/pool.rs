@@ -40,7 +40,9 @@ where
                 let (service, work, limits) = (service.clone(), &work, &config.connection);
                 let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
                 // If one can't be started, the others end when the queue is dropped.
-                builder.spawn_scoped(scope, move || work.serve(service, limits)).map_err(|error| no_thread(&error))?;
+                builder
+                    .spawn_scoped(scope, move || work.serve(service, limits))
+                    .map_err(|error| no_thread(number, config.pool_size, &error))?;
             }
             let crew = &mut Pool { service, limits: &config.connection, queue, places, work: &work };
             accept(desk, crew, config.connection.drain_timeout).map(drop)

@@ -256,9 +256,9 @@ impl Computers {
         for number in 1..=count {
             let computations = Arc::clone(&computations);
             let builder = thread::Builder::new().name(format!("computer {number}"));
-            computers
-                .threads
-                .push(builder.spawn(move || compute_all(&computations)).map_err(|error| no_thread(&error))?);
+            computers.threads.push(
+                builder.spawn(move || compute_all(&computations)).map_err(|error| no_thread(number, count, &error))?,
+            );
         }
         Ok(computers)
     }

@@ -38,7 +38,9 @@ impl ServeAccumulate {
             let handle = Arc::clone(&handle);
             service.tell_after(clients, move || handle.get().into_iter().for_each(Handle::stop));
         }
-        run_with(&self.server, PORT, 1, service, |server| handle.set(server.clone()).expect("there is one server"))?;
+        run_with(&self.server, "accumulate", PORT, 1, service, |server| {
+            handle.set(server.clone()).expect("there is one server")
+        })?;
         print_line(&string.get())
     }
 }

@@ -41,6 +41,6 @@ impl ServeGetFile {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
         let service = GetFileService::new(folder, self.request_timeout);
-        run_with(&self.server, PORT, DESCRIPTORS_EACH, service, |_| {})
+        run_with(&self.server, "getfile", PORT, DESCRIPTORS_EACH, service, |_| {})
     }
 }

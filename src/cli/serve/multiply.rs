@@ -39,7 +39,7 @@ impl ServeMultiply {
         self.server.message_len_max = self.max_string;
         let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
-        run(&self.server, PORT, MultiplyService { limits, times: self.times, keyboard })
+        run(&self.server, "multiply", PORT, MultiplyService { limits, times: self.times, keyboard })
     }
 }
 
