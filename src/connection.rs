@@ -132,7 +132,7 @@ impl Default for Scratch {
 impl Scratch {
     /// Whether a long reply has left behind more memory than an idle connection should hold.
     pub fn is_large(&self) -> bool {
-        self.output.capacity() > OUTPUT_KEPT
+        self.output.capacity() > KEPT_LEN
     }
 
     /// Frees that memory.
@@ -145,7 +145,7 @@ impl Scratch {
 
 /// The most memory kept for output while a connection with buffers of its own is idle.
 #[cfg(feature = "models")]
-const OUTPUT_KEPT: usize = 16 << 10;
+const KEPT_LEN: usize = 64 << 10;
 
 /// The most bytes read at once.
 const READ_LEN: usize = 64 << 10;

@@ -244,7 +244,7 @@ fn an_idle_connection_gives_back_the_memory_of_a_long_exchange() {
         let pool_size: &[&str] = if model == "pool" { &["--pool-size", "32"] } else { &[] };
         let args = [&["app", "0", "-q", "--idle-timeout", "10m", "--model", model], pool_size].concat();
         let mut command = multiconn(&[&["serve"], &args[..]].concat());
-        // With an allocator for each thread, some of what one has freed waits there to be used again.
+        // With several arenas, the C library keeps some free memory in each, however many connections there are.
         command.env("MALLOC_ARENA_MAX", "1");
         let server = Server::spawn(command);
         let before = private_with_children(&server);

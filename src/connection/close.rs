@@ -3,6 +3,8 @@
 use std::mem;
 use std::time::Instant;
 
+#[cfg(feature = "models")]
+use super::KEPT_LEN;
 use super::budget::BYTES_PER_TURN;
 use super::transfer::Received;
 use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
@@ -46,6 +48,12 @@ impl<S, T> Connection<S, T> {
     #[cfg(feature = "models")]
     pub fn is_served(&self) -> bool {
         matches!(self.state, ConnectionState::Served(_))
+    }
+
+    /// Whether it holds much input that its session has not used yet.
+    #[cfg(feature = "models")]
+    pub fn holds_much(&self) -> bool {
+        self.left_over.input_len() > KEPT_LEN
     }
 
     /// Whether it's only there to be told that it can't be served.

@@ -15,14 +15,14 @@ use crate::connection::{Config, Connection, Outcome, Scratch, TICK, Turn};
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
-use crate::sys::PollFd;
+use crate::sys::{self, PollFd};
 use crate::text::reason;
 
 /// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
-/// How long a connection must be silent until the memory of a long reply is given back. A busy one goes on using it.
+/// How long a connection must be silent until the memory of long messages is given back. A busy one goes on using it.
 const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
 /// An accepted connection.
@@ -117,6 +117,8 @@ fn run_to_the_end<T: Session>(
     let session_waker = SessionWaker::default();
     let mut stopping: Option<Instant> = None;
     let mut now = Instant::now();
+    // Whether long messages have left memory behind.
+    let mut has_much = false;
     if let Some(why) = refusal {
         connection.refuse(why, config, now);
     }
@@ -151,12 +153,15 @@ fn run_to_the_end<T: Session>(
             interrupt.watched(),
             session_waker.watched(),
         ];
-        let may_be_idle = scratch.is_large() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
+        has_much |= scratch.is_large() || connection.holds_much();
+        let may_be_idle = has_much && !connection.holds_much() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
         if let Err(error) = wait(&mut fds, if may_be_idle { Some(KEEP_MEMORY) } else { timeout }) {
             return End::Broken(error);
         }
         if may_be_idle && !fds.iter().any(PollFd::is_ready) {
             scratch.give_back();
+            sys::trim_memory();
+            has_much = false;
         }
         let [stream, word, woken] = fds;
         now = Instant::now();
