@@ -141,6 +141,25 @@ impl Default for Scratch {
     }
 }
 
+#[cfg(feature = "models")]
+impl Scratch {
+    /// Whether a long reply has left behind more memory than an idle connection should hold.
+    pub fn is_large(&self) -> bool {
+        self.output.capacity() > KEPT_LEN
+    }
+
+    /// Frees that memory.
+    pub fn give_back(&mut self) {
+        if self.is_large() {
+            self.output = Outgoing::default();
+        }
+    }
+}
+
+/// The most memory kept for output while a connection with buffers of its own is idle.
+#[cfg(feature = "models")]
+const KEPT_LEN: usize = 64 << 10;
+
 /// The most bytes read at once.
 const READ_LEN: usize = 64 << 10;
 

@@ -34,7 +34,9 @@
 
 mod accept;
 mod blocking;
+pub(crate) mod capacity;
 mod fork;
+mod limits;
 mod listen;
 mod orders;
 mod poll;
@@ -62,6 +64,7 @@ use crate::selector;
 use crate::session::Service;
 use crate::text::reason;
 use accept::Desk;
+use capacity::Capacity;
 pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
 pub use work::{Busy, BusySession, Work};
@@ -161,7 +164,8 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// The default listens on a free port of 127.0.0.1.
+    /// The default listens on a free port of 127.0.0.1, with as many threads and processes as the system allows, up to
+    /// the usual numbers.
     fn default() -> Self {
         Config {
             names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
@@ -172,9 +176,9 @@ impl Default for Config {
             spin: Duration::ZERO,
             connection: connection::Config::default(),
             workers: 1,
-            threads_max: 4096,
-            pool_size: cores(),
-            children_max: 1024,
+            threads_max: Capacity::at_most(4096, Capacity::of_threads()),
+            pool_size: Capacity::at_most(cores(), Capacity::of_threads()),
+            children_max: Capacity::at_most(1024, Capacity::of_children()),
             reap: Reap::Signal,
         }
     }
@@ -216,7 +220,8 @@ impl Server<'_> {
     }
 
     /// Serves until it's [stopped](Handle::stop) and work in progress is done. When it returns, all its threads and
-    /// processes have ended, and its sockets are closed.
+    /// processes have ended, and its sockets are closed; only the thread of a [reload](crate::session::Reload) may be
+    /// running still.
     ///
     /// # Errors
     /// If the system refuses a resource that the model requires. No peer can cause an error.
@@ -239,17 +244,19 @@ impl fmt::Debug for Server<'_> {
 /// crate `log`.
 ///
 /// # Errors
-/// If it can't listen, or the service can't be served by this model.
+/// If it can't listen, the service can't be served by this model, or the system doesn't allow that many threads or
+/// processes.
 pub fn serve<'a, V>(model: Model, service: V, config: Config) -> Result<Server<'a>, ServeError>
 where
     V: Service<Session: Send> + Send + 'a,
 {
     if model == Model::Fork && service.shares_state() {
-        return Err(ServeError::SharesState);
+        return Err(ServeError::SharesState { model });
     }
     if !model.is_reactor() && service.opens_connections() {
-        return Err(ServeError::OpensConnections);
+        return Err(ServeError::OpensConnections { model });
     }
+    limits::check(model, &config)?;
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
     let congestion_control = config.congestion_control.as_deref();
@@ -290,9 +297,9 @@ fn with_desk<'a>(
     Ok((handle, prepare(desk)?))
 }
 
-/// The error when a required thread can't be started.
-fn no_thread(error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot start a thread: {}", reason(error)))
+/// The error when thread `number` of `count` can't be started, all of which are required.
+fn no_thread(number: usize, count: usize, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot start thread {number} of {count}: {}", reason(error)))
 }
 
 /// Why a server can't be created.
@@ -307,15 +314,37 @@ pub enum ServeError {
         error: io::Error,
     },
     /// The service [shares state](Service::shares_state) between connections, which [`Model::Fork`] can't do.
-    SharesState,
+    SharesState {
+        /// The model that can't.
+        model: Model,
+    },
     /// The service [opens connections](Service::opens_connections), which this model can't run beside accepted ones.
-    OpensConnections,
+    OpensConnections {
+        /// The model that can't.
+        model: Model,
+    },
+    /// The system allows fewer threads or processes.
+    TooMany {
+        /// The number in the configuration.
+        number: usize,
+        /// `threads` or `processes`.
+        what: &'static str,
+        /// The number that the system allows.
+        max: usize,
+        /// The limit that says so.
+        limit: String,
+    },
     /// The system refuses another required resource.
     SetUp(io::Error),
 }
 
-impl fmt::Display for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ServeError {
+    /// The error's text, with a name for the service.
+    pub(crate) fn about(&self, service: &str) -> String {
+        let able = |able: fn(Model) -> bool| -> String {
+            let names: Vec<_> = Model::ALL.into_iter().filter(|&model| able(model)).map(Model::name).collect();
+            names.join(", ")
+        };
         match self {
             Self::Listen { addr, error } => {
                 let hint = match error.kind() {
@@ -327,18 +356,31 @@ impl fmt::Display for ServeError {
                     io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
                     _ => reason(error),
                 };
-                write!(f, "cannot listen on {addr}: {why}{hint}")
+                format!("cannot listen on {addr}: {why}{hint}")
             }
-            Self::SharesState => write!(
-                f,
-                "cannot serve this protocol with a process for each connection: its connections share state, and what one \
-                 process changes no other would see"
+            Self::SharesState { model } => format!(
+                "cannot serve {service} under the model {model}: its connections share state, and what one process \
+                 changes no other would see (models that can: {})",
+                able(|model| model != Model::Fork)
             ),
-            Self::OpensConnections => {
-                write!(f, "cannot serve this protocol without a reactor: it opens connections of its own")
+            Self::OpensConnections { model } => format!(
+                "cannot serve {service} under the model {model}: it opens connections of its own, which takes a reactor \
+                 (models that can: {})",
+                able(Model::is_reactor)
+            ),
+            Self::TooMany { number, what, max, limit } => {
+                format!(
+                    "{number} {what} are more than the {max} that {limit} allows; choose fewer, or raise that limit"
+                )
             }
-            Self::SetUp(error) => write!(f, "cannot set up the server: {}", reason(error)),
+            Self::SetUp(error) => format!("cannot set up the server: {}", reason(error)),
         }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.about("this service"))
     }
 }
 

@@ -33,6 +33,8 @@ use crate::session::{Connect, End, Peer, Role, Service};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 pub use handle::Handle;
+#[cfg(feature = "models")]
+pub(crate) use handle::carry_out;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
 use recover::{Concerned, Newcomer};
@@ -278,8 +280,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Carries out the handle's orders.
     fn obey(&mut self) {
-        if self.handle.takes_reload() {
-            self.service.reload();
+        if self.handle.takes_reload()
+            && let Some(reload) = self.service.reload()
+        {
+            self.handle.run(reload);
         }
         if self.stopping.is_none() && self.handle.is_stopped() {
             self.stop();

@@ -20,7 +20,7 @@ pub use io::SessionIo;
 #[cfg(test)]
 pub(crate) use io::no_waker;
 pub(crate) use io::{MakeWaker, no_local_addr};
-pub use service::{Connect, Service};
+pub use service::{Connect, Reload, Service};
 
 /// One connection's protocol.
 pub trait Session {

@@ -952,11 +952,14 @@ fn the_dictionary_is_read_again() {
 fn hanging_up_on_a_server_without_a_dictionary_file_changes_nothing() {
     let server = Server::start(&["app", "0"]);
     server.signal(Signal::HUP);
-    server.wait_for_log("There is no dictionary file to read again");
+    let line = server.wait_for_log("There is no dictionary file to read again");
+    assert!(line.contains("WARN") && line.contains("--dictionary FILE"), "{line}");
     ask(server.address());
     server.stop();
     let server = Server::start(&["echo", "0"]);
     server.signal(Signal::HUP);
+    let line = server.wait_for_log("There is nothing to reload");
+    assert!(line.contains("WARN"), "{line}");
     ask_echo(server.address());
     server.stop();
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::*;
 use multiconn::client::converse;
@@ -207,7 +207,8 @@ fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
         // All go on at once, after the pause that ends the name.
         for peer in &mut peers {
             let answer = text(&to_end(peer));
-            assert!(answer.is_empty() || answer == "yes\n" || answer.starts_with("Error: cannot run"), "{answer}");
+            let refusal = "Error: the server is full, too many open files; try again later\n";
+            assert!(["yes\n", refusal].contains(&&*answer) || answer.starts_with("Error: cannot run"), "{answer}");
         }
         drop(peers);
         let mut answer = String::new();
@@ -256,6 +257,55 @@ fn few_descriptors_let_few_clients_in_and_each_gets_its_program() {
         assert!(served >= 4 && (refused == 0 || ["reactor", "poll", "select"].contains(&model)), "{model}: {served}");
         let log = text(&server.stop());
         assert!(!log.contains("too many open files"), "{model} {more:?}: {log}");
+    }
+}
+
+/// The most that a connection with a thread or process of its own may hold while it is idle: a read buffer of 64 KiB, its
+/// stack, and a process's own pages.
+const KEPT_MEMORY: usize = 256 << 10;
+
+/// Memory that is the process's alone, in bytes. Children share much with their parent.
+fn private(pid: u32) -> usize {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
+    let lines = rollup.lines().filter_map(|line| line.strip_prefix("Private_Dirty:"));
+    lines.map(|line| line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024).sum()
+}
+
+fn private_with_children(server: &Server) -> usize {
+    let pid = server.pid();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+    private(pid) + children.split_whitespace().map(|child| private(child.parse().expect("a number"))).sum::<usize>()
+}
+
+#[test]
+fn an_idle_connection_gives_back_the_memory_of_a_long_exchange() {
+    for (model, count) in [("threads", 32), ("pool", 32), ("fork", 8), ("sequential", 1)] {
+        let pool_size: &[&str] = if model == "pool" { &["--pool-size", "32"] } else { &[] };
+        let args = [&["app", "0", "-q", "--idle-timeout", "10m", "--model", model], pool_size].concat();
+        let mut command = multiconn(&[&["serve"], &args[..]].concat());
+        // With several arenas, the C library keeps some free memory in each, however many connections there are.
+        command.env("MALLOC_ARENA_MAX", "1");
+        let server = Server::spawn(command);
+        let before = private_with_children(&server);
+        let (long, short) = ("v".repeat(500_000), kept_search("ring"));
+        let mut peers: Vec<TcpStream> = (0..count).map(|_| server.connect()).collect();
+        for peer in &mut peers {
+            peer.write_all(&kept_search(&long)).unwrap();
+            expect(peer, &kept_result(&format!("No match for '{long}'.")));
+        }
+        let begun = Instant::now();
+        let cost = || private_with_children(&server).saturating_sub(before) / count;
+        while cost() > KEPT_MEMORY {
+            assert!(begun.elapsed() < PATIENCE, "{model}: {count} idle connections hold {} bytes each", cost());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        println!("{model}: {count} idle connections hold {} bytes each", cost());
+        for peer in &mut peers {
+            peer.write_all(&short).unwrap();
+            expect(peer, &kept_result(RING));
+        }
+        drop(peers);
+        server.stop();
     }
 }
 

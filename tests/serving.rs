@@ -24,7 +24,7 @@ mod alone {
     use multiconn::protocols::app::{AppService, Request};
     use multiconn::protocols::echo::EchoService;
     use multiconn::reactor::Handle;
-    use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+    use multiconn::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
 
     use crate::PATIENCE;
 
@@ -324,8 +324,9 @@ mod alone {
             self.echo.accept(peer)
         }
 
-        fn reload(&mut self) {
+        fn reload(&mut self) -> Option<Reload> {
             self.count.fetch_add(1, Ordering::SeqCst);
+            None
         }
     }
 
@@ -353,6 +354,88 @@ mod alone {
         }
     }
 
+    /// Echoes, and goes on with each reload when the test lets it.
+    struct Slow {
+        echo: EchoService,
+        begun: Sender<()>,
+        go_on: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl Service for Slow {
+        type Session = <EchoService as Service>::Session;
+
+        fn accept(&mut self, peer: &Peer) -> Self::Session {
+            self.echo.accept(peer)
+        }
+
+        fn reload(&mut self) -> Option<Reload> {
+            let (begun, go_on) = (self.begun.clone(), Arc::clone(&self.go_on));
+            Some(Box::new(move || {
+                begun.send(()).expect("the test waits for it");
+                // At the end of the test, nobody lets it go on.
+                let _ = go_on.lock().unwrap().recv();
+            }))
+        }
+    }
+
+    #[test]
+    fn connections_go_on_during_a_reload_and_a_stop_does_not_wait_for_it() {
+        let alone = Alone::new();
+        for kind in kinds() {
+            let (begun, begins) = mpsc::channel();
+            let (let_go_on, go_on) = mpsc::channel();
+            let service = Slow { echo: EchoService::default(), begun, go_on: Arc::new(Mutex::new(go_on)) };
+            let running = Running::start(&kind, service);
+            let begins = || begins.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", kind.name));
+            // One that was there before, where it doesn't keep the reload from beginning.
+            let mut kept = (kind.at_once > 1).then(|| running.connect());
+            kept.iter_mut().for_each(|kept| echo(kept, "before"));
+            running.handle.reload();
+            begins();
+            let all_are_served = |kept: &mut Option<TcpStream>| {
+                kept.iter_mut().for_each(|kept| echo(kept, "meanwhile"));
+                (0..5).for_each(|_| echo_and_end(running.addresses[0]));
+            };
+            all_are_served(&mut kept);
+            // However many come during a reload, they make one more.
+            (0..3).for_each(|_| running.handle.reload());
+            all_are_served(&mut kept);
+            let_go_on.send(()).unwrap();
+            begins();
+            all_are_served(&mut kept);
+            drop(kept);
+            running.stop(&kind.name);
+            drop(let_go_on);
+            alone.nothing_is_left(&kind.name);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_reload_ends_only_that() {
+        let alone = Alone::new();
+        for kind in kinds() {
+            let (begun, begins) = mpsc::channel();
+            let (let_go_on, go_on) = mpsc::channel();
+            let go_on = Arc::new(Mutex::new(go_on));
+            // Its lock is poisoned, so that the reload panics.
+            let poison = Arc::clone(&go_on);
+            let poisoning = thread::spawn(move || {
+                let _locked = poison.lock().unwrap();
+                panic::resume_unwind(Box::new("poison"));
+            });
+            assert!(poisoning.join().is_err());
+            let running = Running::start(&kind, Slow { echo: EchoService::default(), begun, go_on });
+            for _ in 0..2 {
+                running.handle.reload();
+                begins.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", kind.name));
+                echo_and_end(running.addresses[0]);
+            }
+            running.stop(&kind.name);
+            drop(let_go_on);
+            alone.nothing_is_left(&kind.name);
+        }
+    }
+
     /// Says that its connections share something.
     struct Sharing(EchoService);
 
@@ -372,11 +455,11 @@ mod alone {
     fn processes_can_not_share_state_and_threads_can() {
         let alone = Alone::new();
         let refused = models::serve(Model::Fork, Sharing(EchoService::default()), Config::default()).unwrap_err();
-        assert!(matches!(refused, ServeError::SharesState), "{refused:?}");
+        assert!(matches!(refused, ServeError::SharesState { model: Model::Fork }), "{refused:?}");
         assert_eq!(
             refused.to_string(),
-            "cannot serve this protocol with a process for each connection: its connections share state, and what one \
-             process changes no other would see"
+            "cannot serve this service under the model fork: its connections share state, and what one process changes \
+             no other would see (models that can: reactor, poll, select, sequential, threads, pool)"
         );
         for kind in kinds() {
             let running = Running::start(&kind, Sharing(EchoService::default()));

@@ -13,7 +13,7 @@ use crate::protocols::app::AppService;
 use crate::protocols::echo::EchoService;
 use crate::reactor::{Config, Reactor};
 use crate::selector::MioSelector;
-use crate::session::{End, Peer, Service};
+use crate::session::{End, Peer, Reload, Service};
 
 /// The requests that the tutorial's client makes.
 const REQUESTS: [(&str, &str); 5] =
@@ -99,7 +99,7 @@ impl<V: Service> Service for Announcing<V> {
         let _ = self.tell.send(());
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 }

@@ -83,7 +83,7 @@ impl Front {
         signals::begin();
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
         let service = make().map_err(|error| Failure::new(error.to_string()));
-        let served = service.and_then(|service| run(&options.server, self.port, service));
+        let served = service.and_then(|service| run(&options.server, self.name, self.port, service));
         failure::end(self.name, served.map(|()| 0))
     }
 }

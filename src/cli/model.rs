@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
 use super::units;
+use crate::models::capacity::Capacity;
 use crate::models::{Config, Model, Reap, Work, cores};
 
 const HEADING: &str = "Concurrency model";
@@ -25,15 +26,16 @@ pub struct ModelOptions {
     /// 20us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
-    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or what the limit of
-    /// open files leaves]
+    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or fewer if the system, or the
+    /// limit of open files, allows no more]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
     /// Worker threads, and connections that may wait in their queue (pool) [default: one per core]
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: Option<u32>,
     /// Maximum processes; new connections wait while all are busy (fork), and requests for one more program get an
-    /// error that says to try again later (serve command) [default: 1024; programs: 16]
+    /// error that says to try again later (serve command) [default: 1024; programs: 16; or fewer if the system allows no
+    /// more]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_children: Option<u32>,
     /// How to notice that child processes have ended (fork) [default: signal]
@@ -92,6 +94,16 @@ fn workers(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "it must be a number from 1 to 1024, or 'auto'".into())
 }
 
+/// The option for a model's number of threads or processes.
+pub fn number_option(model: Model) -> &'static str {
+    match model {
+        Model::Reactor | Model::Poll | Model::Select | Model::Sequential => "--workers",
+        Model::Threads => "--max-threads",
+        Model::Pool => "--pool-size",
+        Model::Fork => "--max-children",
+    }
+}
+
 impl ModelOptions {
     /// The simulated work for each request.
     pub fn work(&self) -> Option<Work> {
@@ -106,10 +118,18 @@ impl ModelOptions {
     /// Takes `--max-children`, or `default`, as the most programs that a protocol runs at once. Under [`Model::Fork`],
     /// which runs one program in each process, the option also limits processes; under other models it is the
     /// protocol's alone.
-    pub fn take_max_children(&mut self, default: u32) -> usize {
-        let max = self.max_children.unwrap_or(default);
-        self.max_children = (self.model == Model::Fork).then_some(max);
-        max as usize
+    ///
+    /// # Errors
+    /// If the system doesn't allow that many.
+    pub fn take_max_children(&mut self, default: u32) -> Result<usize, Failure> {
+        let capacity = Capacity::of_programs();
+        if let (Some(number), Some(capacity)) = (self.max_children, &capacity) {
+            let checked = capacity.check(number as usize, "programs");
+            checked.map_err(|error| Failure::of_usage(format!("--max-children: {error}")))?;
+        }
+        let max = Capacity::at_most(self.max_children.unwrap_or(default) as usize, capacity);
+        self.max_children = u32::try_from(max).ok().filter(|_| self.model == Model::Fork);
+        Ok(max)
     }
 
     /// Sets the model's part of `config`. Refuses options that belong to another model.

@@ -71,7 +71,7 @@ impl ServerOptions {
     }
 
     /// How many programs a protocol that runs them may run at once; see [`ModelOptions::take_max_children`].
-    pub fn take_max_children(&mut self, default: u32) -> usize {
+    pub fn take_max_children(&mut self, default: u32) -> Result<usize, Failure> {
         self.model.take_max_children(default)
     }
 

@@ -3,6 +3,8 @@
 use std::mem;
 use std::time::Instant;
 
+#[cfg(feature = "models")]
+use super::KEPT_LEN;
 use super::memory::Memory;
 use super::transfer::Received;
 use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
@@ -28,20 +30,36 @@ pub(crate) struct Lingering {
 }
 
 impl<S, T: Session> Connection<S, T> {
-    /// Lets the session tell the peer `why` it can't be served, in its protocol's format. Only sending that remains.
+    /// Lets the session tell the peer in its protocol's format that the server is full, and `why`. Only sending that
+    /// remains, or the rest of a reply that has begun.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
         self.turn_away(why, End::Refused, config, now);
     }
 
     fn turn_away(&mut self, why: &str, end: End, config: &Config, now: Instant) {
-        let mut words = Outgoing::default();
-        self.session.refuse(&mut words.output(config.output_high_water), why);
-        self.left_over.keep_output(words, now, config.write_timeout);
+        if !self.left_over.has_output() {
+            let mut words = Outgoing::default();
+            let why = format!("the server is full, {why}; try again later");
+            self.session.refuse(&mut words.output(config.output_high_water), &why);
+            self.left_over.keep_output(words, now, config.write_timeout);
+        }
         self.state = ConnectionState::Draining(Box::new(Draining { end, linger: true }));
     }
 }
 
 impl<S, T> Connection<S, T> {
+    /// Whether its session will be called again.
+    #[cfg(feature = "models")]
+    pub fn is_served(&self) -> bool {
+        matches!(self.state, ConnectionState::Served(_))
+    }
+
+    /// Whether it holds much input that its session has not used yet.
+    #[cfg(feature = "models")]
+    pub fn holds_much(&self) -> bool {
+        self.left_over.input_len() > KEPT_LEN
+    }
+
     /// Whether it's only there to be told that it can't be served.
     pub fn is_refused(&self) -> bool {
         match &self.state {
@@ -107,7 +125,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         self.pass(Event::Violation);
         self.left_over.drop_input();
-        let why = format!("the server is full, its connections use {} bytes; try again later", config.memory.max());
+        let why = format!("its connections use {} bytes", config.memory.max());
         self.turn_away(&why, end, config, now);
         None
     }

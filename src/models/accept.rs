@@ -7,6 +7,7 @@ use super::blocking::Caller;
 use super::orders::{Orders, wait};
 use crate::connection::log_stop;
 use crate::selector::{AcceptError, RETRY_AFTER, TcpListener};
+use crate::session::Reload;
 use crate::sys::PollFd;
 use crate::text::reason;
 
@@ -22,8 +23,11 @@ pub(super) trait Crew {
     /// The connection, and why it can't be served now.
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)>;
 
-    /// Makes the service reload.
-    fn reload(&mut self);
+    /// Tells a client, here, why it can't be served.
+    fn refuse(&mut self, caller: Caller, why: &str);
+
+    /// Makes the service reload. Returns what is left to do in a thread of its own.
+    fn reload(&mut self) -> Option<Reload>;
 
     /// Tells the crew to finish work in progress, including connections that are still queued.
     fn stop(&mut self);
@@ -58,8 +62,10 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
     let mut stopping: Option<Instant> = None;
     loop {
         crew.look_after();
-        if acceptor.desk.orders.takes_reload() {
-            crew.reload();
+        if acceptor.desk.orders.takes_reload()
+            && let Some(reload) = crew.reload()
+        {
+            acceptor.desk.orders.handle().run(reload);
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {
@@ -140,6 +146,8 @@ impl Acceptor {
     fn give(&mut self, caller: Caller, crew: &mut impl Crew) {
         match crew.take(caller, &mut self.desk) {
             Ok(()) => self.told = false,
+            // No connection will close and free what is missing.
+            Err((caller, error)) if crew.open() == 0 => crew.refuse(caller, &reason(&error)),
             Err((caller, error)) => {
                 self.pause(&format!("Cannot serve {}: {}", caller.addr, reason(&error)));
                 self.held = Some(caller);
@@ -166,7 +174,10 @@ mod tests {
 
     /// Refuses at first, and then a stop is ordered.
     struct Hesitant {
+        /// Those that it serves already.
+        others: usize,
         calls: u32,
+        refused: Vec<String>,
         told_to_stop: bool,
         taken: Vec<Caller>,
     }
@@ -186,22 +197,28 @@ mod tests {
             Ok(())
         }
 
-        fn reload(&mut self) {}
+        fn refuse(&mut self, _caller: Caller, why: &str) {
+            self.refused.push(why.to_owned());
+        }
+
+        fn reload(&mut self) -> Option<Reload> {
+            None
+        }
 
         fn stop(&mut self) {
             self.told_to_stop = true;
         }
 
         fn open(&self) -> usize {
-            self.taken.len()
+            self.others + self.taken.len()
         }
     }
 
-    fn stopped_with_one_held(drain_timeout: Duration) -> Hesitant {
+    fn stopped_with_one_held(drain_timeout: Duration, others: usize) -> Hesitant {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let desk = Desk { listeners: vec![selector::listener(listener).unwrap()], orders: Orders::new().unwrap() };
-        let mut crew = Hesitant { calls: 0, told_to_stop: false, taken: Vec::new() };
+        let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
         accept(desk, &mut crew, drain_timeout).unwrap();
         assert!(crew.told_to_stop);
         assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap()));
@@ -210,11 +227,18 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_held_at_a_stop_is_served_yet() {
-        assert_eq!(stopped_with_one_held(Duration::from_secs(60)).taken.len(), 1);
+        let crew = stopped_with_one_held(Duration::from_secs(60), 1);
+        assert_eq!((crew.taken.len(), crew.refused.len()), (1, 0));
     }
 
     #[test]
     fn it_is_not_held_for_ever() {
-        assert_eq!(stopped_with_one_held(Duration::ZERO).taken.len(), 0);
+        assert_eq!(stopped_with_one_held(Duration::ZERO, 1).taken.len(), 0);
+    }
+
+    #[test]
+    fn where_no_other_will_make_room_it_is_refused() {
+        let crew = stopped_with_one_held(Duration::from_secs(60), 0);
+        assert_eq!((crew.taken.len(), crew.refused), (0, vec!["operation would block".to_owned()]));
     }
 }

@@ -15,11 +15,15 @@ use crate::connection::{Budget, Config, Connection, Outcome, Scratch, Share, TIC
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
-use crate::sys::PollFd;
+use crate::sys::{self, PollFd};
+use crate::text::reason;
 
 /// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
+
+/// How long a connection must be silent until the memory of long messages is given back. A busy one goes on using it.
+const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -55,9 +59,28 @@ pub(super) fn serve<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
+    log::info!("Accepted connection from {}", caller.addr);
+    hold(service, caller, None, config, scratch, interrupt);
+}
+
+/// Tells a client that the server is full, and `why`. Like any close, that waits for the client's until
+/// [`Config::linger_timeout`].
+pub(super) fn refuse<V: Service>(service: &mut V, caller: Caller, why: &str, config: &Config) {
+    log::warn!("Refused connection from {}: {why}", caller.addr);
+    hold(service, caller, Some(why), config, &mut Scratch::default(), &mut Never);
+}
+
+/// Holds one connection until its close, to serve or to refuse it.
+fn hold<V: Service>(
+    service: &mut V,
+    caller: Caller,
+    refusal: Option<&str>,
+    config: &Config,
+    scratch: &mut Scratch,
+    interrupt: &mut impl Interrupt,
+) {
     let Caller { mut stream, addr } = caller;
     let peer = Peer::accepted(addr);
-    log::info!("Accepted connection from {peer}");
     let session = match panics::catch(|| service.accept(&peer)) {
         Ok(session) => session,
         Err(panic) => {
@@ -66,7 +89,7 @@ pub(super) fn serve<V: Service>(
         }
     };
     let mut connection = Connection::accepted(stream, session, peer);
-    let end = match panics::catch(|| run_to_the_end(&mut connection, config, scratch, interrupt)) {
+    let end = match panics::catch(|| run_to_the_end(&mut connection, refusal, config, scratch, interrupt)) {
         Ok(end) => end,
         Err(panic) => {
             log::error!("The session of {} panicked: {panic}", connection.name());
@@ -78,6 +101,7 @@ pub(super) fn serve<V: Service>(
     };
     connection.prepare_close(config);
     log::info!("Closing {}: {end}", connection.name());
+    scratch.give_back();
     drop(connection.stream);
     if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
         log::error!("The service panicked when a connection had ended: {panic}");
@@ -86,6 +110,7 @@ pub(super) fn serve<V: Service>(
 
 fn run_to_the_end<T: Session>(
     connection: &mut Connection<TcpStream, T>,
+    refusal: Option<&str>,
     config: &Config,
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
@@ -93,6 +118,11 @@ fn run_to_the_end<T: Session>(
     let session_waker = SessionWaker::default();
     let mut stopping: Option<Instant> = None;
     let mut now = Instant::now();
+    // Whether long messages have left memory behind.
+    let mut has_much = false;
+    if let Some(why) = refusal {
+        connection.refuse(why, config, now);
+    }
     loop {
         let outcome = connection.run(&mut Turn {
             scratch,
@@ -118,8 +148,13 @@ fn run_to_the_end<T: Session>(
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
             Outcome::NotConnected { end, .. } | Outcome::Close(end) => return end,
         };
-        if let Some(error) = session_waker.failure.take() {
-            return End::Broken(error);
+        if let Some(error) = session_waker.failure.take()
+            && connection.is_served()
+        {
+            let why = reason(&error);
+            log::warn!("Refused {}, whose session can't be woken: {why}", connection.name());
+            connection.refuse(&why, config, now);
+            continue;
         }
         let [one, other] = interrupt.watched();
         let mut fds = [
@@ -128,8 +163,15 @@ fn run_to_the_end<T: Session>(
             one,
             other,
         ];
-        if let Err(error) = wait(&mut fds, timeout) {
+        has_much |= scratch.is_large() || connection.holds_much();
+        let may_be_idle = has_much && !connection.holds_much() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
+        if let Err(error) = wait(&mut fds, if may_be_idle { Some(KEEP_MEMORY) } else { timeout }) {
             return End::Broken(error);
+        }
+        if may_be_idle && !fds.iter().any(PollFd::is_ready) {
+            scratch.give_back();
+            sys::trim_memory();
+            has_much = false;
         }
         let [stream, woken, one, other] = fds;
         now = Instant::now();
@@ -152,6 +194,19 @@ fn run_to_the_end<T: Session>(
         if stopping.is_some_and(|until| now >= until) {
             return connection.cut();
         }
+    }
+}
+
+/// The interrupt of a thread that can't be interrupted.
+struct Never;
+
+impl Interrupt for Never {
+    fn watched(&self) -> [PollFd; 2] {
+        [PollFd::NONE; 2]
+    }
+
+    fn take(&mut self, _found: [PollFd; 2]) -> Option<Word> {
+        None
     }
 }
 

@@ -30,9 +30,9 @@ use super::orders::Orders;
 use super::stop::{StopSignal, StopWatch};
 use super::{Config, Reap, Run};
 use crate::connection::Scratch;
-use crate::reactor::Handle;
+use crate::reactor::{Handle, carry_out};
 use crate::selector::{WakeFd, Waker};
-use crate::session::Service;
+use crate::session::{Reload, Service};
 use crate::sys::{self, Fork, PollFd};
 use crate::text::reason;
 
@@ -91,8 +91,16 @@ impl<V: Service> Crew for Children<V> {
         }
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+    }
+
+    /// In this thread: a fork in the middle of another's work would copy locks that it holds.
+    fn reload(&mut self) -> Option<Reload> {
+        if let Some(reload) = self.service.reload() {
+            carry_out(reload);
+        }
+        None
     }
 
     fn stop(&mut self) {

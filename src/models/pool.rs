@@ -23,7 +23,7 @@ use super::stop::StopSignal;
 use super::{Config, Run, no_thread};
 use crate::connection::{self, Scratch};
 use crate::places::{Place, Places};
-use crate::session::Service;
+use crate::session::{Reload, Service};
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
 where
@@ -40,9 +40,11 @@ where
                 let (service, work, limits) = (service.clone(), &work, &config.connection);
                 let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
                 // If one can't be started, the others end when the queue is dropped.
-                builder.spawn_scoped(scope, move || work.serve(service, limits)).map_err(|error| no_thread(&error))?;
+                builder
+                    .spawn_scoped(scope, move || work.serve(service, limits))
+                    .map_err(|error| no_thread(number, config.pool_size, &error))?;
             }
-            let crew = &mut Pool { service, queue, places, work: &work };
+            let crew = &mut Pool { service, limits: &config.connection, queue, places, work: &work };
             accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
@@ -76,6 +78,7 @@ impl Work {
 
 struct Pool<'scope, V> {
     service: SharedService<V>,
+    limits: &'scope connection::Config,
     queue: Sender<(Caller, Place)>,
     /// The free places in the queue.
     places: Places,
@@ -93,8 +96,12 @@ impl<V: Service> Crew for Pool<'_, V> {
         sent.map_err(|back| (back.0.0, io::Error::other("the workers are gone")))
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, self.limits);
+    }
+
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     fn stop(&mut self) {

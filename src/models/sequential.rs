@@ -13,7 +13,7 @@ use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller, Interrupt, Word};
 use super::{Config, Run};
 use crate::connection::{Scratch, log_stop};
-use crate::session::Service;
+use crate::session::{Reload, Service};
 use crate::sys::PollFd;
 
 pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config: Config) -> Run<'a> {
@@ -42,8 +42,12 @@ impl<V: Service> Crew for Sequential<V> {
         Ok(())
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+    }
+
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     /// No connection is being served while the accept loop waits.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::session::{Connect, End, Peer, Service};
+use crate::session::{Connect, End, Peer, Reload, Service};
 
 /// A service that is locked while a connection begins or ends; running sessions need no lock on it.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl<V: Service> Service for SharedService<V> {
         self.lock().ended(session, peer, end);
     }
 
-    fn reload(&mut self) {
-        self.lock().reload();
+    fn reload(&mut self) -> Option<Reload> {
+        self.lock().reload()
     }
 
     fn shares_state(&self) -> bool {

@@ -18,7 +18,7 @@ use super::stop::StopSignal;
 use super::{Config, Run};
 use crate::connection::{self, Scratch};
 use crate::places::{Place, Places};
-use crate::session::Service;
+use crate::session::{Reload, Service};
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>
 where
@@ -68,8 +68,12 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
         }
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn refuse(&mut self, caller: Caller, why: &str) {
+        blocking::refuse(&mut self.service, caller, why, self.limits);
+    }
+
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     fn stop(&mut self) {

@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{cores, no_thread};
 use crate::buffer::{Outgoing, Output};
-use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
 
 /// The work that a handler does for each request before it replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl<V: Service> Service for Busy<V> {
         self.service.ended(session.session, peer, end);
     }
 
-    fn reload(&mut self) {
-        self.service.reload();
+    fn reload(&mut self) -> Option<Reload> {
+        self.service.reload()
     }
 
     fn shares_state(&self) -> bool {
@@ -256,9 +256,9 @@ impl Computers {
         for number in 1..=count {
             let computations = Arc::clone(&computations);
             let builder = thread::Builder::new().name(format!("computer {number}"));
-            computers
-                .threads
-                .push(builder.spawn(move || compute_all(&computations)).map_err(|error| no_thread(&error))?);
+            computers.threads.push(
+                builder.spawn(move || compute_all(&computations)).map_err(|error| no_thread(number, count, &error))?,
+            );
         }
         Ok(computers)
     }

@@ -74,7 +74,7 @@ where
             match builder.spawn_scoped(scope, work) {
                 Ok(worker) => workers.push(worker),
                 Err(error) => {
-                    result = Err(no_thread(&error));
+                    result = Err(no_thread(number, handles.len(), &error));
                     break;
                 }
             }

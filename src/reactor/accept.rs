@@ -196,11 +196,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let peer = Peer::accepted(addr);
         log::warn!("Refused connection from {peer}: {logged}");
         let place = self.accepting.refusals.take();
-        let why = format!("the server is full, {told}; try again later");
         let Some(id) = self.welcome(Newcomer { stream, peer, place }) else { return };
         self.concerned = Concerned::Session(id);
         if let Some(slot) = self.slots.get_mut(id) {
-            slot.connection.refuse(&why, &self.config.connection, self.now);
+            slot.connection.refuse(told, &self.config.connection, self.now);
         }
         self.run_connection(id, Share::FIRST);
     }

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use crate::panics;
 use crate::selector::Waker;
+use crate::session::Reload;
+use crate::text::reason;
 
 /// Stops a reactor, or makes it reload. Clones control the same reactor.
 #[derive(Clone, Debug)]
 pub struct Handle {
     stopped: Arc<AtomicBool>,
     reload: Arc<AtomicBool>,
+    /// Whether the thread of a reload is running.
+    is_reloading: Arc<AtomicBool>,
     waker: Waker,
 }
 
 impl Handle {
     pub(crate) fn new(waker: Waker) -> Self {
-        Handle { stopped: Arc::default(), reload: Arc::default(), waker }
+        Handle { stopped: Arc::default(), reload: Arc::default(), is_reloading: Arc::default(), waker }
     }
 
     /// Makes the reactor stop accepting, finish work in progress, and then return from [`run`](super::Reactor::run).
@@ -50,8 +56,42 @@ impl Handle {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// Whether to reload; true once for each request. A request during a reload counts when that has ended.
     pub(crate) fn takes_reload(&self) -> bool {
         // Checked in every turn, so it's only written when set.
-        self.reload.load(Ordering::Acquire) && self.reload.swap(false, Ordering::AcqRel)
+        self.reload.load(Ordering::Acquire)
+            && !self.is_reloading.load(Ordering::Acquire)
+            && self.reload.swap(false, Ordering::AcqRel)
+    }
+
+    /// Runs `reload` in a thread of its own, which nobody waits for.
+    pub(crate) fn run(&self, reload: Reload) {
+        self.is_reloading.store(true, Ordering::Release);
+        let reloading = Reloading(self.clone());
+        let work = move || {
+            let _reloading = reloading;
+            carry_out(reload);
+        };
+        if let Err(error) = thread::Builder::new().name("reload".to_owned()).spawn(work) {
+            log::error!("Cannot reload: cannot start a thread: {}; try again later", reason(&error));
+        }
+    }
+}
+
+/// Runs `reload` in this thread. A panic ends only that.
+pub(crate) fn carry_out(reload: Reload) {
+    if let Err(panic) = panics::catch(reload) {
+        log::error!("The service panicked when it reloaded: {panic}");
+    }
+}
+
+/// A reload in progress. At its end, the reactor checks for another request.
+struct Reloading(Handle);
+
+impl Drop for Reloading {
+    fn drop(&mut self) {
+        let Reloading(handle) = self;
+        handle.is_reloading.store(false, Ordering::Release);
+        handle.waker.wake();
     }
 }

@@ -70,8 +70,14 @@ pub trait Service {
     /// Takes back a session whose connection is closed or was never opened.
     fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: End) {}
 
-    /// Reads its files again.
-    fn reload(&mut self) {}
+    /// Reads its files again, such as at SIGHUP.
+    ///
+    /// All connections may wait for this call. Work that takes time, such as reading a file, belongs into the returned
+    /// [`Reload`].
+    fn reload(&mut self) -> Option<Reload> {
+        log::warn!("There is nothing to reload: this server keeps no files in memory");
+        None
+    }
 
     /// Whether one connection's actions can affect another connection. Such a service can't be served by processes that
     /// share nothing.
@@ -92,6 +98,13 @@ pub trait Service {
         None
     }
 }
+
+/// The part of a reload that takes time. It runs in a thread of its own while connections go on, and puts the result
+/// where sessions find it.
+///
+/// A request to reload that comes meanwhile is carried out afterwards, and several count as one. A stop doesn't wait for
+/// it. Under `Model::Fork`, it runs in the accept loop, since a process with several threads can't fork safely.
+pub type Reload = Box<dyn FnOnce() + Send>;
 
 /// A connection to open.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ mod crowd;
 mod echo;
 mod files;
 mod program;
+#[cfg(target_os = "linux")]
+mod reloading;
 mod running;
 mod stopping;
 mod talk;

@@ -108,3 +108,57 @@ fn senseless_values_are_refused() {
         assert!(said.contains(words), "{args:?}: {said}");
     }
 }
+
+/// Numbers that no system allows.
+#[cfg(target_os = "linux")]
+const TOO_MANY: &[(&str, &str)] = &[
+    ("echo --model threads --max-threads 4000000000", "threads"),
+    ("echo --model pool --pool-size 4000000000", "threads"),
+    ("echo --model fork --max-children 4000000000", "processes"),
+    ("command --max-children 4000000000", "programs"),
+    ("command --model fork --max-children 4000000000", "programs"),
+];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn more_threads_and_processes_than_the_system_allows_are_refused() {
+    for (given, what) in TOO_MANY {
+        let args: Vec<&str> = ["serve"].into_iter().chain(given.split(' ')).chain(["0"]).collect();
+        let output = run(multiconn(&args));
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{args:?}: {said}");
+        let option = args[args.len() - 3];
+        let words = format!("multiconn: {option}: 4000000000 {what} are more than the ");
+        assert!(said.starts_with(&words) && said.ends_with(" allows; choose fewer, or raise that limit\n"), "{said}");
+    }
+}
+
+/// The kernel's own limits: one more is refused, and as many are not.
+#[cfg(target_os = "linux")]
+#[test]
+fn as_many_threads_as_the_system_allows_may_be_asked_for() {
+    let ask_for =
+        |number: usize| multiconn(&["serve", "echo", "0", "--model", "threads", "--max-threads", &number.to_string()]);
+    let said = text(&run(ask_for(4_000_000_000)).stderr);
+    let mut numbers = said.split(' ').filter_map(|word| word.parse::<usize>().ok());
+    let max = numbers.nth(1).unwrap_or_else(|| panic!("no number in '{said}'"));
+    let mappings: usize = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
+    // A thread takes four of them.
+    assert!(max < mappings / 4, "{said}");
+    assert_eq!(run(ask_for(max + 1)).status.code(), Some(2));
+    let server = Server::spawn(ask_for(max));
+    server.wait_for_log(&format!("There are at most {max} threads, since "));
+    server.stop();
+}
+
+#[test]
+fn the_limits_are_logged_on_request() {
+    for model in MODELS {
+        let server = Server::start(&[&["echo", "0", "-v"], model.args].concat());
+        let line = server.wait_for_log("Limits: ");
+        assert!(line.contains("DEBUG") && line.contains("; idle 60s, write 30s, linger 2s, drain 10s"), "{line}");
+        let log = text(&Server::start(&[&["echo", "0"], model.args].concat()).stop());
+        assert!(!log.contains("Limits: "), "{log}");
+        server.stop();
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Instant;
 use multiconn::buffer::Output;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer};
-use multiconn::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
+use multiconn::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
 
 use crate::support::{millis, seconds, server_addr};
 
@@ -232,7 +232,7 @@ impl Service for Unreadable {
         Messy
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Option<Reload> {
         panic!("no such file");
     }
 }

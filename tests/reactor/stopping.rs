@@ -6,7 +6,7 @@ use std::rc::Rc;
 use multiconn::protocols::app::{AppServer, AppService};
 use multiconn::reactor::Config;
 use multiconn::selector::sim::SimPeer;
-use multiconn::session::{Peer, Service};
+use multiconn::session::{Peer, Reload, Service};
 use rustix::io::Errno;
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
@@ -111,11 +111,12 @@ impl Service for Late {
         self.service.accept(peer)
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Option<Reload> {
         let peer = self.peer.borrow();
         let peer = peer.as_ref().expect("a peer");
         peer.send_at(seconds(0), search("morpheus", true));
         assert_eq!(peer.taken(), 0, "they are there by now, and unread");
+        None
     }
 }
 

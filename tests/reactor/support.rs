@@ -11,7 +11,7 @@ use multiconn::protocols::app::{AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
-use multiconn::session::{Connect, End, Peer, Service};
+use multiconn::session::{Connect, End, Peer, Reload, Service};
 
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -66,9 +66,13 @@ impl<V: Service> Service for Recorder<V> {
         self.log.borrow_mut().ends.push(Ended { peer: *peer, at: self.net.now(), end, session });
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Option<Reload> {
         self.log.borrow_mut().reloads += 1;
-        self.service.reload();
+        // Virtual time would not wait for a thread.
+        if let Some(reload) = self.service.reload() {
+            reload();
+        }
+        None
     }
 
     fn opens_connections(&self) -> bool {

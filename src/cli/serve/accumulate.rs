@@ -39,7 +39,7 @@ impl ServeAccumulate {
             let handle = Arc::clone(&handle);
             service.tell_after(clients, move || handle.get().into_iter().for_each(Handle::stop));
         }
-        run_with(&self.server, PORT, Needs::SOCKET, service, |server| {
+        run_with(&self.server, "accumulate", PORT, Needs::SOCKET, service, |server| {
             handle.set(server.clone()).expect("there is one server")
         })?;
         print_line(&string.get())

@@ -43,7 +43,7 @@ pub struct ServeApp {
 impl ServeApp {
     pub fn run(mut self) -> Result<(), Failure> {
         self.server.message_len_max = self.max_header.max(self.max_content);
-        run(&self.server, PORT, self.service()?)
+        run(&self.server, "app", PORT, self.service()?)
     }
 
     fn service(&self) -> Result<AppService, Failure> {

@@ -46,7 +46,7 @@ pub struct ServeCommand {
 
 impl ServeCommand {
     pub fn run(mut self) -> Result<(), Failure> {
-        let programs_max = self.server.take_max_children(PROGRAMS_MAX);
+        let programs_max = self.server.take_max_children(PROGRAMS_MAX)?;
         let programs = if self.allow.is_empty() { ["w", "ps"].map(usual).into() } else { self.allow };
         for (index, program) in programs.iter().enumerate() {
             if programs[..index].iter().any(|before| before.name == program.name) {
@@ -55,7 +55,7 @@ impl ServeCommand {
         }
         let limits = Limits { run_time_max: self.time_limit, output_len_max: self.output_limit };
         let service = CommandService::new(programs, Processes::new(programs_max), limits);
-        run_with(&self.server, PORT, NEEDS, service, |_| {})
+        run_with(&self.server, "command", PORT, NEEDS, service, |_| {})
     }
 }
 

@@ -44,7 +44,7 @@ impl ServeEcho {
             stamp: self.stamp.then_some(local_time),
             delay: self.delay.unwrap_or_default(),
         };
-        run(&self.server, PORT, EchoService::new(echo))
+        run(&self.server, "echo", PORT, EchoService::new(echo))
     }
 }
 

@@ -17,6 +17,6 @@ pub struct ServeFixed {
 
 impl ServeFixed {
     pub fn run(self) -> Result<(), Failure> {
-        run(&self.server, PORT, FixedService { timeout: self.server.idle_timeout })
+        run(&self.server, "fixed", PORT, FixedService { timeout: self.server.idle_timeout })
     }
 }

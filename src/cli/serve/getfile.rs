@@ -42,6 +42,6 @@ impl ServeGetFile {
             Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
         })?;
         let service = GetFileService::new(folder, self.request_timeout);
-        run_with(&self.server, PORT, NEEDS, service, |_| {})
+        run_with(&self.server, "getfile", PORT, NEEDS, service, |_| {})
     }
 }

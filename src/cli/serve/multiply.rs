@@ -43,7 +43,8 @@ impl ServeMultiply {
         let limits = LineLimits { len_max: self.max_string, timeout: self.request_timeout, pause: Some(PAUSE) };
         let keyboard = self.wait_for_enter.then(watch_standard_input).transpose()?;
         let needs = Needs { woken: keyboard.is_some(), ..Needs::SOCKET };
-        run_with(&self.server, PORT, needs, MultiplyService { limits, times: self.times, keyboard }, |_| {})
+        let service = MultiplyService { limits, times: self.times, keyboard };
+        run_with(&self.server, "multiply", PORT, needs, service, |_| {})
     }
 }
 

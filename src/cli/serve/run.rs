@@ -4,6 +4,7 @@ use std::io;
 
 use crate::cli::descriptors::{self, Needs};
 use crate::cli::failure::Failure;
+use crate::cli::model::number_option;
 use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
@@ -12,15 +13,21 @@ use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
 
-/// Serves `service` with `options`, on its protocol's port by default.
-pub fn run<V: Service<Session: Send> + Send>(options: &ServerOptions, port: u16, service: V) -> Result<(), Failure> {
-    run_with(options, port, Needs::SOCKET, service, |_| {})
+/// Serves `service`, which has this name, with `options`, on its protocol's port by default.
+pub fn run<V: Service<Session: Send> + Send>(
+    options: &ServerOptions,
+    name: &str,
+    port: u16,
+    service: V,
+) -> Result<(), Failure> {
+    run_with(options, name, port, Needs::SOCKET, service, |_| {})
 }
 
 /// The same for connections with other needs, or a service that must be able to stop the server: `prepare` gets the
 /// server's handle before anybody is served.
 pub fn run_with<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
+    name: &str,
     port: u16,
     needs: Needs,
     service: V,
@@ -28,23 +35,24 @@ pub fn run_with<V: Service<Session: Send> + Send>(
 ) -> Result<(), Failure> {
     let config = options.config(port, needs)?;
     match options.work() {
-        None => serve(options.model(), service, config, prepare),
+        None => serve(options.model(), name, service, config, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
-            serve(options.model(), busy, config, prepare)
+            serve(options.model(), name, busy, config, prepare)
         }
     }
 }
 
 fn serve<V: Service<Session: Send> + Send>(
     model: Model,
+    name: &str,
     service: V,
     config: Config,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
     let server = models::serve(model, service, config).map_err(|error| match error {
-        ServeError::SharesState => Failure::of_usage(format!("{error} (any other --model will do)")),
-        ServeError::OpensConnections => Failure::of_usage(format!("{error} (choose --model reactor, poll or select)")),
+        ServeError::SharesState { .. } | ServeError::OpensConnections { .. } => Failure::of_usage(error.about(name)),
+        ServeError::TooMany { .. } => Failure::of_usage(format!("{}: {error}", number_option(model))),
         ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
     })?;
     prepare(server.handle());

@@ -38,7 +38,7 @@ impl ServeSink {
             }
             service = service.looking(waiting);
         }
-        run(&self.server, PORT, service)
+        run(&self.server, "sink", PORT, service)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server's side: decodes requests and writes the replies.
 
-use std::path::PathBuf;
+use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use crate::message::{
     ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
     write_message,
 };
-use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
 /// Makes the server's sessions, which share its dictionary.
@@ -65,14 +66,27 @@ impl Service for AppService {
     }
 
     /// Reads the dictionary's file again. If that fails, the old dictionary stays in use.
-    fn reload(&mut self) {
-        let Some(path) = &self.shared.path else {
-            return log::info!("There is no dictionary file to read again");
+    fn reload(&mut self) -> Option<Reload> {
+        let Some(path) = self.shared.path.clone() else {
+            log::warn!("There is no dictionary file to read again; --dictionary FILE serves one that can be reloaded");
+            return None;
         };
+        let shared = Arc::clone(&self.shared);
+        Some(Box::new(move || shared.read_again(&path)))
+    }
+}
+
+impl AppShared {
+    fn read_again(&self, path: &Path) {
         match Dictionary::read_again(path) {
             Ok(dictionary) => {
-                log::info!("Read {} entries from {}", dictionary.len(), path.display());
-                *self.shared.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
+                let len = dictionary.len();
+                let mut current = self.dictionary.write().unwrap_or_else(PoisonError::into_inner);
+                let old = mem::replace(&mut *current, dictionary);
+                // Freeing a large one takes time, in which sessions need not wait.
+                drop(current);
+                drop(old);
+                log::info!("Read {len} entries from {}", path.display());
             }
             Err(error) => log::error!("{error}; the old dictionary stays in force"),
         }
