@@ -100,7 +100,7 @@ pub enum ProtocolError {
         key: &'static str,
         /// The requirement for its value.
         expected: &'static str,
-        /// The actual value.
+        /// The actual value, or its kind; a peer's word is escaped and cut.
         found: String,
     },
     /// `content-length` is over [`Limits::content_len_max`].
@@ -110,7 +110,7 @@ pub enum ProtocolError {
         /// Bytes allowed.
         max: usize,
     },
-    /// `content-encoding` is unknown, and the content is JSON.
+    /// `content-encoding` is unknown, and the content is JSON. The name is escaped and cut.
     EncodingUnknown(String),
     /// The content is not text in the encoding that the header names.
     ContentNotText(&'static str),
