@@ -116,8 +116,11 @@ pub enum ProtocolError {
     ContentNotText(&'static str),
     /// The content is not JSON, not an object, or nested too deep.
     ContentNotReadable(JsonError),
-    /// The `value` of a search is something other than a string.
-    ValueNotString(&'static str),
+    /// A search has no `value`, or one that is not a string.
+    ValueNotString {
+        /// The kind of the value, if there is one.
+        found: Option<&'static str>,
+    },
     /// `binary/i32` content that is not a whole number of integers.
     IntegersCut {
         /// Bytes of content.
@@ -140,7 +143,8 @@ impl fmt::Display for ProtocolError {
             Self::EncodingUnknown(name) => write!(f, "unknown encoding '{name}'"),
             Self::ContentNotText(encoding) => write!(f, "the content is not {encoding}"),
             Self::ContentNotReadable(error) => write!(f, "the content is {error}"),
-            Self::ValueNotString(found) => write!(f, "the 'value' of a search must be a string, not {found}"),
+            Self::ValueNotString { found: None } => write!(f, "a search needs a string 'value'"),
+            Self::ValueNotString { found: Some(found) } => write!(f, "a search needs a string 'value', not {found}"),
             Self::IntegersCut { len } => {
                 write!(f, "a binary/i32 content of {len} bytes does not consist of 4-byte integers")
             }

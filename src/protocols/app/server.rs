@@ -192,7 +192,7 @@ impl AppServer {
         match action.unwrap_or(Field::Null) {
             Field::Text(action) if action == "search" => {
                 let Some(Field::Text(value)) = value else {
-                    return Err(ProtocolError::ValueNotString(value.map_or("missing", |value| value.kind())));
+                    return Err(ProtocolError::ValueNotString { found: value.map(|value| value.kind()) });
                 };
                 let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
                 match dictionary.reply(&value) {
