@@ -37,7 +37,7 @@ use std::fmt;
 
 use crate::buffer::Tail;
 pub use byteorder::ByteOrder;
-pub use encoding::Encoding;
+pub use encoding::{Charmap, Encoding};
 pub(crate) use field::Field;
 pub(crate) use header::content_type;
 pub use header::{ContentEncoding, ContentType, Jsonheader};
