@@ -30,6 +30,7 @@ mod field;
 pub mod header;
 mod json;
 mod parse;
+mod python;
 pub mod reader;
 pub mod table;
 

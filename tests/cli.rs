@@ -352,7 +352,7 @@ fn a_reply_that_is_malformed() {
 fn a_result_of_any_kind_is_printed() {
     for (content, shown) in [
         ("{\"result\": null}", "None\n"),
-        ("{\"result\": [1, true]}", "[1,true]\n"),
+        ("{\"result\": [1, true]}", "[1, True]\n"),
         ("{\"result\": \"\"}", "\n"),
         ("{\"other\": {}, \"result\": \"\\ud83d\\udc36\"}", "🐶\n"),
     ] {

@@ -149,6 +149,16 @@ fn every_text_encoding_of_python_is_known_or_listed_as_unknown() {
 }
 
 #[test]
+fn values_are_shown_as_python_shows_them() {
+    let server = Server::start(&["app", "0", "-q"]);
+    let address = server.address();
+    let mut command = python("shown_values.py");
+    command.arg(address.ip().to_string()).arg(address.port().to_string()).arg("1");
+    let shown = text(&printed(command));
+    assert!(shown.ends_with(" actions shown alike\n"), "{shown}");
+}
+
+#[test]
 fn a_python_client_on_a_machine_of_either_byte_order() {
     let words = ["search", "🐶", "swap", "bytes", "sum", "1,-2,70000,-2147483648,-2147483648"];
     let sum = message("binary/i64", "binary", &(70_000_i64 - 1 - (1 << 32)).to_ne_bytes());
