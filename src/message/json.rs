@@ -69,24 +69,34 @@ pub fn fields<'t, const N: usize>(
 /// the parser decides.
 fn deeper_than(text: &str, max: usize) -> bool {
     // Few brackets can't nest deeply. This check is quick, and nearly always enough.
-    if text.bytes().filter(|&byte| matches!(byte, b'[' | b'{')).count() <= max {
+    let count = |few: &[u8]| few.iter().fold(0_u8, |count, byte| count + u8::from(matches!(byte, b'[' | b'{')));
+    let brackets = text.as_bytes().chunks(u8::MAX.into()).map(|few| usize::from(count(few)));
+    if brackets.sum::<usize>() <= max {
         return false;
     }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
+    let mut depth = 0_usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            b'[' | b'{' if depth == max => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        if depth > max {
-            return true;
         }
     }
     false
+}
+
+/// Takes the rest of a string, after its first quotation mark.
+fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
 }
 
 struct Object<'n, const N: usize> {
