@@ -30,6 +30,7 @@ mod field;
 pub mod header;
 mod json;
 mod parse;
+mod python;
 pub mod reader;
 pub mod table;
 
@@ -37,7 +38,7 @@ use std::fmt;
 
 use crate::buffer::Tail;
 pub use byteorder::ByteOrder;
-pub use encoding::Encoding;
+pub use encoding::{Charmap, Encoding};
 pub(crate) use field::Field;
 pub(crate) use header::content_type;
 pub use header::{ContentEncoding, ContentType, Jsonheader};
@@ -100,7 +101,7 @@ pub enum ProtocolError {
         key: &'static str,
         /// The requirement for its value.
         expected: &'static str,
-        /// The actual value.
+        /// The actual value, or its kind; a peer's word is escaped and cut.
         found: String,
     },
     /// `content-length` is over [`Limits::content_len_max`].
@@ -110,14 +111,17 @@ pub enum ProtocolError {
         /// Bytes allowed.
         max: usize,
     },
-    /// `content-encoding` is unknown, and the content is JSON.
+    /// `content-encoding` is unknown, and the content is JSON. The name is escaped and cut.
     EncodingUnknown(String),
     /// The content is not text in the encoding that the header names.
     ContentNotText(&'static str),
     /// The content is not JSON, not an object, or nested too deep.
     ContentNotReadable(JsonError),
-    /// The `value` of a search is something other than a string.
-    ValueNotString(&'static str),
+    /// A search has no `value`, or one that is not a string.
+    ValueNotString {
+        /// The kind of the value, if there is one.
+        found: Option<&'static str>,
+    },
     /// `binary/i32` content that is not a whole number of integers.
     IntegersCut {
         /// Bytes of content.
@@ -140,7 +144,8 @@ impl fmt::Display for ProtocolError {
             Self::EncodingUnknown(name) => write!(f, "unknown encoding '{name}'"),
             Self::ContentNotText(encoding) => write!(f, "the content is not {encoding}"),
             Self::ContentNotReadable(error) => write!(f, "the content is {error}"),
-            Self::ValueNotString(found) => write!(f, "the 'value' of a search must be a string, not {found}"),
+            Self::ValueNotString { found: None } => write!(f, "a search needs a string 'value'"),
+            Self::ValueNotString { found: Some(found) } => write!(f, "a search needs a string 'value', not {found}"),
             Self::IntegersCut { len } => {
                 write!(f, "a binary/i32 content of {len} bytes does not consist of 4-byte integers")
             }

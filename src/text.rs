@@ -31,6 +31,24 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A word from a peer, made safe for an error or a log: control characters escaped, and cut after [`Word::CHARS_MAX`]
+/// characters.
+pub struct Word<'a>(pub &'a str);
+
+impl Word<'_> {
+    /// The most characters shown.
+    pub const CHARS_MAX: usize = 40;
+}
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(Self::CHARS_MAX) {
+            Some((end, _)) => write!(f, "{}…", self.0[..end].escape_debug()),
+            None => self.0.escape_debug().fmt(f),
+        }
+    }
+}
+
 /// Makes text from others safe for a terminal, except that lines may end in it: see [`Printable`].
 pub fn printable(text: &[u8]) -> String {
     all_of(Printable::default(), text)
@@ -160,6 +178,14 @@ mod tests {
         assert_eq!(Escaped(b"\"a\"\n\x1b[1m\xff'").to_string(), r#"'"a"\n\x1b[1m\xff\''"#);
         let long = [b'x'; Escaped::LEN_MAX + 7];
         assert_eq!(Escaped(&long).to_string(), format!("'{}' and 7 bytes more", "x".repeat(Escaped::LEN_MAX)));
+    }
+
+    #[test]
+    fn words_are_escaped_and_cut() {
+        assert_eq!(Word("a \x1b[1m\n🐶").to_string(), r"a \u{1b}[1m\n🐶");
+        let long = "🐶".repeat(Word::CHARS_MAX);
+        assert_eq!(Word(&long).to_string(), long);
+        assert_eq!(Word(&format!("{long}x")).to_string(), format!("{long}…"));
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! A warm connection serves a message without touching the allocator.
+//! A warm connection serves a message without touching the allocator, and a large value takes little memory.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::Instant;
 
 use allocation_counter::measure;
+use multiconn::message::{Heading, write_message};
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
 use multiconn::session::Service;
+use multiconn::session::testing::{Harness, PEER};
 
 /// Allocations of a reactor that serves one connection, on which `request` is sent `times` times over and answered.
 fn allocations(service: impl Service, request: &[u8], reply_len: usize, times: usize) -> u64 {
@@ -80,4 +83,35 @@ fn bytes_and_sums_allocate_nothing() {
 #[test]
 fn echo_allocates_nothing() {
     assert_no_steady_state_allocation(EchoService::default, &[b'e'; 16 << 10], 16 << 10);
+}
+
+/// The most bytes in use while a request with the action `value` is answered, and the length of the answer.
+fn memory_for(value: &str) -> (u64, usize) {
+    let mut server = Harness::new(AppService::default().accept(&PEER));
+    let mut request = Vec::new();
+    write_message(&mut request, Heading::json(false), |content| {
+        content.extend_from_slice(format!("{{\"action\": {value}}}").as_bytes());
+    });
+    server.feed(&request);
+    let taken = measure(|| assert!(server.call(Instant::now()).is_ok()));
+    (taken.bytes_max, server.take_output().len())
+}
+
+#[test]
+fn a_large_value_is_told_back_in_little_memory() {
+    let list = |element: &str| format!("[{}]", vec![element; (1 << 18) / (element.len() + 1)].join(","));
+    let members: Vec<String> = (0..(1 << 18) / 9).map(|number| format!("\"{number:05x}\":0")).collect();
+    for (value, times) in [
+        (list(r#"{"id":12345,"name":"Some Name","tags":["a","b"],"ok":true}"#), 4),
+        (list("0"), 4),
+        (list("1e5"), 4),
+        (list("[]"), 4),
+        (list("\"\""), 4),
+        // The places of keys are noted.
+        (format!("{{{}}}", members.join(",")), 8),
+        (list(r#"{"a":1,"a":2}"#), 16),
+    ] {
+        let (taken, reply) = memory_for(&value);
+        assert!(taken <= times * reply as u64, "{taken} for {}…, answered with {reply}", &value[..20]);
+    }
 }

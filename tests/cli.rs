@@ -372,7 +372,7 @@ fn a_reply_that_is_malformed() {
 fn a_result_of_any_kind_is_printed() {
     for (content, shown) in [
         ("{\"result\": null}", "None\n"),
-        ("{\"result\": [1, true]}", "[1,true]\n"),
+        ("{\"result\": [1, true]}", "[1, True]\n"),
         ("{\"result\": \"\"}", "\n"),
         ("{\"other\": {}, \"result\": \"\\ud83d\\udc36\"}", "🐶\n"),
     ] {
@@ -807,6 +807,32 @@ fn what_peers_send_gets_into_the_log_only_escaped() {
         let begin = |line: &str| line.starts_with("[20") && line.contains(" multiconn::") || line.contains(" mio::");
         assert!(bare.lines().all(begin), "every line is the log's own: {bare}");
     }
+}
+
+#[test]
+fn a_long_word_of_a_peer_is_cut_in_the_log() {
+    let server = Server::start(&["app", "0", "-vv"]);
+    let long = "x".repeat(5000);
+    let header = |content_type: &str, encoding: &str, order: &str| {
+        let header = format!(
+            r#"{{"byteorder": "{order}", "content-type": "{content_type}", "content-encoding": "{encoding}", "content-length": 0}}"#
+        );
+        framed(&header, b"")
+    };
+    for request in [
+        header(&long, "binary", "little"),
+        header(&long, &long, "little"),
+        header("text/json", &long, "little"),
+        header("text/json", "utf-8", &long),
+        message("text/json", "utf-8", format!("{{\"action\": [\"{long}\"]}}").as_bytes()),
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(&request).unwrap();
+        to_end(&mut stream);
+    }
+    let log = text(&server.stop());
+    assert!(log.contains(&format!("({}…) from", &long[..40])), "{log}");
+    assert!(log.lines().all(|line| line.len() < 500), "{log}");
 }
 
 // Signals.

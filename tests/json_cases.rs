@@ -6,11 +6,12 @@
 //!
 //! RFC 8259 leaves some things open. What we do, and these tests hold on to:
 //!
-//! - A lone surrogate (`"\ud800"`) is no text in Rust. Under a key that nobody looks at it is passed over; in a key, or in
+//! - A lone surrogate (`"\ud800"`) is no text in Rust. Under a key that nobody looks at it is passed over; in a key, or as
 //!   a value that is used, it is refused. Python lets it pass everywhere.
 //! - A float beyond the range of 64 bits (`1e999`) is passed over in the same way, and refused where it is used. To Python
 //!   it is `inf`.
-//! - An integer beyond 64 bits is read as a float. To Python it is an integer of any length.
+//! - Within a list or an object, both are shown as Python shows them.
+//! - An integer may have any number of digits, and is shown with all of them, even where Python has a limit.
 //! - `NaN`, `Infinity` and `-Infinity`, which Python reads, are refused: they are not JSON.
 //! - A byte order mark before the text is refused, as it is in Python; `utf-8-sig` and `utf-16` take theirs away first.
 //! - Of equal keys the last counts, as in Python.
@@ -474,6 +475,7 @@ fn depth() {
 
 #[test]
 fn what_is_read_is_what_was_written() {
+    let nines = "9".repeat(5000);
     for (text, shown) in [
         (r#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{c}\n\r\t"),
         (r#""\u0061\u00e9\u20AC\ud83d\udc36""#, "aé€🐶"),
@@ -491,9 +493,57 @@ fn what_is_read_is_what_was_written() {
         ("5e-324", "5e-324"),
         ("1e-400", "0.0"),
         ("-1e-400", "-0.0"),
-        // Where Python is exact, or sees no sign, we are not.
-        ("-9223372036854775809", "-9.223372036854776e+18"),
-        ("-0", "-0.0"),
+        // Whole numbers of any size.
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        (nines.as_str(), nines.as_str()),
+        ("-0", "0"),
+        ("-0.0", "-0.0"),
+        ("0e5", "0.0"),
+        // The shortest digits that mean the same float; of two that are as close, the even.
+        ("-957020589468182.2", "-957020589468182.2"),
+        ("957020589468182.3", "957020589468182.2"),
+        ("5.684341886080802e-14", "5.684341886080802e-14"),
+        ("5.684341886080801e-14", "5.684341886080801e-14"),
+        ("9.5367431640625e-07", "9.5367431640625e-07"),
+        ("9007199254740993.5", "9007199254740994.0"),
+        ("2.2250738585072014e-308", "2.2250738585072014e-308"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("0.1000000000000000055511151231257827", "0.1"),
+        ("8.5e22", "8.5e+22"),
+        ("1e23", "1e+23"),
+        ("1.5e300", "1.5e+300"),
+        ("1e16", "1e+16"),
+        ("9999999999999998", "9999999999999998"),
+        ("9999999999999998.0", "9999999999999998.0"),
+        ("1000000000000000e1", "1e+16"),
+        ("0.1e16", "1000000000000000.0"),
+        ("0.0001", "0.0001"),
+        ("0.00012345", "0.00012345"),
+        ("0.00001", "1e-05"),
+        ("-12.5e-7", "-1.25e-06"),
+        ("1.5E+2", "150.0"),
+        // Lists and objects.
+        ("[]", "[]"),
+        ("[ {} ,\t[ ] ]", "[{}, []]"),
+        (r#"{"a":null,"b":[true,false,1.50,-0,1e999,-1e999]}"#, "{'a': None, 'b': [True, False, 1.5, 0, inf, -inf]}"),
+        (
+            r#"["it's", "\"a\"", "it's \"a\"", "\\\/", "\u0000\b\t\n\f\r\u007f"]"#,
+            r#"["it's", '"a"', 'it\'s "a"', '\\/', '\x00\x08\t\n\x0c\r\x7f']"#,
+        ),
+        (
+            "[\"é🐶\u{301}\u{85}\u{ad}\u{378}\u{2028}\u{e000}\u{1d173}\u{10ffff}\"]",
+            "['é🐶\u{301}\\x85\\xad\\u0378\\u2028\\ue000\\U0001d173\\U0010ffff']",
+        ),
+        (r#"["\ud83d", "\ud83d\udc36", "\udc36\ud83d", "\ud83da"]"#, r"['\ud83d', '🐶', '\udc36\ud83d', '\ud83da']"),
+        // Of equal keys, the last has its value in the place of the first.
+        (r#"{"a": 1, "b": 2, "\u0061": 3}"#, "{'a': 3, 'b': 2}"),
+        (r#"{"a": 1, "a": 2, "a": []}"#, "{'a': []}"),
+        (
+            r#"[{"b": {"x": 1, "y": 2, "x": 3}, "a": 0, "b": {"x": {"z": 1, "z": {"": 5, "": 6}}, "y": 0, "x": 9, "y": {"c": 1, "c": [{"d": 1, "d": 2}]}}}]"#,
+            "[{'b': {'x': 9, 'y': {'c': [{'d': 2}]}}, 'a': 0}]",
+        ),
     ] {
         let reply = reply_to(&with_content(format!("{{\"action\": {text}}}").as_bytes()));
         let head_len = 2 + usize::from(u16::from_be_bytes([reply[0], reply[1]]));

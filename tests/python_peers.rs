@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use common::*;
 use multiconn::client::converse;
+use multiconn::message::Encoding;
 use multiconn::protocols::echo::EchoClient;
 use multiconn::session::End;
 
@@ -110,6 +111,51 @@ fn a_python_client_asks_in_any_encoding() {
         let got = python_asks(&["--encoding", encoding], &["search", value, "search", "ring"]);
         assert_replies(&got, &[result(&format!("No match for '{value}'.")), result(RING)]);
     }
+}
+
+#[test]
+fn every_text_encoding_of_python_is_known_or_listed_as_unknown() {
+    let docs = include_str!("../docs/protocols.md");
+    let listed =
+        docs.split_once("Python's other encodings are unknown").expect("the list").1.split_once("\n\n").unwrap().0;
+    let unknown: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
+    let mut command = python("codec_names.py");
+    command.env("PYTHONUTF8", "1");
+    let table = text(&printed(command));
+    let mut found = Vec::new();
+    for line in table.lines() {
+        let [name, codec, encoded, decoded, bytes] =
+            line.split('\t').collect::<Vec<_>>().try_into().expect("five fields");
+        let encoding = Encoding::for_name(name);
+        if unknown.contains(&codec) {
+            assert_eq!(encoding, None, "{name} is listed as unknown");
+            found.push(codec);
+            continue;
+        }
+        let encoding = encoding.unwrap_or_else(|| panic!("{name} ({codec}) is unknown, and not listed"));
+        assert_eq!(Some(encoding), Encoding::for_name(codec), "{name} is {codec}");
+        assert_eq!(encoding.decode(&unhex(encoded)).as_deref(), Some(decoded), "{name}");
+        if let Encoding::Charmap(_) = encoding {
+            let chars = bytes.split(',').map(|code| Some(char::from_u32(code.parse().ok()?).unwrap().to_string()));
+            for (byte, char) in (0..=255).zip(chars) {
+                assert_eq!(encoding.decode(&[byte]).as_deref(), char.as_deref(), "byte {byte:#x} of {name}");
+            }
+        }
+    }
+    assert!(table.lines().count() > 400, "{} names", table.lines().count());
+    // Those of Windows are in no other Python.
+    let missing = |codec: &&&str| !found.contains(*codec) && !["mbcs", "oem"].contains(*codec);
+    assert_eq!(unknown.iter().find(missing), None, "is listed, and not Python's");
+}
+
+#[test]
+fn values_are_shown_as_python_shows_them() {
+    let server = Server::start(&["app", "0", "-q"]);
+    let address = server.address();
+    let mut command = python("shown_values.py");
+    command.arg(address.ip().to_string()).arg(address.port().to_string()).arg("1");
+    let shown = text(&printed(command));
+    assert!(shown.ends_with(" actions shown alike\n"), "{shown}");
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The encodings of JSON content, under the names of Python's codecs and of the WHATWG registry.
 //!
 //! `latin-1` and `ascii` are Python's, not windows-1252, and `utf-16` without a byte order mark is in the machine's
-//! order. All others are decoded by the registry's tables, even where these fill in what Python leaves undefined: byte
-//! 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are decoded as in windows-1254.
+//! order. Encodings in the registry are decoded by its tables, even where these fill in what Python leaves undefined:
+//! byte 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are decoded as in windows-1254. Python's other
+//! single-byte encodings are decoded by Python's tables.
+
+mod charmaps;
+mod names;
 
 use std::borrow::Cow;
 
@@ -25,52 +29,43 @@ pub enum Encoding {
     Ascii,
     /// `latin-1`: each byte is the code point of that number.
     Latin1,
-    /// Any other encoding in the WHATWG registry.
+    /// A single-byte encoding of Python's that is not in the WHATWG registry.
+    Charmap(&'static Charmap),
+    /// Any other encoding in the registry.
     Other(&'static Codec),
 }
 
+/// The table of a single-byte encoding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Charmap {
+    name: &'static str,
+    /// The characters of all bytes, or, if the others are ASCII, of those from 0x80 on; [`Charmap::UNDEFINED`] for bytes
+    /// without one.
+    chars: &'static str,
+}
+
+impl Charmap {
+    const UNDEFINED: char = char::REPLACEMENT_CHARACTER;
+
+    fn decode(&self, bytes: &[u8]) -> Option<String> {
+        let chars: Vec<char> = self.chars.chars().collect();
+        let ascii = 256 - chars.len();
+        let decode = |&byte: &u8| match usize::from(byte).checked_sub(ascii) {
+            None => Some(char::from(byte)),
+            Some(index) => Some(chars[index]).filter(|&char| char != Self::UNDEFINED),
+        };
+        bytes.iter().map(decode).collect()
+    }
+}
+
 impl Encoding {
-    /// The encoding called `name`, in upper or lower case, with `-`, `_` or a space between its words.
+    /// The encoding called `name` in Python, where case and punctuation make no difference, or else in the registry.
     pub fn for_name(name: &str) -> Option<Encoding> {
         // By far the most frequent name, checked without allocating.
         if name == "utf-8" {
             return Some(Self::Utf8);
         }
-        let name = name.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-        Some(match name.as_str() {
-            "utf-8" | "utf8" | "u8" | "utf" | "cp65001" => Self::Utf8,
-            "utf-8-sig" | "utf8-sig" => Self::Utf8Sig,
-            "utf-16" | "utf16" | "u16" => Self::Utf16(None),
-            "utf-16-le" | "utf-16le" | "utf16le" | "utf16-le" => Self::Utf16(Some(ByteOrder::Little)),
-            "utf-16-be" | "utf-16be" | "utf16be" | "utf16-be" => Self::Utf16(Some(ByteOrder::Big)),
-            "utf-32" | "utf32" | "u32" => Self::Utf32(None),
-            "utf-32-le" | "utf-32le" | "utf32le" | "utf32-le" => Self::Utf32(Some(ByteOrder::Little)),
-            "utf-32-be" | "utf-32be" | "utf32be" | "utf32-be" => Self::Utf32(Some(ByteOrder::Big)),
-            "ascii" | "us-ascii" | "646" | "iso646-us" => Self::Ascii,
-            "latin-1" | "latin1" | "latin" | "l1" | "iso-8859-1" | "iso8859-1" | "iso88591" | "8859" | "cp819" => {
-                Self::Latin1
-            }
-            _ => Self::Other(Self::registered(&name)?),
-        })
-    }
-
-    /// Looks `name` up in the WHATWG registry, accepting Python's spellings of the same encodings.
-    fn registered(name: &str) -> Option<&'static Codec> {
-        let label = match name {
-            "cp874" => "windows-874",
-            "iso8859-16" => "iso-8859-16",
-            "cp932" | "ms932" | "mskanji" | "s-jis" => "shift_jis",
-            "cp936" | "ms936" => "gbk",
-            "cp949" | "ms949" | "uhc" => "euc-kr",
-            "cp950" | "ms950" => "big5",
-            "mac-roman" | "macroman" => "macintosh",
-            "mac-cyrillic" => "x-mac-cyrillic",
-            "iso2022-jp" | "csiso2022jp" => "iso-2022-jp",
-            name => name,
-        };
-        let underscored = label.replace('-', "_");
-        Codec::for_label_no_replacement(label.as_bytes())
-            .or_else(|| Codec::for_label_no_replacement(underscored.as_bytes()))
+        names::encoding(name)
     }
 
     /// The name to use in messages to people.
@@ -81,6 +76,7 @@ impl Encoding {
             Self::Utf32(_) => "UTF-32",
             Self::Ascii => "ASCII",
             Self::Latin1 => "Latin-1",
+            Self::Charmap(charmap) => charmap.name,
             Self::Other(codec) => codec.name(),
         }
     }
@@ -112,6 +108,7 @@ impl Encoding {
             }
             Self::Ascii => bytes.is_ascii().then(|| str::from_utf8(bytes).ok().map(Cow::Borrowed))?,
             Self::Latin1 => Some(encoding_rs::mem::decode_latin1(bytes)),
+            Self::Charmap(charmap) => charmap.decode(bytes).map(Cow::Owned),
             Self::Other(codec) => codec.decode_without_bom_handling_and_without_replacement(bytes),
         }
     }
@@ -198,6 +195,46 @@ mod tests {
         }
         for name in ["", "utf", "utf-99", "binary", "replacement", "hz-gb-2312", "rot13", "utf-8\0", "idna"] {
             assert_eq!(Encoding::for_name(name).is_some(), name == "utf", "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_normalized_as_in_python() {
+        for (name, same) in [
+            ("1252", "cp1252"),
+            ("936", "gbk"),
+            ("949", "cp949"),
+            ("932", "cp932"),
+            ("ANSI_X3.4-1968", "ascii"),
+            ("iso_8859-1:1987", "latin-1"),
+            ("iso_8859-2:1987", "iso-8859-2"),
+            ("ISO_8859-8:1988", "iso8859_8"),
+            ("ks_c_5601-1987", "euc-kr"),
+            ("ks_c_5601-1989", "euc-kr"),
+            ("gb_2312-80", "gb2312"),
+            ("sun_eu_greek", "iso-8859-7"),
+            ("x-sjis", "shift_jis"),
+            ("x_sjis", "shift_jis"),
+            (" (utf) -- 8! ", "utf-8"),
+            ("IBM437", "cp437"),
+            ("850", "cp850"),
+            ("Big5-HKSCS", "big5"),
+        ] {
+            assert!(Encoding::for_name(name).is_some(), "{name}");
+            assert_eq!(Encoding::for_name(name), Encoding::for_name(same), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_table_is_complete() {
+        assert_eq!(decode("cp437", b"a\x80\x9b\xe1").unwrap(), "aÇ¢ß");
+        assert_eq!(decode("cp850", b"\x9b\xd5").unwrap(), "øı");
+        assert_eq!(decode("cp037", b"\xc0\x7f\x81\x7f\xd0").unwrap(), "{\"a\"}");
+        assert_eq!(decode("cp864", b"%").unwrap(), "٪");
+        assert_eq!(decode("cp857", b"\xd5"), None);
+        for name in ["cp437", "cp037", "cp1140", "mac_greek", "ptcp154"] {
+            let all: Vec<u8> = (0..=255).collect();
+            assert_eq!(decode(name, &all).unwrap().chars().count(), 256, "{name}");
         }
     }
 

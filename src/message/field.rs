@@ -3,7 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
+
+use super::python::compound::Compound;
+use super::python::number::{is_infinite, write_number};
+use super::python::string::{CodePoint, code_points};
 
 /// The value of one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,15 +17,36 @@ pub enum Field<'t> {
     Bool(bool),
     /// A whole number from 0 to 2^64 - 1.
     Natural(u64),
+    /// A whole number from -2^63 to -1.
     Negative(i64),
-    /// A number with a fraction or an exponent, or outside 64 bits.
-    Float(f64),
+    /// Any other number, as written.
+    Number(&'t str),
     Text(Cow<'t, str>),
     /// A list or an object.
-    Compound(Box<Value>),
+    Compound(Compound<'t>),
 }
 
-impl Field<'_> {
+impl<'t> Field<'t> {
+    /// Reads the valid JSON value `text`.
+    ///
+    /// # Errors
+    /// If Rust has no such string, or no such float.
+    fn read(text: &'t str) -> Result<Field<'t>, &'static str> {
+        Ok(match text.as_bytes() {
+            [b'n', ..] => Self::Null,
+            [b't', ..] => Self::Bool(true),
+            [b'f', ..] => Self::Bool(false),
+            [b'"', ..] => Self::Text(read_string(&text[1..text.len() - 1]).ok_or("lone surrogate in a string")?),
+            [b'[' | b'{', ..] => Self::Compound(Compound::new(text)),
+            _ => match (text.parse(), text.parse()) {
+                (Ok(number), _) => Self::Natural(number),
+                (_, Ok(number @ ..0)) => Self::Negative(number),
+                _ if is_infinite(text) => return Err("number out of range"),
+                _ => Self::Number(text),
+            },
+        })
+    }
+
     /// The kind of value, in words that follow "not".
     pub fn kind(&self) -> &'static str {
         match self {
@@ -28,15 +54,33 @@ impl Field<'_> {
             Self::Bool(_) => "true or false",
             Self::Natural(_) => "a whole number",
             Self::Negative(_) => "a negative number",
-            Self::Float(_) => "a fraction or a number beyond 64 bits",
+            Self::Number(_) => "a fraction or a number beyond 64 bits",
             Self::Text(_) => "a string",
-            Self::Compound(value) if value.is_array() => "a list",
+            Self::Compound(value) if value.is_list() => "a list",
             Self::Compound(_) => "an object",
         }
     }
 }
 
-/// Formats the value like Python's `str()`, which the tutorial's replies quote; lists and objects as JSON.
+impl<'t> Deserialize<'t> for Field<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        Field::read(<&RawValue>::deserialize(deserializer)?.get()).map_err(D::Error::custom)
+    }
+}
+
+/// The string between two quotation marks, unless it has a lone surrogate.
+fn read_string(inside: &str) -> Option<Cow<'_, str>> {
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
+    }
+    let chars = code_points(inside).map(|point| match point {
+        CodePoint::Char(char) => Some(char),
+        CodePoint::LoneSurrogate(_) => None,
+    });
+    chars.collect::<Option<String>>().map(Cow::Owned)
+}
+
+/// Formats the value like Python's `str()`, which the tutorial's replies quote.
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,22 +89,9 @@ impl fmt::Display for Field<'_> {
             Self::Bool(false) => write!(f, "False"),
             Self::Natural(number) => write!(f, "{number}"),
             Self::Negative(number) => write!(f, "{number}"),
-            Self::Float(number) => write_float(f, *number),
+            Self::Number(number) => write_number(f, number),
             Self::Text(text) => write!(f, "{text}"),
             Self::Compound(value) => write!(f, "{value}"),
-        }
-    }
-}
-
-/// Writes a float as Python does. Rust and Python agree on the digits, and on when to use an exponent, but not on how
-/// to write it: `1e16` and `1e-5` are `1e+16` and `1e-05` in Python.
-fn write_float(f: &mut fmt::Formatter<'_>, number: f64) -> fmt::Result {
-    let text = format!("{number:?}");
-    match text.split_once('e') {
-        None => f.write_str(&text),
-        Some((digits, exponent)) => {
-            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-            write!(f, "{digits}e{sign}{exponent:0>2}")
         }
     }
 }

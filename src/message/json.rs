@@ -1,11 +1,8 @@
 //! JSON parsing for the protocol: the values of a few keys of one object, without allocating unless there are escapes.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{Field, fast_path};
 use crate::buffer::Tail;
@@ -72,24 +69,34 @@ pub fn fields<'t, const N: usize>(
 /// the parser decides.
 fn deeper_than(text: &str, max: usize) -> bool {
     // Few brackets can't nest deeply. This check is quick, and nearly always enough.
-    if text.bytes().filter(|&byte| matches!(byte, b'[' | b'{')).count() <= max {
+    let count = |few: &[u8]| few.iter().fold(0_u8, |count, byte| count + u8::from(matches!(byte, b'[' | b'{')));
+    let brackets = text.as_bytes().chunks(u8::MAX.into()).map(|few| usize::from(count(few)));
+    if brackets.sum::<usize>() <= max {
         return false;
     }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
+    let mut depth = 0_usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => depth += 1,
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            b'[' | b'{' if depth == max => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        if depth > max {
-            return true;
         }
     }
     false
+}
+
+/// Takes the rest of a string, after its first quotation mark.
+fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
 }
 
 struct Object<'n, const N: usize> {
@@ -140,58 +147,6 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-impl<'t> Deserialize<'t> for Field<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyField)
-    }
-}
-
-struct AnyField;
-
-impl<'t> Visitor<'t> for AnyField {
-    type Value = Field<'t>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Field::Bool(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Field::Natural(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Field::Negative(value))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Field::Float(value))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'t str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'t>>(self, list: A) -> Result<Self::Value, A::Error> {
-        Ok(Field::Compound(Box::new(Value::deserialize(SeqAccessDeserializer::new(list))?)))
-    }
-
-    fn visit_map<A: MapAccess<'t>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Ok(Field::Compound(Box::new(Value::deserialize(MapAccessDeserializer::new(map))?)))
-    }
-}
-
 /// Appends `text` as a JSON string, with characters beyond ASCII unescaped: the tutorial's `_json_encode`.
 #[doc(alias = "_json_encode")]
 pub fn write_string(out: &mut Tail<'_>, text: &str) {
@@ -221,16 +176,18 @@ mod tests {
             ("false", "False"),
             ("7", "7"),
             ("-7", "-7"),
-            ("-0", "-0.0"), // the one number that JSON has and integers have not
+            ("-0", "0"),
+            ("-0.0", "-0.0"),
             ("7.0", "7.0"),
-            ("18446744073709551616", "1.8446744073709552e+19"), // Python keeps every digit of an integer
+            ("18446744073709551616", "18446744073709551616"),
+            ("-9223372036854775809", "-9223372036854775809"),
             ("1e16", "1e+16"),
             ("1e-5", "1e-05"),
             ("-1.5e-300", "-1.5e-300"),
             ("0.0001", "0.0001"),
             (r#""a\u0062🐶""#, "ab🐶"),
-            (r#"[1, "a"]"#, r#"[1,"a"]"#),
-            (r#"{"a": null}"#, r#"{"a":null}"#),
+            (r#"[1, "a"]"#, "[1, 'a']"),
+            (r#"{"a": null}"#, "{'a': None}"),
         ] {
             let text = format!(r#"{{"other": [0], "k": {json}}}"#);
             assert_eq!(one(&text).unwrap().unwrap().to_string(), shown, "{json}");

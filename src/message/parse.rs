@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{ByteOrder, ContentEncoding, ContentType, Field, Jsonheader, Limits, ProtocolError, fast_path, fields};
+use crate::text::Word;
 
 impl Jsonheader {
     /// Parses a header: the tutorial's `process_jsonheader`.
@@ -23,12 +24,12 @@ impl Jsonheader {
         let byteorder = match &*string("byteorder", byteorder)? {
             "little" => ByteOrder::Little,
             "big" => ByteOrder::Big,
-            other => return Err(invalid("byteorder", r#""little" or "big""#, format!("\"{}\"", cut(other)))),
+            other => return Err(invalid("byteorder", r#""little" or "big""#, format!("\"{}\"", Word(other)))),
         };
         let content_type = ContentType::for_name(&string("content-type", content_type)?);
         let content_encoding = ContentEncoding::for_name(&string("content-encoding", content_encoding)?);
         if content_type == ContentType::Json {
-            content_encoding.of_text().map_err(|name| ProtocolError::EncodingUnknown(cut(name)))?;
+            content_encoding.of_text().map_err(|name| ProtocolError::EncodingUnknown(Word(name).to_string()))?;
         }
         let content_len = length(content_len, limits)?;
         let keep_alive = matches!(connection, Some(Field::Text(word)) if word == "keep-alive");
@@ -62,14 +63,4 @@ fn length(field: Option<Field<'_>>, limits: &Limits) -> Result<usize, ProtocolEr
 
 fn invalid(key: &'static str, expected: &'static str, found: String) -> ProtocolError {
     ProtocolError::KeyInvalid { key, expected, found }
-}
-
-/// The beginning of a peer's word, to quote in an error. Errors go into logs and to terminals, so control characters
-/// are escaped.
-fn cut(word: &str) -> String {
-    const CHARS_MAX: usize = 40;
-    match word.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", word[..end].escape_debug()),
-        None => word.escape_debug().to_string(),
-    }
 }

@@ -93,11 +93,8 @@ fn malformed() -> Vec<(Vec<u8>, &'static str)> {
         (content(""), "the content is not JSON: EOF while parsing a value at line 1 column 0"),
         (content("[]"), "the content is JSON but not an object"),
         (content(&deep), "the content is nested more than 64 levels deep"),
-        (content(r#"{"action": "search"}"#), "the 'value' of a search must be a string, not missing"),
-        (
-            content(r#"{"action": "search", "value": 7}"#),
-            "the 'value' of a search must be a string, not a whole number",
-        ),
+        (content(r#"{"action": "search"}"#), "a search needs a string 'value'"),
+        (content(r#"{"action": "search", "value": 7}"#), "a search needs a string 'value', not a whole number"),
         (
             message("binary/i32", "binary", &[0; 10]),
             "a binary/i32 content of 10 bytes does not consist of 4-byte integers",

@@ -10,7 +10,7 @@ use crate::message::{
     write_string,
 };
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, Word};
 
 /// A request to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// Its encoding is unknown.
+    /// Its encoding is unknown. The name is escaped and cut.
     EncodingUnknown(String),
     /// It is not text in its encoding.
     NotText(&'static str),
@@ -108,7 +108,7 @@ pub enum ReplyError {
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EncodingUnknown(name) => write!(f, "malformed reply: unknown encoding '{}'", name.escape_debug()),
+            Self::EncodingUnknown(name) => write!(f, "malformed reply: unknown encoding '{name}'"),
             Self::NotText(encoding) => write!(f, "malformed reply: the content is not {encoding}"),
             Self::NotReadable(error) => write!(f, "malformed reply: the content is {error}"),
             Self::NoResult => write!(f, "malformed reply: it has no 'result'"),
@@ -134,7 +134,7 @@ impl Reply {
         match &message.header.content_type {
             ContentType::Json => {
                 let named = message.header.content_encoding.of_text();
-                let encoding = named.map_err(|name| ReplyError::EncodingUnknown(name.to_owned()))?;
+                let encoding = named.map_err(|name| ReplyError::EncodingUnknown(Word(name).to_string()))?;
                 let text = encoding.decode(message.content).ok_or(ReplyError::NotText(encoding.name()))?;
                 let [result] = fields(&text, ["result"], depth_max).map_err(ReplyError::NotReadable)?;
                 match result {

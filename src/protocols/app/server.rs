@@ -13,7 +13,7 @@ use crate::message::{
     write_message,
 };
 use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, Word};
 
 /// Makes the server's sessions, which share its dictionary.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl AppServer {
             log::debug!(
                 "Received request {} ({}) from {}",
                 Escaped(message.content),
-                message.header.content_type.name().escape_debug(),
+                Word(message.header.content_type.name()),
                 io.peer()
             );
             let peer = io.peer();
@@ -199,14 +199,14 @@ impl AppServer {
     #[doc(alias = "_create_response_json_content")]
     fn answer_json(&self, message: &Message<'_>, keep_alive: bool, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
         let named = message.header.content_encoding.of_text();
-        let encoding = named.map_err(|name| ProtocolError::EncodingUnknown(name.to_owned()))?;
+        let encoding = named.map_err(|name| ProtocolError::EncodingUnknown(Word(name).to_string()))?;
         let text = encoding.decode(message.content).ok_or(ProtocolError::ContentNotText(encoding.name()))?;
         let [action, value] = fields(&text, ["action", "value"], self.shared.limits.depth_max)
             .map_err(ProtocolError::ContentNotReadable)?;
         match action.unwrap_or(Field::Null) {
             Field::Text(action) if action == "search" => {
                 let Some(Field::Text(value)) = value else {
-                    return Err(ProtocolError::ValueNotString(value.map_or("missing", |value| value.kind())));
+                    return Err(ProtocolError::ValueNotString { found: value.map(|value| value.kind()) });
                 };
                 let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
                 match dictionary.reply(&value) {

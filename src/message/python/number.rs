@@ -1,0 +1,136 @@
+//! Numbers of JSON as Python's `str()` shows them.
+
+use std::fmt::{self, Write};
+
+/// The most significant digits with which no two decimal numbers are the same `f64`.
+const DIGITS_EXACT: usize = 15;
+
+/// Enough significant digits for any `f64`.
+const DIGITS_MAX: usize = 17;
+
+/// Writes the JSON number `text` as Python shows it: whole numbers with all their digits, others as a float.
+pub fn write_number(out: &mut impl Write, text: &str) -> fmt::Result {
+    match text {
+        "-0" => out.write_str("0"),
+        whole if !is_float(whole) => out.write_str(whole),
+        float => write_float(out, float),
+    }
+}
+
+/// Whether Python reads the JSON number `text` as a float.
+fn is_float(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+}
+
+/// Whether the JSON number `text` is a float beyond the range of `f64`, which is infinite to Python.
+pub fn is_infinite(text: &str) -> bool {
+    is_float(text) && value(text).is_infinite()
+}
+
+fn value(text: &str) -> f64 {
+    text.parse().expect("JSON's numbers are numbers of Rust")
+}
+
+fn write_float(out: &mut impl Write, text: &str) -> fmt::Result {
+    // A number of few digits needs no conversion: its own digits are the shortest that mean the same float.
+    if let Some(decimal) = Decimal::read(text)
+        && decimal.len <= DIGITS_EXACT
+        && decimal.is_normal()
+    {
+        return decimal.write(out);
+    }
+    let float = value(text);
+    if float.is_infinite() {
+        return out.write_str(if float > 0.0 { "inf" } else { "-inf" });
+    }
+    // As Python, serde_json writes the shortest digits that mean the same float, and of these the closest, or else the even.
+    let mut buffer = [0; 32];
+    let mut rest = &mut buffer[..];
+    serde_json::to_writer(&mut rest, &float).expect("no float is written with more than 25 bytes");
+    let unused = rest.len();
+    let shortest = str::from_utf8(&buffer[..buffer.len() - unused]).expect("digits are ASCII");
+    Decimal::read(shortest).expect("at most 17 digits").write(out)
+}
+
+/// A decimal number: `0.DIGITS × 10^point`.
+struct Decimal {
+    is_negative: bool,
+    /// Significant digits in ASCII, without zeros at either end.
+    digits: [u8; DIGITS_MAX],
+    len: usize,
+    point: i64,
+}
+
+impl Decimal {
+    /// Reads a JSON number of at most [`DIGITS_MAX`] significant digits.
+    fn read(text: &str) -> Option<Decimal> {
+        let (is_negative, text) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let mut decimal = Decimal { is_negative, digits: [b'0'; DIGITS_MAX], len: 0, point: 0 };
+        let (mut place, mut after_point) = (0_i64, false);
+        let mut significant = 0_usize; // digits from the first that isn't zero
+        let mut exponent = 0_i64;
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'.' => after_point = true,
+                b'e' | b'E' => {
+                    let sign_and_digits = &text[text.len() - bytes.len()..];
+                    exponent = sign_and_digits.parse().ok()?;
+                    break;
+                }
+                digit => {
+                    if significant > 0 || digit != b'0' {
+                        significant += 1;
+                        place += i64::from(!after_point);
+                        if digit != b'0' {
+                            *decimal.digits.get_mut(significant - 1)? = digit;
+                            decimal.len = significant;
+                        }
+                    } else {
+                        place -= i64::from(after_point);
+                    }
+                }
+            }
+        }
+        decimal.point = place.checked_add(exponent)?;
+        Some(decimal)
+    }
+
+    /// Whether it is well within the range in which an `f64` has all its digits.
+    fn is_normal(&self) -> bool {
+        self.len == 0 || (-300..300).contains(&self.point)
+    }
+
+    /// Writes it as Python's `repr()` of a float.
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let digits = str::from_utf8(&self.digits[..self.len]).expect("digits are ASCII");
+        if self.is_negative {
+            out.write_char('-')?;
+        }
+        if digits.is_empty() {
+            return out.write_str("0.0");
+        }
+        match self.point {
+            ..=-4 | 17.. => {
+                let (first, rest) = digits.split_at(1);
+                let dot = if rest.is_empty() { "" } else { "." };
+                write!(out, "{first}{dot}{rest}e{:+03}", self.point - 1)
+            }
+            -3..=0 => {
+                out.write_str(&"0.000"[..2 + self.point.unsigned_abs() as usize])?;
+                out.write_str(digits)
+            }
+            point => {
+                let point = point as usize;
+                let (whole, fraction) = digits.split_at(point.min(digits.len()));
+                out.write_str(whole)?;
+                out.write_str(&"0000000000000000"[..point - whole.len()])?;
+                out.write_str(if fraction.is_empty() { ".0" } else { "." })?;
+                out.write_str(fraction)
+            }
+        }
+    }
+}
