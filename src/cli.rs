@@ -24,6 +24,7 @@ mod stderr;
 mod stdin;
 mod stdout;
 mod terminal;
+mod trace;
 mod units;
 mod usage;
 mod writer;
@@ -34,6 +35,7 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 use log::Verbosity;
+use trace::TraceOption;
 
 const PROGRAM: &str = "multiconn";
 
@@ -51,15 +53,26 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a server until SIGINT or SIGTERM
-    #[command(subcommand)]
-    Serve(serve::Serve),
+    Serve {
+        #[command(flatten)]
+        trace: TraceOption,
+        #[command(subcommand)]
+        serve: serve::Serve,
+    },
     /// Talk to a server
-    #[command(subcommand)]
-    Call(call::Call),
+    Call {
+        #[command(flatten)]
+        trace: TraceOption,
+        #[command(subcommand)]
+        call: call::Call,
+    },
     Redirect(redirect::Redirect),
     Bench(Box<bench::Bench>),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
-    Demo,
+    Demo {
+        #[command(flatten)]
+        trace: TraceOption,
+    },
 }
 
 impl Cli {
@@ -78,20 +91,23 @@ impl Cli {
     fn command(self) -> Result<u8, Failure> {
         signals::begin();
         match self.command {
-            Command::Demo => {
+            Command::Demo { trace } => {
                 log::start_transcript(self.verbosity);
+                trace.open().map_err(Failure::new)?;
                 demo::run()?;
             }
-            Command::Serve(serve) => {
+            Command::Serve { trace, serve } => {
                 log::start(self.verbosity, ::log::LevelFilter::Info);
+                trace.open().map_err(Failure::new)?;
                 serve.run()?;
             }
             Command::Bench(bench) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
                 bench.run()?;
             }
-            Command::Call(call) => {
+            Command::Call { trace, call } => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
+                trace.open().map_err(Failure::new)?;
                 call.run(self.verbosity.quiet)?;
             }
             Command::Redirect(redirect) => {

@@ -8,6 +8,7 @@ use crate::connection;
 use crate::reactor::Reactor;
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Service, Session};
+use crate::trace::{Log, Subscriber};
 
 /// The outcome of one connection.
 #[derive(Debug)]
@@ -62,6 +63,19 @@ pub fn converse<T: Session>(
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
 ) -> io::Result<Vec<Conversation<T>>> {
+    converse_with(addresses, sessions, timeout, Log)
+}
+
+/// The same, with a subscriber to everything that happens.
+///
+/// # Errors
+/// The same.
+pub fn converse_with<T: Session>(
+    addresses: &[SocketAddr],
+    sessions: impl IntoIterator<Item = T>,
+    timeout: Duration,
+    subscriber: impl Subscriber,
+) -> io::Result<Vec<Conversation<T>>> {
     let config = connection::Config {
         connect_timeout: timeout,
         write_timeout: timeout,
@@ -70,7 +84,7 @@ pub fn converse<T: Session>(
         idle_timeout: NEVER,
         ..connection::Config::default()
     };
-    let mut reactor = Reactor::new(MioSelector::new()?, Ended(Vec::new()), config);
+    let mut reactor = Reactor::with_subscriber(MioSelector::new()?, Ended(Vec::new()), config, subscriber);
     for session in sessions {
         reactor.connect(addresses, session);
     }

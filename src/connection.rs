@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 use crate::buffer::Outgoing;
 use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
-use crate::session::{End, MakeWaker, Peer, Progress, Role, Session};
+use crate::session::{End, MakeWaker, Peer, Progress, Session};
+use crate::trace::{self, RunEnd, Tracer};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
@@ -256,14 +257,6 @@ impl<S, T> Connection<S, T> {
         }
     }
 
-    /// Its name in the log.
-    pub fn name(&self) -> String {
-        match self.peer.role {
-            Role::Opened(_) => self.peer.to_string(),
-            Role::Accepted => format!("connection to {}", self.peer),
-        }
-    }
-
     /// Records readiness that the system has reported.
     pub fn ready(&mut self, readiness: Readiness) {
         self.readable |= readiness.readable;
@@ -282,20 +275,20 @@ impl<S, T> Connection<S, T> {
 
     /// The stage that `event` leads to from `stage`, as the table says.
     #[inline]
-    fn leads(&self, stage: Stage, event: Event) -> Stage {
+    fn leads(&self, stage: Stage, event: Event, trace: Tracer<'_>) -> Stage {
         let to = stage.on(event);
-        log::trace!("{}: {stage} --[ {event} ]--> {to}", self.peer);
+        trace.step(&self.peer, || trace::Event::Moved { from: stage, event, to });
         to
     }
 
     /// Applies `event` to a served connection. An event without a row in the table changes nothing.
     #[inline(always)]
-    fn pass(&mut self, event: Event) -> Stage {
+    fn pass(&mut self, event: Event, trace: Tracer<'_>) -> Stage {
         let from = self.state.stage();
         if exchange::next(from, event).is_none() {
             return from;
         }
-        let to = self.leads(from, event);
+        let to = self.leads(from, event, trace);
         if let ConnectionState::Served(served) = &mut self.state {
             match to {
                 Stage::Receiving => *served = Served::Receiving,
@@ -304,14 +297,6 @@ impl<S, T> Connection<S, T> {
             }
         }
         to
-    }
-}
-
-/// Logs that a server stops, with the number of `open` connections.
-pub(crate) fn log_stop(open: usize, drain_timeout: Duration) {
-    match open {
-        0 => log::info!("Stopping"),
-        open => log::info!("Stopping; open connections: {open}, which have up to {drain_timeout:?} to finish"),
     }
 }
 
@@ -327,15 +312,33 @@ pub(crate) struct Turn<'a> {
     pub make_waker: MakeWaker<'a>,
     /// The rest of the connection's share.
     pub budget: Budget,
+    /// The receiver of what happens.
+    pub trace: Tracer<'a>,
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Proceeds until it has to wait, has used up its turn, or is over: the tutorial's `process_events`.
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.trace.step(&self.peer, || trace::Event::RunBegun);
         let outcome = self.run_stage(turn);
         self.left_over.charge(&turn.config.memory);
+        turn.trace.step(&self.peer, || self.run_ended(&outcome));
         outcome
+    }
+
+    fn run_ended(&self, outcome: &Outcome) -> trace::Event<'static> {
+        let how = match outcome {
+            // It needs input, and its output is full.
+            Outcome::Wait { interest, .. } if interest.writable && !interest.readable => {
+                RunEnd::Waits(Progress::NeedRoom)
+            }
+            Outcome::Wait { .. } => RunEnd::Waits(self.progress),
+            Outcome::Yield => RunEnd::Yields,
+            Outcome::NotConnected { .. } | Outcome::Close(_) => RunEnd::Ends,
+        };
+        let (input, output) = (self.left_over.input_len(), self.left_over.output_len());
+        trace::Event::RunEnded { how, state: self.session.state(input), input, output }
     }
 
     fn run_stage(&mut self, turn: &mut Turn<'_>) -> Outcome {
@@ -355,25 +358,25 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if mem::take(&mut self.writable) {
             match self.stream.connected() {
                 Ok(true) => {
-                    self.leads(Stage::Connecting, Event::Connected);
+                    self.leads(Stage::Connecting, Event::Connected, turn.trace);
                     self.state = ConnectionState::Served(Served::Receiving);
                     self.writable = true;
                     return self.serve(turn);
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    self.leads(Stage::Connecting, Event::PeerGone);
+                    self.leads(Stage::Connecting, Event::PeerGone, turn.trace);
                     return Outcome::NotConnected { end: End::ConnectFailed(error), others: connecting.others };
                 }
             }
         }
         if turn.now >= connecting.until {
-            self.leads(Stage::Connecting, Event::DeadlinePassed);
+            self.leads(Stage::Connecting, Event::DeadlinePassed, turn.trace);
             let end = End::ConnectTimedOut(turn.config.connect_timeout);
             return Outcome::NotConnected { end, others: connecting.others };
         }
         if turn.stopping {
-            self.leads(Stage::Connecting, Event::Stopped);
+            self.leads(Stage::Connecting, Event::Stopped, turn.trace);
             return Outcome::Close(End::Stopped);
         }
         self.state = ConnectionState::Connecting(connecting);

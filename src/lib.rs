@@ -118,3 +118,4 @@ pub mod session;
 #[cfg(feature = "models")]
 mod sys;
 mod text;
+pub mod trace;

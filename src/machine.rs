@@ -4,7 +4,7 @@
 //! the function that the code calls and the table that tests read; the documentation's diagrams and texts are generated
 //! from that table. A pair of state and event without a row has no transition; the compiler warns of a pair with two.
 
-use std::fmt::{Debug, Display};
+use std::fmt::{self, Debug, Display};
 
 /// One row: in state `from`, `event` leads to state `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,58 @@ pub struct Transition<S, E> {
     pub meaning: &'static str,
 }
 
+/// A transition that a machine has made, by name, and how much of what it waits for next has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The state before.
+    pub from: &'static str,
+    /// What has happened.
+    pub event: &'static str,
+    /// The state after.
+    pub to: &'static str,
+    /// How many of the bytes that it waits for have arrived.
+    pub got: usize,
+    /// The number of bytes that it waits for, if it is known.
+    pub want: Option<usize>,
+}
+
+/// The row of the table, and what has arrived.
+impl Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step { from, event, to, got, want } = self;
+        write!(f, "{from} --[ {event} ]--> {to}")?;
+        match want {
+            Some(want) => write!(f, ", {got} of {want} bytes"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The receiver of the steps of a machine, if there is one.
+#[derive(Clone, Copy, Default)]
+pub struct Steps<'a>(Option<&'a dyn Fn(Step)>);
+
+impl<'a> Steps<'a> {
+    /// Passes each step to `receive`.
+    pub fn to(receive: &'a dyn Fn(Step)) -> Self {
+        Steps(Some(receive))
+    }
+
+    /// Passes on a step, which is only made if it is received.
+    #[inline]
+    pub fn note(self, step: impl FnOnce() -> Step) {
+        if let Some(receive) = self.0 {
+            receive(step());
+        }
+    }
+}
+
+impl Debug for Steps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Steps").field(&self.0.is_some()).finish()
+    }
+}
+
 /// Defines the states or the events of a machine: an enum with the names that it displays, and `ALL` of them.
 macro_rules! named {
     ($(#[$doc:meta])* pub enum $Enum:ident { $($(#[$variant_doc:meta])* $Variant:ident = $name:literal,)+ }) => {
@@ -31,13 +83,18 @@ macro_rules! named {
         impl $Enum {
             /// All of them, in order.
             pub const ALL: [$Enum; [$($name),+].len()] = [$($Enum::$Variant),+];
+
+            /// The name in logs and tables.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($Enum::$Variant => $name,)+
+                }
+            }
         }
 
         impl std::fmt::Display for $Enum {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self {
-                    $($Enum::$Variant => $name,)+
-                })
+                f.write_str(self.name())
             }
         }
     };

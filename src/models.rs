@@ -63,6 +63,7 @@ use crate::reactor::{Config as ReactorConfig, Handle};
 use crate::selector;
 use crate::session::Service;
 use crate::text::reason;
+use crate::trace::{self, Log};
 use accept::Desk;
 use capacity::Capacity;
 pub(crate) use listen::{Listening, Sockets, listen};
@@ -150,6 +151,8 @@ pub struct Config {
     pub spin: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
+    /// A subscriber to everything that the loops and threads do, besides the log.
+    pub subscriber: Option<trace::Shared>,
     /// Threads with a reactor each, which share the connections, under [`Model::Reactor`], [`Model::Poll`] and
     /// [`Model::Select`].
     pub workers: usize,
@@ -175,6 +178,7 @@ impl Default for Config {
             refusals_max: ReactorConfig::default().refusals_max,
             spin: Duration::ZERO,
             connection: connection::Config::default(),
+            subscriber: None,
             workers: 1,
             threads_max: Capacity::at_most(4096, Capacity::of_threads()),
             pool_size: Capacity::at_most(cores(), Capacity::of_threads()),
@@ -184,7 +188,14 @@ impl Default for Config {
     }
 }
 
+/// The subscribers of all models: the log, and the configured one.
+pub(crate) type Subscribers = (Log, Option<trace::Shared>);
+
 impl Config {
+    fn subscribers(&self) -> Subscribers {
+        (Log, self.subscriber.clone())
+    }
+
     /// The configuration of each reactor.
     fn of_reactor(&self) -> ReactorConfig {
         let Config { connections_max, refusals_max, spin, ref connection, .. } = *self;
@@ -273,26 +284,28 @@ fn prepare<'a, V>(model: Model, service: V, config: Config, listening: Vec<Liste
 where
     V: Service<Session: Send> + Send + 'a,
 {
+    let subscribers = config.subscribers();
     match model {
         Model::Reactor => reactor::server(listening, service, config),
         Model::Poll => poll::server(listening, service, config),
         Model::Select => select::server(listening, service, config),
-        Model::Sequential => with_desk(listening, |desk| Ok(sequential::server(desk, service, config))),
-        Model::Threads => with_desk(listening, |desk| threads::server(desk, service, config)),
-        Model::Pool => with_desk(listening, |desk| pool::server(desk, service, config)),
-        Model::Fork => with_desk(listening, |desk| fork::server(desk, service, config)),
+        Model::Sequential => with_desk(listening, subscribers, |desk| Ok(sequential::server(desk, service, config))),
+        Model::Threads => with_desk(listening, subscribers, |desk| threads::server(desk, service, config)),
+        Model::Pool => with_desk(listening, subscribers, |desk| pool::server(desk, service, config)),
+        Model::Fork => with_desk(listening, subscribers, |desk| fork::server(desk, service, config)),
     }
 }
 
 /// Prepares a blocking model, which accepts connections in one thread.
 fn with_desk<'a>(
     listening: Vec<Listening>,
+    subscribers: Subscribers,
     prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
 ) -> io::Result<(Handle, Run<'a>)> {
     panics::prepare();
     let sockets = listening.into_iter().flat_map(|listening| listening.sockets);
     let listeners = sockets.map(selector::listener).collect::<io::Result<Vec<_>>>()?;
-    let desk = Desk { listeners, orders: Orders::new()? };
+    let desk = Desk::new(listeners, Orders::new()?, subscribers);
     let handle = desk.orders.handle().clone();
     Ok((handle, prepare(desk)?))
 }

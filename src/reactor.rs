@@ -26,10 +26,11 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{self, Budget, Connecting, Connection, Outcome, Scratch, Share, Turn, earlier, log_stop};
+use crate::connection::{self, Budget, Connecting, Connection, Outcome, Scratch, Share, Turn, earlier};
 use crate::panics;
 use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
 use crate::session::{Connect, End, Peer, Role, Service};
+use crate::trace::{self, Subscriber, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 pub use handle::Handle;
@@ -88,7 +89,7 @@ const BUSY_FROM: usize = 96 << 10;
 /// The event loop of one service.
 #[derive(Debug)]
 #[must_use = "it serves when it's run"]
-pub struct Reactor<S: Selector, V: Service> {
+pub struct Reactor<S: Selector, V: Service, T = ()> {
     selector: S,
     /// The waiting strategy.
     spin: Spin,
@@ -117,17 +118,26 @@ pub struct Reactor<S: Selector, V: Service> {
     scratch: Scratch,
     events: Vec<Event>,
     now: Instant,
+    trace: Trace<T>,
 }
 
 impl<S: Selector, V: Service> Reactor<S, V> {
     /// Creates a reactor without connections or listeners.
     pub fn new(selector: S, service: V, config: impl Into<Config>) -> Self {
+        Reactor::with_subscriber(selector, service, config, ())
+    }
+}
+
+impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
+    /// The same, with a subscriber to everything that it does; [`Log`](crate::trace::Log) logs it.
+    pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
         Reactor {
             handle: Handle::new(selector.waker()),
             inbox: Inbox::new(selector.waker()),
             now: selector.now(),
+            trace: Trace::new(subscriber, selector.now()),
             selector,
             spin: Spin::new(config.spin),
             opens_connections: service.opens_connections(),
@@ -190,7 +200,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             None => {
                 let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
-                self.tell_end(session, &peer, End::ConnectFailed(error));
+                let number = self.slots.next_number();
+                self.tell_end(session, number, &peer, End::ConnectFailed(error));
             }
         }
         self.opened
@@ -215,11 +226,16 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if self.is_done() {
             return Ok(false);
         }
-        let timeout = self.timeout();
-        self.now = self.spin.wait(timeout, self.now, |timeout| {
+        let (timeout, before) = (self.timeout(), self.now);
+        self.now = self.spin.wait(timeout, before, |timeout| {
             self.selector.select(&mut self.events, timeout)?;
             Ok(Answer { now: self.selector.now(), has_events: !self.events.is_empty() })
         })?;
+        self.trace.begin_turn(self.now);
+        self.trace.own().own_step(|| {
+            let waited = self.now.saturating_duration_since(before);
+            trace::Event::TurnBegun { waited, events: self.events.len() }
+        });
         // What a panic keeps from being done is done then, in order.
         while let Err(caught) = panics::catch(|| self.work()) {
             self.recover(caught);
@@ -258,9 +274,14 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let events = self.events.len();
         for event in self.events.drain(..) {
             match Watched::of(event.token) {
-                Watched::Listener(index) => self.accepting.set_ready(index),
+                Watched::Listener(index) => {
+                    self.trace.own().own_step(|| trace::Event::Selected { readiness: event.readiness });
+                    self.accepting.set_ready(index);
+                }
                 Watched::Connection(id) => {
                     let Some(slot) = self.slots.get_mut(id) else { continue };
+                    let peer = &slot.connection.peer;
+                    self.trace.of(id.generation()).step(peer, || trace::Event::Selected { readiness: event.readiness });
                     slot.connection.ready(event.readiness);
                     slot.enqueue(id, &mut self.runnable);
                 }
@@ -273,6 +294,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn call_the_woken(&mut self) {
         for id in self.inbox.take() {
             let Some(slot) = self.slots.get_mut(id) else { continue };
+            self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::Woken);
             slot.connection.woken();
             slot.enqueue(id, &mut self.runnable);
         }
@@ -280,10 +302,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Carries out the handle's orders.
     fn obey(&mut self) {
-        if self.handle.takes_reload()
-            && let Some(reload) = self.service.reload()
-        {
-            self.handle.run(reload);
+        if self.handle.takes_reload() {
+            self.trace.own().own_step(|| trace::Event::Reloaded);
+            self.service.reload().into_iter().for_each(|reload| self.handle.run(reload));
         }
         if self.stopping.is_none() && self.handle.is_stopped() {
             self.stop();
@@ -291,7 +312,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         if self.stopping.is_some_and(|until| self.now >= until) {
             for id in self.slots.ids() {
                 let Some(slot) = self.slots.get_mut(id) else { continue };
-                let end = slot.connection.cut();
+                let end = slot.connection.cut(self.trace.of(id.generation()));
                 self.close(id, end);
             }
         }
@@ -300,7 +321,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Stops accepting, and closes connections with nothing in progress; others are closed when they finish.
     fn stop(&mut self) {
         let timeout = self.config.connection.drain_timeout;
-        log_stop(self.slots.len(), timeout);
+        self.trace.own().emit_own(trace::Event::Stopping { open: self.slots.len(), timeout });
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
@@ -330,6 +351,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             self.concerned = Concerned::Session(id);
             let alarm = slot.timer_went_off(when, self.now);
             self.concerned = Concerned::Nothing;
+            if !matches!(alarm, Alarm::Stale) {
+                let is_due = matches!(alarm, Alarm::Due);
+                self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerFired { is_due });
+            }
             match alarm {
                 Alarm::Due => {
                     self.run_connection(id, Share::FIRST);
@@ -351,7 +376,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             let slots = self.slots.iter_mut().filter(|(_, slot)| slot.connection.is_over_memory(memory));
             let Some((id, slot)) = slots.max_by_key(|(_, slot)| slot.connection.memory_used()) else { return };
             self.concerned = Concerned::Session(id);
-            let end = slot.connection.free_memory(&self.config.connection, self.now);
+            let end = slot.connection.free_memory(&self.config.connection, self.now, self.trace.of(id.generation()));
             self.concerned = Concerned::Nothing;
             match end {
                 Some(end) => self.close(id, end),
@@ -384,6 +409,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             stopping: self.stopping.is_some(),
             make_waker: &|| self.inbox.waker(id),
             budget: Budget::new(share),
+            trace: self.trace.of(id.generation()),
         };
         let outcome = slot.connection.run(&mut turn);
         self.concerned = Concerned::Nothing;
@@ -397,6 +423,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_timer(deadline, self.now) {
+                    let after = when.saturating_duration_since(self.now);
+                    self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerSet { after });
                     self.timers.set(id, when);
                 }
                 if slot.interest != interest {
@@ -416,7 +444,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     fn apply_interest(&mut self, id: ConnectionId, wanted: Interest) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let before = mem::replace(&mut slot.interest, wanted);
-        log::trace!("Interest in {}: {before} -> {wanted}", slot.connection.peer);
+        let change = || trace::Event::InterestChanged { from: before, to: wanted };
+        self.trace.of(id.generation()).step(&slot.connection.peer, change);
         let (stream, token) = (&mut slot.connection.stream, id.token());
         let result = if before == Interest::NONE {
             self.selector.register(stream, token, wanted)
@@ -436,21 +465,23 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Begins to open a connection. If that fails at once, tries the next address, until one can be tried or none is
     /// left.
     fn open(&mut self, mut peer: Peer, mut others: VecDeque<SocketAddr>, session: V::Session) {
+        let number = self.slots.next_number();
         loop {
-            log::info!("Starting {peer} to {}", peer.addr);
+            self.trace.of(number).emit(&peer, trace::Event::Opening);
             match self.selector.connect(peer.addr) {
                 Ok(stream) => {
                     let until = self.now + self.config.connection.connect_timeout;
                     let connection = Connection::opening(stream, session, peer, Connecting { until, others });
-                    let id = self.slots.insert(connection, None);
+                    let id = self.slots.insert(connection, None, number);
                     self.run_connection(id, Share::FIRST);
                     return;
                 }
                 Err(error) => {
                     let Some(next) = others.pop_front() else {
-                        return self.tell_end(session, &peer, End::ConnectFailed(error));
+                        return self.tell_end(session, number, &peer, End::ConnectFailed(error));
                     };
-                    log::info!("Cannot connect to {}: {}", peer.addr, crate::text::reason(&error));
+                    let why = &crate::text::reason(&error);
+                    self.trace.of(number).emit(&peer, trace::Event::CannotConnect { addr: peer.addr, why });
                     peer.addr = next;
                 }
             }
@@ -461,7 +492,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let Some(addr) = others.pop_front() else { return self.close(id, end) };
         let Some(slot) = self.slots.remove(id) else { return };
         let (token, connection) = (id.token(), slot.connection);
-        log::info!("Cannot connect to {}: {end}", connection.peer.addr);
+        let failed = trace::Event::CannotConnect { addr: connection.peer.addr, why: &end.to_string() };
+        self.trace.of(id.generation()).emit(&connection.peer, failed);
         let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
         self.selector.close(connection.stream, token);
         self.open(peer, others, session);
@@ -472,17 +504,17 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let Some(slot) = self.slots.remove(id) else { return };
         let mut connection = slot.connection;
         connection.prepare_close(&self.config.connection);
-        log::info!("Closing {}: {end}", connection.name());
+        self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end });
         self.selector.close(connection.stream, id.token());
         drop(slot.place);
         if connection.peer.role == Role::Accepted {
-            self.accepting.connection_closed(&mut self.selector, self.now);
+            self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
         }
-        self.tell_end(connection.session, &connection.peer, end);
+        self.tell_end(connection.session, id.generation(), &connection.peer, end);
     }
 }
 
-impl<S: Selector<Listener = TcpListener>, V: Service> Reactor<S, V> {
+impl<S: Selector<Listener = TcpListener>, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Listens on every address that `addr` resolves to, and returns the bound addresses: port 0 picks a free port.
     ///
     /// # Errors

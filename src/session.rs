@@ -53,6 +53,39 @@ pub trait Session {
 
     /// Sends a refusal to the peer, in the protocol's own format; `advance` will not be called.
     fn refuse(&mut self, _output: &mut Output<'_>, _why: &str) {}
+
+    /// Its state, for the [trace](crate::trace), given that `unused` bytes of input are left.
+    fn state(&self, _unused: usize) -> State {
+        State::named(if self.is_idle() { "idle" } else { "busy" })
+    }
+}
+
+/// A session's state, for the [trace](crate::trace).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its name, in the protocol's words.
+    pub name: &'static str,
+    /// How many of the bytes that the session waits for have arrived, and how many these are, if it waits for a known
+    /// number.
+    pub arrived: Option<(usize, usize)>,
+}
+
+impl State {
+    /// The state of this name.
+    pub const fn named(name: &'static str) -> Self {
+        State { name, arrived: None }
+    }
+}
+
+/// The name, and what has arrived: `JSON header, 48 of 103 bytes`.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        match self.arrived {
+            Some((got, want)) => write!(f, ", {got} of {want} bytes"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Boxed sessions let one service have sessions of several types.
@@ -71,6 +104,10 @@ impl<T: Session + ?Sized> Session for Box<T> {
 
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
         (**self).refuse(output, why);
+    }
+
+    fn state(&self, unused: usize) -> State {
+        (**self).state(unused)
     }
 }
 

@@ -690,7 +690,7 @@ fn how_much_is_logged() {
     let connections =
         ["Accepted connection from 127.0.0.1:", "Closing connection to 127.0.0.1:", ": finished", "Stopping"];
     let messages = ["Received request '", " (text/json) from 127.0.0.1:", "Sending '"];
-    let details = ["Message: idle --[ first byte ]--> protoheader", "Message: content --[ content read ]--> idle"];
+    let details = ["idle --[ first byte ]--> protoheader", "content --[ content read ]--> idle"];
     let has = |log: &str, expected: [bool; 3]| {
         for (words, expected) in [&connections[..], &messages, &details].into_iter().zip(expected) {
             for word in words {

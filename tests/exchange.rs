@@ -1,37 +1,29 @@
 //! Every row of the table of a connection's stages, brought about by a real connection, which then makes no step that is
 //! no row: read off the trace.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use log::{LevelFilter, Log, Metadata, Record};
 use multiconn::connection;
 use multiconn::exchange::{Event, Stage, TRANSITIONS, next};
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::reactor::Reactor;
 use multiconn::selector::sim::{SimNet, SimPeer};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::trace::{self, Record, Subscriber};
 
-/// Keeps the transitions that are logged.
-struct Transitions(Mutex<BTreeSet<String>>);
+/// Keeps the stages that connections go through.
+#[derive(Default)]
+struct Transitions(RefCell<BTreeSet<String>>);
 
-static SEEN: Transitions = Transitions(Mutex::new(BTreeSet::new()));
-
-impl Log for Transitions {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let line = record.args().to_string();
-        if let Some((_, transition)) = line.split_once(": ").filter(|(_, transition)| transition.contains(" --[ ")) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(transition.to_owned());
+impl Subscriber for Transitions {
+    fn record(&self, record: &Record<'_>) {
+        if let trace::Event::Moved { from, event, to } = record.event {
+            self.0.borrow_mut().insert(format!("{from} --[ {event} ]--> {to}"));
         }
     }
-
-    fn flush(&self) {}
 }
 
 /// Does what a letter says.
@@ -100,10 +92,10 @@ fn config() -> connection::Config {
 }
 
 /// A server whose peer says `words`, does what `script` says, and is stopped after a while.
-fn serve(words: &str, stop: u64, script: impl Fn(&SimPeer)) {
+fn serve(seen: &Transitions, words: &str, stop: u64, script: impl Fn(&SimPeer)) {
     let net = SimNet::new(1);
     let service = |_: &Peer| Obedient { word: None, deadline: None };
-    let mut reactor = Reactor::new(net.selector(), service, config());
+    let mut reactor = Reactor::with_subscriber(net.selector(), service, config(), seen);
     reactor.add_listener(net.listener(addr(1))).unwrap();
     let peer = net.client_at(seconds(1), addr(1));
     if !words.is_empty() {
@@ -116,12 +108,12 @@ fn serve(words: &str, stop: u64, script: impl Fn(&SimPeer)) {
 }
 
 /// A client whose server does what `script` says with its connection.
-fn call(word: u8, stop: u64, prepare: impl Fn(&SimNet), script: impl Fn(&SimPeer) + 'static) {
+fn call(seen: &Transitions, word: u8, stop: u64, prepare: impl Fn(&SimNet), script: impl Fn(&SimPeer) + 'static) {
     let net = SimNet::new(1);
     net.server(addr(1), move |peer| script(&peer));
     prepare(&net);
     let service = |_: &Peer| Obedient { word: None, deadline: None };
-    let mut reactor = Reactor::new(net.selector(), service, config());
+    let mut reactor = Reactor::with_subscriber(net.selector(), service, config(), seen);
     reactor.connect(&[addr(1)], Obedient { word: Some(word), deadline: None });
     let handle = reactor.handle();
     net.at(seconds(stop), move || handle.stop());
@@ -130,48 +122,47 @@ fn call(word: u8, stop: u64, prepare: impl Fn(&SimNet), script: impl Fn(&SimPeer
 
 #[test]
 fn a_connection_takes_every_row_and_no_other_step() {
-    log::set_logger(&SEEN).unwrap();
-    log::set_max_level(LevelFilter::Trace);
+    let seen = &Transitions::default();
     let nothing = |_: &SimPeer| {};
 
     // Connecting.
-    call(b'f', 9, |_| {}, |peer| drop(peer.end_at(seconds(1)).clone()));
-    call(b'f', 99, |net| net.ignore(addr(1)), |_| {});
-    call(b'f', 5, |net| net.ignore(addr(1)), |_| {});
-    call(b'f', 9, |net| net.refuse(addr(1)), |_| {});
+    call(seen, b'f', 9, |_| {}, |peer| drop(peer.end_at(seconds(1)).clone()));
+    call(seen, b'f', 99, |net| net.ignore(addr(1)), |_| {});
+    call(seen, b'f', 5, |net| net.ignore(addr(1)), |_| {});
+    call(seen, b'f', 9, |net| net.refuse(addr(1)), |_| {});
 
     // Receiving.
-    serve("e", 9, nothing);
-    serve("", 9, |peer| drop(peer.end_at(seconds(3)).clone()));
-    serve("f", 9, |peer| drop(peer.end_at(seconds(3)).clone()));
-    serve("v", 9, nothing);
-    serve("q", 9, nothing);
-    serve("", 200, nothing);
-    serve("", 9, |peer| drop(peer.reset_at(seconds(3)).clone()));
-    serve("f", 9, nothing);
-    serve("eee", 99, |peer| drop(peer.reads_nothing().window(1).clone()));
+    serve(seen, "e", 9, nothing);
+    serve(seen, "", 9, |peer| drop(peer.end_at(seconds(3)).clone()));
+    serve(seen, "f", 9, |peer| drop(peer.end_at(seconds(3)).clone()));
+    serve(seen, "v", 9, nothing);
+    serve(seen, "q", 9, nothing);
+    serve(seen, "", 200, nothing);
+    serve(seen, "", 9, |peer| drop(peer.reset_at(seconds(3)).clone()));
+    serve(seen, "f", 9, nothing);
+    serve(seen, "eee", 99, |peer| drop(peer.reads_nothing().window(1).clone()));
 
     // Responding.
-    serve("b", 9, |peer| {
+    serve(seen, "b", 9, |peer| {
         drop(peer.reads_nothing().window(1).read_all_from(seconds(5)).read_at(seconds(5), 1000).clone())
     });
-    serve("b", 99, |peer| drop(peer.reads_nothing().window(1).clone()));
-    serve("b", 9, |peer| drop(peer.reads_nothing().window(1).reset_at(seconds(3)).clone()));
-    serve("s", 9, nothing);
-    serve("w", 9, nothing);
-    call(b'f', 9, |_| {}, |peer| drop(peer.send_at(seconds(1), "F").clone()));
-    serve("V", 9, nothing);
-    serve("F", 9, nothing);
-    serve("d", 99, nothing);
-    serve("h", 99, |peer| drop(peer.end_at(seconds(3)).clone()));
-    serve("e", 9, |peer| {
+    serve(seen, "b", 99, |peer| drop(peer.reads_nothing().window(1).clone()));
+    serve(seen, "b", 9, |peer| drop(peer.reads_nothing().window(1).reset_at(seconds(3)).clone()));
+    serve(seen, "s", 9, nothing);
+    serve(seen, "w", 9, nothing);
+    call(seen, b'f', 9, |_| {}, |peer| drop(peer.send_at(seconds(1), "F").clone()));
+    serve(seen, "V", 9, nothing);
+    serve(seen, "F", 9, nothing);
+    serve(seen, "d", 99, nothing);
+    serve(seen, "h", 99, |peer| drop(peer.end_at(seconds(3)).clone()));
+    serve(seen, "e", 9, |peer| {
         peer.reads_nothing().window(0).read_at(seconds(30), 0);
     });
 
     // Draining and lingering.
     let app = |script: &dyn Fn(&SimPeer)| {
         let net = SimNet::new(1);
-        let mut reactor = Reactor::new(net.selector(), AppService::default(), config());
+        let mut reactor = Reactor::with_subscriber(net.selector(), AppService::default(), config(), seen);
         reactor.add_listener(net.listener(addr(1))).unwrap();
         let peer = net.client_at(seconds(1), addr(1));
         script(&peer);
@@ -194,7 +185,8 @@ fn a_connection_takes_every_row_and_no_other_step() {
     // Cut short.
     let net = SimNet::new(1);
     let config = connection::Config { linger_timeout: seconds(60), ..config() };
-    let mut reactor = Reactor::new(net.selector(), |_: &Peer| Obedient { word: None, deadline: None }, config);
+    let mut reactor =
+        Reactor::with_subscriber(net.selector(), |_: &Peer| Obedient { word: None, deadline: None }, config, seen);
     reactor.add_listener(net.listener(addr(1))).unwrap();
     net.client_at(seconds(1), addr(1)).keeps_open().send_at(seconds(2), "v");
     let handle = reactor.handle();
@@ -204,13 +196,14 @@ fn a_connection_takes_every_row_and_no_other_step() {
     let net = SimNet::new(1);
     net.ignore(addr(2));
     let at_once = connection::Config { drain_timeout: Duration::ZERO, ..connection::Config::default() };
-    let mut reactor = Reactor::new(net.selector(), |_: &Peer| Obedient { word: None, deadline: None }, at_once);
+    let mut reactor =
+        Reactor::with_subscriber(net.selector(), |_: &Peer| Obedient { word: None, deadline: None }, at_once, seen);
     reactor.connect(&[addr(2)], Obedient { word: None, deadline: None });
     let handle = reactor.handle();
     net.at(seconds(3), move || handle.stop());
     reactor.run().unwrap();
 
-    let seen = SEEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = seen.0.borrow();
     let rows: BTreeSet<String> =
         TRANSITIONS.iter().map(|row| format!("{} --[ {} ]--> {}", row.from, row.event, row.to)).collect();
     let missing: Vec<_> = rows.difference(&seen).collect();

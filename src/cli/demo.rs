@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::call::app::{CallApp, shown};
 use super::call::echo::CallEcho;
 use super::failure::Failure;
-use super::log;
 use super::stdout::print;
+use super::{log, trace};
 use crate::protocols::app::AppService;
 use crate::protocols::echo::EchoService;
 use crate::reactor::{Config, Reactor};
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Reload, Service};
+use crate::trace::Log;
 
 /// The requests that the tutorial's client makes.
 const REQUESTS: [(&str, &str); 5] =
@@ -58,7 +59,8 @@ fn with_server<V: Service<Session: Send> + Send>(
     let failed = |error| Failure::of_loop(&error);
     let (tell, ended) = mpsc::channel();
     let selector = MioSelector::new().map_err(failed)?;
-    let mut reactor = Reactor::new(selector, Announcing { service, tell }, Config::default());
+    let announcing = Announcing { service, tell };
+    let mut reactor = Reactor::with_subscriber(selector, announcing, Config::default(), (Log, trace::subscriber()));
     let addr = reactor.listen("127.0.0.1:0").map_err(failed)?[0];
     let handle = reactor.handle();
     print(format!("{}Listening on {addr}\n", log::side(name)).as_bytes())?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use rustix::io::Errno;
 
-use super::stderr;
+use super::{stderr, trace};
 use crate::text::{printable_line, reason};
 
 /// Why a command failed: one line for the user.
@@ -71,6 +71,7 @@ pub(super) fn end(program: &str, result: Result<u8, Failure>) -> ExitCode {
         stderr::print(&format!("{program}: {failure}\n"));
         failure.status
     });
+    trace::finish();
     stderr::finish();
     ExitCode::from(status)
 }

@@ -8,6 +8,7 @@ use super::failure::{self, Failure};
 use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
+use super::trace::TraceOption;
 use super::{signals, stderr, usage};
 use crate::session::Service;
 
@@ -24,7 +25,7 @@ use crate::session::Service;
 /// }
 /// ```
 ///
-/// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `-v` and `--help`, as `multiconn serve`
+/// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `--trace`, `-v` and `--help`, as `multiconn serve`
 /// does. SIGINT and SIGTERM stop it once work in progress is done, a second one at once; SIGHUP calls
 /// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
 /// address.
@@ -42,6 +43,8 @@ pub struct Front {
 struct Options {
     #[command(flatten)]
     server: ServerOptions,
+    #[command(flatten)]
+    trace: TraceOption,
     #[command(flatten)]
     verbosity: Verbosity,
 }
@@ -82,7 +85,8 @@ impl Front {
         };
         signals::begin();
         log::start_all(options.verbosity, ::log::LevelFilter::Info);
-        let service = make().map_err(|error| Failure::new(error.to_string()));
+        let opened = options.trace.open().map_err(Failure::new);
+        let service = opened.and_then(|()| make().map_err(|error| Failure::new(error.to_string())));
         let served = service.and_then(|service| run(&options.server, self.name, self.port, service));
         failure::end(self.name, served.map(|()| 0))
     }

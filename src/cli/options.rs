@@ -8,7 +8,7 @@ use super::address::Address;
 use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
-use super::units;
+use super::{trace, units};
 use crate::connection;
 use crate::models::{Config, Model, Work};
 
@@ -81,6 +81,7 @@ impl ServerOptions {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
+        config.subscriber = trace::subscriber();
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));

@@ -3,7 +3,7 @@
 /// The size of a share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
-    /// The most bytes read, and the most sent while more remain.
+    /// The bytes read after which no other read begins, and the most bytes sent while more remain.
     bytes: usize,
     /// The most messages that a session may begin.
     messages: u32,

@@ -12,6 +12,7 @@ use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Role, Session};
+use crate::trace::Tracer;
 
 #[derive(Debug)]
 pub(crate) struct Draining {
@@ -72,9 +73,9 @@ impl<S, T> Connection<S, T> {
 
 impl<S: Stream, T> Connection<S, T> {
     /// Cuts it off, and returns why it ends.
-    pub fn cut(&mut self) -> End {
+    pub fn cut(&mut self, trace: Tracer<'_>) -> End {
         let stage = self.state.stage();
-        self.leads(stage, Event::Cut);
+        self.leads(stage, Event::Cut, trace);
         if self.left_over.has_output() || stage == Stage::Responding {
             self.stream.reset_on_close();
         }
@@ -97,8 +98,8 @@ impl<S: Stream, T> Connection<S, T> {
     }
 
     /// Records that its session has panicked. Its close is a reset, so that half a reply never looks complete.
-    pub fn panicked(&mut self) {
-        self.leads(self.state.stage(), Event::Cut);
+    pub fn panicked(&mut self, trace: Tracer<'_>) {
+        self.leads(self.state.stage(), Event::Cut, trace);
         self.state = ConnectionState::Closed;
         self.stream.reset_on_close();
     }
@@ -117,13 +118,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Frees its memory. Returns the end if there is nothing else to do; otherwise the peer is being told, and it goes on
     /// to the close.
-    pub fn free_memory(&mut self, config: &Config, now: Instant) -> Option<End> {
+    pub fn free_memory(&mut self, config: &Config, now: Instant, trace: Tracer<'_>) -> Option<End> {
         let end = End::MemoryOverLimit(config.memory.max());
         if self.peer.role != Role::Accepted || self.left_over.has_output() {
-            self.cut();
+            self.cut(trace);
             return Some(end);
         }
-        self.pass(Event::Violation);
+        self.pass(Event::Violation, trace);
         self.left_over.drop_input();
         let why = format!("its connections use {} bytes", config.memory.max());
         self.turn_away(&why, end, config, now);
@@ -139,11 +140,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Role::Opened(_) if sends_rest && matches!(end, End::Finished) => (event, linger),
             Role::Opened(_) => (Event::Done, false),
         };
-        match self.pass(event) {
+        match self.pass(event, turn.trace) {
             Stage::Draining if self.left_over.has_output() || linger => {
                 self.drain(Box::new(Draining { end, linger }), turn)
             }
-            Stage::Draining => self.close(Stage::Draining, Event::OutputSent, end),
+            Stage::Draining => self.close(Stage::Draining, Event::OutputSent, end, turn.trace),
             Stage::Connecting | Stage::Receiving | Stage::Responding | Stage::Lingering | Stage::Closed => {
                 Outcome::Close(end)
             }
@@ -152,8 +153,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Makes the last transition. If output is left, the close is a reset: data that was cut short never looks complete,
     /// and the system doesn't keep it for a peer that won't read it.
-    pub(super) fn close(&mut self, from: Stage, event: Event, end: End) -> Outcome {
-        self.leads(from, event);
+    pub(super) fn close(&mut self, from: Stage, event: Event, end: End, trace: Tracer<'_>) -> Outcome {
+        self.leads(from, event, trace);
         if self.left_over.has_output() {
             self.stream.reset_on_close();
         }
@@ -169,11 +170,16 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let here = Stage::Draining;
         self.left_over.drop_input();
         if let Err(error) = self.flush(turn) {
-            return self.close(here, Event::PeerGone, End::Broken(error));
+            return self.close(here, Event::PeerGone, End::Broken(error), turn.trace);
         }
         if self.left_over.has_output() {
             if !self.can_send() && self.write_is_overdue(turn) {
-                return self.close(here, Event::OutputStalled, End::WriteTimedOut(turn.config.write_timeout));
+                return self.close(
+                    here,
+                    Event::OutputStalled,
+                    End::WriteTimedOut(turn.config.write_timeout),
+                    turn.trace,
+                );
             }
             self.state = ConnectionState::Draining(draining);
             return match self.can_send() {
@@ -183,12 +189,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         let Draining { end, linger } = *draining;
         if !linger {
-            return self.close(here, Event::OutputSent, end);
+            return self.close(here, Event::OutputSent, end, turn.trace);
         }
         if self.output_end != OutputEnd::Sent && self.stream.end_output().is_err() {
-            return self.close(here, Event::PeerGone, end);
+            return self.close(here, Event::PeerGone, end, turn.trace);
         }
-        self.leads(here, Event::OurEndSent);
+        self.leads(here, Event::OurEndSent, turn.trace);
         let until = turn.now + turn.config.linger_timeout;
         let left = turn.config.linger_len_max;
         self.linger(Box::new(Lingering { end, until, left }), turn)
@@ -218,6 +224,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Err(_) => break Event::PeerGone,
             }
         };
-        self.close(Stage::Lingering, event, lingering.end)
+        self.close(Stage::Lingering, event, lingering.end, turn.trace)
     }
 }

@@ -9,6 +9,7 @@ use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
 use crate::exchange::Event;
 use crate::selector::Stream;
 use crate::session::{End, Progress, Session, SessionError};
+use crate::trace;
 
 /// Reasons to call the session.
 enum News {
@@ -25,7 +26,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) -> Outcome {
         self.serve_unless_broken(turn).unwrap_or_else(|error| {
             let stage = self.state.stage();
-            self.close(stage, Event::PeerGone, End::Broken(error))
+            self.close(stage, Event::PeerGone, End::Broken(error), turn.trace)
         })
     }
 
@@ -37,7 +38,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             {
                 return Ok(outcome);
             }
-            self.end_output_if_due()?;
+            self.end_output_if_due(turn)?;
             if self.left_over.input_len() > turn.config.input_len_max && self.needs(turn).reads() {
                 let end = End::InputOverLimit(turn.config.input_len_max);
                 return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
@@ -50,7 +51,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             };
             let called = self.call_session(received, turn)?;
             if called.has_begun_reply() {
-                self.pass(Event::RequestRead);
+                self.pass(Event::RequestRead, turn.trace);
             }
             self.progress = match called.result {
                 Ok(Progress::Finished) => return Ok(self.finish_in_order(turn)),
@@ -67,7 +68,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Ok(Outcome::Yield);
             }
             if self.is_full(turn) {
-                self.pass(Event::OutputFull);
+                self.pass(Event::OutputFull, turn.trace);
             }
             self.has_sent(called.sent, turn);
         }
@@ -81,7 +82,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Some(Outcome::Yield)
         } else if self.write_is_overdue(turn) {
             let (stage, timeout) = (self.state.stage(), turn.config.write_timeout);
-            Some(self.close(stage, Event::OutputStalled, End::WriteTimedOut(timeout)))
+            Some(self.close(stage, Event::OutputStalled, End::WriteTimedOut(timeout), turn.trace))
         } else {
             None
         })
@@ -96,7 +97,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let reads = needs.reads();
         let goes_on = match self.progress {
             Progress::Yield => !needs.is_full,
-            Progress::Working => self.has_just_hung_up()?,
+            Progress::Working => self.has_just_hung_up(turn)?,
             Progress::NeedInput | Progress::NeedRoom | Progress::NeedEither | Progress::Finished => false,
         };
         if reads && turn.budget.readable == 0 || goes_on && turn.budget.sendable == 0 {
@@ -157,7 +158,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         let reads = needs.reads();
         if reads && !needs.is_full {
-            self.pass(Event::OutputSent);
+            self.pass(Event::OutputSent, turn.trace);
         }
         let timeout = turn.config.idle_timeout;
         if !(is_idle && reads) || needs.has_output {
@@ -190,12 +191,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// # Errors
     /// The error that has broken the connection, if that is the cause.
-    fn has_just_hung_up(&mut self) -> io::Result<bool> {
+    fn has_just_hung_up(&mut self, turn: &Turn<'_>) -> io::Result<bool> {
         if self.input_end != InputEnd::Reported {
             return Ok(false);
         }
         self.check_connected()?;
-        log::trace!("{} has ended its sending side", self.peer);
+        turn.trace.step(&self.peer, || trace::Event::InputEnded);
         self.input_end = InputEnd::Told;
         Ok(true)
     }

@@ -5,8 +5,10 @@ use std::io::{self, IoSlice};
 
 use super::{Connection, InputEnd, OutputEnd, Turn};
 use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
+use crate::machine::Steps;
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::trace;
 
 /// The result of one read.
 pub(super) enum Received {
@@ -60,6 +62,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
         // The stream is asked for its address, and then written to, while the session's view is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local_addr = || stream.borrow().local_addr();
+        let (peer, trace) = (&self.peer, turn.trace);
+        let note = |step| trace.emit(peer, trace::Event::Stepped(step));
         let mut io = SessionIo {
             input: Input::new(input),
             output: queue.output(turn.config.output_high_water.max(1)),
@@ -69,9 +73,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             messages_left: turn.budget.messages,
             ends_output: false,
             ignores_input: self.ignores_input,
-            peer: &self.peer,
+            peer,
             make_waker: turn.make_waker,
             local_addr: &local_addr,
+            steps: if trace.is_detailed() { Steps::to(&note) } else { Steps::default() },
         };
         let result = self.session.advance(&mut io, turn.now);
         turn.budget.messages = io.messages_left;
@@ -82,10 +87,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = Ok(0);
         let mut made_output = false;
         if has_ended {
-            if !io.output.is_empty() {
-                log::trace!("Dropped {} bytes to {}: our sending side has ended", io.output.len(), self.peer);
+            if trace.is_detailed() && !io.output.is_empty() {
+                trace.step(peer, || trace::Event::Dropped { len: io.output.len() });
             }
         } else if shares {
+            if trace.is_detailed() && !io.output.is_empty() {
+                trace.step(peer, || trace::Event::Replied { len: io.output.len() });
+            }
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();
             made_output = len > 0 || io.output.has_chunks();
@@ -107,6 +115,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // The lent bytes are about to become invalid.
             io.output.keep_lent();
             made_output = io.output.len() > len_before;
+            if made_output {
+                trace.step(peer, || trace::Event::Replied { len: io.output.len().saturating_sub(len_before) });
+            }
         }
 
         if !appended {
@@ -122,7 +133,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.output_end = OutputEnd::Wanted;
         }
         let sent = sent?;
-        turn.budget.sent(sent);
+        self.has_moved(sent, turn);
         Ok(Called { result, made_output, sent })
     }
 
@@ -130,11 +141,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// # Errors
     /// If the connection is broken.
-    pub(super) fn end_output_if_due(&mut self) -> io::Result<()> {
+    pub(super) fn end_output_if_due(&mut self, turn: &Turn<'_>) -> io::Result<()> {
         if self.output_end == OutputEnd::Wanted && !self.left_over.has_output() {
             self.stream.end_output()?;
             self.output_end = OutputEnd::Sent;
-            log::trace!("Ended our sending side to {}", self.peer);
+            turn.trace.step(&self.peer, || trace::Event::OutputEnded);
         }
         Ok(())
     }
@@ -145,18 +156,17 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !self.readable || self.input_end == InputEnd::Read {
             return Ok(Received::Nothing);
         }
-        debug_assert!(turn.budget.readable > 0, "an empty read would look like the end");
-        let room = turn.scratch.input.len().min(turn.budget.readable);
-        let buffer = &mut turn.scratch.input[..room];
+        let room = turn.scratch.input.len();
+        let buffer = &mut turn.scratch.input;
         // The edge stands until the stream returns a result.
         match until_answered(|| self.stream.read(buffer))? {
             Some(0) => {
                 self.input_end = InputEnd::Read;
-                log::trace!("{} has ended its sending side", self.peer);
+                turn.trace.step(&self.peer, || trace::Event::InputEnded);
                 Ok(Received::End)
             }
             Some(len) => {
-                log::trace!("Read {len} bytes from {}", self.peer);
+                turn.trace.step(&self.peer, || trace::Event::Received { len });
                 // A short read has emptied the socket: further data causes another edge, unless the end is already
                 // there, or urgent data is.
                 self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;
@@ -192,9 +202,17 @@ impl<S: Stream, T: Session> Connection<S, T> {
             kept.output.consume(len);
             sent += len;
         }
-        turn.budget.sent(sent);
         self.left_over.tried_to_write(sent > 0, turn.now, turn.config.write_timeout);
+        self.has_moved(sent, turn);
         Ok(sent)
+    }
+
+    /// Records that the stream has taken `sent` bytes.
+    fn has_moved(&self, sent: usize, turn: &mut Turn<'_>) {
+        turn.budget.sent(sent);
+        if sent > 0 {
+            turn.trace.step(&self.peer, || trace::Event::Sent { len: sent, left: self.left_over.output_len() });
+        }
     }
 
     /// Whether there is output, and the stream accepts it.
@@ -331,7 +349,9 @@ mod tests {
         let mut connection = Connection::accepted(stream, Mirror, peer);
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
         let (config, budget) = (&Config::default(), Budget::new(Share::FULL));
-        let turn = &mut Turn { scratch, config, now: Instant::now(), stopping: false, make_waker: &no_waker, budget };
+        let (now, trace) = (Instant::now(), trace::Trace::new((), Instant::now()));
+        let trace = trace.own();
+        let turn = &mut Turn { scratch, config, now, stopping: false, make_waker: &no_waker, budget, trace };
         assert!(matches!(connection.receive(turn), Ok(Received::Bytes(5))));
         assert_eq!(connection.call_session(5, turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");

@@ -16,6 +16,7 @@ use std::fmt;
 use super::table::{self, Event, Phase};
 use super::{Jsonheader, Limits, PROTOHEADER_LEN, ProtocolError};
 use crate::buffer::Input;
+use crate::machine::{self, Steps};
 
 /// A complete message; the content is still in the input.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +91,17 @@ impl ReadState {
         }
     }
 
+    /// How much of its part has arrived, given that `unused` bytes are left in the input.
+    #[inline]
+    fn position(&self, unused: usize) -> Position {
+        let want = match self {
+            Self::Idle | Self::Protoheader => PROTOHEADER_LEN,
+            Self::Jsonheader { len } => *len,
+            Self::Content { header } => header.content_len,
+        };
+        Position { phase: self.phase(), got: unused, want }
+    }
+
     /// Makes one step. It takes `self`, so no data of the old state survives.
     #[inline]
     fn step<'a>(self, input: &mut Input<'a>, limits: &Limits) -> Result<Step<'a>, ProtocolError> {
@@ -143,6 +155,19 @@ impl MessageReader {
     #[doc(alias = "process_protoheader")]
     #[doc(alias = "process_request")]
     pub fn read<'a>(&mut self, input: &mut Input<'a>, limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
+        self.read_noting(input, limits, Steps::default())
+    }
+
+    /// The same, and passes every transition to `steps`.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_noting<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        limits: &Limits,
+        steps: Steps<'_>,
+    ) -> Result<Option<Message<'a>>, ProtocolError> {
         // The state stays in this variable until the reader has to wait, rather than being stored after each step.
         let mut state = match self.state.take().map(|state| *state) {
             None => ReadState::Idle,
@@ -153,11 +178,11 @@ impl MessageReader {
             let phase = state.phase();
             match state.step(input, limits) {
                 Ok(Step::Next(event, next)) => {
-                    note(phase, event, next.phase());
+                    note(steps, phase, event, next.position(input.len()));
                     state = next;
                 }
                 Ok(Step::Complete(message)) => {
-                    note(phase, Event::ContentRead, Phase::Idle);
+                    note(steps, phase, Event::ContentRead, ReadState::Idle.position(input.len()));
                     return Ok(Some(message));
                 }
                 Ok(Step::NeedInput(ReadState::Idle)) => return Ok(None),
@@ -166,7 +191,7 @@ impl MessageReader {
                     return Ok(None);
                 }
                 Err(error) => {
-                    note(phase, Event::Violation, Phase::Failed);
+                    note(steps, phase, Event::Violation, Position { phase: Phase::Failed, got: 0, want: 0 });
                     return Err(self.fail(error));
                 }
             }
@@ -189,18 +214,19 @@ impl MessageReader {
 
     /// How much of the message has arrived, given that `unused` bytes of it are left in the input.
     pub fn position(&self, unused: usize) -> Position {
-        let want = match self.state() {
-            Ok(ReadState::Idle | ReadState::Protoheader) => PROTOHEADER_LEN,
-            Ok(ReadState::Jsonheader { len }) => *len,
-            Ok(ReadState::Content { header }) => header.content_len,
-            Err(_) => 0,
-        };
-        Position { phase: self.phase(), got: unused, want }
+        match self.state() {
+            Ok(state) => state.position(unused),
+            Err(_) => Position { phase: Phase::Failed, got: unused, want: 0 },
+        }
     }
 }
 
-/// Logs a transition. Every transition passes through here.
+/// Notes a transition. Every transition passes through here.
 #[inline]
-fn note(from: Phase, event: Event, to: Phase) {
-    log::trace!("Message: {from} --[ {event} ]--> {to}");
+fn note(steps: Steps<'_>, from: Phase, event: Event, to: Position) {
+    steps.note(|| {
+        let Position { phase, got, want } = to;
+        let (from, event, to) = (from.name(), event.name(), phase.name());
+        machine::Step { from, event, to, got: got.min(want), want: Some(want) }
+    });
 }

@@ -1,15 +1,17 @@
 //! The accept loop of the blocking models: accepts connections one by one, and gives each to the crew.
 
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
+use super::Subscribers;
 use super::blocking::Caller;
 use super::orders::{Orders, wait};
-use crate::connection::log_stop;
 use crate::selector::{AcceptError, RETRY_AFTER, TcpListener};
 use crate::session::Reload;
 use crate::sys::PollFd;
 use crate::text::reason;
+use crate::trace::{Event, Trace};
 
 /// The threads or processes that serve the accepted connections.
 pub(super) trait Crew {
@@ -50,6 +52,19 @@ pub(super) struct Desk {
     /// Empty once a stop is known.
     pub listeners: Vec<TcpListener>,
     pub orders: Orders,
+    /// The trace of the accept loop.
+    pub trace: Trace<Subscribers>,
+}
+
+impl Desk {
+    pub fn new(listeners: Vec<TcpListener>, orders: Orders, subscribers: Subscribers) -> Self {
+        Desk { listeners, orders, trace: Trace::new(subscribers, Instant::now()) }
+    }
+
+    /// Tells that the server stops, with the number of `open` connections.
+    pub fn tell_stop(&self, open: usize, timeout: Duration) {
+        self.trace.own().emit_own(Event::Stopping { open, timeout });
+    }
 }
 
 /// Accepts connections for `crew` until an order to stop; then closes the listeners, stops the crew, and returns the
@@ -58,9 +73,10 @@ pub(super) struct Desk {
 /// # Errors
 /// If waiting fails.
 pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
-    let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, fds: Vec::new() };
+    let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, accepted: 0, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;
     loop {
+        acceptor.desk.trace.begin_turn(Instant::now());
         crew.look_after();
         if acceptor.desk.orders.takes_reload()
             && let Some(reload) = crew.reload()
@@ -69,7 +85,7 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {
-                log_stop(crew.open() + usize::from(acceptor.held.is_some()), drain_timeout);
+                acceptor.desk.tell_stop(crew.open() + usize::from(acceptor.held.is_some()), drain_timeout);
                 acceptor.desk.listeners.clear();
             }
             crew.stop();
@@ -100,6 +116,8 @@ struct Acceptor {
     retry_at: Option<Instant>,
     /// Whether the log already says that connections have to wait.
     told: bool,
+    /// The number of connections accepted so far.
+    accepted: u32,
     /// The descriptors to wait for: the orders, then the listeners, if they are included.
     fds: Vec<PollFd>,
 }
@@ -131,13 +149,17 @@ impl Acceptor {
             // A crew that serves in this thread may have closed them after a stop.
             let Some(listener) = self.desk.listeners.get(index - 1) else { return };
             match listener.accept() {
-                Ok((stream, addr)) => self.give(Caller { stream, addr }, crew),
+                Ok((stream, addr)) => {
+                    self.accepted += 1;
+                    let caller = Caller { stream, addr, number: self.accepted };
+                    self.give(caller, crew);
+                }
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::NoneWaits => {}
                     AcceptError::ThisConnection => {
-                        log::debug!("A connection was gone before it was accepted: {}", reason(&error));
+                        self.desk.trace.own().emit_own(Event::Missed { why: &reason(&error) });
                     }
-                    AcceptError::Ours => self.pause(&format!("Cannot accept: {}", reason(&error))),
+                    AcceptError::Ours => self.pause(&reason(&error)),
                 },
             }
         }
@@ -149,7 +171,7 @@ impl Acceptor {
             // No connection will close and free what is missing.
             Err((caller, error)) if crew.open() == 0 => crew.refuse(caller, &reason(&error)),
             Err((caller, error)) => {
-                self.pause(&format!("Cannot serve {}: {}", caller.addr, reason(&error)));
+                self.pause(&format!("{} can't be served: {}", caller.addr, reason(&error)));
                 self.held = Some(caller);
             }
         }
@@ -157,10 +179,8 @@ impl Acceptor {
 
     /// Stops accepting for a while.
     fn pause(&mut self, why: &str) {
-        if !self.told {
-            log::warn!("{why}; new connections wait until one closes");
-            self.told = true;
-        }
+        let is_news = !mem::replace(&mut self.told, true);
+        self.desk.trace.own().emit_own(Event::AcceptingPaused { why, is_news });
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
     }
 }
@@ -171,6 +191,7 @@ mod tests {
 
     use super::*;
     use crate::selector;
+    use crate::trace::Log;
 
     /// Refuses at first, and then a stop is ordered.
     struct Hesitant {
@@ -217,7 +238,8 @@ mod tests {
     fn stopped_with_one_held(drain_timeout: Duration, others: usize) -> Hesitant {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let desk = Desk { listeners: vec![selector::listener(listener).unwrap()], orders: Orders::new().unwrap() };
+        let listeners = vec![selector::listener(listener).unwrap()];
+        let desk = Desk::new(listeners, Orders::new().unwrap(), (Log, None));
         let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
         accept(desk, &mut crew, drain_timeout).unwrap();
         assert!(crew.told_to_stop);

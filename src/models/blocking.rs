@@ -11,12 +11,14 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::orders::wait;
-use crate::connection::{Budget, Config, Connection, Outcome, Scratch, Share, TICK, Turn};
+use super::{Config, Subscribers};
+use crate::connection::{self, Budget, Connection, Outcome, Scratch, Share, TICK, Turn};
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
 use crate::session::{End, Peer, Service, Session};
 use crate::sys::{self, PollFd};
 use crate::text::reason;
+use crate::trace::{Event, PanicIn, Trace};
 
 /// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
 /// few thousand bytes, or some ten thousand in debug builds.
@@ -30,6 +32,8 @@ const KEEP_MEMORY: Duration = Duration::from_millis(100);
 pub(super) struct Caller {
     pub stream: TcpStream,
     pub addr: SocketAddr,
+    /// Its number among all connections, from 1.
+    pub number: u32,
 }
 
 /// A way to interrupt a thread that waits for its connection.
@@ -59,14 +63,12 @@ pub(super) fn serve<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
-    log::info!("Accepted connection from {}", caller.addr);
     hold(service, caller, None, config, scratch, interrupt);
 }
 
 /// Tells a client that the server is full, and `why`. Like any close, that waits for the client's until
-/// [`Config::linger_timeout`].
+/// [`linger_timeout`](connection::Config::linger_timeout).
 pub(super) fn refuse<V: Service>(service: &mut V, caller: Caller, why: &str, config: &Config) {
-    log::warn!("Refused connection from {}: {why}", caller.addr);
     hold(service, caller, Some(why), config, &mut Scratch::default(), &mut Never);
 }
 
@@ -79,39 +81,49 @@ fn hold<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
-    let Caller { mut stream, addr } = caller;
+    let Caller { mut stream, addr, number } = caller;
     let peer = Peer::accepted(addr);
+    let mut trace = Trace::new(config.subscribers(), Instant::now());
+    trace.of(number).emit(&peer, refusal.map_or(Event::Accepted, |why| Event::Refused { why }));
     let session = match panics::catch(|| service.accept(&peer)) {
         Ok(session) => session,
         Err(panic) => {
-            log::error!("The service panicked when it accepted {peer}: {panic}");
+            trace.of(number).emit(&peer, panicked(PanicIn::Accept, &panic.to_string()));
             return stream.reset_on_close();
         }
     };
     let mut connection = Connection::accepted(stream, session, peer);
-    let end = match panics::catch(|| run_to_the_end(&mut connection, refusal, config, scratch, interrupt)) {
+    let end = match panics::catch(|| {
+        run_to_the_end(&mut connection, number, refusal, &config.connection, &mut trace, scratch, interrupt)
+    }) {
         Ok(end) => end,
         Err(panic) => {
-            log::error!("The session of {} panicked: {panic}", connection.name());
-            connection.panicked();
+            trace.of(number).emit(&peer, panicked(PanicIn::Session, &panic.to_string()));
+            connection.panicked(trace.of(number));
             // Data left in there would reach the next connection.
             *scratch = Scratch::default();
             End::Panicked
         }
     };
-    connection.prepare_close(config);
-    log::info!("Closing {}: {end}", connection.name());
+    connection.prepare_close(&config.connection);
+    trace.of(number).emit(&peer, Event::Closed { end: &end });
     scratch.give_back();
     drop(connection.stream);
     if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
-        log::error!("The service panicked when a connection had ended: {panic}");
+        trace.of(number).emit(&peer, panicked(PanicIn::Ended, &panic.to_string()));
     }
+}
+
+fn panicked(place: PanicIn, message: &str) -> Event<'_> {
+    Event::Panicked { place, message }
 }
 
 fn run_to_the_end<T: Session>(
     connection: &mut Connection<TcpStream, T>,
+    number: u32,
     refusal: Option<&str>,
-    config: &Config,
+    config: &connection::Config,
+    trace: &mut Trace<Subscribers>,
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) -> End {
@@ -124,6 +136,7 @@ fn run_to_the_end<T: Session>(
         connection.refuse(why, config, now);
     }
     loop {
+        trace.begin_turn(now);
         let outcome = connection.run(&mut Turn {
             scratch,
             config,
@@ -131,9 +144,10 @@ fn run_to_the_end<T: Session>(
             stopping: stopping.is_some(),
             make_waker: &|| session_waker.waker(),
             budget: Budget::new(Share::FULL),
+            trace: trace.of(number),
         });
         if connection.is_over_memory(&config.memory) && matches!(outcome, Outcome::Wait { .. } | Outcome::Yield) {
-            match connection.free_memory(config, now) {
+            match connection.free_memory(config, now, trace.of(number)) {
                 Some(end) => return end,
                 None => continue,
             }
@@ -152,7 +166,7 @@ fn run_to_the_end<T: Session>(
             && connection.is_served()
         {
             let why = reason(&error);
-            log::warn!("Refused {}, whose session can't be woken: {why}", connection.name());
+            trace.of(number).emit(&connection.peer, Event::Refused { why: &why });
             connection.refuse(&why, config, now);
             continue;
         }
@@ -175,8 +189,13 @@ fn run_to_the_end<T: Session>(
         }
         let [stream, woken, one, other] = fds;
         now = Instant::now();
-        connection.ready(Readiness::from(&stream));
+        let readiness = Readiness::from(&stream);
+        if stream.is_ready() {
+            trace.of(number).step(&connection.peer, || Event::Selected { readiness });
+        }
+        connection.ready(readiness);
         if session_waker.take(woken) {
+            trace.of(number).step(&connection.peer, || Event::Woken);
             connection.woken();
         }
         if deadline.is_some_and(|deadline| now >= deadline) {
@@ -188,11 +207,11 @@ fn run_to_the_end<T: Session>(
                 // Data that the peer sent before the stop counts as begun, even if it has not been read yet.
                 connection.ready(Readiness { readable: true, ..Readiness::default() });
             }
-            Some(Word::Cut) => return connection.cut(),
+            Some(Word::Cut) => return connection.cut(trace.of(number)),
             Some(Word::Stop) | None => {}
         }
         if stopping.is_some_and(|until| now >= until) {
-            return connection.cut();
+            return connection.cut(trace.of(number));
         }
     }
 }

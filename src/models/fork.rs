@@ -92,7 +92,7 @@ impl<V: Service> Crew for Children<V> {
     }
 
     fn refuse(&mut self, caller: Caller, why: &str) {
-        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+        blocking::refuse(&mut self.service, caller, why, &self.config);
     }
 
     /// In this thread: a fork in the middle of another's work would copy locks that it holds.
@@ -138,9 +138,8 @@ impl<V: Service> Children<V> {
         }
         drop(wakes_child);
         let mut interrupt = ChildInterrupt { stop: self.stop.watch(), orders: &desk.orders };
-        let limits = &self.config.connection;
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
-            blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
+            blocking::serve(&mut self.service, caller, &self.config, &mut self.scratch, &mut interrupt);
         }));
         log::logger().flush();
         // No other clean-up: everything here is a copy of the parent's, which cleans up its own.

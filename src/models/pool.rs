@@ -21,7 +21,7 @@ use super::blocking::{self, Caller};
 use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run, no_thread};
-use crate::connection::{self, Scratch};
+use crate::connection::Scratch;
 use crate::places::{Place, Places};
 use crate::session::{Reload, Service};
 
@@ -37,14 +37,14 @@ where
         // All workers end within this scope.
         thread::scope(|scope| {
             for number in 1..=config.pool_size {
-                let (service, work, limits) = (service.clone(), &work, &config.connection);
+                let (service, work, config) = (service.clone(), &work, &config);
                 let builder = thread::Builder::new().name(format!("worker {number}")).stack_size(blocking::STACK_LEN);
                 // If one can't be started, the others end when the queue is dropped.
                 builder
-                    .spawn_scoped(scope, move || work.serve(service, limits))
+                    .spawn_scoped(scope, move || work.serve(service, config))
                     .map_err(|error| no_thread(number, config.pool_size, &error))?;
             }
-            let crew = &mut Pool { service, limits: &config.connection, queue, places, work: &work };
+            let crew = &mut Pool { service, config: &config, queue, places, work: &work };
             accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
@@ -60,12 +60,12 @@ struct Work {
 
 impl Work {
     /// Serves connections until the queue is closed and empty; those accepted before a stop are still in it.
-    fn serve<V: Service>(&self, mut service: SharedService<V>, limits: &connection::Config) {
+    fn serve<V: Service>(&self, mut service: SharedService<V>, config: &Config) {
         let mut scratch = Scratch::default();
         while let Some((caller, place)) = self.next() {
             self.busy.fetch_add(1, Ordering::Relaxed);
             drop(place);
-            blocking::serve(&mut service, caller, limits, &mut scratch, &mut self.stop.watch());
+            blocking::serve(&mut service, caller, config, &mut scratch, &mut self.stop.watch());
             self.busy.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -78,7 +78,7 @@ impl Work {
 
 struct Pool<'scope, V> {
     service: SharedService<V>,
-    limits: &'scope connection::Config,
+    config: &'scope Config,
     queue: Sender<(Caller, Place)>,
     /// The free places in the queue.
     places: Places,
@@ -97,7 +97,7 @@ impl<V: Service> Crew for Pool<'_, V> {
     }
 
     fn refuse(&mut self, caller: Caller, why: &str) {
-        blocking::refuse(&mut self.service, caller, why, self.limits);
+        blocking::refuse(&mut self.service, caller, why, self.config);
     }
 
     fn reload(&mut self) -> Option<Reload> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller, Interrupt, Word};
 use super::{Config, Run};
-use crate::connection::{Scratch, log_stop};
+use crate::connection::Scratch;
 use crate::session::{Reload, Service};
 use crate::sys::PollFd;
 
@@ -36,14 +36,13 @@ impl<V: Service> Crew for Sequential<V> {
     }
 
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
-        let limits = &self.config.connection;
-        let mut interrupt = Meanwhile { desk, drain_timeout: limits.drain_timeout };
-        blocking::serve(&mut self.service, caller, limits, &mut self.scratch, &mut interrupt);
+        let mut interrupt = Meanwhile { desk, drain_timeout: self.config.connection.drain_timeout };
+        blocking::serve(&mut self.service, caller, &self.config, &mut self.scratch, &mut interrupt);
         Ok(())
     }
 
     fn refuse(&mut self, caller: Caller, why: &str) {
-        blocking::refuse(&mut self.service, caller, why, &self.config.connection);
+        blocking::refuse(&mut self.service, caller, why, &self.config);
     }
 
     fn reload(&mut self) -> Option<Reload> {
@@ -78,7 +77,7 @@ impl Interrupt for Meanwhile<'_> {
             return None;
         }
         if !self.desk.listeners.is_empty() {
-            log_stop(1, self.drain_timeout);
+            self.desk.tell_stop(1, self.drain_timeout);
             // Closes the listeners, so that waiting clients need not wait any longer.
             self.desk.listeners.clear();
         }

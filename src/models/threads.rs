@@ -16,7 +16,7 @@ use super::blocking::{self, Caller};
 use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run};
-use crate::connection::{self, Scratch};
+use crate::connection::Scratch;
 use crate::places::{Place, Places};
 use crate::session::{Reload, Service};
 
@@ -30,7 +30,7 @@ where
     Ok(Box::new(move || {
         // All threads end within this scope.
         thread::scope(|scope| {
-            let crew = &mut Threads { service, limits: &config.connection, places, stop: &stop, scope };
+            let crew = &mut Threads { service, config: &config, places, stop: &stop, scope };
             accept(desk, crew, config.connection.drain_timeout).map(drop)
         })
     }))
@@ -38,7 +38,7 @@ where
 
 struct Threads<'scope, 'env, V> {
     service: SharedService<V>,
-    limits: &'scope connection::Config,
+    config: &'scope Config,
     places: Places,
     stop: &'scope StopSignal,
     scope: &'scope Scope<'scope, 'env>,
@@ -54,10 +54,10 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
         let Some(place) = self.places.take() else { return Err((caller, io::Error::other("all threads are busy"))) };
         let job = Arc::new(Mutex::new(Some((caller, place))));
         let work = {
-            let (job, mut service, limits, stop) = (Arc::clone(&job), self.service.clone(), self.limits, self.stop);
+            let (job, mut service, config, stop) = (Arc::clone(&job), self.service.clone(), self.config, self.stop);
             move || {
                 if let Some((caller, _place)) = taken(&job) {
-                    blocking::serve(&mut service, caller, limits, &mut Scratch::default(), &mut stop.watch());
+                    blocking::serve(&mut service, caller, config, &mut Scratch::default(), &mut stop.watch());
                 }
             }
         };
@@ -69,7 +69,7 @@ impl<'env, V: Service<Session: Send> + Send + 'env> Crew for Threads<'_, 'env, V
     }
 
     fn refuse(&mut self, caller: Caller, why: &str) {
-        blocking::refuse(&mut self.service, caller, why, self.limits);
+        blocking::refuse(&mut self.service, caller, why, self.config);
     }
 
     fn reload(&mut self) -> Option<Reload> {

@@ -10,7 +10,7 @@ use std::thread;
 use super::listen::Listening;
 use super::orders::Orders;
 use super::shared::SharedService;
-use super::{Config, Run, no_thread};
+use super::{Config, Run, Subscribers, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{self, Selector, TcpListener, Waker};
 use crate::session::Service;
@@ -28,16 +28,17 @@ where
 {
     let workers = config.workers;
     if workers <= 1 {
-        let mut reactor = Reactor::new(new_selector()?, service, config.of_reactor());
+        let mut reactor = Reactor::with_subscriber(new_selector()?, service, config.of_reactor(), config.subscribers());
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
             reactor.add_listener(selector::listener(socket)?)?;
         }
         return Ok((reactor.handle(), Box::new(move || reactor.run())));
     }
     let service = SharedService::new(service);
-    let mut reactors: Vec<Reactor<S, SharedService<V>>> = Vec::new();
+    let mut reactors: Vec<Reactor<S, SharedService<V>, Subscribers>> = Vec::new();
     for _ in 0..workers {
-        let mut reactor = Reactor::new(new_selector()?, service.clone(), config.of_reactor());
+        let mut reactor =
+            Reactor::with_subscriber(new_selector()?, service.clone(), config.of_reactor(), config.subscribers());
         if let Some(first) = reactors.first() {
             reactor.share_limit(first);
         }
@@ -54,7 +55,7 @@ where
 }
 
 /// Runs all `reactors`, each in a thread, and passes orders on to them. If one fails, all are stopped.
-fn run<S, V>(reactors: Vec<Reactor<S, V>>, orders: &Orders) -> io::Result<()>
+fn run<S, V>(reactors: Vec<Reactor<S, V, Subscribers>>, orders: &Orders) -> io::Result<()>
 where
     S: Selector<Listener: Send, Stream: Send> + Send,
     V: Service<Session: Send> + Send,

@@ -17,6 +17,7 @@ pub use server::{AppServer, AppService};
 use std::time::{Duration, Instant};
 
 use crate::message::{Phase, Position};
+use crate::session::State;
 
 /// The tutorial's port.
 pub const PORT: u16 = 65432;
@@ -55,6 +56,15 @@ enum Awaited {
     Message,
     Header,
     Content { got: usize },
+}
+
+/// The phase, and what has arrived of its part.
+impl From<Position> for State {
+    fn from(position: Position) -> Self {
+        let Position { phase, got, want } = position;
+        let arrived = (phase != Phase::Idle).then_some((got.min(want), want));
+        State { name: phase.name(), arrived }
+    }
 }
 
 impl From<Position> for Awaited {

@@ -1,6 +1,7 @@
 //! Accepting connections, and pausing when the system or the limit allows no more.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use crate::connection::{Connection, Share};
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
 use crate::session::{Peer, Service};
+use crate::trace::{Event, Subscriber, Tracer};
 
 /// The most connections accepted from one listener in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -84,9 +86,9 @@ impl<L> Accepting<L> {
     }
 
     /// Resumes accepting, if paused, after a connection has closed, which may have freed what was missing.
-    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant) {
+    pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant, trace: Tracer<'_>) {
         if self.paused.is_some() {
-            self.resume(selector, now);
+            self.resume(selector, now, trace);
         }
     }
 
@@ -100,23 +102,25 @@ impl<L> Accepting<L> {
         self.paused = until;
     }
 
-    fn resume<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant) {
+    fn resume<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant, trace: Tracer<'_>) {
         self.paused = None;
+        trace.own_step(|| Event::AcceptingResumed);
         for (index, listening) in self.listeners.iter_mut().enumerate() {
             listening.ready = true;
             if let Err(error) = selector.watch_listener(&mut listening.listener, Watched::listener_token(index)) {
-                log::warn!("Cannot watch a listener: {}; trying again", crate::text::reason(&error));
+                let why = &format!("a listener can't be watched: {}", crate::text::reason(&error));
+                trace.emit_own(Event::AcceptingPaused { why, is_news: true });
                 return self.pause(selector, Some(now + RETRY_AFTER));
             }
         }
     }
 }
 
-impl<S: Selector, V: Service> Reactor<S, V> {
+impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Accepts waiting connections, a batch from each listener.
     pub(super) fn accept(&mut self) {
         if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
-            self.accepting.resume(&mut self.selector, self.now);
+            self.accepting.resume(&mut self.selector, self.now, self.trace.own());
         }
         if let Some((stream, addr)) = self.one_too_many.take() {
             match self.accepting.places.take() {
@@ -136,6 +140,8 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
         if !self.accepting.places.has_room() && !self.accepting.refusals.has_room() {
+            let full = Event::AcceptingPaused { why: "all places are taken, and those for refusals", is_news: false };
+            self.trace.own().emit_own(full);
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;
         }
@@ -158,15 +164,13 @@ impl<S: Selector, V: Service> Reactor<S, V> {
                     false
                 }
                 AcceptError::ThisConnection => {
-                    log::debug!("A connection was gone before it was accepted: {}", crate::text::reason(&error));
+                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
                     true
                 }
                 AcceptError::Ours => {
-                    if !self.accepting.told {
-                        let reason = crate::text::reason(&error);
-                        log::warn!("Cannot accept: {reason}; new connections wait until one closes");
-                        self.accepting.told = true;
-                    }
+                    let is_news = !mem::replace(&mut self.accepting.told, true);
+                    let paused = Event::AcceptingPaused { why: &crate::text::reason(&error), is_news };
+                    self.trace.own().emit_own(paused);
                     self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
                     false
                 }
@@ -181,8 +185,9 @@ impl<S: Selector, V: Service> Reactor<S, V> {
             return self.refuse(stream, addr, &why, &why);
         }
         let peer = Peer::accepted(addr);
-        log::info!("Accepted connection from {peer}");
-        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place) }) else { return };
+        let number = self.slots.next_number();
+        self.trace.of(number).emit(&peer, Event::Accepted);
+        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), number }) else { return };
         self.run_connection(id, Share::FIRST);
     }
 
@@ -194,9 +199,10 @@ impl<S: Selector, V: Service> Reactor<S, V> {
     /// Lets the session send the reason in its protocol's format, then closes the connection.
     fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
         let peer = Peer::accepted(addr);
-        log::warn!("Refused connection from {peer}: {logged}");
+        let number = self.slots.next_number();
+        self.trace.of(number).emit(&peer, Event::Refused { why: logged });
         let place = self.accepting.refusals.take();
-        let Some(id) = self.welcome(Newcomer { stream, peer, place }) else { return };
+        let Some(id) = self.welcome(Newcomer { stream, peer, place, number }) else { return };
         self.concerned = Concerned::Session(id);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(told, &self.config.connection, self.now);
@@ -209,7 +215,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
         let peer = newcomer.peer;
         self.newcomer = Some(newcomer);
         let session = self.service.accept(&peer);
-        let Newcomer { stream, place, .. } = self.newcomer.take()?;
-        Some(self.slots.insert(Connection::accepted(stream, session, peer), place))
+        let Newcomer { stream, place, number, .. } = self.newcomer.take()?;
+        Some(self.slots.insert(Connection::accepted(stream, session, peer), place, number))
     }
 }

@@ -12,6 +12,7 @@ use crate::panics::{self, Caught};
 use crate::places::Place;
 use crate::selector::{Selector, Stream};
 use crate::session::{End, Peer, Service};
+use crate::trace::{Event, PanicIn, Subscriber};
 
 /// The connection that a panic concerns.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub(super) enum Concerned {
     /// This one, whose session is being called.
     Session(ConnectionId),
     /// A connection that has ended, while the service is being informed.
-    Ended,
+    Ended(u32, Peer),
 }
 
 /// A connection just accepted, to be served or refused.
@@ -31,9 +32,11 @@ pub(super) struct Newcomer<S> {
     pub peer: Peer,
     /// `None` if no place was left, not even for a refusal.
     pub place: Option<Place>,
+    /// Its number.
+    pub number: u32,
 }
 
-impl<S: Selector, V: Service> Reactor<S, V> {
+impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Ends the connection that `caught` concerns, and no other. A panic that concerns none goes on.
     pub(super) fn recover(&mut self, mut caught: Caught) {
         loop {
@@ -55,27 +58,30 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 
     /// Closes the connection that a panic concerns, with a reset, so that half a reply never looks complete.
     fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
+        let message = caught.to_string();
+        let panicked = |place| Event::Panicked { place, message: &message };
         if let Some(mut newcomer) = newcomer {
-            log::error!("The service panicked when it accepted {}: {caught}", newcomer.peer);
+            self.trace.of(newcomer.number).emit(&newcomer.peer, panicked(PanicIn::Accept));
             newcomer.stream.reset_on_close();
             drop(newcomer);
-            return self.accepting.connection_closed(&mut self.selector, self.now);
+            return self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
         }
         match concerned {
             Concerned::Session(id) => {
                 let Some(slot) = self.slots.get_mut(id) else { return };
-                log::error!("The session of {} panicked: {caught}", slot.connection.name());
-                slot.connection.panicked();
+                let trace = self.trace.of(id.generation());
+                trace.emit(&slot.connection.peer, panicked(PanicIn::Session));
+                slot.connection.panicked(trace);
                 self.close(id, End::Panicked);
             }
-            Concerned::Ended => log::error!("The service panicked when a connection had ended: {caught}"),
+            Concerned::Ended(number, peer) => self.trace.of(number).emit(&peer, panicked(PanicIn::Ended)),
             Concerned::Nothing => {}
         }
     }
 
     /// Informs the service that a connection has ended.
-    pub(super) fn tell_end(&mut self, session: V::Session, peer: &Peer, end: End) {
-        self.concerned = Concerned::Ended;
+    pub(super) fn tell_end(&mut self, session: V::Session, number: u32, peer: &Peer, end: End) {
+        self.concerned = Concerned::Ended(number, *peer);
         self.service.ended(session, peer, end);
         self.concerned = Concerned::Nothing;
     }

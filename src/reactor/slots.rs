@@ -22,11 +22,16 @@ impl<S, T> Default for Slots<S, T> {
 }
 
 impl<S, T> Slots<S, T> {
-    /// Gives a connection a slot and an id.
-    pub fn insert(&mut self, connection: Connection<S, T>, place: Option<Place>) -> ConnectionId {
+    /// The number of the next connection, its generation.
+    pub fn next_number(&mut self) -> u32 {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
-        let key = self.slab.insert(Slot::new(connection, self.generation, place));
-        ConnectionId::new(key, self.generation)
+        self.generation
+    }
+
+    /// Gives a connection with its own number a slot and an id.
+    pub fn insert(&mut self, connection: Connection<S, T>, place: Option<Place>, number: u32) -> ConnectionId {
+        let key = self.slab.insert(Slot::new(connection, number, place));
+        ConnectionId::new(key, number)
     }
 
     /// The slot of `id`, if its connection still exists.

@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use super::Peer;
 use crate::buffer::{Input, Outgoing, Output};
+use crate::machine::Steps;
 
 /// Access to a session's input, output and connection, for one call.
 pub struct SessionIo<'a> {
@@ -22,6 +23,7 @@ pub struct SessionIo<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) make_waker: MakeWaker<'a>,
     pub(crate) local_addr: LocalAddr<'a>,
+    pub(crate) steps: Steps<'a>,
 }
 
 /// Creates wakers for this session.
@@ -95,6 +97,11 @@ impl<'a> SessionIo<'a> {
     /// If the system can't say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         (self.local_addr)()
+    }
+
+    /// The receiver of the session's own steps, for the [trace](crate::trace).
+    pub fn steps(&self) -> Steps<'a> {
+        self.steps
     }
 
     /// A waker that makes the loop call this session again, from any thread: to send data from others, or to go on

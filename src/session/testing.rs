@@ -27,6 +27,7 @@ use std::time::Instant;
 
 use super::{Peer, Progress, Session, SessionError, SessionIo, no_local_addr};
 use crate::buffer::{Input, Outgoing};
+use crate::machine::Steps;
 
 /// A peer that has connected to us, at 192.0.2.1:50000, an address for documentation (RFC 5737).
 pub const PEER: Peer = Peer::accepted(ADDR);
@@ -113,6 +114,7 @@ impl<T: Session> Harness<T> {
             peer: &self.peer,
             make_waker: &make_waker,
             local_addr: &no_local_addr,
+            steps: Steps::default(),
         };
         let result = self.session.advance(&mut io, now);
         // Lent bytes move to the output before the input goes away.

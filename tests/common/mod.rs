@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -18,12 +20,24 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, not started yet, in an environment that sets nothing about its log.
 pub fn multiconn<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
+    heed_interrupts();
     let mut command = Command::new(env!("CARGO_BIN_EXE_multiconn"));
     for name in ["RUST_LOG", "RUST_LOG_STYLE", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
     command.args(args);
     command
+}
+
+/// Lets the programs be interrupted even if these tests were started with interrupts ignored, as a script's background job
+/// is: signals that have a handler here have the default action there.
+fn heed_interrupts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [Signal::INT, Signal::QUIT, Signal::HUP].map(Signal::as_raw) {
+            signal_hook::flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true))).unwrap();
+        }
+    });
 }
 
 /// One of the Python programs in `tests/peers`, not started yet.

@@ -17,5 +17,6 @@ mod slots;
 mod stopping;
 mod support;
 mod timeouts;
+mod tracing;
 mod wishes;
 mod working;

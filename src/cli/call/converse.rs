@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
+use crate::cli::trace;
 use crate::client::{self, Conversation};
 use crate::message::ProtocolError;
 use crate::protocols::app::AppError;
 use crate::session::{End, Session, SessionError};
 use crate::text::reason;
+use crate::trace::Log;
 
 /// Runs one `session`, on a connection to the first of `addresses` that accepts it.
 pub fn converse<T: Session>(
@@ -18,9 +20,18 @@ pub fn converse<T: Session>(
     session: T,
     timeout: Duration,
 ) -> Result<Conversation<T>, Failure> {
-    let mut conversations =
-        client::converse(addresses, [session], timeout).map_err(|error| Failure::of_loop(&error))?;
+    let mut conversations = converse_all(addresses, [session], timeout)?;
     Ok(conversations.pop().expect("each session has its conversation"))
+}
+
+/// Runs `sessions`, each on a connection of its own.
+pub fn converse_all<T: Session>(
+    addresses: &[SocketAddr],
+    sessions: impl IntoIterator<Item = T>,
+    timeout: Duration,
+) -> Result<Vec<Conversation<T>>, Failure> {
+    client::converse_with(addresses, sessions, timeout, (Log, trace::subscriber()))
+        .map_err(|error| Failure::of_loop(&error))
 }
 
 /// Checks that all conversations with the server at `address` ended properly.

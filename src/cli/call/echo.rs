@@ -8,12 +8,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::converse::check_all;
+use super::converse::{check_all, converse_all};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::stdout::print;
 use crate::cli::{descriptors, units};
-use crate::client::{self, Conversation};
+use crate::client::Conversation;
 use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
 use talk::Talk;
@@ -81,8 +81,7 @@ impl CallEcho {
         };
         let connections = self.connections.unwrap_or(2);
         let sessions = (0..connections).map(|_| EchoClient::new(Arc::clone(&messages), self.timeout));
-        let conversations =
-            client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversations = converse_all(&addresses, sessions, self.timeout)?;
         print(report(&conversations).as_bytes())?;
         check_all(address, &conversations)
     }

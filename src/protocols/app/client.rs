@@ -9,7 +9,7 @@ use crate::message::{
     ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
     write_string,
 };
-use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::session::{Progress, Session, SessionError, SessionIo, State};
 use crate::text::{Escaped, Word};
 
 /// A request to a server.
@@ -217,7 +217,8 @@ impl Session for AppClient {
         }
         self.send(io);
         self.unsent = io.output().len();
-        while let Some(message) = self.reader.read(io.input(), &self.limits).map_err(AppError::from)? {
+        let steps = io.steps();
+        while let Some(message) = self.reader.read_noting(io.input(), &self.limits, steps).map_err(AppError::from)? {
             log::debug!("Received response {} from {}", Escaped(message.content), io.peer());
             let reply = Reply::from_message(&message, self.limits.depth_max).map_err(SessionError::violation)?;
             self.replies.push(reply);
@@ -246,5 +247,9 @@ impl Session for AppClient {
 
     fn is_idle(&self) -> bool {
         false
+    }
+
+    fn state(&self, unused: usize) -> State {
+        self.reader.position(unused).into()
     }
 }

@@ -12,7 +12,7 @@ use crate::message::{
     ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
     write_message,
 };
-use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
+use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 use crate::text::{Escaped, Word};
 
 /// Makes the server's sessions, which share its dictionary.
@@ -128,10 +128,15 @@ impl Session for AppServer {
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
         write_error(output.tail(), why);
     }
+
+    fn state(&self, unused: usize) -> State {
+        self.reader.position(unused).into()
+    }
 }
 
 impl AppServer {
     fn answer_requests(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, AppError> {
+        let steps = io.steps();
         let progress = loop {
             if !io.output().has_room() {
                 break Progress::NeedRoom;
@@ -139,7 +144,7 @@ impl AppServer {
             if !io.begin_message() {
                 break Progress::Yield;
             }
-            let Some(message) = self.reader.read(io.input(), &self.shared.limits)? else {
+            let Some(message) = self.reader.read_noting(io.input(), &self.shared.limits, steps)? else {
                 break Progress::NeedInput;
             };
             self.patience.restart();

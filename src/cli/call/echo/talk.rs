@@ -9,11 +9,10 @@ use std::time::Duration;
 use std::vec;
 
 use crate::cli::address::Address;
-use crate::cli::call::converse::check_all;
+use crate::cli::call::converse::{check_all, converse_all};
 use crate::cli::failure::Failure;
 use crate::cli::stdin::Stdin;
 use crate::cli::stdout::print_line;
-use crate::client;
 use crate::protocols::echo::EchoTalker;
 use crate::session::{Peer, SessionError, Source};
 
@@ -40,8 +39,7 @@ impl Talk {
         };
         let sessions =
             self.sources().into_iter().map(|lines| EchoTalker::new(lines, show, self.reply_len_max, self.timeout));
-        let conversations =
-            client::converse(&addresses, sessions, self.timeout).map_err(|error| Failure::of_loop(&error))?;
+        let conversations = converse_all(&addresses, sessions, self.timeout)?;
         check_all(address, &conversations)
     }
 

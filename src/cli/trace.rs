@@ -1,0 +1,86 @@
+//! `--trace FILE`: everything that happens, as lines of JSON.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use clap::Args;
+
+use super::writer::Writer;
+use crate::text::reason;
+use crate::trace::{Record, Shared, Subscriber, json};
+
+static FILE: OnceLock<Arc<TraceFile>> = OnceLock::new();
+
+/// Where to write the trace.
+#[derive(Clone, Debug, Args)]
+pub struct TraceOption {
+    /// Write everything that happens to FILE: a line of JSON for each event
+    #[arg(long, global = true, display_order = 99, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+impl TraceOption {
+    /// Opens the file, if there is to be one, and writes the first line.
+    ///
+    /// # Errors
+    /// Why it can't be opened, in words.
+    pub fn open(&self) -> Result<(), String> {
+        let Some(path) = &self.trace else { return Ok(()) };
+        let file =
+            open(path).map_err(|error| format!("cannot write the trace to {}: {}", path.display(), reason(&error)))?;
+        let writer = Writer::new(file, json::dropped);
+        let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        writer.push(json::header(&now).as_bytes());
+        let _ = FILE.set(Arc::new(TraceFile { writer, started: Instant::now() }));
+        Ok(())
+    }
+}
+
+/// Opens a file that several processes may write to, and empties it, unless it is a pipe or the like.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// The subscriber that writes the file, if there is one.
+pub fn subscriber() -> Option<Shared> {
+    FILE.get().map(|file| Shared::new(Arc::clone(file)))
+}
+
+/// Waits for a short time until everything is written.
+pub fn finish() {
+    if let Some(file) = FILE.get() {
+        file.writer.finish();
+    }
+}
+
+struct TraceFile {
+    writer: Writer,
+    started: Instant,
+}
+
+impl Subscriber for Arc<TraceFile> {
+    fn record(&self, record: &Record<'_>) {
+        thread_local! {
+            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        // The turn's time would be the same for all of its events.
+        let time = self.started.elapsed();
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            let thread = thread::current();
+            let name = thread.name().filter(|&name| name != "main");
+            if json::write(line, record, time, name).is_ok() {
+                self.writer.push(line);
+            }
+        });
+    }
+}

@@ -1,0 +1,451 @@
+//! The trace: everything that a loop does, step by step, as events.
+//!
+//! There is one vocabulary for it. The [log](Log), the [lines of JSON](json) and whatever else shows a loop at work are
+//! [`Subscriber`]s of the same events, so they all tell the same. Events are emitted where things happen: by the
+//! [reactor](crate::reactor), by the [connections](crate::connection) and, through [`Steps`](crate::machine::Steps), by the sessions.
+//!
+//! ```
+//! use std::cell::RefCell;
+//!
+//! use multiconn::trace::{Event, Record, Subscriber};
+//!
+//! /// Counts the bytes received.
+//! #[derive(Default)]
+//! struct Received(RefCell<usize>);
+//!
+//! impl Subscriber for Received {
+//!     fn record(&self, record: &Record<'_>) {
+//!         if let Event::Received { len } = record.event {
+//!             *self.0.borrow_mut() += len;
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! Pass a subscriber to [`Reactor::with_subscriber`](crate::reactor::Reactor::with_subscriber). Without one, a reactor
+//! has `()`, and nothing is made that nobody receives.
+
+pub mod json;
+mod log;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use ::log::LevelFilter;
+
+pub use self::log::Log;
+use crate::exchange;
+use crate::machine::Step;
+use crate::selector::{Interest, Readiness};
+use crate::session::{End, Peer, Progress, State};
+
+/// A receiver of events.
+pub trait Subscriber {
+    /// The most detailed [level](Event::level) of the events that it receives. The loop asks before each turn.
+    fn level(&self) -> LevelFilter {
+        LevelFilter::Trace
+    }
+
+    /// Receives an event.
+    fn record(&self, record: &Record<'_>);
+}
+
+/// Receives nothing.
+impl Subscriber for () {
+    #[inline]
+    fn level(&self) -> LevelFilter {
+        LevelFilter::Off
+    }
+
+    #[inline]
+    fn record(&self, _record: &Record<'_>) {}
+}
+
+impl<T: Subscriber + ?Sized> Subscriber for &T {
+    fn level(&self) -> LevelFilter {
+        (**self).level()
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        (**self).record(record);
+    }
+}
+
+/// A subscriber that several loops share.
+#[derive(Clone)]
+pub struct Shared(Arc<dyn Subscriber + Send + Sync>);
+
+impl Shared {
+    /// Shares `subscriber`.
+    pub fn new(subscriber: impl Subscriber + Send + Sync + 'static) -> Self {
+        Shared(Arc::new(subscriber))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Subscriber for Shared {
+    fn level(&self) -> LevelFilter {
+        self.0.level()
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        self.0.record(record);
+    }
+}
+
+/// Receives nothing if it is `None`.
+impl<T: Subscriber> Subscriber for Option<T> {
+    fn level(&self) -> LevelFilter {
+        self.as_ref().map_or(LevelFilter::Off, T::level)
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        if let Some(subscriber) = self {
+            subscriber.record(record);
+        }
+    }
+}
+
+/// Both receive the events of their levels.
+impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
+    fn level(&self) -> LevelFilter {
+        self.0.level().max(self.1.level())
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        let level = record.event.level();
+        if level <= self.0.level() {
+            self.0.record(record);
+        }
+        if level <= self.1.level() {
+            self.1.record(record);
+        }
+    }
+}
+
+/// An event, with its circumstances.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The number of the loop's turn, from 1; under a blocking model, of the connection's run.
+    pub turn: u64,
+    /// The time at the beginning of the turn.
+    pub at: Instant,
+    /// The connection that it happens to, if it happens to one.
+    pub connection: Option<Connection<'a>>,
+    /// What happens.
+    pub event: Event<'a>,
+}
+
+/// A connection in the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection<'a> {
+    /// Its number among all connections of the loop, from 1. No two have the same.
+    pub id: u64,
+    /// Its other side.
+    pub peer: &'a Peer,
+}
+
+/// What a loop does.
+///
+/// The order within a turn: [`TurnBegun`](Event::TurnBegun), then an event for each connection or listener that the
+/// selector reported, then the runs of connections, accepting, and timers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A turn has begun: `select` has returned, after it has waited for this long.
+    TurnBegun {
+        /// The time in `select`, including busy-polling.
+        waited: Duration,
+        /// The number of events that it has returned.
+        events: usize,
+    },
+    /// The selector has reported readiness, of a connection or, without one, of a listener.
+    Selected {
+        /// What it is ready for.
+        readiness: Readiness,
+    },
+    /// A session was woken, by another thread or by another session.
+    Woken,
+    /// A connection was accepted, and is served.
+    Accepted,
+    /// A connection was accepted only to be refused.
+    Refused {
+        /// The reason.
+        why: &'a str,
+    },
+    /// A connection was gone before it was accepted.
+    Missed {
+        /// The system's error.
+        why: &'a str,
+    },
+    /// Accepting has paused: for the system, or for this server, there is no room for another connection.
+    AcceptingPaused {
+        /// The reason.
+        why: &'a str,
+        /// Whether the reason is worth a line in the log, and no earlier pause has had it.
+        is_news: bool,
+    },
+    /// Accepting goes on.
+    AcceptingResumed,
+    /// We begin to open a connection.
+    Opening,
+    /// An address can't be connected to.
+    CannotConnect {
+        /// The address.
+        addr: SocketAddr,
+        /// The reason.
+        why: &'a str,
+    },
+    /// A connection's run has begun.
+    RunBegun,
+    /// The peer's bytes were received: the tutorial's `_read`.
+    Received {
+        /// The number of bytes.
+        len: usize,
+    },
+    /// The peer has ended its sending side.
+    InputEnded,
+    /// The session has made a step, such as from one part of a message to the next.
+    Stepped(Step),
+    /// The connection has gone from one stage to another, or to the same: a row of the table of [`exchange`].
+    Moved {
+        /// The stage before.
+        from: exchange::Stage,
+        /// What has happened.
+        event: exchange::Event,
+        /// The stage after.
+        to: exchange::Stage,
+    },
+    /// The session has added to its output.
+    Replied {
+        /// The number of bytes, or `usize::MAX` if there are more.
+        len: usize,
+    },
+    /// The stream has taken output: the tutorial's `_write`.
+    Sent {
+        /// The number of bytes.
+        len: usize,
+        /// The bytes of output that are left, or `usize::MAX` if there are more.
+        left: usize,
+    },
+    /// Output was dropped, since our sending side has ended.
+    Dropped {
+        /// The number of bytes.
+        len: usize,
+    },
+    /// Our sending side has ended.
+    OutputEnded,
+    /// A connection's run has ended.
+    RunEnded {
+        /// The way in which it has ended.
+        how: RunEnd,
+        /// The session's state.
+        state: State,
+        /// Bytes of unused input.
+        input: usize,
+        /// Bytes of unsent output, or `usize::MAX` if there are more.
+        output: usize,
+    },
+    /// The interest registered with the system has changed: the tutorial's `_set_selector_events_mask`.
+    InterestChanged {
+        /// The interest before.
+        from: Interest,
+        /// The interest after.
+        to: Interest,
+    },
+    /// A timer was set.
+    TimerSet {
+        /// The time until it fires.
+        after: Duration,
+    },
+    /// A timer has fired.
+    TimerFired {
+        /// Whether the connection's deadline has passed. It may have moved on.
+        is_due: bool,
+    },
+    /// The loop stops: it accepts no more connections.
+    Stopping {
+        /// The number of open connections.
+        open: usize,
+        /// How long they have to finish.
+        timeout: Duration,
+    },
+    /// The service reads its files again.
+    Reloaded,
+    /// A session, or the service, has panicked.
+    Panicked {
+        /// The code that was called.
+        place: PanicIn,
+        /// The panic's message, and its place in the source.
+        message: &'a str,
+    },
+    /// A connection is closed.
+    Closed {
+        /// The way in which it has ended.
+        end: &'a End,
+    },
+}
+
+/// The code in which a panic has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanicIn {
+    /// The session.
+    Session,
+    /// The service, when it was asked for a session.
+    Accept,
+    /// The service, when it learned of a connection's end.
+    Ended,
+}
+
+/// The way in which a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The connection waits, for what its session has asked for.
+    Waits(Progress),
+    /// It has more to do in the next turn.
+    Yields,
+    /// It is over.
+    Ends,
+}
+
+/// The name in logs and JSON.
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RunEnd::Waits(Progress::NeedInput) => "waits for input",
+            RunEnd::Waits(Progress::NeedRoom) => "waits for room",
+            RunEnd::Waits(Progress::NeedEither) => "waits for input or room",
+            RunEnd::Waits(Progress::Working) => "works",
+            RunEnd::Waits(Progress::Yield | Progress::Finished) => "waits",
+            RunEnd::Yields => "yields",
+            RunEnd::Ends => "ends",
+        })
+    }
+}
+
+impl Event<'_> {
+    /// Its level: from errors to the smallest steps.
+    pub fn level(&self) -> LevelFilter {
+        match self {
+            Event::Panicked { .. } => LevelFilter::Error,
+            Event::Refused { .. } | Event::AcceptingPaused { is_news: true, .. } => LevelFilter::Warn,
+            Event::Accepted
+            | Event::Opening
+            | Event::CannotConnect { .. }
+            | Event::Stopping { .. }
+            | Event::Closed { .. } => LevelFilter::Info,
+            Event::Missed { .. } => LevelFilter::Debug,
+            Event::TurnBegun { .. }
+            | Event::Selected { .. }
+            | Event::Woken
+            | Event::AcceptingPaused { is_news: false, .. }
+            | Event::AcceptingResumed
+            | Event::RunBegun
+            | Event::Received { .. }
+            | Event::InputEnded
+            | Event::Stepped(_)
+            | Event::Moved { .. }
+            | Event::Replied { .. }
+            | Event::Sent { .. }
+            | Event::Dropped { .. }
+            | Event::OutputEnded
+            | Event::RunEnded { .. }
+            | Event::InterestChanged { .. }
+            | Event::TimerSet { .. }
+            | Event::TimerFired { .. }
+            | Event::Reloaded => LevelFilter::Trace,
+        }
+    }
+}
+
+/// The trace of a loop.
+#[derive(Debug)]
+pub(crate) struct Trace<T> {
+    subscriber: T,
+    level: LevelFilter,
+    turn: u64,
+    at: Instant,
+}
+
+impl<T: Subscriber> Trace<T> {
+    pub fn new(subscriber: T, now: Instant) -> Self {
+        Trace { level: subscriber.level(), subscriber, turn: 0, at: now }
+    }
+
+    /// Begins a turn.
+    pub fn begin_turn(&mut self, now: Instant) {
+        self.level = self.subscriber.level();
+        self.turn += 1;
+        self.at = now;
+    }
+
+    /// The trace of one connection, by its number.
+    pub fn of(&self, connection: u32) -> Tracer<'_> {
+        let Trace { ref subscriber, level, turn, at } = *self;
+        Tracer { subscriber, level, turn, at, connection: connection.into() }
+    }
+
+    /// The trace of the loop itself.
+    pub fn own(&self) -> Tracer<'_> {
+        self.of(0)
+    }
+}
+
+/// The trace of a turn, for one connection or for the loop itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Tracer<'a> {
+    subscriber: &'a dyn Subscriber,
+    level: LevelFilter,
+    turn: u64,
+    at: Instant,
+    connection: u64,
+}
+
+impl Tracer<'_> {
+    /// Whether the smallest steps are received.
+    #[inline]
+    pub fn is_detailed(&self) -> bool {
+        self.level == LevelFilter::Trace
+    }
+
+    /// Emits a small step of a connection, which is only made if it is received.
+    #[inline]
+    pub fn step<'b>(&self, peer: &Peer, event: impl FnOnce() -> Event<'b>) {
+        if self.is_detailed() {
+            self.emit(peer, event());
+        }
+    }
+
+    /// Emits an event of a connection.
+    #[cold]
+    pub fn emit(&self, peer: &Peer, event: Event<'_>) {
+        self.record(Some(Connection { id: self.connection, peer }), event);
+    }
+
+    /// Emits a small step of the loop, which is only made if it is received.
+    #[inline]
+    pub fn own_step<'b>(&self, event: impl FnOnce() -> Event<'b>) {
+        if self.is_detailed() {
+            self.emit_own(event());
+        }
+    }
+
+    /// Emits an event of the loop.
+    #[cold]
+    pub fn emit_own(&self, event: Event<'_>) {
+        self.record(None, event);
+    }
+
+    fn record(&self, connection: Option<Connection<'_>>, event: Event<'_>) {
+        if event.level() <= self.level {
+            self.subscriber.record(&Record { turn: self.turn, at: self.at, connection, event });
+        }
+    }
+}
