@@ -36,7 +36,7 @@ mod accept;
 mod blocking;
 pub(crate) mod capacity;
 mod fork;
-mod limits;
+pub(crate) mod limits;
 mod listen;
 mod orders;
 mod poll;
@@ -268,6 +268,7 @@ where
         return Err(ServeError::OpensConnections { model });
     }
     limits::check(model, &config)?;
+    limits::log(model, &config);
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
     let congestion_control = config.congestion_control.as_deref();

@@ -229,7 +229,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let (timeout, before) = (self.timeout(), self.now);
         self.now = self.spin.wait(timeout, before, |timeout| {
             self.selector.select(&mut self.events, timeout)?;
-            Ok(Answer { now: self.selector.now(), has_events: !self.events.is_empty() })
+            Ok(Answer { now: self.selector.now(), events: self.events.len() })
         })?;
         self.trace.begin_turn(self.now);
         self.trace.own().own_step(|| {

@@ -388,8 +388,7 @@ impl<T: Subscriber> Trace<T> {
 
     /// The trace of one connection, by its number.
     pub fn of(&self, connection: u32) -> Tracer<'_> {
-        let Trace { ref subscriber, level, turn, at } = *self;
-        Tracer { subscriber, level, turn, at, connection: connection.into() }
+        Tracer { sink: self, is_detailed: self.level == LevelFilter::Trace, connection }
     }
 
     /// The trace of the loop itself.
@@ -398,27 +397,39 @@ impl<T: Subscriber> Trace<T> {
     }
 }
 
+/// A trace, whatever its subscriber.
+trait Sink {
+    fn record(&self, connection: Option<Connection<'_>>, event: Event<'_>);
+}
+
+impl<T: Subscriber> Sink for Trace<T> {
+    fn record(&self, connection: Option<Connection<'_>>, event: Event<'_>) {
+        if event.level() <= self.level {
+            self.subscriber.record(&Record { turn: self.turn, at: self.at, connection, event });
+        }
+    }
+}
+
 /// The trace of a turn, for one connection or for the loop itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Tracer<'a> {
-    subscriber: &'a dyn Subscriber,
-    level: LevelFilter,
-    turn: u64,
-    at: Instant,
-    connection: u64,
+    sink: &'a dyn Sink,
+    /// Whether the smallest steps are received.
+    is_detailed: bool,
+    connection: u32,
 }
 
 impl Tracer<'_> {
     /// Whether the smallest steps are received.
     #[inline]
     pub fn is_detailed(&self) -> bool {
-        self.level == LevelFilter::Trace
+        self.is_detailed
     }
 
     /// Emits a small step of a connection, which is only made if it is received.
     #[inline]
     pub fn step<'b>(&self, peer: &Peer, event: impl FnOnce() -> Event<'b>) {
-        if self.is_detailed() {
+        if self.is_detailed {
             self.emit(peer, event());
         }
     }
@@ -426,13 +437,13 @@ impl Tracer<'_> {
     /// Emits an event of a connection.
     #[cold]
     pub fn emit(&self, peer: &Peer, event: Event<'_>) {
-        self.record(Some(Connection { id: self.connection, peer }), event);
+        self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
     }
 
     /// Emits a small step of the loop, which is only made if it is received.
     #[inline]
     pub fn own_step<'b>(&self, event: impl FnOnce() -> Event<'b>) {
-        if self.is_detailed() {
+        if self.is_detailed {
             self.emit_own(event());
         }
     }
@@ -440,12 +451,6 @@ impl Tracer<'_> {
     /// Emits an event of the loop.
     #[cold]
     pub fn emit_own(&self, event: Event<'_>) {
-        self.record(None, event);
-    }
-
-    fn record(&self, connection: Option<Connection<'_>>, event: Event<'_>) {
-        if event.level() <= self.level {
-            self.subscriber.record(&Record { turn: self.turn, at: self.at, connection, event });
-        }
+        self.sink.record(None, event);
     }
 }

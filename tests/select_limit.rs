@@ -12,6 +12,7 @@ use multiconn::protocols::app::{AppServer, AppService, Request};
 use multiconn::reactor::{Config, Handle, REFUSALS_MAX, Reactor};
 use multiconn::selector::{self, Interest, PollSelector, SelectSelector, Selector, Token};
 use multiconn::session::{End, Peer, Service};
+use multiconn::trace::Log;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Nothing takes longer, unless something is wrong.
@@ -75,7 +76,7 @@ impl Server {
     {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut reactor = Reactor::new(new().unwrap(), Refusals::default(), Config::default());
+            let mut reactor = Reactor::with_subscriber(new().unwrap(), Refusals::default(), Config::default(), Log);
             let addr = reactor.listen("127.0.0.1:0").unwrap()[0];
             sender.send((addr, reactor.handle())).unwrap();
             reactor.run().unwrap();

@@ -22,8 +22,8 @@ pub struct ModelOptions {
     /// Threads with their own loop and listener, or `auto` for one per core (reactor, poll, select) [default: 1]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
-    /// Busy-poll this long before sleeping, while events arrive that fast; `0` never (reactor, poll, select) [default:
-    /// 20us]
+    /// Busy-poll up to this long before sleeping, while that makes events arrive sooner; `0` never (reactor, poll,
+    /// select) [default: 100us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
     /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or fewer if the system, or the
@@ -84,7 +84,7 @@ impl ValueEnum for Reap {
 }
 
 /// About the cost of sleeping and being woken. Busy-polling for longer costs more than it saves.
-const SPIN: Duration = Duration::from_micros(20);
+const SPIN: Duration = Duration::from_micros(100);
 
 /// Parses a number of workers, or `auto`.
 fn workers(text: &str) -> Result<u32, String> {

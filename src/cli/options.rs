@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::model::ModelOptions;
 use super::{trace, units};
 use crate::connection;
-use crate::models::{Config, Model, Work};
+use crate::models::{Config, Model, Work, limits};
 
 /// Where to listen, and the limits for peers.
 #[derive(Debug, Args)]
@@ -94,7 +94,10 @@ impl ServerOptions {
         let room = descriptors::room_for(needs, self.model(), descriptors, listeners, config.workers);
         config.refusals_max = room.refusals;
         config.connections_max = self.connections_max(room.connections, descriptors);
-        self.model.fit(&mut config, room.connections, descriptors);
+        // More than the system allows is refused, whatever the descriptors.
+        if limits::check(self.model(), &config).is_ok() {
+            self.model.fit(&mut config, room.connections, descriptors);
+        }
         Ok(config)
     }
 

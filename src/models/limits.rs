@@ -4,27 +4,34 @@ use super::capacity::Capacity;
 use super::{Config, Model, ServeError};
 use crate::connection;
 
-/// Checks that the system allows the threads or processes of `config`, and logs the limits in force.
-///
-/// # Errors
-/// If it doesn't.
-pub(super) fn check(model: Model, config: &Config) -> Result<(), ServeError> {
+/// The threads or processes of `config`, what they are, and how many the system allows.
+fn needed(model: Model, config: &Config) -> (usize, &'static str, Option<Capacity>) {
     let Config { workers, threads_max, pool_size, children_max, .. } = *config;
-    let (number, what, capacity) = match model {
+    match model {
         Model::Reactor | Model::Poll | Model::Select => (workers, "threads", Capacity::of_threads()),
         Model::Sequential => (1, "threads", None),
         Model::Threads => (threads_max, "threads", Capacity::of_threads()),
         Model::Pool => (pool_size, "threads", Capacity::of_threads()),
         Model::Fork => (children_max, "processes", Capacity::of_children()),
-    };
-    if let Some(capacity) = &capacity {
-        capacity.check(number, what)?;
-        if number == capacity.max {
-            log::info!("There are at most {number} {what}, since {capacity} allows no more");
-        }
+    }
+}
+
+/// Checks that the system allows the threads or processes of `config`.
+///
+/// # Errors
+/// If it doesn't.
+pub(crate) fn check(model: Model, config: &Config) -> Result<(), ServeError> {
+    let (number, what, capacity) = needed(model, config);
+    capacity.map_or(Ok(()), |capacity| capacity.check(number, what))
+}
+
+/// Logs the limits in force.
+pub(super) fn log(model: Model, config: &Config) {
+    let (number, what, capacity) = needed(model, config);
+    if let Some(capacity) = capacity.filter(|capacity| number == capacity.max) {
+        log::info!("There are at most {number} {what}, since {capacity} allows no more");
     }
     log::debug!("Limits: {}", describe(model, config));
-    Ok(())
 }
 
 fn describe(model: Model, config: &Config) -> String {
@@ -44,11 +51,13 @@ fn describe(model: Model, config: &Config) -> String {
         linger_len_max,
         output_high_water,
         input_len_max,
+        ref memory,
         ..
     } = config.connection;
+    let memory = memory.max();
     format!(
         "{clients}, backlog {backlog}; bytes of output {output_high_water}, of input {input_len_max}, after our end \
-         {linger_len_max}; idle {idle_timeout:?}, write {write_timeout:?}, linger {linger_timeout:?}, drain \
+         {linger_len_max}, of all connections {memory}; idle {idle_timeout:?}, write {write_timeout:?}, linger {linger_timeout:?}, drain \
          {drain_timeout:?}"
     )
 }
