@@ -321,10 +321,23 @@ impl<S: Stream, T: Session> Connection<S, T> {
     #[doc(alias = "process_events")]
     pub fn run(&mut self, turn: &mut Turn<'_>) -> Outcome {
         turn.trace.step(&self.peer, || trace::Event::RunBegun);
-        let outcome = self.run_stage(turn);
+        match mem::replace(&mut self.state, ConnectionState::Closed) {
+            ConnectionState::Served(served) => {
+                self.state = ConnectionState::Served(served);
+                self.serve(turn)
+            }
+            ConnectionState::Connecting(connecting) => self.finish_connecting(connecting, turn),
+            ConnectionState::Draining(draining) => self.drain(draining, turn),
+            ConnectionState::Lingering(lingering) => self.linger(lingering, turn),
+            ConnectionState::Closed => Outcome::Close(End::Panicked),
+        }
+    }
+
+    /// Accounts for its last run, which ended with `outcome`.
+    #[inline]
+    pub fn has_run(&mut self, outcome: &Outcome, turn: &Turn<'_>) {
         self.left_over.charge(&turn.config.memory);
-        turn.trace.step(&self.peer, || self.run_ended(&outcome));
-        outcome
+        turn.trace.step(&self.peer, || self.run_ended(outcome));
     }
 
     fn run_ended(&self, outcome: &Outcome) -> trace::Event<'static> {
@@ -339,19 +352,6 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let (input, output) = (self.left_over.input_len(), self.left_over.output_len());
         trace::Event::RunEnded { how, state: self.session.state(input), input, output }
-    }
-
-    fn run_stage(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        match mem::replace(&mut self.state, ConnectionState::Closed) {
-            ConnectionState::Served(served) => {
-                self.state = ConnectionState::Served(served);
-                self.serve(turn)
-            }
-            ConnectionState::Connecting(connecting) => self.finish_connecting(connecting, turn),
-            ConnectionState::Draining(draining) => self.drain(draining, turn),
-            ConnectionState::Lingering(lingering) => self.linger(lingering, turn),
-            ConnectionState::Closed => Outcome::Close(End::Panicked),
-        }
     }
 
     fn finish_connecting(&mut self, connecting: Box<Connecting>, turn: &mut Turn<'_>) -> Outcome {

@@ -81,10 +81,11 @@ impl From<connection::Config> for Config {
 }
 
 /// The most timers that fire in a turn. Others fire in the next, after its events.
-const TIMERS_PER_TURN: usize = 512;
+const TIMERS_PER_TURN: usize = 32;
 
-/// The work of a run after which a connection counts as busy, even if it has nothing more to do.
-const BUSY_FROM: usize = 96 << 10;
+/// The work of a run after which a connection counts as busy, even if it has nothing more to do; also the memory of an
+/// unfinished message, or of unsent output, that makes it busy.
+const BUSY_FROM: usize = 32 << 10;
 
 /// The event loop of one service.
 #[derive(Debug)]
@@ -412,6 +413,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             trace: self.trace.of(id.generation()),
         };
         let outcome = slot.connection.run(&mut turn);
+        slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);
@@ -419,7 +421,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             // A session that yields of its own accord may have computed for long.
             work = work.max(share.work());
         }
-        slot.set_busy(yields || work > BUSY_FROM);
+        slot.set_busy(yields || work > BUSY_FROM || slot.connection.memory_used() > BUSY_FROM);
         match outcome {
             Outcome::Wait { interest, deadline } => {
                 if let Some(when) = slot.set_timer(deadline, self.now) {

@@ -25,7 +25,7 @@ impl Share {
 
     /// The work in using it up.
     pub fn work(self) -> usize {
-        2 * self.bytes
+        3 * self.bytes
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Budget {
     /// Messages that the session may begin.
     pub messages: u32,
     share: Share,
-    /// Bytes used by the session and bytes sent.
+    /// Bytes received, bytes used by the session, and bytes sent.
     moved: usize,
 }
 
@@ -55,6 +55,7 @@ impl Budget {
     /// Records that `len` bytes were received.
     pub fn received(&mut self, len: usize) {
         self.readable = self.readable.saturating_sub(len);
+        self.moved += len;
     }
 
     /// Records that `len` bytes were sent.
@@ -63,7 +64,7 @@ impl Budget {
         self.moved += len;
     }
 
-    /// Records that the session has used `len` bytes, which may have been received long before.
+    /// Records that the session has used `len` bytes, which may have been received before.
     pub fn used(&mut self, len: usize) {
         self.moved += len;
     }

@@ -137,7 +137,7 @@ fn run_to_the_end<T: Session>(
     }
     loop {
         trace.begin_turn(now);
-        let outcome = connection.run(&mut Turn {
+        let mut turn = Turn {
             scratch,
             config,
             now,
@@ -145,7 +145,9 @@ fn run_to_the_end<T: Session>(
             make_waker: &|| session_waker.waker(),
             budget: Budget::new(Share::FULL),
             trace: trace.of(number),
-        });
+        };
+        let outcome = connection.run(&mut turn);
+        connection.has_run(&outcome, &turn);
         if connection.is_over_memory(&config.memory) && matches!(outcome, Outcome::Wait { .. } | Outcome::Yield) {
             match connection.free_memory(config, now, trace.of(number)) {
                 Some(end) => return end,

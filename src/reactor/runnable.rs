@@ -14,7 +14,7 @@ use crate::connection::Share;
 
 /// The work of busy connections in a turn, in bytes moved: at least this much, or more if there are many events, so that
 /// fetching them doesn't become the main cost.
-const BUSY_WORK_MIN: usize = 512 << 10;
+const BUSY_WORK_MIN: usize = 384 << 10;
 const BUSY_WORK_PER_EVENT: usize = 2 << 10;
 
 /// Connections with something to do.

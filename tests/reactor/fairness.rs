@@ -128,7 +128,7 @@ fn a_request_does_not_wait_for_a_crowd_of_floods() {
         assert!((1..=2).contains(&turns.get()), "answered after {} turns", turns.get());
     }
     // What one of them alone may have read in a turn is read from all of them together.
-    assert!((200 << 10..=TURN_LEN).contains(&longest.get()), "{} bytes in a turn", longest.get());
+    assert!((100 << 10..=TURN_LEN).contains(&longest.get()), "{} bytes in a turn", longest.get());
     let (least, most) = shares.get();
     assert!(least > 0 && most - least <= 2 * (64 << 10), "they take turns: {least} to {most} bytes each");
 }
@@ -199,6 +199,8 @@ fn three_hundred_stalled_peers_hold_up_nobody() {
         // The header's timeout, or the content's.
         let expected = if sent < header_len { seconds(12) } else { seconds(32) };
         let (at, end) = server.end_of(peer);
-        assert_eq!((at, end.starts_with("timed out after ")), (expected, true), "{sent} bytes: {end}");
+        // A turn closes so many, and no more: others have to wait for the next, which takes no time here.
+        let in_time = (expected..expected + millis(1)).contains(&at);
+        assert!(in_time && end.starts_with("timed out after "), "{sent} bytes at {at:?}: {end}");
     }
 }
