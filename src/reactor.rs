@@ -80,8 +80,10 @@ impl From<connection::Config> for Config {
     }
 }
 
-/// The most timers that fire in a turn. Others fire in the next, after its events.
-const TIMERS_PER_TURN: usize = 32;
+/// The most timers that fire in a turn, and the most connections that they close: a close may free megabytes of the
+/// system's memory. Others fire in the next turn, after its events.
+const TIMERS_PER_TURN: usize = 512;
+const TIMEOUTS_PER_TURN: usize = 4;
 
 /// The work of a run after which a connection counts as busy, even if it has nothing more to do; also the memory of an
 /// unfinished message, or of unsent output, that makes it busy.
@@ -346,6 +348,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     fn expire_timers(&mut self) {
+        let mut closed = 0;
         for _ in 0..TIMERS_PER_TURN {
             let Some((when, id)) = self.timers.expired(self.now) else { break };
             let Some(slot) = self.slots.get_mut(id) else { continue };
@@ -359,6 +362,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             match alarm {
                 Alarm::Due => {
                     self.run_connection(id, Share::FIRST);
+                    closed += usize::from(self.slots.get_mut(id).is_none());
+                    if closed == TIMEOUTS_PER_TURN {
+                        break;
+                    }
                 }
                 Alarm::Early { later } => self.timers.set(id, later),
                 Alarm::Stale => {}
