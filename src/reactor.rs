@@ -12,6 +12,7 @@ mod accept;
 mod handle;
 mod id;
 mod inbox;
+mod opening;
 mod recover;
 mod runnable;
 mod slot;
@@ -19,17 +20,16 @@ mod slots;
 mod spin;
 mod timers;
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{self, Budget, Connecting, Connection, Outcome, Scratch, Share, Turn, earlier};
+use crate::connection::{self, Budget, Outcome, Scratch, Share, Turn, earlier};
 use crate::panics;
 use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
-use crate::session::{Connect, End, Peer, Role, Service};
+use crate::session::{End, Role, Service};
 use crate::trace::{self, Subscriber, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
@@ -187,27 +187,6 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// If it can't be watched.
     pub fn add_listener(&mut self, listener: S::Listener) -> io::Result<()> {
         self.accepting.add(&mut self.selector, listener)
-    }
-
-    /// Opens a connection to the first of `addresses` that accepts, and runs `session` on it. Returns its number, from
-    /// 1.
-    ///
-    /// Every failure is reported by [`Service::ended`], even an immediate one, such as an empty list of addresses.
-    pub fn connect(&mut self, addresses: &[SocketAddr], session: V::Session) -> u32 {
-        // Much time may have passed since the last turn, or before the first, such as for looking up the addresses.
-        self.now = self.selector.now();
-        self.opened += 1;
-        let mut others = VecDeque::from(addresses.to_vec());
-        match others.pop_front() {
-            Some(addr) => self.open(Peer::opened(addr, self.opened), others, session),
-            None => {
-                let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
-                let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
-                let number = self.slots.next_number();
-                self.tell_end(session, number, &peer, End::ConnectFailed(error));
-            }
-        }
-        self.opened
     }
 
     /// Runs until it is [stopped](Handle::stop) and work in progress is done, or, without listeners, until the last
@@ -395,16 +374,6 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         }
     }
 
-    /// Opens the connections that the service requests.
-    fn open_what_is_wanted(&mut self) {
-        if !self.opens_connections {
-            return;
-        }
-        while let Some(Connect { addresses, session }) = self.service.next_connect() {
-            self.connect(&addresses, session);
-        }
-    }
-
     /// Runs a connection, and returns the work that it has done.
     fn run_connection(&mut self, id: ConnectionId, share: Share) -> usize {
         let Some(slot) = self.slots.get_mut(id) else { return 0 };
@@ -469,43 +438,6 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             let end = if slot.connection.is_refused() { End::Refused } else { End::Broken(error) };
             self.close(id, end);
         }
-    }
-
-    /// Begins to open a connection. If that fails at once, tries the next address, until one can be tried or none is
-    /// left.
-    fn open(&mut self, mut peer: Peer, mut others: VecDeque<SocketAddr>, session: V::Session) {
-        let number = self.slots.next_number();
-        loop {
-            self.trace.of(number).emit(&peer, trace::Event::Opening);
-            match self.selector.connect(peer.addr) {
-                Ok(stream) => {
-                    let until = self.now + self.config.connection.connect_timeout;
-                    let connection = Connection::opening(stream, session, peer, Connecting { until, others });
-                    let id = self.slots.insert(connection, None, number);
-                    self.run_connection(id, Share::FIRST);
-                    return;
-                }
-                Err(error) => {
-                    let Some(next) = others.pop_front() else {
-                        return self.tell_end(session, number, &peer, End::ConnectFailed(error));
-                    };
-                    let why = &crate::text::reason(&error);
-                    self.trace.of(number).emit(&peer, trace::Event::CannotConnect { addr: peer.addr, why });
-                    peer.addr = next;
-                }
-            }
-        }
-    }
-
-    fn try_next_address(&mut self, id: ConnectionId, mut others: VecDeque<SocketAddr>, end: End) {
-        let Some(addr) = others.pop_front() else { return self.close(id, end) };
-        let Some(slot) = self.slots.remove(id) else { return };
-        let (token, connection) = (id.token(), slot.connection);
-        let failed = trace::Event::CannotConnect { addr: connection.peer.addr, why: &end.to_string() };
-        self.trace.of(id.generation()).emit(&connection.peer, failed);
-        let (session, peer) = (connection.session, Peer { addr, ..connection.peer });
-        self.selector.close(connection.stream, token);
-        self.open(peer, others, session);
     }
 
     /// Closes a connection: the tutorial's `close`. The loop's own bookkeeping is done before the service is called.

@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn the_limits_of_a_model_are_its_own() {
-        let rest = "backlog 1024; bytes of output 65536, of input 16777216, after our end 16777216; idle 60s, write \
-                    30s, linger 2s, drain 10s";
+        let rest = "backlog 1024; bytes of output 65536, of input 16777216, after our end 16777216, of all connections \
+                    536870912; idle 60s, write 30s, linger 2s, drain 10s";
         let config = Config { threads_max: 7, pool_size: 3, children_max: 5, ..Config::default() };
         for (model, clients) in [
             (Model::Reactor, "connections 1000, workers 1"),
