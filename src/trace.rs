@@ -50,6 +50,10 @@ pub trait Subscriber {
 
     /// Receives an event.
     fn record(&self, record: &Record<'_>);
+
+    /// Waits for a short time until everything that it has received is written. A forked process calls this before it
+    /// exits.
+    fn flush(&self) {}
 }
 
 /// Receives nothing.
@@ -70,6 +74,10 @@ impl<T: Subscriber + ?Sized> Subscriber for &T {
 
     fn record(&self, record: &Record<'_>) {
         (**self).record(record);
+    }
+
+    fn flush(&self) {
+        (**self).flush();
     }
 }
 
@@ -98,6 +106,10 @@ impl Subscriber for Shared {
     fn record(&self, record: &Record<'_>) {
         self.0.record(record);
     }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 /// Receives nothing if it is `None`.
@@ -110,6 +122,10 @@ impl<T: Subscriber> Subscriber for Option<T> {
         if let Some(subscriber) = self {
             subscriber.record(record);
         }
+    }
+
+    fn flush(&self) {
+        self.iter().for_each(T::flush);
     }
 }
 
@@ -127,6 +143,11 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
         if level <= self.1.level() {
             self.1.record(record);
         }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+        self.1.flush();
     }
 }
 

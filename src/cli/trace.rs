@@ -58,7 +58,7 @@ pub fn subscriber() -> Option<Shared> {
 /// Waits for a short time until everything is written.
 pub fn finish() {
     if let Some(file) = FILE.get() {
-        file.writer.finish();
+        file.flush();
     }
 }
 
@@ -82,5 +82,9 @@ impl Subscriber for Arc<TraceFile> {
                 self.writer.push(line);
             }
         });
+    }
+
+    fn flush(&self) {
+        self.writer.finish();
     }
 }

@@ -35,6 +35,7 @@ use crate::selector::{WakeFd, Waker};
 use crate::session::{Reload, Service};
 use crate::sys::{self, Fork, PollFd};
 use crate::text::reason;
+use crate::trace::Subscriber;
 
 /// The interval between checks for ended children without a signal: the same as in `socketserver`.
 const REAP_EVERY: Duration = Duration::from_millis(500);
@@ -141,7 +142,7 @@ impl<V: Service> Children<V> {
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             blocking::serve(&mut self.service, caller, &self.config, &mut self.scratch, &mut interrupt);
         }));
-        log::logger().flush();
+        self.config.subscribers().flush();
         // No other clean-up: everything here is a copy of the parent's, which cleans up its own.
         sys::exit_now(i32::from(served.is_err()))
     }

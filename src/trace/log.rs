@@ -28,6 +28,10 @@ impl Subscriber for Log {
             None => log_of_loop(&record.event),
         }
     }
+
+    fn flush(&self) {
+        log::logger().flush();
+    }
 }
 
 fn log_of_connection(peer: &Peer, event: &Event<'_>) {
