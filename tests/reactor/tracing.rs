@@ -96,7 +96,7 @@ fn a_request_in_two_parts_is_told_step_by_step() {
         "RunBegun".into(),
         format!("Received {{ len: {} }}", rest.len()),
         format!("stepped: JSON header --[ JSON header read ]--> content, {content} of {content} bytes"),
-        "stepped: content --[ content read ]--> idle, 0 of 2 bytes".into(),
+        "stepped: content --[ content read ]--> idle".into(),
         format!("Replied {{ len: {reply} }}"),
         format!("Sent {{ len: {reply}, left: 0 }}"),
         "moved: receiving --[ request read ]--> responding".into(),
