@@ -223,7 +223,7 @@ fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
     }
 }
 
-/// Under any model, whoever is let in finds the descriptors that a program takes.
+/// Under any model, an admitted client gets the descriptors that its program takes.
 #[test]
 fn few_descriptors_let_few_clients_in_and_each_gets_its_program() {
     const CLIENTS: usize = 45;

@@ -57,7 +57,7 @@ pub struct Room {
     pub refusals: usize,
 }
 
-/// The room that a limit of `descriptors` leaves for connections under `model`, beside so many listeners and workers.
+/// The room that a limit of `descriptors` leaves for connections under `model`, after that for listeners and workers.
 pub fn room_for(needs: Needs, model: Model, descriptors: u64, listeners: usize, workers: usize) -> Room {
     let [listeners, workers] = [listeners.max(1) as u64, workers.max(1) as u64];
     let reserved = RESERVED + (listeners * workers - 1) + FOR_WORKER * (workers - 1);

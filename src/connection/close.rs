@@ -108,7 +108,7 @@ impl<S: Stream, T> Connection<S, T> {
 impl<S: Stream, T: Session> Connection<S, T> {
     /// Whether it is to be ended, since all connections together use too much memory and this one has more than its share.
     pub fn is_over_memory(&self, memory: &Memory) -> bool {
-        memory.is_over() && self.left_over.charged() > memory.fair_share()
+        memory.is_over() && self.memory_used() > memory.fair_share()
     }
 
     /// The memory for its unused input and unsent output, in bytes.

@@ -215,7 +215,7 @@ impl SigChld {
     fn new(handle: &Handle) -> io::Result<Self> {
         let has_come = Arc::new(AtomicBool::new(false));
         let registered = sys::on_signal(SIGCHLD, Arc::clone(&has_come), handle.waker().clone())?;
-        // Whoever has started us may have blocked it.
+        // The parent process may have blocked it.
         sys::unblock(&[SIGCHLD]);
         Ok(SigChld { has_come, registered })
     }

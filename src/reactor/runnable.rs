@@ -1,9 +1,9 @@
 //! The runnable connections, in the order in which they run.
 //!
-//! A connection that has just become ready runs first, with a small share. If it has more to do than that, it's busy, and
-//! waits behind other busy connections for shares of a turn that is bounded in all; at the end of the turn, new events
-//! are fetched. So a request waits for no crowd of busy connections, only for what is left of a turn. The idea is that of
-//! the scheduler fq_codel (RFC 8290, section 4), which sends packets of new flows before those of old flows.
+//! A connection that has just become ready runs first, with a small share. If it has more to do than that, it's busy,
+//! and waits behind other busy connections for shares of a turn that is bounded in all; at the end of the turn, new
+//! events are fetched. So a request waits for no crowd of busy connections, only for what is left of a turn. The idea
+//! is that of the scheduler fq_codel (RFC 8290, section 4), which sends packets of new flows before those of old flows.
 //!
 //! Nobody starves: a turn runs at least one busy connection, and they take turns.
 
@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use super::id::ConnectionId;
 use crate::connection::Share;
 
-/// The work of busy connections in a turn, in bytes moved: at least this much, or more if there are many events, so that
-/// fetching them doesn't become the main cost.
+/// The work of busy connections in a turn, in bytes moved: at least this much, or more if there are many events, so
+/// that fetching them doesn't become the main cost.
 const BUSY_WORK_MIN: usize = 384 << 10;
 const BUSY_WORK_PER_EVENT: usize = 2 << 10;
 
@@ -50,7 +50,7 @@ impl Runnable {
         self.fresh.is_empty() && self.busy.is_empty()
     }
 
-    /// Begins the runs of a turn with so many `events`, and returns the work that busy connections may do in it.
+    /// Begins the runs of a turn that has this number of `events`. Returns the work that busy connections may do in it.
     pub fn begin_turn(&mut self, events: usize) -> usize {
         (self.fresh_left, self.busy_left) = (self.fresh.len(), self.busy.len());
         BUSY_WORK_MIN.max(events * BUSY_WORK_PER_EVENT)

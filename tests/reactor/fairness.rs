@@ -199,7 +199,7 @@ fn three_hundred_stalled_peers_hold_up_nobody() {
         // The header's timeout, or the content's.
         let expected = if sent < header_len { seconds(12) } else { seconds(32) };
         let (at, end) = server.end_of(peer);
-        // A turn closes so many, and no more: others have to wait for the next, which takes no time here.
+        // A turn closes only a few. The others wait for the next turn, which takes next to no time here.
         let in_time = (expected..expected + millis(1)).contains(&at);
         assert!(in_time && end.starts_with("timed out after "), "{sent} bytes at {at:?}: {end}");
     }
