@@ -43,7 +43,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long work in progress may take to finish after a stop.
     pub drain_timeout: Duration,
-    /// How long input is read and dropped after our side has ended, until the peer ends its own.
+    /// How long input is read and dropped after our side has ended, until the peer ends its own. After a conversation that
+    /// has ended in order, such a connection makes way for a new one that finds no other place.
     pub linger_timeout: Duration,
     /// The most bytes dropped in that time.
     pub linger_len_max: usize,
@@ -212,6 +213,9 @@ pub(crate) struct Connecting {
 pub(crate) enum Outcome {
     /// It has nothing to do before one of these.
     Wait { interest: Interest, deadline: Option<Instant> },
+    /// It waits for its peer's close, which most likely comes before this deadline: for such a short time, a
+    /// registration isn't worth its system call.
+    Leave { deadline: Instant },
     /// It has used up its turn, and has more to do.
     Yield,
     /// It could not be opened. There may be other addresses to try.
@@ -308,6 +312,8 @@ pub(crate) struct Turn<'a> {
     pub now: Instant,
     /// Whether to finish work in progress and begin nothing else.
     pub stopping: bool,
+    /// How long to wait for the close of a peer whose conversation has ended in order; at most the linger timeout.
+    pub leave_timeout: Duration,
     /// Makes wakers for the session.
     pub make_waker: MakeWaker<'a>,
     /// The rest of the connection's share.
@@ -346,7 +352,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Outcome::Wait { interest, .. } if interest.writable && !interest.readable => {
                 RunEnd::Waits(Progress::NeedRoom)
             }
-            Outcome::Wait { .. } => RunEnd::Waits(self.progress),
+            Outcome::Wait { .. } | Outcome::Leave { .. } => RunEnd::Waits(self.progress),
             Outcome::Yield => RunEnd::Yields,
             Outcome::NotConnected { .. } | Outcome::Close(_) => RunEnd::Ends,
         };
@@ -389,7 +395,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             ConnectionState::Connecting(connecting) => Some(connecting.until),
             ConnectionState::Served(_) => self.served_deadline(),
             ConnectionState::Draining(_) => self.left_over.next_try(),
-            ConnectionState::Lingering(lingering) => Some(lingering.until),
+            ConnectionState::Lingering(lingering) => Some(lingering.deadline()),
             ConnectionState::Closed => None,
         }
     }

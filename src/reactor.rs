@@ -12,6 +12,7 @@ mod accept;
 mod handle;
 mod id;
 mod inbox;
+mod leaving;
 mod opening;
 mod recover;
 mod runnable;
@@ -38,6 +39,7 @@ pub use handle::Handle;
 pub(crate) use handle::carry_out;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
+use leaving::Leaving;
 use recover::{Concerned, Newcomer};
 use runnable::Runnable;
 use slot::Alarm;
@@ -80,8 +82,8 @@ impl From<connection::Config> for Config {
     }
 }
 
-/// The most timers that fire in a turn, and the most connections that they close: a close may free megabytes of the
-/// system's memory. Others fire in the next turn, after its events.
+/// The most timers that fire in a turn, and the most connections with unsent output that they close: such a close may
+/// free megabytes of the system's memory. Others fire in the next turn, after its events.
 const TIMERS_PER_TURN: usize = 512;
 const TIMEOUTS_PER_TURN: usize = 4;
 
@@ -105,6 +107,8 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
     one_too_many: Option<(S::Stream, SocketAddr)>,
+    /// Connections that make way for others.
+    leaving: Leaving,
     /// Whether the service opens connections.
     opens_connections: bool,
     /// Connections with something to do, each at most once.
@@ -150,6 +154,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             slots: Slots::default(),
             opened: 0,
             one_too_many: None,
+            leaving: Leaving::default(),
             runnable: Runnable::default(),
             concerned: Concerned::Nothing,
             newcomer: None,
@@ -340,8 +345,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             }
             match alarm {
                 Alarm::Due => {
+                    let has_output = slot.connection.has_output();
                     self.run_connection(id, Share::FIRST);
-                    closed += usize::from(self.slots.get_mut(id).is_none());
+                    closed += usize::from(has_output && self.slots.get_mut(id).is_none());
                     if closed == TIMEOUTS_PER_TURN {
                         break;
                     }
@@ -385,6 +391,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             now: self.now,
             stopping: self.stopping.is_some(),
             make_waker: &|| self.inbox.waker(id),
+            leave_timeout: self.config.connection.linger_timeout,
             budget: Budget::new(share),
             trace: self.trace.of(id.generation()),
         };
@@ -398,20 +405,34 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             work = work.max(share.work());
         }
         slot.set_busy(yields || work > BUSY_FROM || slot.connection.memory_used() > BUSY_FROM);
-        match outcome {
-            Outcome::Wait { interest, deadline } => {
-                if let Some(when) = slot.set_timer(deadline, self.now) {
-                    let after = when.saturating_duration_since(self.now);
-                    self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerSet { after });
-                    self.timers.set(id, when);
+        let (interest, deadline) = match outcome {
+            Outcome::Wait { interest, deadline } => (interest, deadline),
+            Outcome::Leave { deadline } => {
+                if slot.connection.is_leaving() {
+                    self.leaving.add(id);
                 }
-                if slot.interest != interest {
-                    self.apply_interest(id, interest);
-                }
+                (if slot.interest == Interest::NONE { Interest::NONE } else { Interest::READ }, Some(deadline))
             }
-            Outcome::Yield => slot.enqueue(id, &mut self.runnable),
-            Outcome::NotConnected { end, others } => self.try_next_address(id, others, end),
-            Outcome::Close(end) => self.close(id, end),
+            Outcome::Yield => {
+                slot.enqueue(id, &mut self.runnable);
+                return work;
+            }
+            Outcome::NotConnected { end, others } => {
+                self.try_next_address(id, others, end);
+                return work;
+            }
+            Outcome::Close(end) => {
+                self.close(id, end);
+                return work;
+            }
+        };
+        if let Some(when) = slot.set_timer(deadline, self.now) {
+            let after = when.saturating_duration_since(self.now);
+            self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerSet { after });
+            self.timers.set(id, when);
+        }
+        if slot.interest != interest {
+            self.apply_interest(id, interest);
         }
         work
     }
@@ -448,6 +469,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end });
         self.selector.close(connection.stream, id.token());
         drop(slot.place);
+        self.leaving.forget_closed(&mut self.slots);
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
         }

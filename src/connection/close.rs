@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::KEPT_LEN;
 use super::memory::Memory;
 use super::transfer::Received;
-use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, Turn};
+use super::{Config, Connection, ConnectionState, InputEnd, Outcome, OutputEnd, TICK, Turn};
 use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
@@ -25,9 +25,17 @@ pub(crate) struct Draining {
 #[derive(Debug)]
 pub(crate) struct Lingering {
     end: End,
-    pub until: Instant,
+    until: Instant,
+    /// The time to look for input even if the system reports none. Most peers have closed by then.
+    first_look: Option<Instant>,
     /// The number of bytes that may still be dropped.
     left: usize,
+}
+
+impl Lingering {
+    pub fn deadline(&self) -> Instant {
+        self.first_look.unwrap_or(self.until)
+    }
 }
 
 impl<S, T: Session> Connection<S, T> {
@@ -59,6 +67,16 @@ impl<S, T> Connection<S, T> {
     #[cfg(feature = "models")]
     pub fn holds_much(&self) -> bool {
         self.left_over.input_len() > KEPT_LEN
+    }
+
+    /// Whether it only waits for its peer's close, after a conversation that ended in order.
+    pub fn is_leaving(&self) -> bool {
+        matches!(&self.state, ConnectionState::Lingering(lingering) if matches!(lingering.end, End::Finished))
+    }
+
+    /// Whether output waits to be sent.
+    pub fn has_output(&self) -> bool {
+        self.left_over.has_output()
     }
 
     /// Whether it's only there to be told that it can't be served.
@@ -195,12 +213,21 @@ impl<S: Stream, T: Session> Connection<S, T> {
             return self.close(here, Event::PeerGone, end, turn.trace);
         }
         self.leads(here, Event::OurEndSent, turn.trace);
-        let until = turn.now + turn.config.linger_timeout;
+        let timeout = match end {
+            End::Finished => turn.leave_timeout.min(turn.config.linger_timeout),
+            _ => turn.config.linger_timeout,
+        };
+        let until = turn.now + timeout;
+        let first_look = Some(until.min(turn.now + TICK));
         let left = turn.config.linger_len_max;
-        self.linger(Box::new(Lingering { end, until, left }), turn)
+        self.linger(Box::new(Lingering { end, until, first_look, left }), turn)
     }
 
     pub(super) fn linger(&mut self, mut lingering: Box<Lingering>, turn: &mut Turn<'_>) -> Outcome {
+        if lingering.first_look.is_some_and(|at| turn.now >= at) {
+            lingering.first_look = None;
+            self.readable = true;
+        }
         let event = loop {
             if turn.now >= lingering.until {
                 break Event::DeadlinePassed;
@@ -211,8 +238,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
             match self.receive(turn) {
                 Ok(Received::Nothing) => {
+                    let (first_look, deadline) = (lingering.first_look, Some(lingering.until));
                     self.state = ConnectionState::Lingering(lingering);
-                    return Outcome::Wait { interest: Interest::READ, deadline: self.deadline() };
+                    return match first_look {
+                        Some(deadline) => Outcome::Leave { deadline },
+                        None => Outcome::Wait { interest: Interest::READ, deadline },
+                    };
                 }
                 Ok(Received::Bytes(len)) => {
                     lingering.left = lingering.left.saturating_sub(len);

@@ -132,12 +132,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn finish_in_order(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        // A close resets nothing once the peer has ended its side, or if no more input has arrived. While output waits,
-        // the stream isn't checked for input, so there may be some.
-        let may_have_more = self.readable || self.left_over.has_input() || self.left_over.has_output();
-        let linger = may_have_more && self.lingers();
         let event = if self.input_end == InputEnd::Read { Event::InputEnded } else { Event::LastReply };
-        self.finish(event, End::Finished, linger, turn)
+        self.finish(event, End::Finished, self.lingers(), turn)
     }
 
     fn fail(&mut self, error: SessionError, turn: &mut Turn<'_>) -> Outcome {

@@ -351,7 +351,9 @@ mod tests {
         let (config, budget) = (&Config::default(), Budget::new(Share::FULL));
         let (now, trace) = (Instant::now(), trace::Trace::new((), Instant::now()));
         let trace = trace.own();
-        let turn = &mut Turn { scratch, config, now, stopping: false, make_waker: &no_waker, budget, trace };
+        let leave_timeout = config.linger_timeout;
+        let turn =
+            &mut Turn { scratch, config, now, stopping: false, leave_timeout, make_waker: &no_waker, budget, trace };
         assert!(matches!(connection.receive(turn), Ok(Received::Bytes(5))));
         assert_eq!(connection.call_session(5, turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");

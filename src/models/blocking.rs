@@ -24,6 +24,9 @@ use crate::trace::{Event, PanicIn, Trace};
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
+/// How long a peer is waited for that has its last reply and doesn't close. Its thread may have others to serve.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(10);
+
 /// How long a connection must be silent until the memory of long messages is given back. A busy one goes on using it.
 const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
@@ -143,6 +146,7 @@ fn run_to_the_end<T: Session>(
             now,
             stopping: stopping.is_some(),
             make_waker: &|| session_waker.waker(),
+            leave_timeout: LEAVE_TIMEOUT,
             budget: Budget::new(Share::FULL),
             trace: trace.of(number),
         };
@@ -159,6 +163,9 @@ fn run_to_the_end<T: Session>(
                 let deadline = deadline.map(|deadline| deadline.max(now + TICK));
                 let until = [deadline, stopping].into_iter().flatten().min();
                 (interest, deadline, until.map(|until| until.saturating_duration_since(now)))
+            }
+            Outcome::Leave { deadline } => {
+                (Interest::READ, Some(deadline), Some(deadline.saturating_duration_since(now)))
             }
             // No other connection waits for a turn, but there may have been an interrupt.
             Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),

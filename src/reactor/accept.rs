@@ -123,6 +123,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.accepting.resume(&mut self.selector, self.now, self.trace.own());
         }
         if let Some((stream, addr)) = self.one_too_many.take() {
+            if !self.accepting.places.has_room() {
+                self.make_way();
+            }
             match self.accepting.places.take() {
                 Some(place) => self.admit(stream, addr, place),
                 None => self.refuse_one_too_many(stream, addr),

@@ -7,6 +7,7 @@ mod chunks;
 mod connecting;
 mod echoing;
 mod fairness;
+mod leaving;
 mod manners;
 mod memory;
 mod panics;
