@@ -6,11 +6,13 @@
 
 mod outgoing;
 mod output;
+mod slices;
 mod tail;
 
 pub use outgoing::Outgoing;
-pub(crate) use outgoing::{FileRange, Front, Repeat};
+pub(crate) use outgoing::{FileRange, Front};
 pub use output::Output;
+pub(crate) use slices::Slices;
 pub use tail::Tail;
 
 /// Bytes received and not used yet, as a slice and a cursor: a view of the tutorial's `_recv_buffer`.

@@ -1,4 +1,4 @@
-//! Replies that are not in memory: ranges of files, and bytes repeated.
+//! Replies without memory of their own: ranges of files, bytes repeated, and bytes shared.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -44,17 +44,19 @@ impl Session for Mixed {
             io.output().push_file(file, 7, 99_990);
         }
         io.output().push_repeated(b"0123456", 20_000);
+        io.output().push_shared(&[b's'; 30_000].into());
         io.output().push(b" last");
         Ok(Progress::Finished)
     }
 }
 
 #[test]
-fn a_reply_of_bytes_a_file_and_a_repetition_arrives_to_the_byte() {
+fn a_reply_of_every_kind_arrives_to_the_byte() {
     let content = content(100_000);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&content).unwrap();
-    let expected = [&b"first asked"[..], &content[7..99_997], &b"0123456".repeat(20_000), b" last"].concat();
+    let repeated = b"0123456".repeat(20_000);
+    let expected = [&b"first asked"[..], &content[7..99_997], &repeated, &[b's'; 30_000], b" last"].concat();
     for seed in 0..20 {
         let net = SimNet::new(seed);
         let opened = file.reopen().unwrap();
