@@ -116,6 +116,13 @@ impl Rest {
         }
     }
 
+    /// Frees the memory that the contents don't need.
+    pub fn trim(&mut self) {
+        self.bytes.drain(..self.used);
+        self.used = 0;
+        self.bytes.shrink_to_fit();
+    }
+
     /// Drops the contents and keeps the memory, for repeated use.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -55,6 +55,16 @@ impl Outgoing {
         self.chunks.iter().fold(self.bytes.capacity(), |sum, chunk| sum + chunk.capacity())
     }
 
+    /// Frees the memory that its data doesn't need.
+    pub(crate) fn trim(&mut self) {
+        self.bytes.trim();
+        for chunk in &mut self.chunks {
+            if let Chunk::Bytes(bytes) = chunk {
+                bytes.shrink_to_fit();
+            }
+        }
+    }
+
     /// Whether no data waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.chunks.is_empty()
@@ -513,6 +523,20 @@ mod tests {
         queues[1].clear();
         queues[2].consume(12_000);
         assert_eq!(queues.each_ref().map(Outgoing::capacity), [12_000, 0, 0], "the last holds it alone");
+    }
+
+    #[test]
+    fn what_is_trimmed_has_no_more_memory_than_data() {
+        let mut outgoing = Outgoing::default();
+        let mut output = outgoing.output(9);
+        (0..1025).for_each(|_| output.push(b"byte"));
+        output.push_repeated(b"ab", 3);
+        (0..1025).for_each(|_| output.push(b"byte"));
+        outgoing.consume(2000);
+        assert!(outgoing.capacity() > outgoing.len() + 4000);
+        outgoing.trim();
+        assert_eq!(outgoing.capacity(), outgoing.len());
+        assert_eq!(io::read_to_string(outgoing).unwrap(), "byte".repeat(525) + "ababab" + &"byte".repeat(1025));
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let queue = if has_ended { nowhere.insert(Outgoing::default()) } else { queue };
         let len_before = if shares { 0 } else { queue.len() };
+        let high_water = turn.config.output_high_water.max(1);
         // The stream is asked for its address, and then written to, while the session's view is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local_addr = || stream.borrow().local_addr();
@@ -66,7 +67,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let note = |step| trace.emit(peer, trace::Event::Stepped(step));
         let mut io = SessionIo {
             input: Input::new(input),
-            output: queue.output(turn.config.output_high_water.max(1)),
+            output: queue.output(high_water),
             input_ended: self.input_end == InputEnd::Read,
             hung_up: self.input_end >= InputEnd::Told,
             is_stopping: turn.stopping,
@@ -132,6 +133,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         } else if let Some(kept) = self.left_over.kept() {
             kept.input.consume(used);
             self.left_over.tidy();
+        }
+        if made_output && len_before < high_water {
+            self.left_over.trim_output(2 * high_water);
         }
         if received > 0 || made_output {
             self.idle_until = None;
