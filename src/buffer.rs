@@ -6,11 +6,13 @@
 
 mod outgoing;
 mod output;
+mod slices;
 mod tail;
 
 pub use outgoing::Outgoing;
-pub(crate) use outgoing::{FileRange, Front, Repeat};
+pub(crate) use outgoing::{FileRange, Front};
 pub use output::Output;
+pub(crate) use slices::Slices;
 pub use tail::Tail;
 
 /// Bytes received and not used yet, as a slice and a cursor: a view of the tutorial's `_recv_buffer`.
@@ -112,6 +114,13 @@ impl Rest {
         } else if self.used >= Self::COMPACT_LEN && self.used >= self.len() {
             *self = Rest { bytes: self.as_slice().to_vec(), used: 0 };
         }
+    }
+
+    /// Frees the memory that the contents don't need.
+    pub fn trim(&mut self) {
+        self.bytes.drain(..self.used);
+        self.used = 0;
+        self.bytes.shrink_to_fit();
     }
 
     /// Drops the contents and keeps the memory, for repeated use.

@@ -1,27 +1,38 @@
-//! A warm connection serves a message without touching the allocator, and a large value takes little memory.
+//! A warm connection serves a message without touching the allocator; a large value, and a long string for many peers,
+//! take little memory.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
+use std::iter::repeat_n;
 use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use multiconn::message::{Heading, write_message};
+use multiconn::protocols::accumulate::AccumulateService;
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
+use multiconn::selector::sim::SimNet;
 use multiconn::session::Service;
 use multiconn::session::testing::{Harness, PEER};
 
-/// Allocations of a reactor that serves one connection, on which `request` is sent `times` times over and answered.
-fn allocations(service: impl Service, request: &[u8], reply_len: usize, times: usize) -> u64 {
+/// Allocations of a reactor that serves one connection, on which `request` is sent over and over, and answered with
+/// replies of these lengths.
+fn allocations(
+    service: impl Service,
+    request: &[u8],
+    reply_lens: impl IntoIterator<Item = usize> + Send + 'static,
+) -> u64 {
     let mut reactor = Reactor::new(MioSelector::new().unwrap(), service, Config::default());
     let addr = reactor.listen("127.0.0.1:0").unwrap()[0];
     let handle = reactor.handle();
     let request = request.to_vec();
     let client = thread::spawn(move || {
-        converse(addr, &request, reply_len, times);
+        converse(addr, &request, reply_lens);
         handle.stop();
     });
     // Counts what this thread does, which is all that the reactor does.
@@ -30,11 +41,12 @@ fn allocations(service: impl Service, request: &[u8], reply_len: usize, times: u
     counted.count_total
 }
 
-fn converse(addr: SocketAddr, request: &[u8], reply_len: usize, times: usize) {
+fn converse(addr: SocketAddr, request: &[u8], reply_lens: impl IntoIterator<Item = usize>) {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_nodelay(true).unwrap();
-    let mut reply = vec![0; reply_len];
-    for _ in 0..times {
+    let mut reply = Vec::new();
+    for len in reply_lens {
+        reply.resize(len, 0);
         stream.write_all(request).unwrap();
         stream.read_exact(&mut reply).unwrap();
     }
@@ -48,8 +60,8 @@ fn message(request: &Request) -> Vec<u8> {
 
 #[track_caller]
 fn assert_no_steady_state_allocation<V: Service>(service: impl Fn() -> V, request: &[u8], reply_len: usize) {
-    let few = allocations(service(), request, reply_len, 50);
-    let many = allocations(service(), request, reply_len, 1050);
+    let few = allocations(service(), request, repeat_n(reply_len, 50));
+    let many = allocations(service(), request, repeat_n(reply_len, 1050));
     assert_eq!(many, few, "1000 more messages must not cost one more allocation");
 }
 
@@ -85,6 +97,13 @@ fn echo_allocates_nothing() {
     assert_no_steady_state_allocation(EchoService::default, &[b'e'; 16 << 10], 16 << 10);
 }
 
+#[test]
+fn a_short_string_of_all_clients_allocates_nothing() {
+    // Between these lengths no buffer doubles.
+    let [few, many] = [600, 1000].map(|len| allocations(AccumulateService::default(), b"x", 1..=len));
+    assert_eq!(many, few, "400 more replies must not cost one more allocation");
+}
+
 /// The most bytes in use while a request with the action `value` is answered, and the length of the answer.
 fn memory_for(value: &str) -> (u64, usize) {
     let mut server = Harness::new(AppService::default().accept(&PEER));
@@ -114,4 +133,38 @@ fn a_large_value_is_told_back_in_little_memory() {
         let (taken, reply) = memory_for(&value);
         assert!(taken <= times * reply as u64, "{taken} for {}…, answered with {reply}", &value[..20]);
     }
+}
+
+#[test]
+fn peers_that_read_nothing_share_a_long_string() {
+    const PEERS: u32 = 100;
+
+    let net = SimNet::new(1);
+    let mut service = AccumulateService::new(1 << 20);
+    let mut writer = Harness::new(service.accept(&PEER));
+    writer.feed(&[b'x'; 700 << 10]);
+    assert!(writer.call(Instant::now()).is_ok());
+    let string = service.string();
+    let config = Config::default();
+    let memory = config.connection.memory.clone();
+    let mut reactor = Reactor::new(net.selector(), service, config);
+    let addr = SocketAddr::from(([10, 0, 0, 1], 2000));
+    reactor.add_listener(net.listener(addr)).unwrap();
+    for n in 0..PEERS {
+        let at = Duration::from_secs(1) + n * Duration::from_millis(10);
+        net.client_at(at, addr).window(1000).reads_nothing().send_at(at, "y").send_at(at + Duration::from_secs(3), "z");
+    }
+    let handle = reactor.handle();
+    let charged = Rc::new(Cell::new(0));
+    let cell = Rc::clone(&charged);
+    net.at(Duration::from_secs(10), move || {
+        cell.set(memory.used());
+        handle.stop();
+    });
+    let taken = measure(|| reactor.run().unwrap());
+    println!("{PEERS} peers take {} bytes, and {} are accounted for", taken.bytes_max, charged.get());
+    assert_eq!(string.get().len(), (700 << 10) + PEERS as usize, "one reply to each waits");
+    // The end of the string, which is not shared, has less than 16 KiB.
+    assert!(taken.bytes_max < u64::from(PEERS) * (20 << 10), "{} bytes for {PEERS} peers", taken.bytes_max);
+    assert!(charged.get() as u64 > taken.bytes_max / 2, "{} bytes are accounted for", charged.get());
 }

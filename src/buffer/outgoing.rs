@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::mem;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
-use super::Rest;
+use super::{Rest, Slices};
 
 /// Data that waits to be sent, in order: the tutorial's `_send_buffer`.
 ///
-/// It holds bytes, followed by chunks appended by a [session](crate::session::Session) that need not be in memory: a
-/// gigabyte on disk takes no gigabyte here. It owns no heap memory while it is empty.
+/// It holds bytes, followed by chunks appended by a [session](crate::session::Session) that need not be in memory of
+/// their own: a gigabyte on disk takes no gigabyte here, and bytes for many peers are in memory once. It owns no heap
+/// memory while it is empty.
 ///
 /// Reading takes bytes out, whatever kind of chunk they come from.
 #[doc(alias = "_send_buffer")]
@@ -28,14 +30,15 @@ pub(super) enum Chunk {
     Bytes(Vec<u8>),
     File(FileRange),
     Repeat(Repeat),
+    Shared(Shared),
 }
 
 /// The next data to send.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one system call")]
 #[derive(Debug)]
 pub(crate) enum Front<'a> {
-    Bytes(&'a [u8]),
+    Memory(Slices<'a>),
     File(&'a FileRange),
-    Repeat(&'a Repeat),
 }
 
 impl Outgoing {
@@ -47,9 +50,19 @@ impl Outgoing {
         }
     }
 
-    /// The memory that it owns for data, in bytes.
+    /// The memory that it owns for data, in bytes. Each holder of shared bytes counts an equal part of them.
     pub(crate) fn capacity(&self) -> usize {
         self.chunks.iter().fold(self.bytes.capacity(), |sum, chunk| sum + chunk.capacity())
+    }
+
+    /// Frees the memory that its data doesn't need.
+    pub(crate) fn trim(&mut self) {
+        self.bytes.trim();
+        for chunk in &mut self.chunks {
+            if let Chunk::Bytes(bytes) = chunk {
+                bytes.shrink_to_fit();
+            }
+        }
     }
 
     /// Whether no data waits.
@@ -77,7 +90,9 @@ impl Outgoing {
         }
         match self.chunks.back_mut() {
             Some(Chunk::Bytes(bytes)) => bytes,
-            Some(Chunk::File(_) | Chunk::Repeat(_)) | None => unreachable!("it was made to be bytes"),
+            Some(Chunk::File(_) | Chunk::Repeat(_) | Chunk::Shared(_)) | None => {
+                unreachable!("it was made to be bytes")
+            }
         }
     }
 
@@ -94,35 +109,52 @@ impl Outgoing {
         }
     }
 
-    /// The next data, if any.
-    pub(crate) fn front(&self) -> Option<Front<'_>> {
-        if !self.bytes.is_empty() {
-            return Some(Front::Bytes(self.head()));
+    /// The next data, if any: a range of a file, or at most `len_max` bytes in memory.
+    pub(crate) fn front(&self, len_max: usize) -> Option<Front<'_>> {
+        let mut slices = Slices::new(len_max);
+        slices.add(self.head());
+        for chunk in &self.chunks {
+            match chunk {
+                _ if slices.is_full() => break,
+                Chunk::Bytes(bytes) => _ = slices.add(bytes),
+                Chunk::Shared(shared) => _ = slices.add(shared.upcoming()),
+                Chunk::Repeat(repeat) => repeat.add_to(&mut slices),
+                Chunk::File(range) if slices.len() == 0 => return Some(Front::File(range)),
+                Chunk::File(_) => break,
+            }
         }
-        self.chunks.front().map(|chunk| match chunk {
-            Chunk::Bytes(bytes) => Front::Bytes(bytes),
-            Chunk::File(range) => Front::File(range),
-            Chunk::Repeat(repeat) => Front::Repeat(repeat),
-        })
+        (slices.len() > 0).then_some(Front::Memory(slices))
     }
 
-    /// Drops `len` bytes of the next data.
-    pub(crate) fn consume(&mut self, len: usize) {
-        if !self.bytes.is_empty() {
-            self.bytes.consume(len);
-        } else if let Some(chunk) = self.chunks.front_mut() {
-            chunk.consume(len);
+    /// Drops the next `len` bytes, of which there must be as many.
+    pub(crate) fn consume(&mut self, mut len: usize) {
+        while len > 0 {
+            let used = if !self.bytes.is_empty() {
+                let used = len.min(self.bytes.len());
+                self.bytes.consume(used);
+                used
+            } else if let Some(chunk) = self.chunks.front_mut() {
+                let used = len.min(chunk.len());
+                chunk.consume(used);
+                used
+            } else {
+                unreachable!("{len} bytes more than there are")
+            };
+            len -= used;
+            self.bring_forward();
         }
-        self.bring_forward();
     }
 
     /// Takes the data that remains once `sent` bytes have gone, of this and of the `lent` slice behind its bytes. The
     /// memory of its bytes stays here for reuse.
     pub(crate) fn take_rest(&mut self, lent: &[u8], sent: usize) -> Outgoing {
         let own = self.head();
-        let left = [&own[sent.min(own.len())..], &lent[sent.saturating_sub(own.len())..]].concat();
+        let of_lent = sent.saturating_sub(own.len());
+        let of_chunks = of_lent.saturating_sub(lent.len());
+        let left = [&own[sent.min(own.len())..], &lent[of_lent.min(lent.len())..]].concat();
         let mut rest = Outgoing { bytes: Rest::from(left), chunks: mem::take(&mut self.chunks) };
         rest.bring_forward();
+        rest.consume(of_chunks);
         self.clear();
         rest
     }
@@ -154,10 +186,9 @@ impl Outgoing {
 
 impl Read for Outgoing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = match self.front() {
-            Some(Front::Bytes(mut bytes)) => bytes.read(buffer)?,
+        let len = match self.front(buffer.len()) {
+            Some(Front::Memory(slices)) => slices.copy_to(buffer),
             Some(Front::File(range)) => range.read(buffer)?,
-            Some(Front::Repeat(repeat)) => repeat.upcoming().read(buffer)?,
             None => 0,
         };
         self.consume(len);
@@ -170,6 +201,7 @@ impl Chunk {
         match self {
             Chunk::Bytes(bytes) => bytes.len(),
             Chunk::File(FileRange { left, .. }) | Chunk::Repeat(Repeat { left, .. }) => counted(*left),
+            Chunk::Shared(shared) => shared.upcoming().len(),
         }
     }
 
@@ -177,6 +209,7 @@ impl Chunk {
         match self {
             Chunk::Bytes(bytes) => bytes.capacity(),
             Chunk::Repeat(repeat) => repeat.block.len(),
+            Chunk::Shared(shared) => shared.part(),
             Chunk::File(_) => 0,
         }
     }
@@ -192,6 +225,7 @@ impl Chunk {
                 repeat.at = (repeat.at + len) % repeat.block.len();
                 repeat.left -= len as u64;
             }
+            Chunk::Shared(shared) => shared.at += len,
         }
     }
 }
@@ -248,11 +282,8 @@ pub(crate) struct Repeat {
     left: u64,
 }
 
-/// The most slices sent at once.
-const SLICES_MAX: usize = 16;
-
 impl Repeat {
-    /// `SLICES_MAX` slices of this length fill a socket's buffer in one call.
+    /// As many slices of this length as are sent at once fill a socket's buffer.
     const BLOCK_LEN: usize = 16 << 10;
 
     pub(super) fn new(bytes: &[u8], times: u64) -> Self {
@@ -261,25 +292,36 @@ impl Repeat {
         Repeat { block: bytes.repeat(copies).into(), at: 0, left }
     }
 
-    /// The next data in consecutive slices, at most `len_max` bytes, and the number of these bytes.
-    pub fn slices(&self, len_max: usize) -> ([IoSlice<'_>; SLICES_MAX], usize) {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let (mut slice, mut left) = (self.upcoming(), len_max.min(counted(self.left)));
-        let mut len = 0;
-        for place in &mut slices {
-            slice = &slice[..slice.len().min(left)];
-            *place = IoSlice::new(slice);
-            len += slice.len();
-            left -= slice.len();
+    /// Adds the next bytes to `slices`, until these are full.
+    fn add_to<'a>(&'a self, slices: &mut Slices<'a>) {
+        let (mut slice, mut left) = (&self.block[self.at..], counted(self.left));
+        while left > 0 && !slices.is_full() {
+            left -= slices.add(&slice[..slice.len().min(left)]);
             slice = &self.block;
         }
-        (slices, len)
+    }
+}
+
+/// Bytes that other queues may hold as well.
+#[derive(Debug)]
+pub(super) struct Shared {
+    bytes: Arc<[u8]>,
+    /// The index of the next byte.
+    at: usize,
+}
+
+impl Shared {
+    pub(super) fn new(bytes: Arc<[u8]>) -> Self {
+        Shared { bytes, at: 0 }
     }
 
-    /// The next bytes that are contiguous.
     fn upcoming(&self) -> &[u8] {
-        let slice = &self.block[self.at..];
-        &slice[..slice.len().min(counted(self.left))]
+        &self.bytes[self.at..]
+    }
+
+    /// An equal part of its memory for each holder. These come and go, so it holds for the moment.
+    fn part(&self) -> usize {
+        self.bytes.len().div_ceil(Arc::strong_count(&self.bytes))
     }
 }
 
@@ -300,7 +342,7 @@ mod tests {
         file
     }
 
-    /// Bytes, files and repetitions in various orders, and the bytes they stand for.
+    /// Bytes, files, repetitions and shared bytes in various orders, and the bytes they stand for.
     fn mixed() -> (Outgoing, Vec<u8>) {
         let mut outgoing = Outgoing::default();
         let mut output = outgoing.output(usize::MAX);
@@ -314,8 +356,26 @@ mod tests {
         output.push_file(file(b"whole"), 0, 5);
         output.push_file(file(b"nothing of it"), 0, 0);
         output.push_repeated(&[b'x'; 20_000], 5);
+        let shared = Arc::from([b's'; 5000]);
+        output.push_shared(&shared);
+        output.push(b" then ");
+        output.push_shared(&shared);
+        output.push_shared(&Arc::from(*b""));
+        output.push_shared(&Arc::from(*b" short "));
+        (0..40).for_each(|_| output.push_shared(&shared));
+        output.push_file(file(b"0123456789"), 8, 2);
         output.push(b" last");
-        let all = [&b"first 3456ababab between two whole"[..], &[b'x'; 100_000], b" last"].concat();
+        let all = [
+            &b"first 3456ababab between two whole"[..],
+            &[b'x'; 100_000],
+            &[b's'; 5000],
+            b" then ",
+            &[b's'; 5000],
+            b" short ",
+            &[b's'; 200_000],
+            b"89 last",
+        ];
+        let all = all.concat();
         (outgoing, all)
     }
 
@@ -334,7 +394,7 @@ mod tests {
             assert!(out == all, "in steps of {step}");
             assert_eq!(outgoing.len(), 0);
             assert!(
-                outgoing.front().is_none() && outgoing.chunks.capacity() == 0 && outgoing.bytes.bytes.capacity() == 0
+                outgoing.front(1).is_none() && outgoing.chunks.capacity() == 0 && outgoing.bytes.bytes.capacity() == 0
             );
         }
     }
@@ -362,13 +422,23 @@ mod tests {
             assert_eq!(io::read_to_string(&mut rest).unwrap(), &"own and lent"[sent..]);
             assert!(outgoing.is_empty());
         }
-        let (mut outgoing, all) = mixed();
-        let mut out = Vec::new();
-        outgoing.take_rest(b"", 2).read_to_end(&mut out).unwrap();
-        assert!(out == all[2..]);
+        for sent in [2, 6] {
+            let (mut outgoing, all) = mixed();
+            let mut out = Vec::new();
+            outgoing.take_rest(b"", sent).read_to_end(&mut out).unwrap();
+            assert!(out == all[sent..]);
+        }
+        for sent in 0..=11 {
+            let mut outgoing = Outgoing::default();
+            let mut output = outgoing.output(9);
+            output.push(b"own ");
+            output.push_repeated(b"again ", 2);
+            output.push(b"end");
+            assert_eq!(io::read_to_string(outgoing.take_rest(b"", sent)).unwrap(), &"own again again end"[sent..]);
+        }
         let (mut outgoing, all) = mixed();
         let mut rest = outgoing.take_rest(b"", 6);
-        assert!(matches!(rest.front(), Some(Front::File(_))));
+        assert!(matches!(rest.front(1), Some(Front::File(_))));
         let mut out = Vec::new();
         rest.read_to_end(&mut out).unwrap();
         assert!(out == all[6..]);
@@ -383,27 +453,90 @@ mod tests {
         assert_eq!(outgoing.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
+    /// The next bytes in memory, none if a file is next.
+    fn next_bytes(outgoing: &Outgoing, len_max: usize) -> Vec<u8> {
+        match outgoing.front(len_max) {
+            Some(Front::Memory(slices)) => {
+                let mut bytes = vec![0; slices.len()];
+                assert_eq!(slices.copy_to(&mut bytes), slices.len());
+                bytes
+            }
+            Some(Front::File(_)) | None => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn slices_go_on_from_chunk_to_chunk_up_to_a_file() {
+        let (mut outgoing, all) = mixed();
+        let mut lens = Vec::new();
+        let mut at = 0;
+        while !outgoing.is_empty() {
+            let bytes = next_bytes(&outgoing, usize::MAX);
+            assert!(all[at..].starts_with(&bytes));
+            // A file's bytes are read.
+            let len = if bytes.is_empty() { outgoing.read(&mut [0; 100]).unwrap() } else { bytes.len() };
+            lens.push((bytes.len(), len));
+            outgoing.consume(bytes.len());
+            at += len;
+        }
+        // Sixteen slices at most.
+        let first = 5 * 20_000 + 5000 + 6 + 5000 + 7 + 7 * 5000;
+        let expected = [(6, 6), (0, 4), (19, 19), (0, 5), (first, first), (80_000, 80_000), (80_000, 80_000)];
+        assert_eq!(lens[..7], expected);
+        assert_eq!(lens[7..], [(5000, 5000), (0, 2), (5, 5)]);
+        assert_eq!(at, all.len());
+    }
+
     #[test]
     fn slices_of_a_repetition_follow_each_other() {
-        let mut repeat = Repeat::new(b"abc", 1_000_000);
-        assert!(repeat.block.len() < 20_000 && repeat.block.len().is_multiple_of(3));
+        let mut outgoing = Outgoing::default();
+        outgoing.output(9).push_repeated(b"abc", 1_000_000);
+        assert!(outgoing.capacity() < 20_000 && outgoing.capacity().is_multiple_of(3));
         let mut expected = b"abc".iter().cycle();
-        let mut left = 3_000_000;
         for len_max in [1, 5, 100_000, 1 << 20].into_iter().cycle() {
-            let (slices, len) = repeat.slices(len_max);
-            assert_eq!(len, slices.iter().map(|slice| slice.len()).sum::<usize>());
-            assert!(len > 0 && len <= len_max);
-            assert!(slices.iter().flat_map(|slice| slice.iter()).all(|byte| Some(byte) == expected.next()));
-            let mut chunk = Chunk::Repeat(repeat);
-            chunk.consume(len);
-            let Chunk::Repeat(rest) = chunk else { unreachable!() };
-            repeat = rest;
-            left -= len;
-            if left == 0 {
+            let bytes = next_bytes(&outgoing, len_max);
+            if bytes.is_empty() {
                 break;
             }
+            assert!(bytes.len() <= len_max);
+            assert!(bytes.iter().all(|byte| Some(byte) == expected.next()));
+            outgoing.consume(bytes.len());
         }
-        assert_eq!(repeat.left, 0);
+        assert!(outgoing.is_empty());
+        assert_eq!(expected.next(), Some(&b'a'));
+    }
+
+    #[test]
+    fn shared_bytes_are_held_once_and_counted_in_equal_parts() {
+        let shared: Arc<[u8]> = vec![7; 12_000].into();
+        let mut queues = [Outgoing::default(), Outgoing::default(), Outgoing::default()];
+        for queue in &mut queues {
+            queue.output(9).push_shared(&shared);
+        }
+        assert_eq!(queues.each_ref().map(Outgoing::capacity), [3000; 3], "the caller holds it as well");
+        let whole = shared.as_ptr();
+        drop(shared);
+        queues[0].consume(2000);
+        let Some(Front::Memory(slices)) = queues[0].front(usize::MAX) else { unreachable!() };
+        assert_eq!((slices.as_slice()[0].as_ptr(), slices.len()), (whole.wrapping_add(2000), 10_000));
+        assert_eq!(queues.each_ref().map(Outgoing::capacity), [4000; 3]);
+        queues[1].clear();
+        queues[2].consume(12_000);
+        assert_eq!(queues.each_ref().map(Outgoing::capacity), [12_000, 0, 0], "the last holds it alone");
+    }
+
+    #[test]
+    fn what_is_trimmed_has_no_more_memory_than_data() {
+        let mut outgoing = Outgoing::default();
+        let mut output = outgoing.output(9);
+        (0..1025).for_each(|_| output.push(b"byte"));
+        output.push_repeated(b"ab", 3);
+        (0..1025).for_each(|_| output.push(b"byte"));
+        outgoing.consume(2000);
+        assert!(outgoing.capacity() > outgoing.len() + 4000);
+        outgoing.trim();
+        assert_eq!(outgoing.capacity(), outgoing.len());
+        assert_eq!(io::read_to_string(outgoing).unwrap(), "byte".repeat(525) + "ababab" + &"byte".repeat(1025));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use super::Tail;
-use super::outgoing::{Chunk, FileRange, Outgoing, Repeat};
+use super::outgoing::{Chunk, FileRange, Front, Outgoing, Repeat, Shared};
 
 /// The output of a session: a view of the tutorial's `_send_buffer`.
 ///
 /// It consists of a queue, and of a slice of the input that is [lent](Output::lend), to be sent without a copy. Data
 /// too large for memory goes into the queue as a [file](Output::push_file) or as bytes to be
-/// [repeated](Output::push_repeated), and is sent from there.
+/// [repeated](Output::push_repeated), and is sent from there. So are bytes that are [shared](Output::push_shared) with
+/// other connections.
 #[doc(alias = "_send_buffer")]
 #[derive(Debug)]
 pub struct Output<'a> {
@@ -18,6 +20,9 @@ pub struct Output<'a> {
     lent: &'a [u8],
     high_water: usize,
 }
+
+/// The fewest bytes worth sharing.
+const SHARED_LEN_MIN: usize = 4 << 10;
 
 impl Outgoing {
     /// An output that appends to this queue, and is full from `high_water` bytes on.
@@ -90,6 +95,20 @@ impl<'a> Output<'a> {
         self.push_chunk(Chunk::Repeat(Repeat::new(bytes, times)));
     }
 
+    /// Appends `bytes` that are in memory once for all connections to which they are sent. Less than 4 KiB are copied,
+    /// which costs less.
+    ///
+    /// The memory is freed when its last holder has dropped it. The limit on [the memory of all
+    /// connections](crate::connection::Memory) counts it in equal parts, one for each holder: each connection that has
+    /// yet to send it, and the caller, if it keeps it. A connection's part is computed whenever it runs.
+    pub fn push_shared(&mut self, bytes: &Arc<[u8]>) {
+        if bytes.len() < SHARED_LEN_MIN {
+            self.push(bytes);
+        } else {
+            self.push_chunk(Chunk::Shared(Shared::new(Arc::clone(bytes))));
+        }
+    }
+
     /// Appends the contents of `other`.
     pub fn append(&mut self, other: Outgoing) {
         self.keep_lent();
@@ -109,6 +128,12 @@ impl<'a> Output<'a> {
     /// Whether there is more data than [`parts`](Self::parts) returns.
     pub(crate) fn has_chunks(&self) -> bool {
         self.queue.has_chunks()
+    }
+
+    /// The next data, if chunks are part of it: nothing is lent then.
+    pub(crate) fn front(&self, len_max: usize) -> Option<Front<'_>> {
+        debug_assert!(self.lent.is_empty());
+        self.queue.front(len_max)
     }
 
     /// The data to send first, in order: bytes of the queue, then the lent slice.
@@ -160,5 +185,21 @@ mod tests {
         output.push(b"3");
         assert_eq!((output.len(), output.parts()), (9, (&b"1"[..], &b""[..])));
         assert_eq!(io::read_to_string(queue).unwrap(), "1ababab23");
+    }
+
+    #[test]
+    fn long_bytes_are_shared_and_short_ones_are_copied() {
+        for (len, holders) in [(0, 1), (SHARED_LEN_MIN - 1, 1), (SHARED_LEN_MIN, 3)] {
+            let bytes: Arc<[u8]> = vec![b's'; len].into();
+            let mut queue = Outgoing::default();
+            let mut output = queue.output(16);
+            output.lend(b"lent ");
+            output.push_shared(&bytes);
+            output.push_shared(&bytes);
+            output.push(b" last");
+            assert_eq!((output.len(), Arc::strong_count(&bytes)), (2 * len + 10, holders), "{len} bytes");
+            assert_eq!(io::read_to_string(queue).unwrap(), format!("lent {} last", "s".repeat(2 * len)));
+            assert_eq!(Arc::strong_count(&bytes), 1);
+        }
     }
 }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     /// The bytes read after which no other read begins, and the most bytes sent while more remain.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// The most messages that a session may begin.
     messages: u32,
 }

@@ -128,6 +128,15 @@ impl LeftOver {
         kept.wait = Some(WriteWait::new(now, timeout));
     }
 
+    /// Frees memory that the output doesn't need, if it has more than `capacity_max`: growth doubles it.
+    pub fn trim_output(&mut self, capacity_max: usize) {
+        if let Some(kept) = &mut self.0
+            && kept.output.capacity() > capacity_max
+        {
+            kept.output.trim();
+        }
+    }
+
     pub fn drop_input(&mut self) {
         if let Some(kept) = &mut self.0 {
             kept.input = Rest::default();

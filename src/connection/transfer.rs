@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
-use super::{Connection, InputEnd, OutputEnd, Turn};
-use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
+use super::{Connection, InputEnd, OutputEnd, Share, Turn};
+use crate::buffer::{FileRange, Front, Input, Outgoing, Slices};
 use crate::machine::Steps;
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
@@ -59,6 +59,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         };
         let queue = if has_ended { nowhere.insert(Outgoing::default()) } else { queue };
         let len_before = if shares { 0 } else { queue.len() };
+        let high_water = turn.config.output_high_water.max(1);
         // The stream is asked for its address, and then written to, while the session's view is still in use.
         let stream = RefCell::new(&mut self.stream);
         let local_addr = || stream.borrow().local_addr();
@@ -66,7 +67,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let note = |step| trace.emit(peer, trace::Event::Stepped(step));
         let mut io = SessionIo {
             input: Input::new(input),
-            output: queue.output(turn.config.output_high_water.max(1)),
+            output: queue.output(high_water),
             input_ended: self.input_end == InputEnd::Read,
             hung_up: self.input_end >= InputEnd::Told,
             is_stopping: turn.stopping,
@@ -96,18 +97,25 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
             let (queue, lent) = io.output.parts();
             let len = queue.len() + lent.len();
-            made_output = len > 0 || io.output.has_chunks();
+            let has_chunks = io.output.has_chunks();
+            made_output = len > 0 || has_chunks;
             // Write before registering for writability: most replies fit into the socket's buffer, and that saves two
             // system calls.
-            if len > 0 && self.writable {
+            if has_chunks && self.writable {
+                if let Some(Front::Memory(slices)) = io.output.front(Share::FULL.bytes) {
+                    sent = write_slices(*stream.borrow_mut(), &mut self.writable, &slices);
+                }
+            } else if len > 0 && self.writable {
                 sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
             }
             let left = match sent {
-                Ok(sent) if sent < len || io.output.has_chunks() => Some(io.output.take_rest(sent)),
+                Ok(sent) if sent < len || has_chunks => Some(io.output.take_rest(sent)),
                 Ok(_) | Err(_) => None,
             };
             scratch.output.clear();
-            if let Some(left) = left {
+            if let Some(left) = left
+                && !left.is_empty()
+            {
                 self.output_has_waited = true;
                 self.left_over.keep_output(left, turn.now, turn.config.write_timeout);
             }
@@ -125,6 +133,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         } else if let Some(kept) = self.left_over.kept() {
             kept.input.consume(used);
             self.left_over.tidy();
+        }
+        if made_output && len_before < high_water {
+            self.left_over.trim_output(2 * high_water);
         }
         if received > 0 || made_output {
             self.idle_until = None;
@@ -193,10 +204,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = 0;
         while *writable && sent < turn.budget.sendable {
             let len_max = turn.budget.sendable - sent;
-            let len = match kept.output.front() {
-                Some(Front::Bytes(bytes)) => write(stream, writable, &bytes[..bytes.len().min(len_max)], &[])?,
+            let len = match kept.output.front(len_max) {
+                Some(Front::Memory(slices)) => write_slices(stream, writable, &slices)?,
                 Some(Front::File(range)) => send_file(stream, writable, range, len_max)?,
-                Some(Front::Repeat(repeat)) => write_repeated(stream, writable, repeat, len_max)?,
                 None => break,
             };
             kept.output.consume(len);
@@ -235,16 +245,13 @@ fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &
     Ok(taken(sent, first.len() + second.len(), writable))
 }
 
-/// Writes repeated bytes, at most `len_max` of them.
-fn write_repeated<S: Stream>(
-    stream: &mut S,
-    writable: &mut bool,
-    repeat: &Repeat,
-    len_max: usize,
-) -> io::Result<usize> {
-    let (slices, len) = repeat.slices(len_max);
-    let sent = until_answered(|| stream.write_vectored(&slices))?;
-    Ok(taken(sent, len, writable))
+/// Writes `slices`, as far as the stream accepts them, and returns the number of bytes.
+fn write_slices<S: Stream>(stream: &mut S, writable: &mut bool, slices: &Slices<'_>) -> io::Result<usize> {
+    let sent = until_answered(|| match slices.as_slice() {
+        [only] => stream.write(only),
+        several => stream.write_vectored(several),
+    })?;
+    Ok(taken(sent, slices.len(), writable))
 }
 
 /// Sends at most `len_max` bytes of a file, and returns their number.
@@ -286,7 +293,7 @@ mod tests {
 
     use super::*;
     use crate::buffer::Outgoing;
-    use crate::connection::{Budget, Config, Scratch, Share};
+    use crate::connection::{Budget, Config, Scratch};
     use crate::session::{Peer, no_waker};
 
     /// A stream whose calls are each interrupted at first.

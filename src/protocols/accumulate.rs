@@ -2,6 +2,8 @@
 //!
 //! The texts' `strsvr` and `strclnt`, with a limit on the string, and a client that knows when its answer is complete.
 
+mod segments;
+
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::buffer::Output;
 use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo, Source};
 use crate::text::Escaped;
+use segments::Segments;
 
 /// The texts' port.
 pub const PORT: u16 = 2000;
@@ -25,7 +28,7 @@ pub struct AccumulateService {
 /// The state shared by the sessions.
 #[derive(Debug, Default)]
 struct Board {
-    string: Vec<u8>,
+    string: Segments,
     /// The number of clients so far.
     come: u64,
     /// The number of clients being served.
@@ -106,7 +109,7 @@ pub struct SharedString(Arc<Mutex<Board>>);
 impl SharedString {
     /// The current contents.
     pub fn get(&self) -> Vec<u8> {
-        lock(&self.0).string.clone()
+        lock(&self.0).string.to_vec()
     }
 }
 
@@ -161,8 +164,8 @@ impl AccumulateServer {
         if read > max.saturating_sub(len) {
             return Err(StringFull { read, len, max });
         }
-        string.extend_from_slice(bytes);
-        output.push(string);
+        string.append(bytes);
+        string.push_to(output);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Replies that are not in memory: ranges of files, and bytes repeated.
+//! Replies without memory of their own: ranges of files, bytes repeated, and bytes shared.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -7,11 +7,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use multiconn::folder::Folder;
+use multiconn::protocols::accumulate::AccumulateService;
 use multiconn::protocols::getfile::GetFileService;
 use multiconn::protocols::multiply::MultiplyService;
 use multiconn::reactor::Config;
 use multiconn::selector::sim::SimNet;
-use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::session::testing::{Harness, PEER};
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use tempfile::TempDir;
 
 use crate::support::{Server, millis, seconds};
@@ -44,17 +46,19 @@ impl Session for Mixed {
             io.output().push_file(file, 7, 99_990);
         }
         io.output().push_repeated(b"0123456", 20_000);
+        io.output().push_shared(&[b's'; 30_000].into());
         io.output().push(b" last");
         Ok(Progress::Finished)
     }
 }
 
 #[test]
-fn a_reply_of_bytes_a_file_and_a_repetition_arrives_to_the_byte() {
+fn a_reply_of_every_kind_arrives_to_the_byte() {
     let content = content(100_000);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&content).unwrap();
-    let expected = [&b"first asked"[..], &content[7..99_997], &b"0123456".repeat(20_000), b" last"].concat();
+    let repeated = b"0123456".repeat(20_000);
+    let expected = [&b"first asked"[..], &content[7..99_997], &repeated, &[b's'; 30_000], b" last"].concat();
     for seed in 0..20 {
         let net = SimNet::new(seed);
         let opened = file.reopen().unwrap();
@@ -78,6 +82,21 @@ fn a_reply_of_bytes_a_file_and_a_repetition_arrives_to_the_byte() {
 
 /// Most bytes that are sent in a turn to one connection.
 const SHARE: usize = 256 << 10;
+
+#[test]
+fn shared_bytes_take_few_writes() {
+    for (len, writes) in [(1, 1), (60_000, 1), (250_000, 1), (700_000, 3)] {
+        let mut service = AccumulateService::new(1 << 20);
+        let mut writer = Harness::new(service.accept(&PEER));
+        writer.feed(&vec![b'x'; len]);
+        assert!(writer.call(Instant::now()).is_ok());
+        let mut server = Server::new(service, Config::default());
+        let peer = server.client_at(seconds(1));
+        peer.window(1 << 20).send_at(seconds(2), "y");
+        server.run_until(seconds(9));
+        assert_eq!((peer.received().len(), server.net.counts().writes), (len + 1, writes));
+    }
+}
 
 #[test]
 fn what_is_huge_starves_nobody() {

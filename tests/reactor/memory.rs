@@ -6,7 +6,12 @@ use std::rc::Rc;
 use multiconn::connection::{self, Memory};
 use multiconn::selector::sim::SimPeer;
 
-use crate::support::{app_server, echo_server, millis, replies, search, seconds};
+use multiconn::protocols::app::AppService;
+use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::multiply::MultiplyService;
+use multiconn::session::Service;
+
+use crate::support::{Server, app_server, echo_server, millis, replies, search, seconds};
 
 const MAX: usize = 1 << 20;
 
@@ -69,4 +74,64 @@ fn output_that_nobody_reads_gives_way_with_a_reset() {
     assert!(most.get() > MAX / 2 && most.get() <= MAX, "{} bytes", most.get());
     server.run_until(seconds(10));
     assert_eq!(memory.used(), 0, "all of it is given back");
+}
+
+/// The default high-water mark, which is also the length of a read.
+const MARK: usize = 64 << 10;
+
+/// The most memory that a connection uses whose peer sends `pieces` and reads `reads` bytes every 10 ms, and what it
+/// uses in the end.
+fn used_for(service: impl Service, pieces: &[&[u8]], reads: usize) -> (usize, usize) {
+    let memory = Memory::new(usize::MAX);
+    let mut server = Server::new(service, config(&memory));
+    let peer = server.client_at(seconds(1));
+    peer.window(1000).reads_nothing();
+    for (piece, n) in pieces.iter().zip(0..) {
+        peer.send_at(seconds(2) + millis(10 * n), piece);
+    }
+    (0..800).for_each(|n| _ = peer.read_at(seconds(2) + millis(10 * n + 5), reads));
+    let (most, last) = (watched(&peer, &memory), Rc::new(Cell::new(0)));
+    let cell = Rc::clone(&last);
+    server.net.at(seconds(10), move || cell.set(memory.used()));
+    server.run_until(seconds(11));
+    (most.get(), last.get())
+}
+
+#[test]
+fn replies_that_wait_take_their_length_and_the_mark() {
+    let long = search(&"v".repeat(1_000_000), true);
+    // Various amounts below the mark wait when the long reply is appended.
+    for (count, reads) in [(0, 0), (100, 0), (300, 0), (100, 1000), (300, 1000)] {
+        let (most, _) = used_for(AppService::default(), &[&search("ring", true).repeat(count), &long, &long], reads);
+        assert!(most <= MARK + 1_000_200, "{most} bytes after {count} short replies, {reads} read at once");
+    }
+    for (len, reads) in [(1000, 0), (60_000, 0), (66_000, 0), (70_000, 0), (30_000, 1000), (66_000, 1000)] {
+        let piece = vec![b'x'; len];
+        let (most, _) = used_for(EchoService::default(), &[&piece[..]; 300], reads);
+        assert!(most <= 2 * MARK, "{most} bytes in pieces of {len}, {reads} read at once");
+    }
+}
+
+#[test]
+fn a_string_that_is_multiplied_takes_its_length() {
+    for len in [100, 20_000, 999_999] {
+        let string = vec![b'x'; len];
+        let (most, last) = used_for(MultiplyService::default(), &[&string, b"\n", &[b'x'; MARK]], 0);
+        // Until it is whole, it is unused input, in a buffer that grows by doubling.
+        assert!(most <= 2 * (len + MARK), "{most} bytes for {len}");
+        assert!(last <= len.max((16 << 10) + 100), "{last} bytes for {len}");
+    }
+}
+
+/// Characters that Python shows as escapes are the longest replies: `\u200e` for one byte, its backslash escaped again.
+#[test]
+fn a_reply_has_up_to_seven_times_the_content() {
+    let content = [&b"{\"action\": [\""[..], &[b'\xfd'; 100_000], b"\"]}"].concat();
+    let header = format!(
+        r#"{{"byteorder": "little", "content-type": "text/json", "content-encoding": "cp1255", "content-length": {}}}"#,
+        content.len()
+    );
+    let request = [&u16::try_from(header.len()).unwrap().to_be_bytes()[..], header.as_bytes(), &content].concat();
+    let (most, last) = used_for(AppService::default(), &[&request], 0);
+    assert!(most == last && (690_000..=7 * content.len()).contains(&last), "{most} bytes, {last} in the end");
 }
