@@ -25,6 +25,7 @@
 
 mod byteorder;
 pub mod encoding;
+mod escape;
 mod fast_path;
 mod field;
 pub mod header;
@@ -39,11 +40,12 @@ use std::fmt;
 use crate::buffer::Tail;
 pub use byteorder::ByteOrder;
 pub use encoding::{Charmap, Encoding};
+pub(crate) use escape::{len_escaped, write_string, write_text};
 pub(crate) use field::Field;
 pub(crate) use header::content_type;
 pub use header::{ContentEncoding, ContentType, Jsonheader};
 pub use json::JsonError;
-pub(crate) use json::{fields, write_string};
+pub(crate) use json::fields;
 pub use reader::{Message, MessageReader, Position};
 pub use table::Phase;
 

@@ -45,6 +45,18 @@ impl Tail<'_> {
         self.bytes.reserve(additional);
     }
 
+    /// Reserves space for `additional` bytes and no more, for when few will follow them.
+    #[inline]
+    pub fn reserve_exact(&mut self, additional: usize) {
+        self.bytes.reserve_exact(additional);
+    }
+
+    /// Keeps the first `len` of the appended bytes.
+    #[inline]
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(self.start + len);
+    }
+
     /// The number of appended bytes.
     #[inline]
     pub fn len(&self) -> usize {

@@ -1,14 +1,16 @@
 //! A value in JSON.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::io::Write;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
+use super::escape::len_escaped;
 use super::python::compound::Compound;
 use super::python::number::{is_infinite, write_number};
 use super::python::string::{CodePoint, code_points};
+use crate::buffer::Tail;
 
 /// The value of one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +49,40 @@ impl<'t> Field<'t> {
         })
     }
 
+    /// Appends the value like Python's `str()`, which the tutorial's replies quote.
+    pub fn write(&self, out: &mut Tail<'_>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"None"),
+            Self::Bool(true) => out.extend_from_slice(b"True"),
+            Self::Bool(false) => out.extend_from_slice(b"False"),
+            Self::Natural(number) => write!(out, "{number}").expect("writing to memory cannot fail"),
+            Self::Negative(number) => write!(out, "{number}").expect("writing to memory cannot fail"),
+            Self::Number(number) => write_number(out, number),
+            Self::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Compound(value) => value.write(out),
+        }
+    }
+
+    /// The value as [`write`](Self::write) writes it.
+    pub fn into_text(self) -> String {
+        if let Self::Text(text) = self {
+            return text.into_owned();
+        }
+        let mut text = Vec::new();
+        self.write(&mut Tail::from(&mut text));
+        String::from_utf8(text).expect("Python's `str()` of text is text")
+    }
+
+    /// The length of what [`write`](Self::write) appends, escaped for JSON: about as many bytes, or 0 if they are few.
+    pub fn len_expected(&self) -> usize {
+        match self {
+            Self::Number(number) => number.len(),
+            Self::Text(text) => len_escaped(text),
+            Self::Compound(value) => value.len_expected(),
+            Self::Null | Self::Bool(_) | Self::Natural(_) | Self::Negative(_) => 0,
+        }
+    }
+
     /// The kind of value, in words that follow "not".
     pub fn kind(&self) -> &'static str {
         match self {
@@ -73,25 +109,17 @@ fn read_string(inside: &str) -> Option<Cow<'_, str>> {
     if !inside.contains('\\') {
         return Some(Cow::Borrowed(inside));
     }
-    let chars = code_points(inside).map(|point| match point {
-        CodePoint::Char(char) => Some(char),
-        CodePoint::LoneSurrogate(_) => None,
-    });
-    chars.collect::<Option<String>>().map(Cow::Owned)
-}
-
-/// Formats the value like Python's `str()`, which the tutorial's replies quote.
-impl fmt::Display for Field<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => write!(f, "None"),
-            Self::Bool(true) => write!(f, "True"),
-            Self::Bool(false) => write!(f, "False"),
-            Self::Natural(number) => write!(f, "{number}"),
-            Self::Negative(number) => write!(f, "{number}"),
-            Self::Number(number) => write_number(f, number),
-            Self::Text(text) => write!(f, "{text}"),
-            Self::Compound(value) => write!(f, "{value}"),
+    // No escape is shorter than its character.
+    let mut text = String::with_capacity(inside.len());
+    let mut points = code_points(inside);
+    loop {
+        text.push_str(points.take_unescaped());
+        match points.next() {
+            Some(CodePoint::Char(char)) => text.push(char),
+            Some(CodePoint::LoneSurrogate(_)) => return None,
+            None => break,
         }
     }
+    text.shrink_to_fit();
+    Some(Cow::Owned(text))
 }

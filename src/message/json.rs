@@ -5,7 +5,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{Field, fast_path};
-use crate::buffer::Tail;
 
 /// Why a text is not a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,19 +146,6 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// Appends `text` as a JSON string, with characters beyond ASCII unescaped: the tutorial's `_json_encode`.
-#[doc(alias = "_json_encode")]
-pub fn write_string(out: &mut Tail<'_>, text: &str) {
-    let needs_escapes = text.bytes().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\' | 0..0x20));
-    if !needs_escapes {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        serde_json::to_writer(out, text).expect("writing to memory cannot fail");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,7 +176,7 @@ mod tests {
             (r#"{"a": null}"#, "{'a': None}"),
         ] {
             let text = format!(r#"{{"other": [0], "k": {json}}}"#);
-            assert_eq!(one(&text).unwrap().unwrap().to_string(), shown, "{json}");
+            assert_eq!(one(&text).unwrap().unwrap().into_text(), shown, "{json}");
         }
     }
 

@@ -1,16 +1,16 @@
 //! Lists and objects of JSON as Python's `str()` shows them.
 //!
-//! A peer determines how much is shown, so there is no tree of values: the text is translated once, and where keys are
-//! repeated, the pieces of the translation are then written in another order.
+//! A peer determines how much is shown, so there is no tree of values: the text is translated straight into the output.
+//! Where an object ends whose keys are repeated, its members are then moved there.
 
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
+use std::iter;
 
 use super::number::write_number;
 use super::string::{push_repr, string_end};
+use crate::buffer::Tail;
 
-/// A JSON list or object, displayed as Python's `str()` shows it. Of equal keys, the first determines the place and the
+/// A JSON list or object, written as Python's `str()` shows it. Of equal keys, the first determines the place and the
 /// last the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compound<'t> {
@@ -27,49 +27,82 @@ impl<'t> Compound<'t> {
     pub fn is_list(&self) -> bool {
         self.text.starts_with('[')
     }
-}
 
-impl fmt::Display for Compound<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut printer = Printer::default();
-        // Python has more spaces.
-        printer.shown.reserve(self.text.len() + self.text.len() / 4);
-        printer.translate(self.text);
-        printer.write(f, 0..printer.shown.len())
+    /// The number of bytes that it takes at most, unless there are escapes, exponents or unprintable characters.
+    pub fn len_expected(&self) -> usize {
+        // Python has a space after each comma and colon.
+        let bytes = self.text.as_bytes();
+        let lacks_space = |pair: (&u8, &u8)| matches!(pair.0, b',' | b':') && *pair.1 != b' ';
+        bytes.len() + iter::zip(bytes, &bytes[1..]).filter(|&pair| lacks_space(pair)).count()
+    }
+
+    /// Appends it to `out`.
+    pub fn write(&self, out: &mut Tail<'_>) {
+        let mut printer = Printer {
+            out: out.into(),
+            members: Vec::new(),
+            members_many: self.text.len() / 2 / size_of::<Member>(),
+            repeated: Vec::new(),
+            moved: Vec::new(),
+            hasher: RandomState::new(),
+        };
+        printer.print(self.text);
     }
 }
 
-#[derive(Default)]
-struct Printer {
-    /// The translation, with all members of all objects.
-    shown: String,
+struct Printer<'o> {
+    out: Tail<'o>,
     /// The members of all open objects.
     members: Vec<Member>,
-    /// The objects with repeated keys; in the end, in the order in which they start.
-    repetitive: Vec<Repetitive>,
-    /// The members that remain of these, in [`Printer::shown`].
-    kept: Vec<Range<usize>>,
+    /// As many members take half as much memory as the text.
+    members_many: usize,
+    /// The repeated keys of the object being settled: the places of the first member and of the last.
+    repeated: Vec<(usize, usize)>,
+    /// Members on their way to another place.
+    moved: Vec<u8>,
     hasher: RandomState,
 }
 
-/// A member of an object.
-struct Member {
-    /// The hash of its key.
-    hash: u64,
-    /// Its beginning in [`Printer::shown`].
-    start: usize,
+/// A member of an object: its beginning in the output, below a mark of a few bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Member(u64);
+
+impl Member {
+    const START_BITS: u32 = 40;
+
+    /// The mark of the first member with a repeated key.
+    const FIRST: u64 = 1;
+
+    /// The mark of those between the first and the last.
+    const BETWEEN: u64 = 2;
+
+    /// The mark of the last.
+    const LAST: u64 = 3;
+
+    fn new(start: usize) -> Member {
+        debug_assert!(start < 1 << Self::START_BITS);
+        Member(start as u64)
+    }
+
+    fn start(self) -> usize {
+        (self.0 & ((1 << Self::START_BITS) - 1)) as usize
+    }
+
+    fn mark(self) -> u64 {
+        self.0 >> Self::START_BITS
+    }
+
+    /// Replaces the mark by the lowest bits of `mark`.
+    fn set_mark(&mut self, mark: u64) {
+        self.0 = mark << Self::START_BITS | self.start() as u64;
+    }
 }
 
-/// An object with repeated keys.
-struct Repetitive {
-    /// Its members in [`Printer::shown`].
-    all: Range<usize>,
-    /// Those that remain, in [`Printer::kept`].
-    kept: Range<usize>,
-}
+/// What separates members.
+const SEPARATOR: &[u8] = b", ";
 
-impl Printer {
-    fn translate(&mut self, text: &str) {
+impl Printer<'_> {
+    fn print(&mut self, text: &str) {
         let bytes = text.as_bytes();
         // For each open object the index of its first member; for each open list `None`.
         let mut open: Vec<Option<usize>> = Vec::new();
@@ -81,113 +114,280 @@ impl Printer {
             match byte {
                 b'"' => {
                     at = string_end(bytes, start);
-                    let key_start = self.shown.len();
-                    push_repr(&mut self.shown, &text[start + 1..at - 1]);
                     if is_key {
                         is_key = false;
-                        let hash = self.hasher.hash_one(&self.shown[key_start..]);
-                        self.members.push(Member { hash, start: key_start });
+                        self.members.push(Member::new(self.out.len()));
                     }
+                    push_repr(&mut self.out, &text[start..at]);
                 }
                 b'-' | b'0'..=b'9' => {
                     at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
                     let is_whole = !matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
                     if is_whole && byte != b'-' {
-                        // Most are short: this takes less time than `push_str`.
-                        self.shown.extend(bytes[start..at].iter().map(|&digit| char::from(digit)));
+                        // Most are short: this takes less time than `extend_from_slice`.
+                        bytes[start..at].iter().for_each(|&digit| self.out.push(digit));
                     } else {
                         at += bytes[at..]
                             .iter()
                             .take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'E' | b'e'))
                             .count();
-                        write_number(&mut self.shown, &text[start..at]).expect("writing to memory cannot fail");
+                        write_number(&mut self.out, &text[start..at]);
                     }
                 }
-                b':' => self.shown.push_str(": "),
+                b':' => self.out.extend_from_slice(b": "),
                 b',' => {
-                    is_key = matches!(open.last(), Some(Some(_)));
-                    self.shown.push_str(", ");
+                    if let Some(&Some(first)) = open.last() {
+                        is_key = true;
+                        self.make_room(first);
+                    }
+                    self.out.extend_from_slice(SEPARATOR);
                 }
                 b'[' => {
                     open.push(None);
-                    self.shown.push('[');
+                    self.out.push(b'[');
                 }
                 b'{' => {
                     open.push(Some(self.members.len()));
                     is_key = true;
-                    self.shown.push('{');
+                    self.out.push(b'{');
                 }
                 b']' => {
                     open.pop();
-                    self.shown.push(']');
+                    self.out.push(b']');
                 }
                 b'}' => {
                     if let Some(Some(first)) = open.pop() {
                         self.close_object(first);
                     }
                     is_key = false;
-                    self.shown.push('}');
+                    self.out.push(b'}');
                 }
-                b'n' => at = self.word("None", start + "null".len()),
-                b't' => at = self.word("True", start + "true".len()),
-                b'f' => at = self.word("False", start + "false".len()),
+                b'n' => at = self.word(b"None", start + "null".len()),
+                b't' => at = self.word(b"True", start + "true".len()),
+                b'f' => at = self.word(b"False", start + "false".len()),
                 _ => {} // white space
             }
         }
-        self.repetitive.sort_unstable_by_key(|object| object.all.start);
     }
 
     /// Appends `word`, and returns the `end` of the one that it stands for.
-    fn word(&mut self, word: &str, end: usize) -> usize {
-        self.shown.push_str(word);
+    fn word(&mut self, word: &[u8], end: usize) -> usize {
+        self.out.extend_from_slice(word);
         end
     }
 
-    /// Looks for repeated keys in an object that ends here, whose first member has the index `first`.
+    /// Makes room for another member of the object whose first member has the index `first`.
+    ///
+    /// So that memory is taken for what is shown and not for every repetition, repeated members go first.
+    fn make_room(&mut self, first: usize) {
+        if self.members.len() < self.members.capacity().max(self.members_many) {
+            return;
+        }
+        if self.find_repeated(first) {
+            self.remove_repeated(first);
+        }
+        // Unless that has made room for many, it isn't tried again soon.
+        if self.members.len() > self.members.capacity() / 2 {
+            self.members.reserve(self.members.len());
+        }
+    }
+
+    /// Ends the object whose first member has the index `first`.
     fn close_object(&mut self, first: usize) {
-        let shown = &self.shown;
-        let key = |member: &Member| &shown[member.start..string_end(shown.as_bytes(), member.start)];
-        let members = &mut self.members[first..];
-        let Some(start) = members.first().map(|member| member.start) else { return };
-        members.sort_unstable_by_key(|member| (member.hash, member.start));
-        if members.windows(2).any(|pair| pair[0].hash == pair[1].hash) {
-            // Keys are equal if they are shown alike.
-            members
-                .chunk_by_mut(|one, other| one.hash == other.hash)
-                .for_each(|alike| alike.sort_by(|one, other| key(one).cmp(key(other))));
-            let equal = members.chunk_by(|one, other| one.hash == other.hash && key(one) == key(other));
-            let from = self.kept.len();
-            self.kept.extend(equal.map(|members| members[0].start..members[members.len() - 1].start));
-            let kept = &mut self.kept[from..];
-            if kept.len() < members.len() {
-                members.sort_unstable_by_key(|member| member.start);
-                kept.sort_unstable_by_key(|first_and_last| first_and_last.start);
-                for member in kept {
-                    let next = members.get(members.partition_point(|other| other.start <= member.end));
-                    *member = member.end..next.map_or(shown.len(), |next| next.start - ", ".len());
-                }
-                self.repetitive.push(Repetitive { all: start..shown.len(), kept: from..self.kept.len() });
-            } else {
-                self.kept.truncate(from);
-            }
+        if self.find_repeated(first) {
+            self.remove_repeated(first);
         }
         self.members.truncate(first);
     }
 
-    /// Writes `range` of the translation, with the last of equal keys' members in the place of the first.
-    fn write(&self, f: &mut fmt::Formatter<'_>, range: Range<usize>) -> fmt::Result {
-        let mut at = range.start;
-        // The objects within this one come later.
-        while let Some(object) = self.repetitive.get(self.repetitive.partition_point(|object| object.all.start <= at))
-            && object.all.start < range.end
-        {
-            f.write_str(&self.shown[at..object.all.start])?;
-            for (index, member) in self.kept[object.kept.clone()].iter().enumerate() {
-                f.write_str(if index == 0 { "" } else { ", " })?;
-                self.write(f, member.clone())?;
+    /// Looks for repeated keys among the members from the index `first` on, notes them, and marks their members. If there
+    /// are none, hashes may be left as marks; in either case the members may be in another order.
+    fn find_repeated(&mut self, first: usize) -> bool {
+        /// Of so few members, every two are compared. That takes less time than hashing their keys.
+        const FEW: usize = 8;
+        let bytes = self.out.as_slice();
+        // A key has its end within, so no other begins with it.
+        let key = |member: &Member| &bytes[member.start()..string_end(bytes, member.start())];
+        let members = &mut self.members[first..];
+        if members.len() <= FEW {
+            let comes_again = |index: usize, member| {
+                let key = key(member);
+                members[index + 1..].iter().any(|other| bytes[other.start()..].starts_with(key))
+            };
+            let mut all_but_last = members.iter().enumerate().take(members.len().saturating_sub(1));
+            if !all_but_last.any(|(index, member)| comes_again(index, member)) {
+                return false;
             }
-            at = object.all.end;
+        } else {
+            for member in members.iter_mut().filter(|member| member.mark() == 0) {
+                member.set_mark(self.hasher.hash_one(key(member)));
+            }
+            members.sort_unstable();
+            // Different keys seldom have the same mark, and hardly ever do three of them.
+            let are_distinct = |alike: &[Member]| match alike {
+                [_] => true,
+                [one, other] => key(one) != key(other),
+                _ => false,
+            };
+            if members.chunk_by(|one, other| one.mark() == other.mark()).all(are_distinct) {
+                return false;
+            }
         }
-        f.write_str(&self.shown[at..range.end])
+        for alike in members.chunk_by_mut(|one, other| one.mark() == other.mark()) {
+            alike.sort_unstable_by(|one, other| key(one).cmp(key(other)).then(one.start().cmp(&other.start())));
+            for equal in alike.chunk_by_mut(|one, other| key(one) == key(other)) {
+                equal.iter_mut().for_each(|member| member.set_mark(Member::BETWEEN));
+                match equal {
+                    [first, .., last] => {
+                        first.set_mark(Member::FIRST);
+                        last.set_mark(Member::LAST);
+                    }
+                    rest => rest.iter_mut().for_each(|only| only.set_mark(0)),
+                }
+            }
+        }
+        self.repeated.clear();
+        self.repeated.reserve_exact(members.iter().filter(|member| member.mark() == Member::FIRST).count());
+        for equal in members.chunk_by(|one, _| matches!(one.mark(), Member::FIRST | Member::BETWEEN)) {
+            if let [first, .., last] = equal {
+                self.repeated.push((first.start(), last.start()));
+            }
+        }
+        !self.repeated.is_empty()
+    }
+
+    /// Removes the marked members among those from the index `first` on, but for the last with each key, which replaces
+    /// the first.
+    fn remove_repeated(&mut self, first: usize) {
+        self.repeated.sort_unstable();
+        let Some(&(start, _)) = self.repeated.first() else { return };
+        let members = &mut self.members[first..];
+        members.sort_unstable_by_key(|member| member.start());
+        let bytes = self.out.as_slice();
+        let end = |members: &[Member], index: usize| {
+            members.get(index + 1).map_or(bytes.len(), |next| next.start() - SEPARATOR.len())
+        };
+        let from = members.partition_point(|member| member.start() < start);
+
+        self.moved.clear();
+        let stay = (from..members.len()).filter(|&index| matches!(members[index].mark(), 0 | Member::LAST));
+        let len: usize = stay.map(|index| end(members, index) - members[index].start() + SEPARATOR.len()).sum();
+        if self.moved.capacity() < len {
+            // There is nothing in it to be copied. The objects around this one are a little longer.
+            self.moved = Vec::new();
+            self.moved.reserve_exact(len + len / 8);
+        }
+        let mut repeated = self.repeated.iter();
+        let mut kept = from;
+        for index in from..members.len() {
+            let source = match members[index].mark() {
+                Member::BETWEEN | Member::LAST => continue,
+                Member::FIRST => {
+                    let &(_, last) = repeated.next().expect("one for each first member");
+                    index + members[index..].partition_point(|member| member.start() < last)
+                }
+                _ => index,
+            };
+            let member = members[source].start()..end(members, source);
+            members[kept] = Member::new(start + self.moved.len());
+            kept += 1;
+            self.moved.extend_from_slice(&bytes[member]);
+            self.moved.extend_from_slice(SEPARATOR);
+        }
+        self.members.truncate(first + kept);
+        self.out.truncate(start);
+        self.out.extend_from_slice(&self.moved[..self.moved.len() - SEPARATOR.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Value {
+        Number(u8),
+        List(Vec<Value>),
+        /// The keys are letters.
+        Object(Vec<(u8, Value)>),
+    }
+
+    impl Value {
+        fn any() -> impl Strategy<Value = Value> {
+            any::<u8>().prop_map(Value::Number).prop_recursive(5, 200, 40, |value| {
+                let few = vec((b'a'..=b'd', value.clone()), 0..12).prop_map(Value::Object);
+                let many = vec((b'a'..=b'z', value.clone()), 0..60).prop_map(Value::Object);
+                prop_oneof![vec(value, 0..4).prop_map(Value::List), few, many]
+            })
+        }
+
+        fn json(&self) -> String {
+            match self {
+                Self::Number(number) => number.to_string(),
+                Self::List(values) => format!("[{}]", values.iter().map(Self::json).collect::<Vec<_>>().join(",")),
+                Self::Object(members) => {
+                    let member = |(index, (key, value)): (usize, &(u8, Value))| {
+                        let escaped = format!("\\u{:04x}", key);
+                        let key = if index % 3 == 0 { escaped } else { char::from(*key).to_string() };
+                        format!("\"{key}\" : {}", value.json())
+                    };
+                    format!("{{{}}}", members.iter().enumerate().map(member).collect::<Vec<_>>().join(","))
+                }
+            }
+        }
+
+        fn shown(&self) -> String {
+            match self {
+                Self::Number(number) => number.to_string(),
+                Self::List(values) => format!("[{}]", values.iter().map(Self::shown).collect::<Vec<_>>().join(", ")),
+                Self::Object(members) => {
+                    let mut kept: Vec<(u8, &Value)> = Vec::new();
+                    for (key, value) in members {
+                        match kept.iter_mut().find(|(other, _)| other == key) {
+                            Some((_, old)) => *old = value,
+                            None => kept.push((*key, value)),
+                        }
+                    }
+                    let shown = kept.iter().map(|(key, value)| format!("'{}': {}", char::from(*key), value.shown()));
+                    format!("{{{}}}", shown.collect::<Vec<_>>().join(", "))
+                }
+            }
+        }
+    }
+
+    fn shown(text: &str) -> String {
+        let mut shown = b"before".to_vec();
+        Compound::new(text).write(&mut Tail::from(&mut shown));
+        String::from_utf8(shown).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn of_equal_keys_the_first_has_the_place_and_the_last_the_value(value in Value::any()) {
+            prop_assert_eq!(shown(&value.json()), format!("before{}", value.shown()));
+        }
+    }
+
+    #[test]
+    fn many_keys_repeated_in_any_order() {
+        let member = |number: usize| format!("\"key {}\":{number}", number * 7919 % 10_007);
+        for (count, repeated) in [(9, 0), (20_000, 0), (20_000, 3), (20_000, 9000), (200, 100)] {
+            let numbers: Vec<usize> = (0..count).chain((count - repeated..count).rev()).collect();
+            let members: Vec<String> = numbers.iter().map(|&number| member(number)).collect();
+            let text = format!("{{{}}}", members.join(","));
+            let value = serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            let mut names = HashSet::new();
+            let expected: Vec<String> = members
+                .iter()
+                .filter_map(|member| member.split('"').nth(1).filter(|&name| names.insert(name)))
+                .map(|name| format!("'{name}': {}", value[name]))
+                .collect();
+            assert_eq!(shown(&text), format!("before{{{}}}", expected.join(", ")), "{count} and {repeated}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Numbers of JSON as Python's `str()` shows them.
 
-use std::fmt::{self, Write};
+use std::io::Write;
+
+use crate::buffer::Tail;
 
 /// The most significant digits with which no two decimal numbers are the same `f64`.
 const DIGITS_EXACT: usize = 15;
@@ -8,11 +10,11 @@ const DIGITS_EXACT: usize = 15;
 /// Enough significant digits for any `f64`.
 const DIGITS_MAX: usize = 17;
 
-/// Writes the JSON number `text` as Python shows it: whole numbers with all their digits, others as a float.
-pub fn write_number(out: &mut impl Write, text: &str) -> fmt::Result {
+/// Appends the JSON number `text` as Python shows it: whole numbers with all their digits, others as a float.
+pub fn write_number(out: &mut Tail<'_>, text: &str) {
     match text {
-        "-0" => out.write_str("0"),
-        whole if !is_float(whole) => out.write_str(whole),
+        "-0" => out.push(b'0'),
+        whole if !is_float(whole) => out.extend_from_slice(whole.as_bytes()),
         float => write_float(out, float),
     }
 }
@@ -31,7 +33,7 @@ fn value(text: &str) -> f64 {
     text.parse().expect("JSON's numbers are numbers of Rust")
 }
 
-fn write_float(out: &mut impl Write, text: &str) -> fmt::Result {
+fn write_float(out: &mut Tail<'_>, text: &str) {
     // A number of few digits needs no conversion: its own digits are the shortest that mean the same float.
     if let Some(decimal) = Decimal::read(text)
         && decimal.len <= DIGITS_EXACT
@@ -41,7 +43,7 @@ fn write_float(out: &mut impl Write, text: &str) -> fmt::Result {
     }
     let float = value(text);
     if float.is_infinite() {
-        return out.write_str(if float > 0.0 { "inf" } else { "-inf" });
+        return out.extend_from_slice(if float > 0.0 { b"inf" } else { b"-inf" });
     }
     // As Python, serde_json writes the shortest digits that mean the same float, and of these the closest, or else the even.
     let mut buffer = [0; 32];
@@ -104,32 +106,35 @@ impl Decimal {
         self.len == 0 || (-300..300).contains(&self.point)
     }
 
-    /// Writes it as Python's `repr()` of a float.
-    fn write(&self, out: &mut impl Write) -> fmt::Result {
-        let digits = str::from_utf8(&self.digits[..self.len]).expect("digits are ASCII");
+    /// Appends it as Python's `repr()` of a float.
+    fn write(&self, out: &mut Tail<'_>) {
+        let digits = &self.digits[..self.len];
         if self.is_negative {
-            out.write_char('-')?;
+            out.push(b'-');
         }
         if digits.is_empty() {
-            return out.write_str("0.0");
+            return out.extend_from_slice(b"0.0");
         }
         match self.point {
             ..=-4 | 17.. => {
-                let (first, rest) = digits.split_at(1);
-                let dot = if rest.is_empty() { "" } else { "." };
-                write!(out, "{first}{dot}{rest}e{:+03}", self.point - 1)
+                out.push(digits[0]);
+                if digits.len() > 1 {
+                    out.push(b'.');
+                    out.extend_from_slice(&digits[1..]);
+                }
+                write!(out, "e{:+03}", self.point - 1).expect("writing to memory cannot fail");
             }
             -3..=0 => {
-                out.write_str(&"0.000"[..2 + self.point.unsigned_abs() as usize])?;
-                out.write_str(digits)
+                out.extend_from_slice(&b"0.000"[..2 + self.point.unsigned_abs() as usize]);
+                out.extend_from_slice(digits);
             }
             point => {
                 let point = point as usize;
                 let (whole, fraction) = digits.split_at(point.min(digits.len()));
-                out.write_str(whole)?;
-                out.write_str(&"0000000000000000"[..point - whole.len()])?;
-                out.write_str(if fraction.is_empty() { ".0" } else { "." })?;
-                out.write_str(fraction)
+                out.extend_from_slice(whole);
+                out.extend_from_slice(&b"0000000000000000"[..point - whole.len()]);
+                out.extend_from_slice(if fraction.is_empty() { b".0" } else { b"." });
+                out.extend_from_slice(fraction);
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::array;
 use std::sync::OnceLock;
 
+use crate::buffer::Tail;
+
 /// A code point of a JSON string. Python has lone surrogates in its strings, and Rust has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodePoint {
@@ -20,7 +22,24 @@ pub fn code_points(inside: &str) -> CodePoints<'_> {
     CodePoints { rest: inside }
 }
 
-impl CodePoints<'_> {
+impl<'t> CodePoints<'t> {
+    /// Takes the characters before the next escape.
+    pub fn take_unescaped(&mut self) -> &'t str {
+        self.take(self.rest.find('\\').unwrap_or(self.rest.len()))
+    }
+
+    /// Takes the characters at the front that Python's `repr()` shows as they are, whatever else is in the string.
+    fn take_plain(&mut self) -> &'t str {
+        let is_plain = |&char: &char| if char.is_ascii() { is_plain(char as u8) } else { is_printable(char) };
+        self.take(self.rest.chars().take_while(is_plain).map(char::len_utf8).sum())
+    }
+
+    fn take(&mut self, len: usize) -> &'t str {
+        let (taken, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        taken
+    }
+
     /// The four hexadecimal digits after `\u`.
     fn unit(escape: &str) -> Option<u16> {
         u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok()
@@ -61,46 +80,71 @@ impl Iterator for CodePoints<'_> {
     }
 }
 
-/// Writes the valid JSON string `inside`, which is without its quotation marks, as Python's `repr()` shows it.
-pub fn push_repr(out: &mut String, inside: &str) {
-    let is_plain =
-        inside.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'\'' | b'\\'));
-    if is_plain {
-        out.push('\'');
-        out.push_str(inside);
-        out.push('\'');
+/// Appends the valid JSON string `text` as Python's `repr()` shows it.
+pub fn push_repr(out: &mut Tail<'_>, text: &str) {
+    let inside = &text[1..text.len() - 1];
+    if inside.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        let start = out.len();
+        out.extend_from_slice(text.as_bytes());
+        let shown = &mut out.as_mut_slice()[start..];
+        (shown[0], shown[text.len() - 1]) = (b'\'', b'\'');
         return;
     }
-    let has = |quote| code_points(inside).any(|point| point == CodePoint::Char(quote));
-    let may_have_apostrophe = inside.contains('\'') || inside.contains("\\u0027");
-    let quote = if may_have_apostrophe && has('\'') && !has('"') { '"' } else { '\'' };
+    let quote = quotation_mark(inside);
     out.push(quote);
-    for point in code_points(inside) {
+    let mut points = code_points(inside);
+    loop {
+        out.extend_from_slice(points.take_plain().as_bytes());
+        let Some(point) = points.next() else { break };
         let (code, char) = match point {
             CodePoint::Char(char) => (u32::from(char), Some(char)),
             CodePoint::LoneSurrogate(unit) => (u32::from(unit), None),
         };
         match char {
-            Some('\n') => out.push_str("\\n"),
-            Some('\r') => out.push_str("\\r"),
-            Some('\t') => out.push_str("\\t"),
-            Some(char) if char == quote || char == '\\' => out.extend(['\\', char]),
-            Some(char) if is_printable(char) => out.push(char),
+            Some('\n') => out.extend_from_slice(b"\\n"),
+            Some('\r') => out.extend_from_slice(b"\\r"),
+            Some('\t') => out.extend_from_slice(b"\\t"),
+            Some('\\') => out.extend_from_slice(b"\\\\"),
+            Some(char) if char == char::from(quote) => out.extend_from_slice(&[b'\\', quote]),
+            Some(char) if is_printable(char) => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             _ => match code {
-                ..0x100 => push_escape(out, "\\x", code, 2),
-                0x100..0x10000 => push_escape(out, "\\u", code, 4),
-                _ => push_escape(out, "\\U", code, 8),
+                ..0x100 => push_escape(out, b'x', code, 2),
+                0x100..0x10000 => push_escape(out, b'u', code, 4),
+                _ => push_escape(out, b'U', code, 8),
             },
         }
     }
     out.push(quote);
 }
 
-/// Appends `code` in hexadecimal, padded with zeros to `digits` digits.
-fn push_escape(out: &mut String, prefix: &str, code: u32, digits: u32) {
-    out.push_str(prefix);
-    let digit = |place: u32| char::from_digit(code >> (4 * place) & 0xf, 16).expect("one hexadecimal digit");
-    out.extend((0..digits).rev().map(digit));
+/// Whether `byte` is a printable character of ASCII, and never escaped.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\')
+}
+
+/// The quotation mark that Python puts around `inside`: the double one only for an apostrophe, and no double one, within.
+fn quotation_mark(inside: &str) -> u8 {
+    let mut has_apostrophe = false;
+    if inside.contains('\'') || inside.contains("\\u0027") {
+        for point in code_points(inside) {
+            match point {
+                CodePoint::Char('"') => return b'\'',
+                CodePoint::Char('\'') => has_apostrophe = true,
+                _ => {}
+            }
+        }
+    }
+    if has_apostrophe { b'"' } else { b'\'' }
+}
+
+/// Appends an escape: a backslash, `letter`, and `code` as that many hexadecimal digits.
+fn push_escape(out: &mut Tail<'_>, letter: u8, code: u32, digits: usize) {
+    let mut escape = [b'\\', letter, 0, 0, 0, 0, 0, 0, 0, 0];
+    let escape = &mut escape[..2 + digits];
+    for (place, digit) in escape[2..].iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(code >> (4 * place) & 0xf) as usize];
+    }
+    out.extend_from_slice(escape);
 }
 
 /// Whether `char` is printable in the sense of Python's `str.isprintable()`.
@@ -131,8 +175,11 @@ fn is_printable_to_rust(char: char) -> bool {
 pub fn string_end(bytes: &[u8], start: usize) -> usize {
     let quote = bytes[start];
     let mut at = start + 1;
-    while bytes[at] != quote {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    loop {
+        at += bytes[at..].iter().position(|&byte| byte == quote || byte == b'\\').expect("a string has an end");
+        if bytes[at] == quote {
+            return at + 1;
+        }
+        at += 2;
     }
-    at + 1
 }

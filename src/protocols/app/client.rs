@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{AppError, Patience};
 use crate::buffer::Tail;
 use crate::message::{
-    ContentType, Field, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
+    ContentType, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
     write_string,
 };
 use crate::session::{Progress, Session, SessionError, SessionIo, State};
@@ -137,11 +137,7 @@ impl Reply {
                 let encoding = named.map_err(|name| ReplyError::EncodingUnknown(Word(name).to_string()))?;
                 let text = encoding.decode(message.content).ok_or(ReplyError::NotText(encoding.name()))?;
                 let [result] = fields(&text, ["result"], depth_max).map_err(ReplyError::NotReadable)?;
-                match result {
-                    Some(Field::Text(result)) => Ok(Reply::Result(result.into_owned())),
-                    Some(other) => Ok(Reply::Result(other.to_string())),
-                    None => Err(ReplyError::NoResult),
-                }
+                result.map(|result| Reply::Result(result.into_text())).ok_or(ReplyError::NoResult)
             }
             ContentType::I64 => {
                 let len = message.content.len();

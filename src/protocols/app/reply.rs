@@ -1,11 +1,10 @@
 //! The server's JSON replies.
 
 use std::fmt;
-
-use serde::Serializer;
+use std::io::Write;
 
 use crate::buffer::Tail;
-use crate::message::{Heading, write_message, write_string};
+use crate::message::{Heading, write_message, write_string, write_text};
 
 /// Appends `{"result": <text>}` as a message.
 pub(super) fn write_result<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, write_text: impl FnOnce(&mut Tail<'a>)) {
@@ -16,14 +15,11 @@ pub(super) fn write_result<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, write
     });
 }
 
-/// Appends `text` as a JSON string, without allocating for it.
-pub(super) fn write_formatted(out: &mut Tail<'_>, text: fmt::Arguments<'_>) {
-    serde_json::Serializer::new(out).collect_str(&text).expect("writing to memory cannot fail");
-}
-
 /// Appends the error reply with the reason `why`.
 pub(super) fn write_error(out: Tail<'_>, why: impl fmt::Display) {
-    write_result(out, false, |content| write_formatted(content, format_args!("Error: {why}")));
+    write_result(out, false, |content| {
+        write_text(content, 0, |text| write!(text, "Error: {why}").expect("writing to memory cannot fail"));
+    });
 }
 
 /// A constant result: written once, and then only copied.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use super::reply::{write_error, write_formatted, write_result};
+use super::reply::{write_error, write_result};
 use super::{AppError, Dictionary, DictionaryError, Patience, Timeouts};
 use crate::buffer::{Output, Tail};
 use crate::message::{
     ByteOrder, ContentType, Field, Heading, Limits, Message, MessageReader, Phase, ProtocolError, content_type, fields,
-    write_message,
+    len_escaped, write_message, write_text,
 };
 use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 use crate::text::{Escaped, Word};
@@ -217,12 +217,20 @@ impl AppServer {
                 match dictionary.reply(&value) {
                     Some(reply) => out.extend_from_slice(reply.message(keep_alive)),
                     None => write_result(out, keep_alive, |content| {
-                        write_formatted(content, format_args!("No match for '{value}'."));
+                        write_text(content, len_escaped(&value), |text| {
+                            text.extend_from_slice(b"No match for '");
+                            text.extend_from_slice(value.as_bytes());
+                            text.extend_from_slice(b"'.");
+                        });
                     }),
                 }
             }
             action => write_result(out, keep_alive, |content| {
-                write_formatted(content, format_args!("Error: invalid action '{action}'."));
+                write_text(content, action.len_expected(), |text| {
+                    text.extend_from_slice(b"Error: invalid action '");
+                    action.write(text);
+                    text.extend_from_slice(b"'.");
+                });
             }),
         }
         Ok(())
