@@ -4,7 +4,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use std::thread;
 
 use common::*;
 use rustix::process::Signal;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::SockRef;
 
 // What a server says and where.
 
@@ -253,10 +253,8 @@ fn a_name_that_is_not_found() {
 
 #[test]
 fn a_connection_that_is_refused() {
-    // Bound, so that nobody else gets the port, and not listening.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
-    let address = socket.local_addr().unwrap().as_socket_ipv4().unwrap().to_string();
+    let (_socket, address) = refusing();
+    let address = address.to_string();
     let why = format!("cannot connect to {address}: connection refused (is a server running there?)");
     assert_eq!(failure(multiconn(&["call", "app", &address, "search", "ring"])), why);
     let call = ["call", "echo", &address, "--connections"];
@@ -1017,7 +1015,9 @@ fn who_comes_after_one_that_has_closed_is_served() {
         let mut stream = server.connect();
         stream.write_all(&kept_search("ring")).unwrap();
         expect(&mut stream, &kept_result(RING));
-        // This side closes, and the next connects at once.
+        // This side closes, and the next connects at once. A drop alone may close later: another test's program has a
+        // copy of every descriptor while it is being started.
+        stream.shutdown(Shutdown::Both).unwrap();
     }
 }
 

@@ -1,18 +1,16 @@
 //! What the program refuses, and says about it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
-use crate::common::PATIENCE;
+use crate::common::{PATIENCE, refusing};
 use crate::complaint;
 use crate::scripted::{Act, scripted};
 
 #[test]
 fn what_cannot_be_measured_is_told() {
-    // A port that was free just now.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, nobody) = refusing();
     let said = complaint(&["--against", &format!("x={nobody}")], 1);
     assert_eq!(
         said,

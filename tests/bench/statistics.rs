@@ -134,7 +134,8 @@ fn what_is_never_answered_counts_as_long_as_it_has_waited() {
     assert!(tally.unsent > 20, "the others are in the queue yet: {}", tally.unsent);
     // All that were due are there, and none of them twice.
     assert_eq!(tally.latency.count(), 100);
-    assert_eq!(tally.replies + unanswered + tally.unsent, 100);
+    // Not `replies`: a late generator also receives some whose requests were due during the warm-up.
+    assert_eq!(tally.service.count() + tally.unsent, 100);
     // It waits a second more than the run takes.
     assert!(seconds(&tally.latency, 0.99) > 1.0 && seconds(&tally.latency, 1.0) < 3.0);
 }

@@ -132,8 +132,7 @@ fn a_reply_that_is_short_or_long_or_another() {
 
 #[test]
 fn nobody_to_call() {
-    // One that was free a moment ago.
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, address) = refusing();
     let output = run(call(address, &[]));
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     let why = "connection refused (is a server running there?)";

@@ -1,7 +1,7 @@
 //! `redirect`: programs whose streams are a connection, with Python on the other side of it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
@@ -461,9 +461,8 @@ fn what_a_programs_children_write_is_its_output() {
 
 #[test]
 fn a_call_that_reaches_nobody_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let (_socket, address) = refusing();
+    let address = address.to_string();
     let output = run(redirect(&["--connect", &address], &["leave", "0"]));
     let why = format!("multiconn: cannot connect to {address}: connection refused (is a server running there?)\n");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), why));

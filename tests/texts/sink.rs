@@ -196,7 +196,8 @@ fn a_python_server_that_leaves_is_an_error() {
 
 #[test]
 fn nobody_there_is_an_error() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_socket, address) = refusing();
+    let address = address.to_string();
     let output = call(&address, &[]);
     let said = format!("multiconn: cannot connect to {address}: connection refused (is a server running there?)\n");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), said));
