@@ -308,7 +308,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Stops accepting, and closes connections with nothing in progress; others are closed when they finish.
     fn stop(&mut self) {
         let timeout = self.config.connection.drain_timeout;
-        self.trace.own().emit_own(trace::Event::Stopping { open: self.slots.len(), timeout });
+        // Those that only wait for their peers' closes have nothing to finish.
+        let open = self.slots.iter_mut().filter(|(_, slot)| !slot.connection.is_leaving()).count();
+        self.trace.own().emit_own(trace::Event::Stopping { open, timeout });
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
@@ -325,9 +327,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.run_connection(id, Share::FIRST);
         }
         while work_left > 0
-            && let Some((id, share)) = self.runnable.next_busy()
+            && let Some(id) = self.runnable.next_busy()
         {
-            work_left = work_left.saturating_sub(self.run_connection(id, share));
+            work_left = work_left.saturating_sub(self.run_connection(id, Share::FULL));
         }
     }
 

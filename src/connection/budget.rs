@@ -10,19 +10,12 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The largest share, for a connection that no other waits for.
-    pub const FULL: Share = Share { bytes: 256 << 10, messages: 256 };
+    /// The share of a busy connection. Smaller ones cost throughput: 500 connections that send without pause get a third
+    /// less with shares of 64 KiB. Others don't wait for many of these, since a turn is bounded as well.
+    pub const FULL: Share = Share { bytes: 384 << 10, messages: 256 };
     /// The share of a connection that has just become ready. A request of the usual size fits, so that a connection with
     /// more than that is known after a moment.
     pub const FIRST: Share = Share { bytes: 32 << 10, messages: 32 };
-    /// The fewest bytes of a share that is divided: one read.
-    const DIVIDED_MIN: usize = 64 << 10;
-
-    /// A share for each of `count` connections that have more to do than fits into one.
-    pub fn of_crowd(count: usize) -> Self {
-        Share { bytes: (Self::FULL.bytes / count.max(1)).max(Self::DIVIDED_MIN), ..Self::FULL }
-    }
-
     /// The work in using it up.
     pub fn work(self) -> usize {
         3 * self.bytes

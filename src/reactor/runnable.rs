@@ -10,7 +10,6 @@
 use std::collections::VecDeque;
 
 use super::id::ConnectionId;
-use crate::connection::Share;
 
 /// The work of busy connections in a turn, in bytes moved: at least this much, or more if there are many events, so
 /// that fetching them doesn't become the main cost.
@@ -62,10 +61,9 @@ impl Runnable {
         self.fresh.pop_front()
     }
 
-    /// Takes the next busy connection, with its share.
-    pub fn next_busy(&mut self) -> Option<(ConnectionId, Share)> {
+    /// Takes the next busy connection.
+    pub fn next_busy(&mut self) -> Option<ConnectionId> {
         self.busy_left = self.busy_left.checked_sub(1)?;
-        let share = Share::of_crowd(self.busy.len());
-        Some((self.busy.pop_front()?, share))
+        self.busy.pop_front()
     }
 }

@@ -81,11 +81,11 @@ fn a_reply_of_every_kind_arrives_to_the_byte() {
 }
 
 /// Most bytes that are sent in a turn to one connection.
-const SHARE: usize = 256 << 10;
+const SHARE: usize = 384 << 10;
 
 #[test]
 fn shared_bytes_take_few_writes() {
-    for (len, writes) in [(1, 1), (60_000, 1), (250_000, 1), (700_000, 3)] {
+    for (len, writes) in [(1, 1), (60_000, 1), (250_000, 1), (700_000, 4)] {
         let mut service = AccumulateService::new(1 << 20);
         let mut writer = Harness::new(service.accept(&PEER));
         writer.feed(&vec![b'x'; len]);

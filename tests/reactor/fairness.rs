@@ -12,7 +12,7 @@ use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use crate::support::{Server, app_server, echo_server, millis, replies, search, seconds};
 
 /// Most bytes that a connection may have read in a turn: its budget, and what the last read goes beyond.
-const TURN_LEN: usize = (256 << 10) + (64 << 10);
+const TURN_LEN: usize = (384 << 10) + (64 << 10);
 
 /// A peer's turns: the calls of `select` from its request to its reply.
 fn count_turns(net: &SimNet, peer: &SimPeer, at: std::time::Duration, request: &[u8]) -> Rc<Cell<u64>> {
@@ -67,7 +67,7 @@ fn a_flood_starves_nobody() {
     let [(before, first), (after, last)] = taken.get();
     assert!(last - first >= 50, "{} turns", last - first);
     assert!((after - before) / (last - first) <= TURN_LEN, "a turn has a budget");
-    assert!((after - before) / (last - first) >= 200 << 10, "which it may use");
+    assert!((after - before) / (last - first) >= 300 << 10, "which it may use");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_request_does_not_wait_for_a_crowd_of_floods() {
     // What one of them alone may have read in a turn is read from all of them together.
     assert!((100 << 10..=TURN_LEN).contains(&longest.get()), "{} bytes in a turn", longest.get());
     let (least, most) = shares.get();
-    assert!(least > 0 && most - least <= 2 * (64 << 10), "they take turns: {least} to {most} bytes each");
+    assert!(least > 0 && most - least <= TURN_LEN, "they take turns: {least} to {most} bytes each");
 }
 
 /// Has always more to say.
