@@ -15,6 +15,7 @@ mod log;
 mod model;
 mod options;
 mod program;
+mod prompt;
 mod pty;
 mod redirect;
 mod serve;
