@@ -15,6 +15,7 @@ mod log;
 mod model;
 mod options;
 mod program;
+mod prompt;
 mod pty;
 mod redirect;
 mod serve;
@@ -25,13 +26,14 @@ mod stdin;
 mod stdout;
 mod terminal;
 mod trace;
+mod two_words;
 mod units;
 mod usage;
 mod writer;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use log::Verbosity;
@@ -81,14 +83,10 @@ impl Cli {
     /// is reported in one line on standard error: what failed, on what, and why.
     pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
-        let result = match Cli::try_parse() {
-            Ok(cli) => cli.command(),
-            Err(shown) => usage::show(&shown),
-        };
-        failure::end(PROGRAM, result)
+        failure::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))
     }
 
-    fn command(self) -> Result<u8, Failure> {
+    fn execute(self) -> Result<u8, Failure> {
         signals::begin();
         match self.command {
             Command::Demo { trace } => {

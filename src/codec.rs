@@ -26,6 +26,8 @@ mod lines;
 
 use std::fmt;
 
+use crate::text::count;
+
 pub use fixed::Fixed;
 pub use length_prefixed::{LengthPrefixed, Prefix};
 pub use lines::Lines;
@@ -56,10 +58,10 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LineTooLong { len_max } => write!(f, "a line of more than {len_max} bytes"),
-            Self::NewlineInLine { at } => write!(f, "a line with a newline in it, after {at} bytes"),
+            Self::LineTooLong { len_max } => write!(f, "a line of more than {}", count(*len_max, "byte")),
+            Self::NewlineInLine { at } => write!(f, "a line with a newline in it, after {}", count(*at, "byte")),
             Self::MessageTooLong { len, len_max } => {
-                write!(f, "a message of {len} bytes is over the limit of {len_max}")
+                write!(f, "a message of {} is over the limit of {len_max}", count(*len, "byte"))
             }
         }
     }

@@ -38,6 +38,7 @@ pub mod table;
 use std::fmt;
 
 use crate::buffer::Tail;
+use crate::text::count;
 pub use byteorder::ByteOrder;
 pub use encoding::{Charmap, Encoding};
 pub(crate) use escape::{len_escaped, write_string, write_text};
@@ -135,21 +136,25 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HeaderEmpty => write!(f, "the header length is zero"),
-            Self::HeaderTooLong { len, max } => write!(f, "a header of {len} bytes is over the limit of {max}"),
+            Self::HeaderTooLong { len, max } => {
+                write!(f, "a header of {} is over the limit of {max}", count(*len, "byte"))
+            }
             Self::HeaderNotUtf8 => write!(f, "the header is not UTF-8"),
             Self::HeaderNotReadable(error) => write!(f, "the header is {error}"),
             Self::KeyMissing(key) => write!(f, "the header has no '{key}'"),
             Self::KeyInvalid { key, expected, found } => {
                 write!(f, "'{key}' in the header must be {expected}, not {found}")
             }
-            Self::ContentTooLong { len, max } => write!(f, "a content of {len} bytes is over the limit of {max}"),
+            Self::ContentTooLong { len, max } => {
+                write!(f, "a content of {} is over the limit of {max}", count(*len, "byte"))
+            }
             Self::EncodingUnknown(name) => write!(f, "unknown encoding '{name}'"),
             Self::ContentNotText(encoding) => write!(f, "the content is not {encoding}"),
             Self::ContentNotReadable(error) => write!(f, "the content is {error}"),
             Self::ValueNotString { found: None } => write!(f, "a search needs a string 'value'"),
             Self::ValueNotString { found: Some(found) } => write!(f, "a search needs a string 'value', not {found}"),
             Self::IntegersCut { len } => {
-                write!(f, "a binary/i32 content of {len} bytes does not consist of 4-byte integers")
+                write!(f, "a binary/i32 content of {} does not consist of 4-byte integers", count(*len, "byte"))
             }
         }
     }
@@ -159,26 +164,28 @@ impl std::error::Error for ProtocolError {}
 
 /// The header of a message that we write, without its length.
 ///
-/// The names go into the JSON unchanged: they are our own words, without quotes, backslashes or control characters.
+/// The names go into the JSON unchanged, so they have no quotes, backslashes or control characters.
 #[derive(Clone, Copy, Debug)]
-pub struct Heading {
+pub struct Heading<'a> {
+    /// `byteorder`.
+    pub byteorder: ByteOrder,
     /// `content-type`.
-    pub content_type: &'static str,
+    pub content_type: &'a str,
     /// `content-encoding`.
-    pub content_encoding: &'static str,
+    pub content_encoding: &'a str,
     /// Whether the connection stays open for another message: adds `"connection": "keep-alive"`.
     pub keep_alive: bool,
 }
 
-impl Heading {
+impl<'a> Heading<'a> {
     /// The heading of a JSON message in UTF-8.
-    pub fn json(keep_alive: bool) -> Heading {
-        Heading { content_type: content_type::JSON, content_encoding: "utf-8", keep_alive }
+    pub fn json(keep_alive: bool) -> Self {
+        Heading { content_encoding: "utf-8", ..Self::binary(content_type::JSON, keep_alive) }
     }
 
     /// The heading of a message of bytes.
-    pub fn binary(content_type: &'static str, keep_alive: bool) -> Heading {
-        Heading { content_type, content_encoding: "binary", keep_alive }
+    pub fn binary(content_type: &'a str, keep_alive: bool) -> Self {
+        Heading { byteorder: ByteOrder::NATIVE, content_type, content_encoding: "binary", keep_alive }
     }
 }
 
@@ -189,7 +196,7 @@ impl Heading {
 /// # Panics
 /// If the names in `heading` make a header of more than 65,535 bytes.
 #[doc(alias = "_create_message")]
-pub fn write_message<'a>(out: impl Into<Tail<'a>>, heading: Heading, write_content: impl FnOnce(&mut Tail<'a>)) {
+pub fn write_message<'a>(out: impl Into<Tail<'a>>, heading: Heading<'_>, write_content: impl FnOnce(&mut Tail<'a>)) {
     // The header needs the content's length, so the content is written first, and then the two are swapped.
     let mut out = out.into();
     out.reserve(HEAD_LEN_TYPICAL);

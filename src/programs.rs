@@ -30,6 +30,7 @@ use crate::buffer::Tail;
 use crate::places::Places;
 use crate::protocols::command::{News, Program, Runner, Running, StartError};
 use crate::sys::{self, PollFd, poll};
+use crate::text::count;
 use exit::{Exit, signal_group};
 
 /// The complete environment of a program.
@@ -269,7 +270,7 @@ fn pass_on_all(mut pipe: PipeReader, exit: &Exit, monitor: &Monitor, waker: &Wak
 fn wait_for_all(places: &Places) {
     let left = places.wait_until_free(GRACE);
     if left > 0 {
-        log::warn!("{left} programs that were killed have not ended");
+        log::warn!("{} still running after being killed", count(left, "program"));
     }
 }
 

@@ -26,7 +26,7 @@ impl fmt::Display for Escaped<'_> {
         f.write_str("'")?;
         match self.0.len() - shown.len() {
             0 => Ok(()),
-            more => write!(f, " and {more} bytes more"),
+            more => write!(f, " and {} more", count(more, "byte")),
         }
     }
 }
@@ -45,6 +45,30 @@ impl fmt::Display for Word<'_> {
         match self.0.char_indices().nth(Self::CHARS_MAX) {
             Some((end, _)) => write!(f, "{}…", self.0[..end].escape_debug()),
             None => self.0.escape_debug().fmt(f),
+        }
+    }
+}
+
+/// A number of things, with a regular noun: `1 byte`, `2 bytes`, `2 replies`. After "of" there are always several, as in
+/// `0 of 1 bytes`, so that needs no function.
+pub fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, noun: &'static str) -> Count<N> {
+    Count { number, noun }
+}
+
+/// See [`count`].
+pub struct Count<N> {
+    number: N,
+    noun: &'static str,
+}
+
+impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count { number, noun } = self;
+        match (noun.strip_suffix('y'), noun.ends_with('s')) {
+            _ if *number == N::from(1) => write!(f, "{number} {noun}"),
+            (Some(stem), _) => write!(f, "{number} {stem}ies"),
+            (None, true) => write!(f, "{number} {noun}es"),
+            (None, false) => write!(f, "{number} {noun}s"),
         }
     }
 }
@@ -172,6 +196,19 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        for (number, noun, words) in [
+            (1_u64, "byte", "1 byte"),
+            (0, "byte", "0 bytes"),
+            (2, "reply", "2 replies"),
+            (1, "reply", "1 reply"),
+            (3, "process", "3 processes"),
+        ] {
+            assert_eq!(count(number, noun).to_string(), words);
+        }
+    }
 
     #[test]
     fn bytes_are_escaped_and_cut() {

@@ -254,7 +254,7 @@ proptest! {
     ) {
         let mut written = b"what stands here already".to_vec();
         for (content, keep_alive) in &contents {
-            let heading = Heading { content_type, content_encoding, keep_alive: *keep_alive };
+            let heading = Heading { content_encoding, ..Heading::binary(content_type, *keep_alive) };
             write_message(&mut written, heading, |out| out.extend_from_slice(content));
         }
         let written = written.strip_prefix(b"what stands here already").expect("it still stands there");

@@ -146,8 +146,8 @@ fn a_result_is_printed_alone() {
     assert_eq!(text(&ask("search", "neo")), "No match for 'neo'.\n");
     assert_eq!(text(&ask("search", "-x")), "No match for '-x'.\n");
     // Bytes are no text, and have no newline.
-    assert_eq!(ask("🐶", "🐱🐭"), b"First 10 bytes of request: \xf0\x9f\x90\xb6\xf0\x9f\x90\xb1\xf0\x9f");
-    assert_eq!(ask("x", "\n"), b"First 10 bytes of request: x\n");
+    assert_eq!(ask("binary", "🐱🐭"), b"First 10 bytes of request: binary\xf0\x9f\x90\xb1");
+    assert_eq!(ask("binary", "\n"), b"First 10 bytes of request: binary\n");
     // The reply's limit is the client's own.
     assert_eq!(
         failure(multiconn(&["call", "app", &address, "search", "ring", "--max-content", "10"])),
@@ -167,7 +167,7 @@ fn an_echo_client_prints_a_line_for_each_connection() {
     );
     let many = call(&["--connections", "300", "--message", "x"]);
     assert!(
-        many.ends_with("connection 300: 1 bytes sent and received\n300 of 300 connections good, 300 bytes received\n")
+        many.ends_with("connection 300: 1 byte sent and received\n300 of 300 connections good, 300 bytes received\n")
     );
     assert_eq!(many.lines().count(), 301);
 }
@@ -438,9 +438,11 @@ fn wrong_usage_is_told_from_failure() {
         (&["serve", "app", "70000"], "'70000' is not a port, a number from 0 to 65535"),
         (&["serve", "app", "host:http"], "'http' is not a port"),
         (&["serve", "app", "[::1"], "'[' without ']'"),
-        (&["serve", "app", ""], "it is empty"),
-        (&["call", "app", "0"], "required arguments"),
-        (&["call", "app", "1", "search"], "required arguments"),
+        (&["call", "app"], "required arguments"),
+        (&["call", "app", "1", "--content", "x", "search", "ring"], "cannot be used with"),
+        (&["call", "app", "1", "--encoding", "morse", "search", "ring"], "there is no encoding of that name"),
+        (&["call", "app", "1", "--type", "a\"b", "search", "ring"], "without spaces, quotes and backslashes"),
+        (&["call", "app", "1", "--byteorder", "middle", "search", "ring"], "possible values: little, big"),
         (&["call", "echo", "1", "--connections", "0"], "0 is not in 1..=1000000"),
         (&["call", "echo", "1", "--connections", "many"], "invalid digit"),
         (&["serve", "app", "--max-connections", "0"], "0 is not in 1.."),
@@ -450,6 +452,90 @@ fn wrong_usage_is_told_from_failure() {
         let said = wrong_usage(args);
         assert!(said.contains(words), "{args:?}: {said}");
     }
+}
+
+/// The help of a command at 80 columns.
+fn help_of(command: &[&str]) -> String {
+    let mut help = multiconn(&[command, &["--help"]].concat());
+    help.env("COLUMNS", "80");
+    text(&printed(help))
+}
+
+const PROTOCOLS: [&str; 8] = ["app", "echo", "fixed", "multiply", "accumulate", "command", "getfile", "sink"];
+
+#[test]
+fn help_fits_eighty_columns_and_no_example_is_wrapped() {
+    let of_protocols = ["serve", "call"].iter().flat_map(|side| PROTOCOLS.map(|protocol| vec![*side, protocol]));
+    let others = [vec![], vec!["serve"], vec!["call"], vec!["call", "raw"], vec!["redirect"], vec!["demo"]];
+    for command in of_protocols.chain(others) {
+        let help = help_of(&command);
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{command:?}: {line}");
+        }
+        let examples = help.split_once("\nExample:\n").map_or("", |(_, examples)| examples);
+        for line in examples.lines().filter(|line| !line.is_empty()) {
+            let starts = line.starts_with("  multiconn ") || line.contains(" | multiconn call ");
+            assert!(starts, "{command:?}: the example goes on in the next line: {line}");
+        }
+    }
+}
+
+#[test]
+fn help_begins_with_the_command_s_own_options() {
+    for protocol in PROTOCOLS {
+        let help = help_of(&["serve", protocol]);
+        let headings = help.lines().filter_map(|line| line.strip_suffix(':').filter(|line| !line.starts_with(' ')));
+        let expected = [
+            "Arguments",
+            "Options",
+            "Listening",
+            "Limits and timeouts of connections",
+            "Concurrency model",
+            "Simulated work",
+            "Logging",
+            "Example",
+        ];
+        assert_eq!(headings.collect::<Vec<_>>(), expected, "{protocol}");
+    }
+    let help = help_of(&["serve", "app"]);
+    let options = help.lines().filter_map(|line| line.trim_start().split(' ').find(|word| word.starts_with("--")));
+    assert_eq!(options.take(2).collect::<Vec<_>>(), ["--dictionary", "--max-header"], "{help}");
+    let help = help_of(&["call", "app"]);
+    assert!(help.find("--type").unwrap() < help.find("--timeout").unwrap(), "{help}");
+    assert!(help.find("--timeout").unwrap() < help.find("\nLogging:\n").unwrap(), "{help}");
+}
+
+#[test]
+fn host_and_port_are_one_word() {
+    let server = Server::start(&["echo", "0"]);
+    let port = server.address().port().to_string();
+    for (args, to_type) in [
+        (&["serve", "app", "", &port][..], format!("serve app :{port}")),
+        (&["serve", "echo", "127.0.0.1", &port], format!("serve echo 127.0.0.1:{port}")),
+        (&["call", "app", "127.0.0.1", &port, "search", "ring"], format!("call app 127.0.0.1:{port} search ring")),
+        (&["call", "echo", "127.0.0.1", &port, "2"], format!("call echo 127.0.0.1:{port} --connections 2")),
+        (&["call", "fixed", "127.0.0.1", &port], format!("call fixed 127.0.0.1:{port}")),
+        (
+            &["redirect", "--connect", "127.0.0.1", &port, "--", "cat"],
+            format!("redirect --connect 127.0.0.1:{port} -- cat"),
+        ),
+    ] {
+        let output = run(multiconn(args));
+        let said = format!("multiconn: HOST and PORT are one word, HOST:PORT; type: multiconn {to_type}\n");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), said), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+    }
+    // And the line that it gives does what was asked.
+    let called = text(&printed(multiconn(&["call", "echo", &format!("127.0.0.1:{port}"), "--connections", "2"])));
+    assert!(called.ends_with("2 of 2 connections good, 88 bytes received\n"), "{called}");
+}
+
+#[test]
+fn an_empty_host_is_every_interface() {
+    let server = Server::start(&["app", ":0"]);
+    let said = failure(multiconn(&["serve", "app", &format!(":{}", server.address().port())]));
+    assert!(said.starts_with(&format!("cannot listen on {}: ", server.address_text())), "{said}");
+    assert!(wrong_usage(&["call", "raw", ""]).contains("write ':5000' for port 5000"));
 }
 
 #[test]
@@ -552,10 +638,13 @@ fn standard_output_that_is_full() {
     let full = || File::options().write(true).open("/dev/full").expect("Linux has it");
     let server = Server::start(&["app", "0"]);
     let address = server.address_text();
-    for args in
-        [&["call", "app", &address, "search", "ring"][..], &["call", "app", &address, "x", "y"], &["serve", "app", "0"]]
-            .into_iter()
-            .chain(PRINTING)
+    for args in [
+        &["call", "app", &address, "search", "ring"][..],
+        &["call", "app", &address, "binary", "y"],
+        &["serve", "app", "0"],
+    ]
+    .into_iter()
+    .chain(PRINTING)
     {
         let (code, said) = run_with_stdout(args, full().into());
         let expected = "multiconn: cannot write to standard output: no space left on device\n";
@@ -997,10 +1086,10 @@ fn one_connection_at_most() {
     first.write_all(&kept_search("ring")).unwrap();
     expect(&mut first, &kept_result(RING));
     for _ in 0..3 {
-        let refusal = "Error: the server is full, all 1 connections are in use; try again later";
+        let refusal = "Error: the server is full, its only connection is in use; try again later";
         expect_last(&mut server.connect(), &result(refusal));
-        let output = run(multiconn(&["call", "app", &server.address_text(), "search", "ring"]));
-        assert_eq!(text(&output.stdout), format!("{refusal}\n"));
+        let said = failure(multiconn(&["call", "app", &server.address_text(), "search", "ring"]));
+        assert_eq!(said, format!("{} answers: {refusal}", server.address_text()));
     }
     first.write_all(&search("morpheus")).unwrap();
     expect_last(&mut first, &result(RABBIT));

@@ -463,7 +463,7 @@ fn whoever_is_one_too_many_is_told() {
     server.run_until(seconds(4));
     assert_eq!(
         String::from_utf8(second.received()).unwrap(),
-        "Error: the server is full, all 1 connections are in use; try again later\n"
+        "Error: the server is full, its only connection is in use; try again later\n"
     );
 }
 

@@ -3,12 +3,23 @@
 
 mod memory;
 
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
-use memory::{Outcome, PEER, Wire, describe, error_message, json_message, message, plain_message, read, serve, ways};
-use multiconn::message::{ByteOrder, ContentEncoding, ContentType, Encoding, Limits, Phase, Position, ProtocolError};
-use multiconn::protocols::app::{AppClient, AppError, AppServer, AppService, Reply, Request, Timeouts};
-use multiconn::session::{ErrorKind, Service};
+use memory::{
+    Outcome, PEER, Wire, count, describe, error_message, json_message, message, plain_message, read, serve, ways,
+};
+use multiconn::message::{
+    ByteOrder, ContentEncoding, ContentType, Encoding, Limits, Message, Phase, Position, ProtocolError,
+};
+use multiconn::protocols::app::{
+    AppClient, AppError, AppServer, AppService, AppTalker, Form, Reply, Request, Timeouts,
+};
+use multiconn::session::testing::Harness;
+use multiconn::session::{ErrorKind, Peer, Progress, Service, SessionError, Source};
 
 fn server(limits: Limits) -> AppServer {
     AppService::new(limits, Timeouts::default()).accept(&PEER)
@@ -476,7 +487,7 @@ fn content_errors() -> Vec<(Vec<u8>, String)> {
     }
 
     for len in [1, 2, 3, 5, 4097] {
-        let why = format!("a binary/i32 content of {len} bytes does not consist of 4-byte integers");
+        let why = format!("a binary/i32 content of {} does not consist of 4-byte integers", count(len, "byte"));
         row(plain_message("binary/i32", "binary", &vec![7; len], true), &why);
     }
     rows
@@ -624,7 +635,7 @@ fn a_depth_at_the_limit_and_one_above() {
             ] {
                 let limits = Limits { header_len_max: 1000, content_len_max: 1000, ..limits };
                 let (outcome, _) = serve(server(limits), [&request[..]], false);
-                let why = format!("the {part} is nested more than {depth_max} levels deep");
+                let why = format!("the {part} is nested more than {} deep", count(depth_max, "level"));
                 let end = if is_allowed { Ok(()) } else { Err(why) };
                 assert_eq!(outcome.end, Some(end), "{levels} of {depth_max}");
             }
@@ -809,4 +820,169 @@ fn a_client_says_how_many_replies_came() {
         let (outcome, _) = serve(client(two.clone()), [&received[..]], true);
         assert_eq!(outcome.end, Some(Err(why)));
     }
+}
+
+/// Words become this one request, to the byte.
+fn form(form: &Form, words: &[&str], written: Vec<u8>) {
+    let requests = form.words(words).unwrap();
+    let [request] = &requests[..] else { panic!("{words:?}: {requests:?}") };
+    let mut got = Vec::new();
+    request.write(&mut got, false);
+    assert_eq!(got.escape_ascii().to_string(), written.escape_ascii().to_string(), "{words:?}");
+}
+
+#[test]
+fn words_become_requests_of_every_form() {
+    let json = |content_type: Option<&str>, encoding: Option<&str>| Form {
+        content_type: content_type.map(str::to_owned),
+        content_encoding: encoding.map(str::to_owned),
+        ..Form::default()
+    };
+    let search = r#"{"action": "search", "value": "é"}"#;
+    form(&Form::default(), &["search", "é"], json_message(search, false));
+    form(&Form::default(), &["serach", "é"], plain_message(BINARY, "binary", "seraché".as_bytes(), false));
+    form(&json(Some("text/json"), None), &["search", "é"], json_message(search, false));
+    let dance = r#"{"action": "dance", "value": "-1"}"#;
+    form(&json(Some("text/json"), None), &["dance", "-1"], json_message(dance, false));
+    let latin: Vec<u8> = search.chars().map(|char| char as u8).collect();
+    form(&json(None, Some("latin-1")), &["search", "é"], plain_message("text/json", "latin-1", &latin, false));
+    form(&json(None, Some("latin-1")), &["é", "x"], plain_message(BINARY, "latin-1", b"\xe9x", false));
+    form(&json(Some("text/plain"), None), &["é"], plain_message("text/plain", "binary", "é".as_bytes(), false));
+    form(
+        &json(Some("text/plain"), Some("UTF-16-BE")),
+        &["é"],
+        plain_message("text/plain", "UTF-16-BE", b"\0\xe9", false),
+    );
+
+    let big = Form { byteorder: ByteOrder::Big, ..json(Some("binary/i32"), None) };
+    let integers = b"\0\0\0\x01\xff\xff\xff\xff";
+    let other = if cfg!(target_endian = "big") { "big" } else { "little" };
+    let in_big =
+        |message: Vec<u8>| String::from_utf8_lossy(&message[2..message.len() - integers.len()]).replace(other, "big");
+    let header = in_big(plain_message("binary/i32", "binary", integers, false));
+    form(&big, &["1", "-1"], message(&header, integers));
+    assert_eq!(big.line(" 1  -1 "), big.words(&["1", "-1"]).map(|mut requests| requests.remove(0)));
+    assert_eq!(Form::default().line("search a  b"), Ok(Request::Search("a  b".into())));
+    assert_eq!(json(Some("a/b"), None).words(&["x", "y"]).unwrap().len(), 2);
+    assert_eq!(Form::default().words(&["search", "x", "search", "y"]).unwrap().len(), 2);
+}
+
+#[test]
+fn words_that_are_no_request() {
+    let of = |content_type: &str, encoding: Option<&str>| Form {
+        content_type: Some(content_type.into()),
+        content_encoding: encoding.map(str::to_owned),
+        ..Form::default()
+    };
+    for (form, words, why) in [
+        (Form::default(), &["search", "x", "search"][..], "the action 'search' needs a VALUE"),
+        (of("binary/i32", None), &["1", "2147483648"], "'2147483648' is not an integer of 32 bits"),
+        (of("text/json", Some("ascii")), &["search", "é"], "ASCII lacks a character of the request"),
+        (of("text/json", Some("morse")), &["search", "e"], "unknown encoding 'morse'"),
+    ] {
+        assert_eq!(form.words(words).unwrap_err().to_string(), why);
+    }
+    assert_eq!(Form::default().line("search").unwrap_err().to_string(), "the action 'search' needs a VALUE");
+}
+
+/// Messages that are there already, and then either the end, or nothing for now.
+#[derive(Clone)]
+struct Messages {
+    given: Rc<RefCell<VecDeque<Vec<u8>>>>,
+    ends: Rc<Cell<bool>>,
+}
+
+impl Messages {
+    fn new(given: &[&[u8]], ends: bool) -> Messages {
+        let given = given.iter().map(|message| message.to_vec()).collect();
+        Messages { given: Rc::new(RefCell::new(given)), ends: Rc::new(Cell::new(ends)) }
+    }
+}
+
+impl Source for Messages {
+    fn next(&mut self, _make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
+        match self.given.borrow_mut().pop_front() {
+            None if !self.ends.get() => Ok(Poll::Pending),
+            next => Ok(Poll::Ready(next)),
+        }
+    }
+}
+
+/// What a talker has shown for these messages, when these bytes have come, and what came of it.
+fn talk(given: &[&[u8]], ends: bool, received: &[&[u8]], input_ends: bool) -> (Outcome, Vec<(String, Vec<u8>)>) {
+    let shown = RefCell::new(Vec::new());
+    let show = |message: &Message<'_>, bytes: &[u8], _: &Peer| {
+        shown.borrow_mut().push((String::from_utf8_lossy(message.content).into_owned(), bytes.to_vec()));
+        Ok(())
+    };
+    let talker = AppTalker::new(Messages::new(given, ends), show, Limits::default(), Duration::from_secs(1));
+    let (outcome, _) = serve(talker, received.to_vec(), input_ends);
+    (outcome, shown.into_inner())
+}
+
+#[test]
+fn a_talker_sends_a_request_when_the_one_before_is_answered() {
+    let replies = ["x", "y"].map(|word| json_message(&format!("{{\"result\": \"{word}\"}}"), true));
+    let (none, shown) = talk(&[b"one", b"two"], true, &[], false);
+    assert_eq!((none, shown.len()), (Outcome { sent: b"one".to_vec(), end: None }, 0));
+    for pieces in ways(&replies.concat()) {
+        let (all, shown) = talk(&[b"one", b"two"], true, &pieces, false);
+        assert_eq!(all, Outcome { sent: b"onetwo".to_vec(), end: Some(Ok(())) });
+        // Each reply comes with its own bytes.
+        let expected = ["x", "y"].map(|word| format!("{{\"result\": \"{word}\"}}")).into_iter().zip(replies.clone());
+        assert_eq!(shown, expected.collect::<Vec<_>>());
+    }
+    // Until there is another request, it only waits.
+    let (open, shown) = talk(&[b"one"], false, &[&replies[0]], false);
+    assert_eq!((open, shown.len()), (Outcome { sent: b"one".to_vec(), end: None }, 1));
+}
+
+#[test]
+fn a_talker_says_how_far_it_came() {
+    let reply = json_message("{\"result\": \"x\"}", false);
+    let end = |given: &[&[u8]], ends, received: &[u8]| talk(given, ends, &[received], true).0.end.unwrap();
+    assert_eq!(end(&[b"one"], true, &reply), Ok(()));
+    assert_eq!(end(&[b"one", b"two"], true, &reply), Err("peer closed after 1 reply".into()));
+    assert_eq!(end(&[b"one"], true, b""), Err("peer closed before it sent a message".into()));
+    let cut = Err("peer closed in mid-message, 1 byte into a protoheader of 2".into());
+    assert_eq!(end(&[b"one"], true, &reply[..1]), cut);
+    // A server that is full says so before it is asked.
+    let (_, shown) = talk(&[], false, &[&reply], false);
+    assert_eq!(shown.len(), 1);
+}
+
+#[test]
+fn a_server_that_closes_is_an_error_only_for_another_request() {
+    let reply = json_message("{\"result\": \"x\"}", false);
+    for another in [false, true] {
+        let messages = Messages::new(&[b"one"], false);
+        let show = |_: &Message<'_>, _: &[u8], _: &Peer| Ok(());
+        let talker = AppTalker::new(messages.clone(), show, Limits::default(), Duration::from_secs(1));
+        let mut harness = Harness::new(talker);
+        harness.feed(&reply);
+        harness.end_input();
+        let now = Instant::now();
+        assert_eq!(harness.call(now).unwrap(), Progress::Working);
+        assert_eq!(harness.call(now).unwrap(), Progress::Working);
+        messages.ends.set(true);
+        if another {
+            messages.given.borrow_mut().push_back(b"two".to_vec());
+            assert_eq!(harness.call(now).unwrap_err().to_string(), "peer closed after 1 reply");
+        } else {
+            assert_eq!(harness.call(now).unwrap(), Progress::Finished);
+        }
+    }
+}
+
+#[test]
+fn a_talker_waits_for_a_reply_and_for_no_person() {
+    let show = |_: &Message<'_>, _: &[u8], _: &Peer| Ok(());
+    let talker =
+        |given: &[&[u8]]| AppTalker::new(Messages::new(given, false), show, Limits::default(), Duration::from_secs(1));
+    let mut idle = Wire::new(talker(&[]));
+    idle.pass(Duration::from_secs(1_000_000));
+    assert!(idle.end().is_none());
+    let mut asked = Wire::new(talker(&[b"one"]));
+    asked.pass(Duration::from_secs(1));
+    assert_eq!(asked.error().to_string(), "timed out: nothing came for 1s");
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use memory::{Outcome, PEER, Wire, describe, serve, ways};
+use memory::{Outcome, PEER, Wire, count, describe, serve, ways};
 use multiconn::folder::Folder;
 use multiconn::protocols::getfile::{GetFileClient, GetFileServer, GetFileService, REQUEST_LEN_MAX, Request, Store};
 use multiconn::protocols::line::{LineLimits, PAUSE};
@@ -278,7 +278,7 @@ fn an_answer_that_is_cut_off_is_told_from_one_that_is_whole() {
         wire.pass(if len == 0 { SECOND } else { 10 * SECOND } - MOMENT);
         assert!(wire.end().is_none());
         wire.pass(MOMENT);
-        let stalled = format!("timed out: nothing came for 10s, after {} bytes", kept.len());
+        let stalled = format!("timed out: nothing came for 10s, after {}", count(kept.len(), "byte"));
         assert_eq!(wire.error().to_string(), stalled);
     }
     let nothing = "nothing came: the file is empty, or the server will not send it";
@@ -330,7 +330,7 @@ fn what_a_server_says_does_not_get_hold_of_a_terminal() {
 
 #[test]
 fn no_more_is_kept_than_was_announced() {
-    let too_much = error("more came than the 5 bytes that were announced");
+    let too_much = error("more came than the announced 5 bytes");
     for (end, kept) in answered(|| get(true, 0), b"OK 5\nhello!", false) {
         // What comes once it's whole is not looked at.
         let is_whole = end == Some(Ok(())) && kept == "hello";
@@ -369,7 +369,7 @@ fn a_difference_is_found_wherever_it_is() {
     for at in 0..right.len() {
         let mut wrong = right.clone();
         wrong[at] ^= 1;
-        let expected = error(&format!("what came differs from the string repeated after {at} bytes"));
+        let expected = error(&format!("what came differs from the string repeated after {}", count(at, "byte")));
         for pieces in ways(&wrong) {
             let (end, summary, shown) = multiplied("hello", &pieces, true);
             assert_eq!(end, expected, "{}", describe(&pieces));
@@ -390,7 +390,7 @@ fn a_copy_that_is_cut_off_is_told_from_one_that_is_whole() {
         let expected = match (len, len % 5) {
             (0, _) => error("peer closed without sending anything back"),
             (_, 0) => Some(Ok(())),
-            (_, got) => error(&format!("peer closed {got} bytes into a copy of 5")),
+            (_, got) => error(&format!("peer closed {} into a copy of 5", count(got, "byte"))),
         };
         for pieces in ways(&copies[..len]) {
             let (end, summary, shown) = multiplied("hello", &pieces, true);

@@ -28,6 +28,25 @@ fn the_python_client_gets_its_reply() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "Follow the white rabbit. 🐰\n");
 }
 
+#[test]
+fn the_texts_are_named_and_linked_with_their_command_lines() {
+    let documents = [include_str!("../README.md"), include_str!("../docs/protocols.md")];
+    for words in [
+        "[Socket Programming in Python (Guide)](https://realpython.com/python-sockets/)",
+        "Mark Lutz, [Programming Python](https://",
+        "Norman Matloff, [Introduction to Network Programming with Python](https://",
+        "[Foundations of Python Network Programming](https://",
+        "python3 app-client.py 127.0.0.1 65432 search morpheus",
+        "multiconn serve app 127.0.0.1:65432",
+        "python3 app-server.py 127.0.0.1 65432",
+        "multiconn call app 127.0.0.1:65432 search morpheus",
+        "python3 multiconn-client.py 127.0.0.1 65432 2",
+        "multiconn call echo 127.0.0.1:65432 --connections 2",
+    ] {
+        assert!(documents.iter().all(|document| document.contains(words)), "{words}");
+    }
+}
+
 /// The test files in a folder and its subfolders, as the table names them. `peers` and `fuzz` have one row each.
 fn test_files(folder: &Path, prefix: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -459,7 +459,7 @@ fn a_refusal_arrives_where_much_is_left_unread() {
     let mut first = server.connect();
     first.write_all(&kept_search("ring")).unwrap();
     expect(&mut first, &kept_result(RING));
-    let refusal = result("Error: the server is full, all 1 connections are in use; try again later");
+    let refusal = result("Error: the server is full, its only connection is in use; try again later");
     for _ in 0..20 {
         let mut stream = server.connect();
         stream.write_all(&vec![b'x'; 200_000]).unwrap();

@@ -614,10 +614,11 @@ fn sixteen_bytes_and_sixteen_back_for_every_split() {
 
 #[test]
 fn a_fixed_message_that_does_not_come_whole_says_how_far_it_came() {
+    let bytes = |got| if got == 1 { "1 byte".to_owned() } else { format!("{got} bytes") };
     for got in 0..16 {
-        let closed = format!("socket closed {got} bytes into a 16-byte message");
+        let closed = format!("socket closed {} into a 16-byte message", bytes(got));
         // A peer that says nothing is the connection's to judge.
-        let slow = (got > 0).then(|| format!("timed out after 9s, {got} bytes into a 16-byte message"));
+        let slow = (got > 0).then(|| format!("timed out after 9s, {} into a 16-byte message", bytes(got)));
         let said = &GREETING[..got];
         let mut server = Side::new(fixed_server());
         assert_eq!(told(&mut server, &[said], true, NO_TIME), Some(closed.clone()));
@@ -625,7 +626,7 @@ fn a_fixed_message_that_does_not_come_whole_says_how_far_it_came() {
         assert_eq!(told(&mut Side::new(fixed_server()), &[said], false, Duration::from_millis(8999)), None);
         assert!(server.harness.output.is_empty());
 
-        let slow = format!("timed out after 9s, {got} bytes into a 16-byte message");
+        let slow = format!("timed out after 9s, {} into a 16-byte message", bytes(got));
         let said = &FAREWELL[..got];
         assert_eq!(told(&mut Side::new(fixed_client()), &[said], true, NO_TIME), Some(closed));
         assert_eq!(told(&mut Side::new(fixed_client()), &[said], false, Duration::from_secs(9)), Some(slow));

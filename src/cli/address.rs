@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::selector::not_to_itself;
 use crate::sys::interface_index;
-use crate::text::reason;
+use crate::text::{count, reason};
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`. An IPv6 address may end in `%INTERFACE`.
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`. An empty host is every interface, as in Python. An IPv6 address
+/// may end in `%INTERFACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
@@ -60,7 +61,6 @@ impl FromStr for Address {
             Some((host, text)) => (host, Some(port(text)?)),
         };
         let host = match host {
-            "" if text.is_empty() => return Err("it is empty".into()),
             "" => Host::Every,
             host => host.parse().map_or_else(|_| Host::Name(host.into()), Host::Ip),
         };
@@ -78,7 +78,8 @@ fn ip(text: &str) -> Option<Host> {
     }
 }
 
-fn port(text: &str) -> Result<u16, String> {
+/// Parses a port.
+pub fn port(text: &str) -> Result<u16, String> {
     // Parsing alone would accept a sign.
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number.ok_or_else(|| format!("'{text}' is not a port, a number from 0 to 65535"))
@@ -128,7 +129,10 @@ impl Address {
     pub fn to_listen_on(&self, ports: u16) -> Result<Vec<Vec<SocketAddr>>, Failure> {
         let first = self.port();
         if first > 0 && u16::MAX - first < ports - 1 {
-            return Err(Failure::of_usage(format!("cannot listen on {ports} ports from {self} on: they end at 65535")));
+            return Err(Failure::of_usage(format!(
+                "cannot listen on {} from {self} on: they end at 65535",
+                count(ports, "port")
+            )));
         }
         let addresses = self.resolve([Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()])?;
         let with_port = |port| {
@@ -181,6 +185,11 @@ impl Address {
             name => format!("{name} at {addr}"),
         };
         Failure::new(format!("cannot connect to {shown}: {why}{hint}"))
+    }
+
+    /// Whether it has a port of its own.
+    pub fn has_port(&self) -> bool {
+        self.port.is_some()
     }
 
     fn port(&self) -> u16 {
@@ -241,6 +250,7 @@ mod tests {
             ("[::1]", "[::1]:65432"),
             ("::1", "[::1]:65432"),
             ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
+            ("", ":65432"),
             ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
             ("[fe80::1%2]", "[fe80::1%2]:65432"),
             ("fe80::1%eth0", "[fe80::1%eth0]:65432"),
@@ -252,7 +262,6 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_with_the_reason() {
         for (text, why) in [
-            ("", "empty"),
             ("65536", "not a port"),
             ("host:", "not a port"),
             ("host:http", "not a port"),

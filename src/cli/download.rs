@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::failure::Failure;
 use super::standard::{self, Waiting};
 use crate::protocols::getfile::Store;
-use crate::text::reason;
+use crate::text::{count, reason};
 
 /// The destination of a download, and its progress.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Download {
                 let _ = fs::remove_file(part);
                 failure
             }
-            len => failure.with_hint(&format!("{len} bytes are in {}{hint}", part.display())),
+            len => failure.with_hint(&format!("{} in {}{hint}", count(len, "byte"), part.display())),
         }
     }
 }
@@ -161,7 +161,14 @@ impl Destination {
         refuse_to_replace()?;
         // Others may not read what is to replace a file that they may not read.
         let mode = if existing(&path).is_some() { 0o600 } else { 0o666 };
-        let Some(mut file) = open_locked(&part, mode).map_err(|error| failed(&error))? else {
+        let opened = open_locked(&part, mode).map_err(|error| match error.kind() {
+            // Its folder is missing, so the part's name would only distract.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Failure::of_writing(&path.display().to_string(), &error)
+            }
+            _ => failed(&error),
+        });
+        let Some(mut file) = opened? else {
             return Err(Failure::new(format!("{} is being received already", path.display())));
         };
         // Another process may have finished the download between the two calls.

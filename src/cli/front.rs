@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command};
 
 use super::failure::{self, Failure};
 use super::log::{self, Verbosity};
@@ -77,17 +77,14 @@ impl Front {
     {
         let command =
             Options::augment_args(Command::new(self.name)).about(self.about).bin_name(self.name).max_term_width(100);
-        let read = |matches| Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command.clone()));
         stderr::open(self.name);
-        let options = match command.clone().try_get_matches().and_then(read) {
-            Ok(options) => options,
-            Err(shown) => return failure::end(self.name, usage::show(&shown)),
+        let run = |options: Options| {
+            signals::begin();
+            log::start_all(options.verbosity, ::log::LevelFilter::Info);
+            options.trace.open().map_err(Failure::new)?;
+            let service = make().map_err(|error| Failure::new(error.to_string()))?;
+            run(&options.server, self.name, self.port, service).map(|()| 0)
         };
-        signals::begin();
-        log::start_all(options.verbosity, ::log::LevelFilter::Info);
-        let opened = options.trace.open().map_err(Failure::new);
-        let service = opened.and_then(|()| make().map_err(|error| Failure::new(error.to_string())));
-        let served = service.and_then(|service| run(&options.server, self.name, self.port, service));
-        failure::end(self.name, served.map(|()| 0))
+        failure::end(self.name, usage::parse_and_run(command, run))
     }
 }

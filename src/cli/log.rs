@@ -11,14 +11,17 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::stderr;
 
+/// The heading of options about what is told.
+pub const HEADING: &str = "Logging";
+
 /// How much to log.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Verbosity {
     /// Log more: messages (-v); bytes, state transitions and interest changes (-vv)
-    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, help_heading = HEADING, display_order = 100, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Log errors only
-    #[arg(short, long, global = true, display_order = 101)]
+    #[arg(short, long, global = true, help_heading = HEADING, display_order = 101)]
     pub quiet: bool,
 }
 

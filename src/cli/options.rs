@@ -12,6 +12,9 @@ use super::{trace, units};
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
 
+const LISTENING: &str = "Listening";
+const LIMITS: &str = "Limits and timeouts of connections";
+
 /// Where to listen, and the limits for peers.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
@@ -20,40 +23,42 @@ pub struct ServerOptions {
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     addresses: Vec<Address>,
     /// Listen on N consecutive ports, starting at ADDRESS's
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, help_heading = LISTENING, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
     ports: u16,
+    /// Connections that may wait to be accepted
+    #[arg(long, help_heading = LISTENING, value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(i32).range(1..))]
+    backlog: i32,
+    /// The congestion control of connections, such as reno or cubic [default: the system's]
+    #[arg(long, help_heading = LISTENING, value_name = "NAME")]
+    congestion: Option<String>,
     /// Maximum connections; excess ones get an error and are closed [default: as many as the limit of open files
     /// allows]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
     /// How long a peer may stay connected without starting a request
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
+    #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     pub idle_timeout: Duration,
     /// How long a peer may accept none of the data sent to it
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
+    #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
     /// How long work in progress may take to finish after SIGINT or SIGTERM
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
+    #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     drain_timeout: Duration,
     /// How long to read and discard what a peer still sends after our side has ended
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
+    #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
     linger_timeout: Duration,
     /// Maximum bytes to discard in that time
-    #[arg(long, value_name = "SIZE", default_value = "16m", value_parser = units::size)]
+    #[arg(long, help_heading = LIMITS, value_name = "SIZE", default_value = "16m", value_parser = units::size)]
     max_linger: usize,
     /// Stop reading from a peer when this much output to it is unsent
-    #[arg(long, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
+    #[arg(long, help_heading = LIMITS, value_name = "SIZE", default_value = "64k", value_parser = units::size)]
     output_high_water: usize,
     /// Maximum memory for unfinished input and unsent output of all connections together; above it, the connection
     /// that uses the most is closed
-    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = units::size)]
+    #[arg(long, help_heading = LIMITS, value_name = "SIZE", default_value = "512m", value_parser = units::size)]
     max_memory: usize,
-    /// Connections that may wait to be accepted
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..))]
-    backlog: i32,
-    /// The congestion control of connections, such as reno or cubic [default: the system's]
-    #[arg(long, value_name = "NAME")]
-    congestion: Option<String>,
     /// The protocol's longest message.
     #[arg(skip)]
     pub message_len_max: usize,

@@ -21,7 +21,7 @@ use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::AcceptError;
 use crate::session::End;
 use crate::sys::{self, PollFd};
-use crate::text::reason;
+use crate::text::{count, reason};
 
 /// How long to read from a peer that keeps its side open after the program's end: closing earlier could cause a reset,
 /// and the peer could lose data already sent to it.
@@ -32,11 +32,13 @@ const BACKLOG: i32 = 1;
 /// Run a program with its standard input and output over a connection
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "multiconn redirect [OPTIONS] --listen <ADDRESS> -- <PROGRAM>...\n       \
+                      multiconn redirect [OPTIONS] --connect <ADDRESS> -- <PROGRAM>...",
     after_help = "Without --stdin and --stdout, both are redirected. Other streams, and standard error, stay ours. The exit \
                         status is the program's, or 128 and the signal's number; 1 if it is 0 and the connection broke; \
                         126 or 127 if the program cannot be run or found.\n\n\
                         Example:\n  multiconn redirect --listen 5000 --stdout -- ls -l\n  \
-                        multiconn redirect --connect localhost:5000 --pty -- awk '{ print toupper($0) }'"
+                        multiconn redirect --connect localhost:5000 --pty -- awk '{ print $1 }'"
 )]
 pub struct Redirect {
     #[command(flatten)]
@@ -249,7 +251,7 @@ impl Running {
             (None, None) => return None,
         };
         let left = if unsent > 0 {
-            format!("; {unsent} bytes of the program's output were left unsent")
+            format!("; left unsent: {} of the program's output", count(unsent, "byte"))
         } else {
             String::new()
         };

@@ -9,15 +9,14 @@ use std::sync::OnceLock;
 use std::thread;
 
 use super::writer::Writer;
+use crate::text::count;
 
 static WRITER: OnceLock<Writer> = OnceLock::new();
 
 /// Opens it for `program`, and prints panics there from now on.
 pub fn open(program: &'static str) {
-    let note = move |dropped| {
-        let lines = if dropped == 1 { "line" } else { "lines" };
-        format!("{program}: {dropped} log {lines} dropped: standard error was not read\n")
-    };
+    let note =
+        move |dropped| format!("{program}: {} dropped: standard error was not read\n", count(dropped, "log line"));
     if WRITER.set(Writer::new(io::stderr(), note)).is_ok() {
         panic::set_hook(Box::new(|panic| {
             let thread = thread::current();

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use clap::Args;
 
+use super::log::HEADING;
 use super::writer::Writer;
 use crate::text::reason;
 use crate::trace::{Record, Shared, Subscriber, json};
@@ -20,7 +21,7 @@ static FILE: OnceLock<Arc<TraceFile>> = OnceLock::new();
 #[derive(Clone, Debug, Args)]
 pub struct TraceOption {
     /// Write everything that happens to FILE: a line of JSON for each event
-    #[arg(long, global = true, display_order = 99, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = HEADING, display_order = 99, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
 

@@ -1,18 +1,42 @@
-//! What is shown instead of running a command: help, the version, and wrong usage.
+//! The command line of a program; and what is shown instead of running it: help, the version, and wrong usage.
 
+use std::env;
+use std::ffi::OsString;
 use std::io;
 
 use anstream::{AutoStream, ColorChoice};
+use clap::{Command, FromArgMatches};
 
 use super::failure::{Failure, WRONG_USAGE};
-use super::stderr;
 use super::stdout::print;
+use super::{stderr, two_words};
+
+/// Calls `run` with the options that the command line has. If it asks for help or for the version, or is wrong, shows
+/// that instead. Returns the exit status.
+///
+/// # Errors
+/// If `run` fails, standard output can't be written, or an address is two words.
+pub fn parse_and_run<T: FromArgMatches>(
+    mut command: Command,
+    run: impl FnOnce(T) -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    let args: Vec<OsString> = env::args_os().collect();
+    let matches = command.try_get_matches_from_mut(&args);
+    let parsed = matches.and_then(|matches| T::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+    match parsed {
+        Err(shown) if !shown.use_stderr() => show(&shown),
+        parsed => {
+            two_words::check(&command, args.get(1..).unwrap_or_default())?;
+            parsed.map_or_else(|shown| show(&shown), run)
+        }
+    }
+}
 
 /// Shows help or the version on standard output, or wrong usage on standard error, and returns the exit status.
 ///
 /// # Errors
 /// If standard output can't be written.
-pub fn show(shown: &clap::Error) -> Result<u8, Failure> {
+fn show(shown: &clap::Error) -> Result<u8, Failure> {
     let is_wrong = shown.use_stderr();
     let colors = if is_wrong { AutoStream::choice(&io::stderr()) } else { AutoStream::choice(&io::stdout()) };
     let text = match colors {

@@ -12,6 +12,7 @@ use crate::buffer::Outgoing;
 use crate::exchange::{Event, Stage};
 use crate::selector::{Interest, Stream};
 use crate::session::{End, Role, Session};
+use crate::text::count;
 use crate::trace::Tracer;
 
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         self.pass(Event::Violation, trace);
         self.left_over.drop_input();
-        let why = format!("its connections use {} bytes", config.memory.max());
+        let why = format!("its connections use {}", count(config.memory.max(), "byte"));
         self.turn_away(&why, end, config, now);
         None
     }

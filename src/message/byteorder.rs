@@ -21,6 +21,14 @@ impl ByteOrder {
         }
     }
 
+    /// The bytes of a number in this order, given those from the most significant one on.
+    pub fn bytes<const N: usize>(self, mut big_endian: [u8; N]) -> [u8; N] {
+        if self == Self::Little {
+            big_endian.reverse();
+        }
+        big_endian
+    }
+
     /// Decodes a number from four bytes.
     pub fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {

@@ -105,9 +105,9 @@ pub struct Jsonheader {
 }
 
 /// Appends a JSON header: the keys in the tutorial's order, with its spaces.
-pub(super) fn write_jsonheader(out: &mut Tail<'_>, heading: Heading, content_len: usize) {
+pub(super) fn write_jsonheader(out: &mut Tail<'_>, heading: Heading<'_>, content_len: usize) {
     out.extend_from_slice(b"{\"byteorder\": \"");
-    out.extend_from_slice(ByteOrder::NATIVE.name().as_bytes());
+    out.extend_from_slice(heading.byteorder.name().as_bytes());
     out.extend_from_slice(b"\", \"content-type\": \"");
     out.extend_from_slice(heading.content_type.as_bytes());
     out.extend_from_slice(b"\", \"content-encoding\": \"");

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{Field, fast_path};
+use crate::text::count;
 
 /// Why a text is not a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl fmt::Display for JsonError {
         match self {
             Self::Invalid(why) => write!(f, "not JSON: {why}"),
             Self::NotObject => write!(f, "JSON but not an object"),
-            Self::TooDeep { max } => write!(f, "nested more than {max} levels deep"),
+            Self::TooDeep { max } => write!(f, "nested more than {} deep", count(*max, "level")),
         }
     }
 }

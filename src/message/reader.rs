@@ -17,6 +17,7 @@ use super::table::{self, Event, Phase};
 use super::{Jsonheader, Limits, PROTOHEADER_LEN, ProtocolError};
 use crate::buffer::Input;
 use crate::machine::{self, Steps};
+use crate::text::count;
 
 /// A complete message; the content is still in the input.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,8 +44,7 @@ pub struct Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { phase, got, want } = self;
-        let bytes = if *got == 1 { "byte" } else { "bytes" };
-        write!(f, "{got} {bytes} into a {phase} of {want}")
+        write!(f, "{} into a {phase} of {want}", count(*got, "byte"))
     }
 }
 

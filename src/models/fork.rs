@@ -34,7 +34,7 @@ use crate::reactor::{Handle, carry_out};
 use crate::selector::{WakeFd, Waker};
 use crate::session::{Reload, Service};
 use crate::sys::{self, Fork, PollFd};
-use crate::text::reason;
+use crate::text::{count, reason};
 use crate::trace::Subscriber;
 
 /// The interval between checks for ended children without a signal: the same as in `socketserver`.
@@ -172,7 +172,7 @@ impl<V: Service> Children<V> {
                 return Ok(());
             }
             if left.is_zero() {
-                log::warn!("Killing {} processes that have not ended", self.pids.len());
+                log::warn!("Killing {} still running", count(self.pids.len(), "process"));
                 for &pid in &self.pids {
                     // This fails only if the process has ended.
                     let _ = kill_process(pid, Signal::KILL);

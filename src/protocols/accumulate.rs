@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Output;
 use crate::session::{End, Peer, Progress, Service, Session, SessionError, SessionIo, Source};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 use segments::Segments;
 
 /// The texts' port.
@@ -141,8 +141,8 @@ pub struct StringFull {
 impl fmt::Display for StringFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StringFull { read, len, max } = self;
-        let more = if *read == 1 { "byte" } else { "bytes" };
-        write!(f, "{read} {more} more would take the string of {len} bytes over the limit of {max}")
+        let [read, len] = [*read, *len].map(|len| count(len, "byte"));
+        write!(f, "{read} more would take the string of {len} over the limit of {max}")
     }
 }
 
@@ -243,7 +243,7 @@ impl fmt::Display for AccumulateError {
         match self {
             Self::Closed => write!(f, "server closed before the end of the input"),
             Self::Stalled(timeout) => write!(f, "timed out: nothing came for {timeout:?}"),
-            Self::TooLong(max) => write!(f, "a reply is over the limit of {max} bytes"),
+            Self::TooLong(max) => write!(f, "a reply is over the limit of {}", count(*max, "byte")),
         }
     }
 }

@@ -7,12 +7,16 @@ pub mod client;
 pub mod dictionary;
 mod error;
 mod reply;
+pub mod request;
 pub mod server;
+pub mod talker;
 
-pub use client::{AppClient, Reply, ReplyError, Request};
+pub use client::{AppClient, Reply, ReplyError};
 pub use dictionary::{Dictionary, DictionaryError};
 pub use error::AppError;
+pub use request::{Form, FormError, Request};
 pub use server::{AppServer, AppService};
+pub use talker::AppTalker;
 
 use std::time::{Duration, Instant};
 

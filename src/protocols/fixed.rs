@@ -12,6 +12,8 @@ pub use server::{FixedServer, FixedService};
 use std::fmt;
 use std::time::Duration;
 
+use crate::text::count;
+
 /// The text's port.
 pub const PORT: u16 = 1060;
 
@@ -45,9 +47,9 @@ pub enum Incomplete {
 impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { got } => write!(f, "socket closed {got} bytes into a {LEN}-byte message"),
+            Self::Closed { got } => write!(f, "socket closed {} into a {LEN}-byte message", count(*got, "byte")),
             Self::TooSlow { got, timeout } => {
-                write!(f, "timed out after {timeout:?}, {got} bytes into a {LEN}-byte message")
+                write!(f, "timed out after {timeout:?}, {} into a {LEN}-byte message", count(*got, "byte"))
             }
         }
     }

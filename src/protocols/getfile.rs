@@ -19,7 +19,7 @@ use super::line::{LineLimits, LineReader};
 use crate::buffer::Output;
 use crate::folder::{Folder, FolderError};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 
 /// The texts' port.
 pub const PORT: u16 = 50001;
@@ -173,7 +173,7 @@ impl fmt::Display for RequestError {
         match self {
             Self::Folder(error) => error.fmt(f),
             Self::BeyondTheEnd { offset, len } => {
-                write!(f, "offset {offset} is beyond the end of the file, which has {len} bytes")
+                write!(f, "offset {offset} is beyond the end of the file, which has {}", count(*len, "byte"))
             }
         }
     }

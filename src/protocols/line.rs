@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::Lines;
 use crate::session::{SessionError, SessionIo};
+use crate::text::count;
 
 /// Limits of a request line.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +112,10 @@ pub enum LineError {
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { len_max } => write!(f, "a request of more than {len_max} bytes"),
-            Self::TooSlow { len, timeout } => write!(f, "timed out after {timeout:?}, {len} bytes into the request"),
+            Self::TooLong { len_max } => write!(f, "a request of more than {}", count(*len_max, "byte")),
+            Self::TooSlow { len, timeout } => {
+                write!(f, "timed out after {timeout:?}, {} into the request", count(*len, "byte"))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub use keyboard::Keyboard;
 
 use super::line::{LineLimits, LineReader, PAUSE};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 use keyboard::EnterWait;
 
 /// The texts' port.
@@ -79,7 +79,12 @@ impl Session for MultiplyServer {
                 let Some(keyboard) = &self.keyboard else {
                     return Ok(send(io, string, self.times));
                 };
-                log::info!("Press Enter to send {} bytes {} times to {}", string.len(), self.times, io.peer());
+                log::info!(
+                    "Press Enter to send {} {} to {}",
+                    count(string.len(), "byte"),
+                    count(self.times, "time"),
+                    io.peer()
+                );
                 let wait = keyboard.wait(io.waker());
                 self.state = MultiplyState::Waiting { string: string.to_vec(), wait };
                 self.advance(io, now)
@@ -108,7 +113,7 @@ impl Session for MultiplyServer {
 }
 
 fn send(io: &mut SessionIo<'_>, string: &[u8], times: u64) -> Progress {
-    log::debug!("Sending {} bytes {times} times to {}", string.len(), io.peer());
+    log::debug!("Sending {} {} to {}", count(string.len(), "byte"), count(times, "time"), io.peer());
     io.output().push_repeated(string, times);
     Progress::Finished
 }

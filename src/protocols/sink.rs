@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
+use crate::text::count;
 
 /// The tutorial's port.
 pub const PORT: u16 = 65432;
@@ -98,7 +99,7 @@ impl SinkServer {
         let (waiting, next) = lookout.waiting(peer.addr, now);
         self.next_look = Some(next);
         if let Some(waiting) = waiting.filter(|&waiting| waiting != self.waiting) {
-            log::debug!("Recv-Q of {peer}: {waiting} bytes");
+            log::debug!("Recv-Q of {peer}: {}", count(waiting, "byte"));
             self.waiting = waiting;
         }
     }

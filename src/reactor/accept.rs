@@ -195,8 +195,11 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
-        let max = self.config.connections_max;
-        self.refuse(stream, addr, &format!("all {max} are in use"), &format!("all {max} connections are in use"));
+        let (log, reply) = match self.config.connections_max {
+            1 => ("the only one is in use".into(), "its only connection is in use".into()),
+            max => (format!("all {max} are in use"), format!("all {max} connections are in use")),
+        };
+        self.refuse(stream, addr, &log, &reply);
     }
 
     /// Lets the session send the reason in its protocol's format, then closes the connection.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::codec;
 use crate::exchange::Event;
+use crate::text::count;
 
 /// An error that ended a session, with its kind.
 ///
@@ -163,9 +164,11 @@ impl fmt::Display for End {
             Self::Finished => write!(f, "finished"),
             Self::Failed(error) => error.fmt(f),
             Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
-            Self::InputOverLimit(len_max) => write!(f, "more than {len_max} bytes of input wait to be used"),
+            Self::InputOverLimit(len_max) => {
+                write!(f, "more than {} of input wait to be used", count(*len_max, "byte"))
+            }
             Self::MemoryOverLimit(max) => {
-                write!(f, "all connections use more than {max} bytes of memory, this one the most")
+                write!(f, "all connections use more than {} of memory, this one the most", count(*max, "byte"))
             }
             Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
             Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),

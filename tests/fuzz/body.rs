@@ -80,7 +80,7 @@ fn reads_back(reading: &Reading) {
             ContentType::Other(_) => ("image/png", "binary"),
         };
         let mut written = Vec::new();
-        let heading = Heading { content_type, content_encoding, keep_alive: header.keep_alive };
+        let heading = Heading { content_encoding, ..Heading::binary(content_type, header.keep_alive) };
         write_message(&mut written, heading, |out| out.extend_from_slice(content));
         let again = read(WIDE, [&written[..]]);
         assert_eq!((again.messages.len(), again.unused, &again.error), (1, 0, &None));

@@ -223,3 +223,8 @@ pub fn error_message(why: &str) -> Vec<u8> {
     let why = why.replace('\\', r"\\").replace('"', "\\\"").replace('\0', "\\u0000");
     json_message(&format!(r#"{{"result": "Error: {why}"}}"#), false)
 }
+
+/// A number with its noun, in the singular for one.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -82,7 +82,7 @@ fn connections_go_on_while_the_dictionary_is_read() {
             ask_anew("the old one");
         }
         lease.give_back();
-        server.wait_for_log("Read 1 entries from ");
+        server.wait_for_log("Read 1 entry from ");
         // A child keeps the dictionary that it was born with.
         ask(if model.forks { "the old one" } else { "the new one" });
         drop(kept);

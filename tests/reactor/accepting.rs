@@ -14,7 +14,7 @@ use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, re
 const EMFILE: i32 = Errno::MFILE.raw_os_error();
 const ECONNABORTED: i32 = Errno::CONNABORTED.raw_os_error();
 
-const FULL: &str = "Error: the server is full, all 1 connections are in use; try again later";
+const FULL: &str = "Error: the server is full, its only connection is in use; try again later";
 
 /// What a turn takes: one that is too many is told so in the turn after it was accepted.
 const TURN: Duration = Duration::from_micros(1);

@@ -150,7 +150,7 @@ fn connections_are_numbered_in_order_whether_they_are_served_or_refused() {
         client(net, seconds(4)).end_at(seconds(5));
     });
     let first = |connection| story.of(connection).first().cloned().unwrap_or_default();
-    assert_eq!([first(1), first(2), first(3)], ["Accepted", "Refused { why: \"all 1 are in use\" }", "Accepted"]);
+    assert_eq!([first(1), first(2), first(3)], ["Accepted", "Refused { why: \"the only one is in use\" }", "Accepted"]);
     for connection in 1..=3 {
         assert!(story.of(connection).last().unwrap().starts_with("closed: "), "{:#?}", story.of(connection));
     }

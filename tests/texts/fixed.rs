@@ -42,7 +42,10 @@ fn a_short_message_is_an_error_that_says_how_far_it_came() {
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("socket closed 0 bytes into a 16-byte message"));
         let len = said.len();
-        server.wait_for_log(&format!("socket closed {len} bytes into a 16-byte message\n"));
+        server.wait_for_log(&format!(
+            "socket closed {len} byte{} into a 16-byte message\n",
+            if len == 1 { "" } else { "s" }
+        ));
     }
     // One that closes without a word of farewell.
     drop(server.connect());

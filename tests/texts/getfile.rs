@@ -152,13 +152,11 @@ fn a_transfer_that_was_cut_off_goes_on() {
     let here = TempDir::new().unwrap();
     let server = python_server(&root, &["--status", "--cut", "1000000", "--clients", "2"]);
     let said = failure(&call(&here, &server.address_text(), &["long"]));
-    let hint =
-        "cut off after 1000000 of 3000001 bytes (1000000 bytes are in .long.part; --resume goes on from there)\n";
+    let hint = "cut off after 1000000 of 3000001 bytes (1000000 bytes in .long.part; --resume goes on from there)\n";
     assert!(said.ends_with(hint), "{said}");
     assert_eq!(names(&here), [".long.part"]);
     let said = failure(&call(&here, &server.address_text(), &["long", "--resume"]));
-    let hint =
-        "cut off after 1000000 of 2000001 bytes (2000000 bytes are in .long.part; --resume goes on from there)\n";
+    let hint = "cut off after 1000000 of 2000001 bytes (2000000 bytes in .long.part; --resume goes on from there)\n";
     assert!(said.ends_with(hint), "{said}");
     assert_eq!(server.printed(), "");
     // Our server goes on with what another has begun.
@@ -173,8 +171,8 @@ fn a_transfer_that_was_cut_off_goes_on() {
     has(&here, "odd", &bytes(1025));
     fs::write(here.path().join(".one.part"), "too much").unwrap();
     let said = failure(&call(&here, &server.address_text(), &["one", "--resume"]));
-    assert!(said.contains("the server says: offset 8 is beyond the end of the file, which has 1 bytes"), "{said}");
-    assert!(said.ends_with(" (8 bytes are in .one.part; without --resume it starts over)\n"), "{said}");
+    assert!(said.contains("the server says: offset 8 is beyond the end of the file, which has 1 byte"), "{said}");
+    assert!(said.ends_with(" (8 bytes in .one.part; without --resume it starts over)\n"), "{said}");
     // Without --resume it begins anew.
     called(&here, &server.address_text(), &["one"]);
     has(&here, "one", &bytes(1));
@@ -265,8 +263,8 @@ fn places_to_put_a_file() {
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "it's still a device");
     for (args, why) in [
         (&["odd", "-o", "nodir/"][..], "multiconn: there is no folder nodir/\n"),
-        (&["odd", "-o", "nodir/odd"], "multiconn: cannot write to nodir/.odd.part: no such file\n"),
-        (&["odd", "-o", "dir/odd/x"], "multiconn: cannot write to dir/odd/.x.part: not a directory\n"),
+        (&["odd", "-o", "nodir/odd"], "multiconn: cannot write to nodir/odd: no such file\n"),
+        (&["odd", "-o", "dir/odd/x"], "multiconn: cannot write to dir/odd/x: not a directory\n"),
     ] {
         assert_eq!(failure(&call(&here, &address, args)), why);
     }
@@ -295,7 +293,7 @@ fn a_full_disk_is_told() {
     let said = failure(&run(shell));
     assert!(said.starts_with("multiconn: cannot write to .long.part: file too large ("), "{said}");
     let kept = fs::metadata(here.path().join(".long.part")).unwrap().len();
-    assert!(said.ends_with(&format!("({kept} bytes are in .long.part; --resume goes on from there)\n")), "{said}");
+    assert!(said.ends_with(&format!("({kept} bytes in .long.part; --resume goes on from there)\n")), "{said}");
     called(&here, &server.address_text(), &["long", "--resume"]);
     has(&here, "long", &bytes(3_000_001));
 }
@@ -452,8 +450,8 @@ fn what_may_not_be_read_is_told_to_who_asks_for_a_status() {
 fn a_server_that_means_no_good() {
     let here = TempDir::new().unwrap();
     for (reply, why) in [
-        (&b"OK 5\nhello and more"[..], "more came than the 5 bytes that were announced"),
-        (b"OK 99\nhello", "cut off after 5 of 99 bytes (5 bytes are in .x.part; --resume goes on from there)"),
+        (&b"OK 5\nhello and more"[..], "more came than the announced 5 bytes"),
+        (b"OK 99\nhello", "cut off after 5 of 99 bytes (5 bytes in .x.part; --resume goes on from there)"),
         (b"OK five\n", "not a file server's answer: 'OK five' (an old one needs --plain)"),
         (b"\x1b[2J\n", r"not a file server's answer: '\x1b[2J' (an old one needs --plain)"),
         (b"ERROR \x1b[2J\n", r"the server says: \u{1b}[2J"),
@@ -461,7 +459,7 @@ fn a_server_that_means_no_good() {
         (b"OK", "not a file server's answer: 'OK' (an old one needs --plain)"),
         (
             b"OK 18446744073709551615\nx",
-            "cut off after 1 of 18446744073709551615 bytes (1 bytes are in .x.part; --resume goes on from there)",
+            "cut off after 1 of 18446744073709551615 bytes (1 byte in .x.part; --resume goes on from there)",
         ),
     ] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,10 +1,11 @@
-//! The smaller protocols, each against Python programs in the manner of the texts, in both directions, and against peers
+//! `call app`, and the smaller protocols, each against Python programs in the manner of the texts, in both directions, and against peers
 //! that mean no good.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod accumulate;
+mod app;
 mod command;
 mod echo;
 mod fixed;

@@ -115,7 +115,7 @@ fn each_line_is_for_one_client_in_order() {
     for name in ["a", "b", "c"] {
         peers.push(ask(&server, format!("{name}\n").as_bytes()));
         // That it waits is what puts it before the next.
-        server.wait_for_log("Press Enter to send 1 bytes 3 times to");
+        server.wait_for_log("Press Enter to send 1 byte 3 times to");
     }
     for (peer, name) in peers.iter_mut().zip(["a", "b", "c"]) {
         keyboard.write_all(b"whatever is typed\n").unwrap();
@@ -140,7 +140,7 @@ fn enter_is_waited_for_though_standard_input_does_not_block() {
     let (server, mut keyboard) = with_keyboard(&started_with("nonblocking", "0", &command));
     for name in ["a", "b"] {
         let mut peer = ask(&server, format!("{name}\n").as_bytes());
-        server.wait_for_log("Press Enter to send 1 bytes 2 times to");
+        server.wait_for_log("Press Enter to send 1 byte 2 times to");
         keyboard.write_all(b"\n").unwrap();
         expect_last(&mut peer, name.repeat(2).as_bytes());
     }

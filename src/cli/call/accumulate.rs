@@ -1,7 +1,6 @@
 //! `multiconn call accumulate`: sends letters for the string shared by all clients.
 
 use std::io::{self, IsTerminal};
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +8,7 @@ use clap::Args;
 use super::converse::{converse, failure_of};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
-use crate::cli::stderr;
+use crate::cli::prompt::Prompt;
 use crate::cli::stdin::{Bytewise, Stdin};
 use crate::cli::stdout::print_line;
 use crate::cli::units;
@@ -21,7 +20,7 @@ use crate::session::{End, SessionError, Source};
 #[command(
     after_help = "On a terminal, each line typed is sent without its newline; an empty line, or Ctrl-D, ends the \
                   input. From a pipe or a file, bytes are sent as they come, newlines included. Each piece is sent once the \
-                  one before is answered, and each answer is printed on a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 127.0.0.1:2000 --one-by-one"
+                  one before is answered, and each answer is printed on a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 2000 --one-by-one"
 )]
 pub struct CallAccumulate {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
@@ -38,11 +37,13 @@ pub struct CallAccumulate {
     max_string: usize,
 }
 
+const PROMPT: &str = "enter a letter: ";
+
 impl CallAccumulate {
     pub fn run(self) -> Result<(), Failure> {
         match (io::stdin().is_terminal(), self.one_by_one) {
-            (true, true) => self.call(Bytewise::new(Prompt::new())),
-            (true, false) => self.call(Prompt::new()),
+            (true, true) => self.call(Bytewise::new(Prompt::new(PROMPT))),
+            (true, false) => self.call(Prompt::new(PROMPT)),
             (false, true) => self.call(Bytewise::new(Stdin::bytes())),
             (false, false) => self.call(Stdin::bytes()),
         }
@@ -73,44 +74,6 @@ impl CallAccumulate {
             | End::Panicked => {
                 Err(Failure::new(format!("{failure}; bytes sent: {sent}, of which {answered} were answered")))
             }
-        }
-    }
-}
-
-/// Lines typed at a prompt, each without its line end, up to an empty one. The prompt is on standard error, so that
-/// standard output has only data.
-struct Prompt {
-    lines: Stdin,
-    /// Whether the cursor is behind the prompt.
-    is_shown: bool,
-}
-
-impl Prompt {
-    fn new() -> Self {
-        Prompt { lines: Stdin::lines(), is_shown: false }
-    }
-}
-
-impl Source for Prompt {
-    fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
-        if !self.is_shown {
-            stderr::print_now("enter a letter: ");
-            self.is_shown = true;
-        }
-        Ok(self.lines.next(make_waker)?.map(|line| {
-            let line = line?;
-            let Some(text) = line.strip_suffix(b"\n") else { return Some(line).filter(|line| !line.is_empty()) };
-            self.is_shown = false;
-            Some(text.to_vec()).filter(|text| !text.is_empty())
-        }))
-    }
-}
-
-/// Ends the prompt's line, so that later output starts on its own.
-impl Drop for Prompt {
-    fn drop(&mut self) {
-        if self.is_shown {
-            stderr::print_now("\n");
         }
     }
 }

@@ -45,8 +45,8 @@ pub fn check_all<T>(address: &Address, conversations: &[Conversation<T>]) -> Res
     if conversations.len() == 1 || failure_on_our_side(first).is_some() {
         return Err(failure);
     }
-    let (count, all, number) = (1 + failed.count(), conversations.len(), first.peer);
-    Err(Failure::new(format!("{count} of {all} connections failed, the first being {number}: {failure}")))
+    let (failed, all, number) = (1 + failed.count(), conversations.len(), first.peer);
+    Err(Failure::new(format!("{failed} of {all} connections failed, the first being {number}: {failure}")))
 }
 
 /// Why a conversation with the server at `address` did not end properly.

@@ -16,15 +16,14 @@ use crate::cli::{descriptors, units};
 use crate::client::Conversation;
 use crate::protocols::echo::{EchoClient, PORT, TUTORIAL_MESSAGES};
 use crate::session::End;
+use crate::text::count;
 use talk::Talk;
 
 /// Send messages to an echo server on many connections at once and check the replies; or send lines and print the
 /// replies
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello --message world\n  \
-                  multiconn call echo 127.0.0.1:65432 'Hello network world' --connections 8"
-)]
+#[command(after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello\n  \
+                  multiconn call echo 127.0.0.1:65432 'Hello network world' --connections 8")]
 pub struct CallEcho {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
@@ -97,12 +96,12 @@ fn report(conversations: &[Conversation<EchoClient>]) -> String {
     for Conversation { peer, session, end } in conversations {
         let (got, want) = (session.received(), session.total());
         text += &match end {
-            End::Finished => format!("{peer}: {got} bytes sent and received\n"),
+            End::Finished => format!("{peer}: {} sent and received\n", count(got, "byte")),
             end => format!("{peer}: failed with {got} of {want} bytes received: {end}\n"),
         };
     }
     let all = conversations.len();
     let good = conversations.iter().filter(|conversation| is_good(conversation)).count();
     let bytes: u64 = conversations.iter().map(|conversation| conversation.session.received()).sum();
-    text + &format!("{good} of {all} connections good, {bytes} bytes received\n")
+    text + &format!("{good} of {all} connections good, {} received\n", count(bytes, "byte"))
 }

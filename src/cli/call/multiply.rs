@@ -12,7 +12,7 @@ use crate::cli::stdout::print;
 use crate::cli::units;
 use crate::protocols::multiply::{Chunk, MultiplyClient, PORT, Summary};
 use crate::session::End;
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 
 /// Have a string sent back many times over, and show the chunks in which it arrives
 #[derive(Debug, Args)]
@@ -69,15 +69,15 @@ fn string(text: &str) -> Result<String, String> {
 }
 
 fn line(Chunk { number, bytes }: Chunk<'_>) -> String {
-    let len = bytes.len();
+    let len = count(bytes.len(), "byte");
     match number {
-        ..=SHOWN_CHUNKS => format!("chunk {number}: {len} bytes: {}\n", Escaped(bytes)),
-        _ => format!("chunk {number}: {len} bytes\n"),
+        ..=SHOWN_CHUNKS => format!("chunk {number}: {len}: {}\n", Escaped(bytes)),
+        _ => format!("chunk {number}: {len}\n"),
     }
 }
 
 fn summed_up(Summary { chunks, len, smallest, largest }: Summary, copies: u64) -> String {
-    format!(
-        "{copies} copies, {len} bytes, in {chunks} chunks; the smallest has {smallest} bytes, the largest {largest}\n"
-    )
+    let [copies, len, chunks] =
+        [(copies, "copy"), (len, "byte"), (chunks, "chunk")].map(|(number, noun)| count(number, noun));
+    format!("{copies}, {len}, in {chunks}; the smallest has {}, the largest {largest}\n", count(smallest, "byte"))
 }

@@ -17,7 +17,7 @@ use crate::cli::stdout::cannot_print;
 use crate::cli::units;
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
-use crate::text::{Printable, reason};
+use crate::text::{Printable, count, reason};
 
 /// Talk to any TCP server: send text or standard input, and print what arrives
 #[derive(Debug, Args)]
@@ -177,7 +177,7 @@ impl RelayedCall {
             (None, None) => None,
         };
         if let Some(why) = why {
-            let left = if unsent > 0 { format!("; {unsent} bytes were left unsent") } else { String::new() };
+            let left = if unsent > 0 { format!("; left unsent: {}", count(unsent, "byte")) } else { String::new() };
             return Err(Failure::new(format!("the conversation with {addr} failed: {why}{left}")));
         }
         match input.and_then(|input| relay.read_error(input)) {

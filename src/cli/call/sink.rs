@@ -18,7 +18,7 @@ use crate::cli::units;
 use crate::protocols::sink::PORT;
 use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};
-use crate::text::reason;
+use crate::text::{count, reason};
 
 /// Send until a server that does not read accepts no more, and show where the bytes are
 #[derive(Debug, Args)]
@@ -52,15 +52,16 @@ impl CallSink {
         stream.set_nonblocking(true).map_err(failed)?;
         let mut sent = 0;
         let filled = self.fill(&mut stream, &mut sent).map_err(|error| {
-            Failure::new(format!("the connection to {theirs} broke after {sent} bytes: {}", reason(&error)))
+            Failure::new(format!("the connection to {theirs} broke after {}: {}", count(sent, "byte"), reason(&error)))
         })?;
         if !filled {
             return Err(Failure::new(format!(
-                "nothing filled up: {theirs} took all of the {sent} bytes that --limit lets us send, so it reads them, \
-                 or the limit is less than the kernels hold"
+                "nothing filled up: {theirs} took {}, all that --limit lets us send, so it reads them, or the limit is \
+                 less than the kernels hold",
+                count(sent, "byte")
             )));
         }
-        let text = format!("{theirs} took {sent} bytes, and then no more for {:?}\n", self.settle);
+        let text = format!("{theirs} took {}, and then no more for {:?}\n", count(sent, "byte"), self.settle);
         print((text + &whereabouts(queues::all(), sent, ours, theirs)).as_bytes())
     }
 
@@ -103,8 +104,8 @@ fn whereabouts(all: Option<Vec<TcpQueues>>, sent: usize, ours: SocketAddr, their
     let sent = sent as u64;
     let words = match server {
         None => format!(
-            "The other end is not seen from here: its kernel has confirmed {} bytes, and our Send-Q has the others",
-            sent.saturating_sub(client.send_q)
+            "The other end is not seen from here: its kernel has confirmed {}, and our Send-Q has the others",
+            count(sent.saturating_sub(client.send_q), "byte")
         ),
         Some(server) => {
             let held = server.recv_q + client.send_q;

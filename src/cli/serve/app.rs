@@ -30,7 +30,8 @@ pub struct ServeApp {
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
     max_content: usize,
     /// Maximum nesting of lists and objects in JSON
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..=Limits::DEPTH_CAP as i64))]
+    #[arg(long, value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u8).range(1..=Limits::DEPTH_CAP as i64))]
     max_depth: u8,
     /// How long a complete header may take, from its first byte on
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]

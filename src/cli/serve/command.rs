@@ -26,9 +26,9 @@ const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
 
 /// The command server: runs programs from a list and sends their output (port 8888)
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  multiconn serve command 127.0.0.1:8888\n  multiconn serve command 127.0.0.1:8888 --allow 'disk=/bin/df -h /' --allow up=/usr/bin/uptime\n  multiconn call command 127.0.0.1:8888 w"
-)]
+#[command(after_help = "Example:\n  multiconn serve command 127.0.0.1:8888\n  \
+                  multiconn serve command --allow 'disk=/bin/df -h /' --allow up=/usr/bin/uptime\n  \
+                  multiconn call command 127.0.0.1:8888 w")]
 pub struct ServeCommand {
     #[command(flatten)]
     server: ServerOptions,

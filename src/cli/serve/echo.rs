@@ -17,7 +17,7 @@ use crate::protocols::echo::{Echo, EchoService, PORT};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve echo 127.0.0.1:65432\n  multiconn call echo 127.0.0.1:65432 --connections 3\n\n  \
-                  multiconn serve echo 127.0.0.1:50007 --ports 2 --prefix 'Echo=>' --stamp --delay 5s\n  \
+                  multiconn serve echo 127.0.0.1:50007 --ports 2 --prefix 'Echo=>' --delay 5s\n  \
                   multiconn call echo 127.0.0.1:50008 'Hello network world' --connections 8"
 )]
 pub struct ServeEcho {

@@ -3,69 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{AppError, Patience};
-use crate::buffer::Tail;
-use crate::message::{
-    ContentType, Heading, JsonError, Limits, Message, MessageReader, Phase, content_type, fields, write_message,
-    write_string,
-};
+use super::{AppError, Patience, Request};
+use crate::message::{ContentType, JsonError, Limits, Message, MessageReader, Phase, fields};
 use crate::session::{Progress, Session, SessionError, SessionIo, State};
-use crate::text::{Escaped, Word};
-
-/// A request to a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Search for a name's value, by `{"action": "search", "value": …}`.
-    Search(String),
-    /// Any other action and value, as JSON.
-    Json {
-        /// `action`
-        action: String,
-        /// `value`
-        value: String,
-    },
-    /// Bytes of the type `binary/custom-client-binary-type`.
-    Binary(Vec<u8>),
-    /// The sum of these integers.
-    Sum(Vec<i32>),
-}
-
-impl Request {
-    /// The request that the tutorial's client makes from its arguments: `search VALUE` as JSON, anything else as the
-    /// bytes of both, concatenated.
-    pub fn from_args(action: &str, value: &str) -> Request {
-        match action {
-            "search" => Request::Search(value.to_owned()),
-            _ => Request::Binary([action, value].concat().into_bytes()),
-        }
-    }
-
-    /// Appends the request as a message: the tutorial's `queue_request`.
-    #[doc(alias = "queue_request")]
-    pub fn write<'a>(&self, out: impl Into<Tail<'a>>, keep_alive: bool) {
-        match self {
-            Self::Search(value) => write_request(out, keep_alive, "search", value),
-            Self::Json { action, value } => write_request(out, keep_alive, action, value),
-            Self::Binary(bytes) => {
-                let heading = Heading::binary(content_type::CLIENT_BINARY, keep_alive);
-                write_message(out, heading, |content| content.extend_from_slice(bytes));
-            }
-            Self::Sum(integers) => write_message(out, Heading::binary(content_type::I32, keep_alive), |content| {
-                content.extend(integers.iter().flat_map(|integer| integer.to_ne_bytes()));
-            }),
-        }
-    }
-}
-
-fn write_request<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, action: &str, value: &str) {
-    write_message(out, Heading::json(keep_alive), |content| {
-        content.extend_from_slice(b"{\"action\": ");
-        write_string(content, action);
-        content.extend_from_slice(b", \"value\": ");
-        write_string(content, value);
-        content.push(b'}');
-    });
-}
+use crate::text::{Escaped, Word, count};
 
 /// A server's answer: the tutorial's `response`.
 #[doc(alias = "response")]
@@ -112,7 +53,9 @@ impl fmt::Display for ReplyError {
             Self::NotText(encoding) => write!(f, "malformed reply: the content is not {encoding}"),
             Self::NotReadable(error) => write!(f, "malformed reply: the content is {error}"),
             Self::NoResult => write!(f, "malformed reply: it has no 'result'"),
-            Self::IntegerCut { len } => write!(f, "malformed reply: a binary/i64 content of {len} bytes, not 8"),
+            Self::IntegerCut { len } => {
+                write!(f, "malformed reply: a binary/i64 content of {}, not 8", count(*len, "byte"))
+            }
             Self::NotKept { got, want } => write!(f, "peer closed after {got} of {want} replies"),
         }
     }
@@ -121,6 +64,15 @@ impl fmt::Display for ReplyError {
 impl std::error::Error for ReplyError {}
 
 impl Reply {
+    /// The server's words, if it answers that something is wrong. A result that begins with `Error: ` is taken for that,
+    /// even if it's an entry of the dictionary: on the wire, they are the same.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Result(words) if words.starts_with("Error: ") => Some(words),
+            Self::Result(_) | Self::Sum(_) | Self::Binary(_) => None,
+        }
+    }
+
     /// Decodes a message: the tutorial's `process_response`.
     ///
     /// Its arms are the tutorial's `_process_response_json_content` and `_process_response_binary_content`.

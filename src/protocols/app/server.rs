@@ -13,7 +13,7 @@ use crate::message::{
     len_escaped, write_message, write_text,
 };
 use crate::session::{Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
-use crate::text::{Escaped, Word};
+use crate::text::{Escaped, Word, count};
 
 /// Makes the server's sessions, which share its dictionary.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl AppShared {
                 // Freeing a large one takes time, in which sessions need not wait.
                 drop(current);
                 drop(old);
-                log::info!("Read {len} entries from {}", path.display());
+                log::info!("Read {} from {}", count(len, "entry"), path.display());
             }
             Err(error) => log::error!("{error}; the old dictionary stays in force"),
         }

@@ -9,7 +9,7 @@ use super::{CommandError, NAME_LEN_MAX, News, Program, Runner, Running, StartErr
 use crate::buffer::{Output, Tail};
 use crate::protocols::line::{LineLimits, LineReader, PAUSE};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 
 /// Maximum line length in bytes, without the newline: a name and a carriage return.
 const LINE_LEN_MAX: usize = NAME_LEN_MAX + 1;
@@ -222,7 +222,7 @@ impl ProgramRun {
             match self.running.read(&mut output, len_max) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(News::Output(_))) if left == 0 => {
-                    let after = format!("{} bytes of output", self.len);
+                    let after = format!("{} of output", count(self.len, "byte"));
                     return Err(CommandError::Ended { name: name(), after });
                 }
                 Poll::Ready(Ok(News::Output(len))) => {
@@ -249,9 +249,9 @@ impl ProgramRun {
 
 /// Logs how the program ended. The client gets only the output, as in the text.
 fn log_end(name: &str, status: ExitStatus, len: usize, peer: &Peer) {
-    let name = Escaped(name.as_bytes());
+    let (name, len) = (Escaped(name.as_bytes()), count(len, "byte"));
     match status.success() {
-        true => log::debug!("{name} for {peer} has ended, after {len} bytes of output"),
-        false => log::info!("{name} for {peer} has ended with {status}, after {len} bytes of output"),
+        true => log::debug!("{name} for {peer} has ended, after {len} of output"),
+        false => log::info!("{name} for {peer} has ended with {status}, after {len} of output"),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 
 /// The client's side: sends its messages, checks that the same bytes come back, and finishes when all have.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub enum EchoError {
 impl fmt::Display for EchoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Differs { at } => write!(f, "what came back differs from what went out after {at} bytes"),
-            Self::TooMuch { sent } => write!(f, "more came back than the {sent} bytes that went out"),
+            Self::Differs { at } => write!(f, "what came back differs from what went out after {}", count(*at, "byte")),
+            Self::TooMuch { sent } => write!(f, "more came back than the {} that went out", count(*sent, "byte")),
             Self::Cut { got, want } => write!(f, "peer closed after {got} of {want} bytes had come back"),
             Self::Stalled { got, want, timeout } => {
                 write!(f, "timed out: nothing came for {timeout:?}, after {got} of {want} bytes")

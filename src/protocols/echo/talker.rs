@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::session::{Peer, Progress, Session, SessionError, SessionIo, Source};
-use crate::text::Escaped;
+use crate::text::{Escaped, count};
 
 /// The client's side: sends one line, waits until all of it has come back, and only then sends the next. It finishes
 /// when the last has come back.
@@ -144,11 +144,13 @@ impl fmt::Display for TalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => write!(f, "peer closed before the next line"),
-            Self::Cut { got, want } => write!(f, "peer closed after {got} of a line's {want} bytes had come back"),
+            Self::Cut { got, want } => {
+                write!(f, "peer closed after {got} of a line's {want} bytes had come back")
+            }
             Self::Stalled { got, want, timeout } => {
                 write!(f, "timed out: nothing came for {timeout:?}, after {got} of a line's {want} bytes")
             }
-            Self::TooLong { len_max } => write!(f, "a reply of more than {len_max} bytes"),
+            Self::TooLong { len_max } => write!(f, "a reply of more than {}", count(*len_max, "byte")),
         }
     }
 }

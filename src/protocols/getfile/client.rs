@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Request, cannot_send, number};
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::text::{Escaped, printable, reason};
+use crate::text::{Escaped, count, printable, reason};
 
 /// A destination for a file's bytes.
 pub trait Store {
@@ -212,8 +212,10 @@ impl fmt::Display for GetFileError {
             Self::NotAStatus(line) => write!(f, "not a file server's answer: {line} (an old one needs --plain)"),
             Self::Nothing => write!(f, "nothing came: the file is empty, or the server will not send it"),
             Self::Cut { got, want } => write!(f, "cut off after {got} of {want} bytes"),
-            Self::TooMuch { want } => write!(f, "more came than the {want} bytes that were announced"),
-            Self::Stalled { got, timeout } => write!(f, "timed out: nothing came for {timeout:?}, after {got} bytes"),
+            Self::TooMuch { want } => write!(f, "more came than the announced {}", count(*want, "byte")),
+            Self::Stalled { got, timeout } => {
+                write!(f, "timed out: nothing came for {timeout:?}, after {}", count(*got, "byte"))
+            }
             Self::Store(error) => f.write_str(&reason(error)),
         }
     }

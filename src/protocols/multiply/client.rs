@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::session::{Progress, Session, SessionError, SessionIo};
+use crate::text::count;
 
 /// Sends a string, checks that only copies of it come back, and shows the chunks in which they arrive, until the server
 /// ends its side.
@@ -166,11 +167,15 @@ impl fmt::Display for MultiplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => write!(f, "peer closed without sending anything back"),
-            Self::Differs { after } => write!(f, "what came differs from the string repeated after {after} bytes"),
-            Self::Cut { got, want } => {
-                write!(f, "peer closed {got} bytes into a copy of {want}")
+            Self::Differs { after } => {
+                write!(f, "what came differs from the string repeated after {}", count(*after, "byte"))
             }
-            Self::Stalled { len, timeout } => write!(f, "timed out: nothing came for {timeout:?}, after {len} bytes"),
+            Self::Cut { got, want } => {
+                write!(f, "peer closed {} into a copy of {want}", count(*got, "byte"))
+            }
+            Self::Stalled { len, timeout } => {
+                write!(f, "timed out: nothing came for {timeout:?}, after {}", count(*len, "byte"))
+            }
         }
     }
 }
