@@ -9,7 +9,7 @@ mod output;
 mod tail;
 
 pub use outgoing::Outgoing;
-pub(crate) use outgoing::{FileRange, Front, Repeat};
+pub(crate) use outgoing::{FileRange, Front};
 pub use output::Output;
 pub use tail::Tail;
 

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 
 use super::{Connection, InputEnd, OutputEnd, Turn};
-use crate::buffer::{FileRange, Front, Input, Outgoing, Repeat};
+use crate::buffer::{FileRange, Front, Input, Outgoing};
 use crate::machine::Steps;
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::trace;
+use crate::trace::{self, Bytes};
 
 /// The result of one read.
 pub(super) enum Received {
@@ -101,6 +101,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
             // system calls.
             if len > 0 && self.writable {
                 sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
+                if let Ok(sent @ 1..) = sent {
+                    let slices = [IoSlice::new(queue), IoSlice::new(lent)];
+                    trace.step(peer, || has_sent(sent, &slices, io.output.len()));
+                }
             }
             let left = match sent {
                 Ok(sent) if sent < len || io.output.has_chunks() => Some(io.output.take_rest(sent)),
@@ -133,7 +137,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.output_end = OutputEnd::Wanted;
         }
         let sent = sent?;
-        self.has_moved(sent, turn);
+        turn.budget.sent(sent);
         Ok(Called { result, made_output, sent })
     }
 
@@ -166,7 +170,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Ok(Received::End)
             }
             Some(len) => {
-                turn.trace.step(&self.peer, || trace::Event::Received { len });
+                let slices = [IoSlice::new(&buffer[..len])];
+                turn.trace.step(&self.peer, || trace::Event::Received { bytes: Bytes::new(len, &slices) });
                 // A short read has emptied the socket: further data causes another edge, unless the end is already
                 // there, or urgent data is.
                 self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;
@@ -193,26 +198,38 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = 0;
         while *writable && sent < turn.budget.sendable {
             let len_max = turn.budget.sendable - sent;
-            let len = match kept.output.front() {
-                Some(Front::Bytes(bytes)) => write(stream, writable, &bytes[..bytes.len().min(len_max)], &[])?,
-                Some(Front::File(range)) => send_file(stream, writable, range, len_max)?,
-                Some(Front::Repeat(repeat)) => write_repeated(stream, writable, repeat, len_max)?,
+            let output = &kept.output;
+            let note = |sent, slices: &[IoSlice<'_>]| {
+                if sent > 0 {
+                    turn.trace.step(&self.peer, || has_sent(sent, slices, output.len()));
+                }
+            };
+            let len = match output.front() {
+                Some(Front::Bytes(bytes)) => {
+                    let bytes = &bytes[..bytes.len().min(len_max)];
+                    let len = write(stream, writable, bytes, &[])?;
+                    note(len, &[IoSlice::new(bytes)]);
+                    len
+                }
+                Some(Front::File(range)) => {
+                    let len = send_file(stream, writable, range, len_max)?;
+                    note(len, &[]);
+                    len
+                }
+                Some(Front::Repeat(repeat)) => {
+                    let (slices, slices_len) = repeat.slices(len_max);
+                    let len = taken(until_answered(|| stream.write_vectored(&slices))?, slices_len, writable);
+                    note(len, &slices);
+                    len
+                }
                 None => break,
             };
             kept.output.consume(len);
             sent += len;
         }
         self.left_over.tried_to_write(sent > 0, turn.now, turn.config.write_timeout);
-        self.has_moved(sent, turn);
-        Ok(sent)
-    }
-
-    /// Records that the stream has taken `sent` bytes.
-    fn has_moved(&self, sent: usize, turn: &mut Turn<'_>) {
         turn.budget.sent(sent);
-        if sent > 0 {
-            turn.trace.step(&self.peer, || trace::Event::Sent { len: sent, left: self.left_over.output_len() });
-        }
+        Ok(sent)
     }
 
     /// Whether there is output, and the stream accepts it.
@@ -225,6 +242,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 }
 
+/// The event that the stream has taken the first `sent` bytes of `slices`, of an output of `waiting` bytes.
+fn has_sent<'a>(sent: usize, slices: &'a [IoSlice<'a>], waiting: usize) -> trace::Event<'a> {
+    let left = if waiting == usize::MAX { waiting } else { waiting - sent };
+    trace::Event::Sent { bytes: Bytes::new(sent, slices), left }
+}
+
 /// Writes `first`, then `second`, as far as the stream accepts them, and returns the number of bytes.
 fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &[u8]) -> io::Result<usize> {
     let sent = until_answered(|| match (first, second) {
@@ -233,18 +256,6 @@ fn write<S: Stream>(stream: &mut S, writable: &mut bool, first: &[u8], second: &
         _ => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
     })?;
     Ok(taken(sent, first.len() + second.len(), writable))
-}
-
-/// Writes repeated bytes, at most `len_max` of them.
-fn write_repeated<S: Stream>(
-    stream: &mut S,
-    writable: &mut bool,
-    repeat: &Repeat,
-    len_max: usize,
-) -> io::Result<usize> {
-    let (slices, len) = repeat.slices(len_max);
-    let sent = until_answered(|| stream.write_vectored(&slices))?;
-    Ok(taken(sent, len, writable))
 }
 
 /// Sends at most `len_max` bytes of a file, and returns their number.
