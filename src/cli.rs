@@ -9,11 +9,13 @@ mod call;
 mod demo;
 mod descriptors;
 mod download;
+mod explain;
 mod failure;
 pub mod front;
 mod log;
 mod model;
 mod options;
+mod paint;
 mod program;
 mod pty;
 mod redirect;
@@ -27,6 +29,7 @@ mod terminal;
 mod trace;
 mod units;
 mod usage;
+mod wrap;
 mod writer;
 
 use std::process::ExitCode;
@@ -97,7 +100,7 @@ impl Cli {
                 demo::run()?;
             }
             Command::Serve { trace, serve } => {
-                log::start(self.verbosity, ::log::LevelFilter::Info);
+                log::start(self.verbosity, serve.log_level());
                 trace.open().map_err(Failure::new)?;
                 serve.run()?;
             }

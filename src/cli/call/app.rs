@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::converse::{converse, failure_of};
+use super::pieces::Pieces;
 use crate::cli::address::Address;
-use crate::cli::failure::Failure;
+use crate::cli::explain::ExplainCall;
+use crate::cli::failure::{Failure, unless_unread};
 use crate::cli::stdout::print;
 use crate::cli::units;
 use crate::message::Limits;
@@ -34,6 +36,8 @@ pub struct CallApp {
     /// Maximum content length of a reply
     #[arg(long, value_name = "SIZE", default_value = "64m", value_parser = units::size)]
     max_content: usize,
+    #[command(flatten)]
+    explain: ExplainCall,
 }
 
 impl CallApp {
@@ -41,12 +45,15 @@ impl CallApp {
     pub fn new(port: u16, action: &str, value: &str, timeout: Duration) -> Self {
         let (action, value) = (action.to_owned(), value.to_owned());
         let max_content = Limits::default().content_len_max;
-        CallApp { address: Address::loopback(port), action, value, timeout, max_content }
+        let explain = ExplainCall::default();
+        CallApp { address: Address::loopback(port), action, value, timeout, max_content, explain }
     }
 
     pub fn run(self) -> Result<(), Failure> {
+        self.explain.start();
         let reply = self.ask()?;
-        print(&shown(reply, io::stdout().is_terminal()))
+        let printed = print(&shown(reply, io::stdout().is_terminal()));
+        if self.explain.is_on() { unless_unread(printed) } else { printed }
     }
 
     /// Makes the request.
@@ -55,10 +62,14 @@ impl CallApp {
         let addresses = address.to_connect_to()?;
         let request = Request::from_args(&self.action, &self.value);
         let limits = Limits { content_len_max: self.max_content, ..Limits::default() };
-        let session = AppClient::new(vec![request], limits, self.timeout);
-        let conversation = converse(&addresses, session, self.timeout)?;
+        let timeout = self.explain.timeout(self.timeout);
+        let session = Pieces::new(AppClient::new(vec![request], limits, timeout), self.explain.pieces());
+        let conversation = converse(&addresses, session, timeout)?;
         match conversation.end {
-            End::Finished => Ok(conversation.session.into_replies().pop().expect("a finished session has its reply")),
+            End::Finished => {
+                let mut replies = conversation.session.into_inner().into_replies();
+                Ok(replies.pop().expect("a finished session has its reply"))
+            }
             _ => Err(failure_of(&address, &conversation)),
         }
     }
