@@ -95,9 +95,9 @@ impl Cli {
         signals::begin();
         match self.command {
             Command::Demo { trace } => {
-                log::start_transcript(self.verbosity);
+                let transcript = log::start_transcript(self.verbosity);
                 trace.open().map_err(Failure::new)?;
-                demo::run()?;
+                failure::unless_unread(demo::run(transcript))?;
             }
             Command::Serve { trace, serve } => {
                 log::start(self.verbosity, serve.log_level());

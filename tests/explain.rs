@@ -1,10 +1,10 @@
-//! `--explain` draws a conversation; `--step` and `--pieces` slow it down.
+//! `--explain` draws a conversation, `--step` and `--pieces` slow it down, and the demo fits a screen at a time.
 
 #[path = "common/mod.rs"]
 mod common;
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{RABBIT, RING, Server, expect_last, multiconn, printed, python, result, run, search, text};
 use unicode_width::UnicodeWidthStr;
@@ -156,7 +156,7 @@ fn a_server_is_drawn_under_every_model() {
 fn a_reader_that_leaves_ends_a_drawing_without_a_word() {
     let server = Server::start(&["app", "0", "-q"]);
     let address = server.address_text();
-    for args in [&["call", "app", &address, "search", "ring", "--explain"][..]] {
+    for args in [&["call", "app", &address, "search", "ring", "--explain"][..], &["demo"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = multiconn(args);
@@ -164,13 +164,17 @@ fn a_reader_that_leaves_ends_a_drawing_without_a_word() {
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args:?}");
     }
+    // A reader that has had enough.
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "set -o pipefail; \"$0\" demo | head -n 3", env!("CARGO_BIN_EXE_multiconn")]);
+    assert_eq!(text(&printed(shell)).lines().count(), 3);
 }
 
 #[test]
 fn colours_are_for_terminals_of_those_who_want_them() {
     let server = Server::start(&["app", "0", "-q"]);
     let address = server.address_text();
-    for args in [&["call", "app", &address, "search", "ring", "--explain"][..]] {
+    for args in [&["call", "app", &address, "search", "ring", "--explain"][..], &["demo"]] {
         assert!(on_terminal(&[], args).contains("\u{1b}["), "{args:?}");
         for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let plain = on_terminal(&[variable], args);
@@ -200,4 +204,21 @@ fn enter_goes_on_to_the_next_step() {
         let refused = run(multiconn(&[&["call", "app", "0", "search", "ring"], args].concat()));
         assert_eq!(refused.status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn the_demo_fits_a_screen_at_a_time() {
+    let prompt = "-- Enter: next --";
+    let shown = typed(20, prompt, &["demo"]);
+    let screens: Vec<&str> = shown.split(prompt).collect();
+    assert!(screens.len() >= 6, "{} screens: {shown}", screens.len());
+    for screen in &screens {
+        // Enter's own line end comes first.
+        assert!(screen.trim_start_matches('\n').lines().count() < 24, "{screen}");
+        fits(screen);
+    }
+    in_order(
+        &shown,
+        &["$ multiconn call echo ", prompt, "$ multiconn call app ", RABBIT, prompt, RING, prompt, "binary"],
+    );
 }
