@@ -9,11 +9,13 @@ mod call;
 mod demo;
 mod descriptors;
 mod download;
+mod explain;
 mod failure;
 pub mod front;
 mod log;
 mod model;
 mod options;
+mod paint;
 mod program;
 mod prompt;
 mod pty;
@@ -29,6 +31,7 @@ mod trace;
 mod two_words;
 mod units;
 mod usage;
+mod wrap;
 mod writer;
 
 use std::process::ExitCode;
@@ -90,12 +93,12 @@ impl Cli {
         signals::begin();
         match self.command {
             Command::Demo { trace } => {
-                log::start_transcript(self.verbosity);
+                let transcript = log::start_transcript(self.verbosity);
                 trace.open().map_err(Failure::new)?;
-                demo::run()?;
+                failure::unless_unread(demo::run(transcript))?;
             }
             Command::Serve { trace, serve } => {
-                log::start(self.verbosity, ::log::LevelFilter::Info);
+                log::start(self.verbosity, serve.log_level());
                 trace.open().map_err(Failure::new)?;
                 serve.run()?;
             }

@@ -77,13 +77,12 @@ impl State {
     }
 }
 
-/// The name, and what has arrived: `JSON header, 48 of 103 bytes`.
+/// The name, and what has arrived: `48 of 103 bytes of the JSON header`.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
         match self.arrived {
-            Some((got, want)) => write!(f, ", {got} of {want} bytes"),
-            None => Ok(()),
+            Some((got, want)) => write!(f, "{got} of {want} bytes of the {}", self.name),
+            None => f.write_str(self.name),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Text from peers and the system, prepared for people.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::mem;
 
-/// Bytes from a peer, made safe for a log: printable ASCII unchanged, the rest escaped, in single quotes, and cut after
-/// [`Escaped::LEN_MAX`] bytes.
+/// Bytes from a peer, made safe for a log: text unchanged as far as it is [printable](Printable), the rest escaped, in
+/// single quotes, and cut after [`Escaped::LEN_MAX`] bytes. Quotes and backslashes of the text are escaped as well, so
+/// that the bytes can be told from what is shown. With `{:#}`, everything beyond printable ASCII is escaped, as what a
+/// peer is told always was.
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
@@ -15,19 +17,45 @@ impl Escaped<'_> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(Self::LEN_MAX)];
+        let is_ascii = f.alternate();
+        let shown = if is_ascii { &self.0[..self.0.len().min(Self::LEN_MAX)] } else { start_of(self.0, Self::LEN_MAX) };
         f.write_str("'")?;
-        for &byte in shown {
-            match byte {
-                b'"' => f.write_str("\"")?,
-                byte => write!(f, "{}", byte.escape_ascii())?,
+        for chunk in shown.utf8_chunks() {
+            let mut may_join = false;
+            for character in chunk.valid().chars() {
+                let is_shown = is_printable(character, may_join);
+                match u8::try_from(character) {
+                    Ok(b'"') => f.write_str("\"")?,
+                    Ok(byte) if byte.is_ascii() => write!(f, "{}", byte.escape_ascii())?,
+                    _ if is_ascii => {
+                        write!(f, "{}", character.encode_utf8(&mut [0; 4]).as_bytes().escape_ascii())?;
+                    }
+                    _ if is_shown => f.write_char(character)?,
+                    _ => write!(f, "{}", character.escape_default())?,
+                }
+                may_join = joins(character, is_shown);
             }
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
         }
         f.write_str("'")?;
         match self.0.len() - shown.len() {
             0 => Ok(()),
             more => write!(f, " and {} more", count(more, "byte")),
         }
+    }
+}
+
+/// The first `len` bytes, or a few less where they would end within a character.
+fn start_of(bytes: &[u8], len: usize) -> &[u8] {
+    if bytes.len() <= len {
+        return bytes;
+    }
+    let start = &bytes[..len];
+    match start.utf8_chunks().last() {
+        Some(chunk) if str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none()) => {
+            &start[..len - chunk.invalid().len()]
+        }
+        _ => start,
     }
 }
 
@@ -136,17 +164,13 @@ impl Printable {
         let mut shown = String::with_capacity(text.len());
         for chunk in text.utf8_chunks() {
             for character in chunk.valid().chars() {
-                let is_joiner = matches!(character, '\u{200c}' | '\u{200d}');
-                let is_shown = match character {
-                    _ if is_joiner => self.may_join,
-                    other => self.kept.contains(&other) || !other.is_control() && !is_invisible(other),
-                };
+                let is_shown = self.kept.contains(&character) || is_printable(character, self.may_join);
                 if is_shown {
                     shown.push(character);
                 } else {
                     shown.extend(character.escape_default());
                 }
-                self.may_join = is_shown && !is_joiner && !character.is_ascii();
+                self.may_join = joins(character, is_shown);
             }
             if !chunk.invalid().is_empty() {
                 shown.extend(chunk.invalid().escape_ascii().map(char::from));
@@ -155,6 +179,19 @@ impl Printable {
         }
         shown
     }
+}
+
+/// Whether a character can be shown as it is. A joiner can where it `may_join`.
+fn is_printable(character: char, may_join: bool) -> bool {
+    match character {
+        '\u{200c}' | '\u{200d}' => may_join,
+        other => !other.is_control() && !is_invisible(other),
+    }
+}
+
+/// Whether a joiner may follow a character.
+fn joins(character: char, is_shown: bool) -> bool {
+    is_shown && !matches!(character, '\u{200c}' | '\u{200d}') && !character.is_ascii()
 }
 
 /// Whether a character is invisible, other than control characters, joiners and the 16 variation selectors of emoji:
@@ -213,6 +250,15 @@ mod tests {
     #[test]
     fn bytes_are_escaped_and_cut() {
         assert_eq!(Escaped(b"\"a\"\n\x1b[1m\xff'").to_string(), r#"'"a"\n\x1b[1m\xff\''"#);
+        // Text is text, unless it hides something or turns it around.
+        assert_eq!(Escaped("é 🐶 a\u{200d}b\u{202e}\u{9b}".as_bytes()).to_string(), r"'é 🐶 a\u{200d}b\u{202e}\u{9b}'");
+        assert_eq!(Escaped("👩\u{200d}👧 \\".as_bytes()).to_string(), "'👩\u{200d}👧 \\\\'");
+        assert_eq!(Escaped(b"\xc3\xa9\xc3").to_string(), r"'é\xc3'");
+        assert_eq!(format!("{:#}", Escaped("é\"\n\u{9b}".as_bytes())), r#"'\xc3\xa9"\n\xc2\x9b'"#);
+        // The cut is between characters.
+        let dogs = "🐶".repeat(60);
+        let cut = Escaped([b"xx", dogs.as_bytes()].concat().as_slice()).to_string();
+        assert_eq!(cut, format!("'xx{}' and 44 bytes more", "🐶".repeat(49)));
         let long = [b'x'; Escaped::LEN_MAX + 7];
         assert_eq!(Escaped(&long).to_string(), format!("'{}' and 7 bytes more", "x".repeat(Escaped::LEN_MAX)));
     }

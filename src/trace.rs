@@ -15,8 +15,8 @@
 //!
 //! impl Subscriber for Received {
 //!     fn record(&self, record: &Record<'_>) {
-//!         if let Event::Received { len } = record.event {
-//!             *self.0.borrow_mut() += len;
+//!         if let Event::Received { bytes } = record.event {
+//!             *self.0.borrow_mut() += bytes.len();
 //!         }
 //!     }
 //! }
@@ -29,6 +29,7 @@ pub mod json;
 mod log;
 
 use std::fmt;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -228,8 +229,8 @@ pub enum Event<'a> {
     RunBegun,
     /// The peer's bytes were received: the tutorial's `_read`.
     Received {
-        /// The number of bytes.
-        len: usize,
+        /// The bytes.
+        bytes: Bytes<'a>,
     },
     /// The peer has ended its sending side.
     InputEnded,
@@ -249,10 +250,10 @@ pub enum Event<'a> {
         /// The number of bytes, or `usize::MAX` if there are more.
         len: usize,
     },
-    /// The stream has taken output: the tutorial's `_write`.
+    /// The stream has taken output, in one write: the tutorial's `_write`.
     Sent {
-        /// The number of bytes.
-        len: usize,
+        /// The bytes.
+        bytes: Bytes<'a>,
         /// The bytes of output that are left, or `usize::MAX` if there are more.
         left: usize,
     },
@@ -312,6 +313,49 @@ pub enum Event<'a> {
         /// The way in which it has ended.
         end: &'a End,
     },
+}
+
+/// Bytes on their way, lent from where they are for the time of the event. Nothing is copied for it.
+#[derive(Clone, Copy)]
+pub struct Bytes<'a> {
+    len: usize,
+    /// At least `len` bytes, unless they are in a file.
+    slices: &'a [IoSlice<'a>],
+}
+
+impl<'a> Bytes<'a> {
+    /// The first `len` bytes of `slices`. Without slices, these are bytes that this process has not read, since the system
+    /// sends them from a file.
+    pub fn new(len: usize, slices: &'a [IoSlice<'a>]) -> Self {
+        Bytes { len, slices }
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes, in order; none if the system sends them from a file.
+    pub fn slices(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut left = self.len;
+        self.slices.iter().map(move |slice| {
+            let shown = &slice[..slice.len().min(left)];
+            left -= shown.len();
+            shown
+        })
+    }
+}
+
+/// The number of bytes.
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len)
+    }
 }
 
 /// The code in which a panic has happened.

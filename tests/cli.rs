@@ -847,6 +847,22 @@ fn color_is_for_terminals_of_those_who_want_it() {
 }
 
 #[test]
+fn lines_on_a_terminal_are_short_and_their_text_is_text() {
+    let log = on_terminal(&[("NO_COLOR", "1")]).replace('\r', "");
+    for line in log.lines() {
+        let (time, rest) = line.split_at(12);
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "00:00:00.000", "{line}");
+        assert!(rest.starts_with(" INFO  ") || rest.starts_with(" DEBUG "), "{line}");
+    }
+    let received = format!(r#" DEBUG Received response '{{"result": "{RING}"}}' from connection 1"#);
+    assert!(log.contains(&received) && !log.contains("multiconn::"), "{log}");
+    // RUST_LOG names modules, so they are shown.
+    let long = on_terminal(&[("NO_COLOR", "1"), ("RUST_LOG", "multiconn=info")]);
+    assert!(long.starts_with("[20") && long.contains("Z INFO  multiconn::"), "{long}");
+}
+
+#[test]
 fn what_peers_send_gets_into_the_log_only_escaped() {
     let evil = "\u{1b}[31m\r\nmulticonn: \u{7}\u{9b}1m\u{0}\u{7f}";
     let escaped = r"\u001b[31m\r\nmulticonn: \u0007\u009b1m\u0000\u007f";

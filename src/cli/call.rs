@@ -8,6 +8,7 @@ pub mod echo;
 mod fixed;
 mod getfile;
 mod multiply;
+mod pieces;
 mod raw;
 mod sink;
 

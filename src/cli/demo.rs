@@ -1,5 +1,7 @@
 //! `multiconn demo`: both servers and the tutorial's conversations with them, in one process.
 
+mod transcript;
+
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -7,14 +9,15 @@ use std::time::Duration;
 use super::call::app::{CallApp, shown};
 use super::call::echo::CallEcho;
 use super::failure::Failure;
-use super::stdout::print;
-use super::{log, trace};
+use super::trace;
 use crate::protocols::app::AppService;
 use crate::protocols::echo::EchoService;
 use crate::reactor::{Config, Reactor};
 use crate::selector::MioSelector;
 use crate::session::{End, Peer, Reload, Service};
 use crate::trace::Log;
+use transcript::Screens;
+pub use transcript::Transcript;
 
 /// The requests that the tutorial's client makes.
 const REQUESTS: [(&str, &str); 5] =
@@ -25,18 +28,27 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the demonstration: each server on its own thread, the clients on this one. Each side's lines appear in the
 /// order in which things happened.
-pub fn run() -> Result<(), Failure> {
-    with_server("echo server", EchoService::default(), |port, ended| {
-        conversation(&format!("call echo {port} --connections {CONNECTIONS}"), || {
-            CallEcho::tutorial(port, CONNECTIONS, TIMEOUT).run()?;
+pub fn run(transcript: &'static Transcript) -> Result<(), Failure> {
+    let screens = &mut Screens::new(transcript);
+    let shown = show(screens);
+    // What was said before a failure, too.
+    shown.and(screens.show())
+}
+
+fn show(screens: &mut Screens) -> Result<(), Failure> {
+    with_server("echo server", EchoService::default(), screens, |screens, port, ended| {
+        conversation(screens, &format!("call echo {port} --connections {CONNECTIONS}"), |screens| {
+            let (report, result) = CallEcho::tutorial(port, CONNECTIONS, TIMEOUT).ask()?;
+            screens.transcript.print(&report);
+            result?;
             wait_for(ended, CONNECTIONS)
         })
     })?;
-    with_server("app server", AppService::default(), |port, ended| {
+    with_server("app server", AppService::default(), screens, |screens, port, ended| {
         for (action, value) in REQUESTS {
-            conversation(&format!("call app {port} {action} {value}"), || {
+            conversation(screens, &format!("call app {port} {action} {value}"), |screens| {
                 let reply = CallApp::new(port, action, value, TIMEOUT).ask()?;
-                print(&shown(reply, true))?;
+                screens.transcript.print(&String::from_utf8_lossy(&shown(reply, true)));
                 wait_for(ended, 1)
             })?;
         }
@@ -44,9 +56,15 @@ pub fn run() -> Result<(), Failure> {
     })
 }
 
-fn conversation(command: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    print(format!("\n$ multiconn {command}\n").as_bytes())?;
-    run()
+/// Runs a conversation, which begins a screen of its own.
+fn conversation(
+    screens: &mut Screens,
+    command: &str,
+    run: impl FnOnce(&Screens) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    screens.transcript.command(&format!("multiconn {command}"));
+    run(screens)?;
+    screens.show()
 }
 
 /// Starts a server on its own thread and runs `visit` with its port and a channel that reports when a connection to it
@@ -54,7 +72,8 @@ fn conversation(command: &str, run: impl FnOnce() -> Result<(), Failure>) -> Res
 fn with_server<V: Service<Session: Send> + Send>(
     name: &str,
     service: V,
-    visit: impl FnOnce(u16, &Receiver<()>) -> Result<(), Failure>,
+    screens: &mut Screens,
+    visit: impl FnOnce(&mut Screens, u16, &Receiver<()>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let failed = |error| Failure::of_loop(&error);
     let (tell, ended) = mpsc::channel();
@@ -63,12 +82,13 @@ fn with_server<V: Service<Session: Send> + Send>(
     let mut reactor = Reactor::with_subscriber(selector, announcing, Config::default(), (Log, trace::subscriber()));
     let addr = reactor.listen("127.0.0.1:0").map_err(failed)?[0];
     let handle = reactor.handle();
-    print(format!("{}Listening on {addr}\n", log::side(name)).as_bytes())?;
+    screens.transcript.server(name, &format!("Listening on {addr}"));
     thread::scope(|scope| {
         let server =
             thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, move || reactor.run()).map_err(failed)?;
         // Stop the server whatever has failed, or the join would wait for it forever.
-        let visited = visit(addr.port(), &ended).and_then(|()| print(b"\n"));
+        let visited = visit(screens, addr.port(), &ended);
+        screens.transcript.print("\n");
         handle.stop();
         let served = server.join().map_err(|_| Failure::new(format!("the {name} panicked")))?;
         visited.and(served.map_err(failed))

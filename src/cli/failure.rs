@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use rustix::io::Errno;
 
-use super::{stderr, trace};
+use super::{explain, stderr, trace};
 use crate::text::{printable_line, reason};
 
 /// Why a command failed: one line for the user.
@@ -14,6 +14,8 @@ use crate::text::{printable_line, reason};
 pub struct Failure {
     text: String,
     status: u8,
+    /// Whether it is only that nobody reads the output any more.
+    is_unread: bool,
 }
 
 /// As a single line that is safe for a terminal, whatever names and words of others are in it.
@@ -40,7 +42,7 @@ impl Failure {
     }
 
     pub(super) fn with_status(status: u8, message: impl Into<String>) -> Failure {
-        Failure { text: message.into(), status }
+        Failure { text: message.into(), status, is_unread: false }
     }
 
     /// The same failure with a hint added.
@@ -60,7 +62,16 @@ impl Failure {
             _ if Errno::from_io_error(error) == Some(Errno::BADF) => "it is closed".into(),
             _ => reason(error),
         };
-        Failure::new(format!("cannot write to {to}: {why}"))
+        let is_unread = error.kind() == io::ErrorKind::BrokenPipe;
+        Failure { is_unread, ..Failure::new(format!("cannot write to {to}: {why}")) }
+    }
+}
+
+/// The result of showing something to a reader, who may leave at any time, as `head` does: that is no failure.
+pub(super) fn unless_unread(result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Err(failure) if failure.is_unread => Ok(()),
+        other => other,
     }
 }
 
@@ -71,6 +82,7 @@ pub(super) fn end(program: &str, result: Result<u8, Failure>) -> ExitCode {
         stderr::print(&format!("{program}: {failure}\n"));
         failure.status
     });
+    explain::finish();
     trace::finish();
     stderr::finish();
     ExitCode::from(status)

@@ -1,14 +1,15 @@
 //! Logging and its levels.
 
 use std::env;
-use std::io::{self, Write};
-use std::thread;
+use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 use env_logger::{Builder, Env, Target, WriteStyle};
+use jiff::Zoned;
 use log::{LevelFilter, Log, Metadata, Record};
 
+use super::demo::Transcript;
 use super::stderr;
 
 /// The heading of options about what is told.
@@ -53,16 +54,12 @@ pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
     start_with(verbosity.level().map_or_else(|| from_env(default), all));
 }
 
-/// Logs to standard output as a transcript: each event with its side, taken from the thread's name.
-pub fn start_transcript(verbosity: Verbosity) {
-    ours(verbosity.level().unwrap_or(LevelFilter::Debug))
-        .target(Target::Pipe(Box::new(super::standard::output())))
-        .format(|out, record| {
-            let thread = thread::current();
-            let name = thread.name().filter(|&name| name != "main").unwrap_or("client");
-            writeln!(out, "{}{}", side(name), record.args())
-        })
-        .init();
+/// Logs to a transcript: each event with its side, taken from the thread's name.
+pub fn start_transcript(verbosity: Verbosity) -> &'static Transcript {
+    static TRANSCRIPT: Transcript = Transcript::new();
+    log::set_max_level(verbosity.level().unwrap_or(LevelFilter::Debug));
+    log::set_logger(&TRANSCRIPT).expect("it is the only logger");
+    &TRANSCRIPT
 }
 
 /// A logger for this crate's messages, down to `level`.
@@ -76,8 +73,15 @@ fn from_env(default: LevelFilter) -> Builder {
     Builder::from_env(Env::default().default_filter_or(default.as_str()))
 }
 
-/// Starts a logger to standard error.
+/// Starts a logger to standard error: on a terminal with short lines, unless `RUST_LOG` says what is logged.
 fn start_with(mut builder: Builder) {
+    if io::stderr().is_terminal() && env::var_os("RUST_LOG").is_none() {
+        builder.format(|out, record| {
+            let (time, level) = (Zoned::now().strftime("%H:%M:%S%.3f"), record.level());
+            let style = out.default_level_style(level);
+            writeln!(out, "{time} {style}{level:<5}{style:#} {}", record.args())
+        });
+    }
     let logger = builder.write_style(style()).target(Target::Pipe(Box::new(stderr::writer()))).build();
     log::set_max_level(logger.filter());
     log::set_boxed_logger(Box::new(Logger(logger))).expect("it is the only logger");
@@ -110,9 +114,4 @@ impl Log for Logger {
     fn flush(&self) {
         stderr::finish();
     }
-}
-
-/// The margin of a transcript line for side `name`.
-pub fn side(name: &str) -> String {
-    format!("{name:>12} | ")
 }

@@ -11,6 +11,7 @@ pub(super) mod run;
 mod sink;
 
 use clap::Subcommand;
+use log::LevelFilter;
 
 use super::failure::Failure;
 
@@ -28,6 +29,14 @@ pub enum Serve {
 }
 
 impl Serve {
+    /// The level of the log by default. A drawing has what `info` would say.
+    pub fn log_level(&self) -> LevelFilter {
+        match self {
+            Serve::App(serve) if serve.explain.is_on() => LevelFilter::Warn,
+            _ => LevelFilter::Info,
+        }
+    }
+
     pub fn run(self) -> Result<(), Failure> {
         match self {
             Serve::App(serve) => serve.run(),

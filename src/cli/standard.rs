@@ -29,6 +29,19 @@ pub fn output() -> Waiting<Stdout> {
     Waiting { stream: io::stdout(), is_closed: sys::stdout_was_closed() }
 }
 
+/// Reads standard input up to the end of a line, and no further. Returns whether a line has come.
+pub fn line_read() -> bool {
+    let mut input = input();
+    let mut byte = [0];
+    loop {
+        match input.read(&mut byte) {
+            Ok(1..) if byte == *b"\n" => return true,
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return false,
+        }
+    }
+}
+
 impl<F: AsFd> Waiting<F> {
     /// Repeats `call` while it would have to wait or is interrupted.
     fn repeat(&self, poll_fd: PollFd, mut call: impl FnMut(&F) -> Result<usize, Errno>) -> io::Result<usize> {

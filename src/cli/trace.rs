@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use clap::Args;
 
+use super::explain;
 use super::log::HEADING;
 use super::writer::Writer;
 use crate::text::reason;
@@ -37,6 +38,8 @@ impl TraceOption {
         let writer = Writer::new(file, json::dropped);
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         writer.push(json::header(&now).as_bytes());
+        // It comes before what a forked process writes.
+        writer.finish();
         let _ = FILE.set(Arc::new(TraceFile { writer, started: Instant::now() }));
         Ok(())
     }
@@ -51,9 +54,13 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The subscriber that writes the file, if there is one.
+/// The subscribers that write the file and draw what happens, if there are any.
 pub fn subscriber() -> Option<Shared> {
-    FILE.get().map(|file| Shared::new(Arc::clone(file)))
+    let file = FILE.get().map(|file| Shared::new(Arc::clone(file)));
+    match (file, explain::subscriber()) {
+        (Some(file), Some(explain)) => Some(Shared::new((file, explain))),
+        (one, None) | (None, one) => one,
+    }
 }
 
 /// Waits for a short time until everything is written.

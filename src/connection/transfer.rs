@@ -8,7 +8,7 @@ use crate::buffer::{FileRange, Front, Input, Outgoing, Slices};
 use crate::machine::Steps;
 use crate::selector::Stream;
 use crate::session::{Progress, Session, SessionError, SessionIo};
-use crate::trace;
+use crate::trace::{self, Bytes};
 
 /// The result of one read.
 pub(super) enum Received {
@@ -104,9 +104,16 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if has_chunks && self.writable {
                 if let Some(Front::Memory(slices)) = io.output.front(Share::FULL.bytes) {
                     sent = write_slices(*stream.borrow_mut(), &mut self.writable, &slices);
+                    if let Ok(sent @ 1..) = sent {
+                        trace.step(peer, || has_sent(sent, slices.as_slice(), io.output.len()));
+                    }
                 }
             } else if len > 0 && self.writable {
                 sent = write(*stream.borrow_mut(), &mut self.writable, queue, lent);
+                if let Ok(sent @ 1..) = sent {
+                    let slices = [IoSlice::new(queue), IoSlice::new(lent)];
+                    trace.step(peer, || has_sent(sent, &slices, io.output.len()));
+                }
             }
             let left = match sent {
                 Ok(sent) if sent < len || has_chunks => Some(io.output.take_rest(sent)),
@@ -144,7 +151,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             self.output_end = OutputEnd::Wanted;
         }
         let sent = sent?;
-        self.has_moved(sent, turn);
+        turn.budget.sent(sent);
         Ok(Called { result, made_output, sent })
     }
 
@@ -177,7 +184,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 Ok(Received::End)
             }
             Some(len) => {
-                turn.trace.step(&self.peer, || trace::Event::Received { len });
+                let slices = [IoSlice::new(&buffer[..len])];
+                turn.trace.step(&self.peer, || trace::Event::Received { bytes: Bytes::new(len, &slices) });
                 // A short read has emptied the socket: further data causes another edge, unless the end is already
                 // there, or urgent data is.
                 self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;
@@ -204,25 +212,31 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = 0;
         while *writable && sent < turn.budget.sendable {
             let len_max = turn.budget.sendable - sent;
-            let len = match kept.output.front(len_max) {
-                Some(Front::Memory(slices)) => write_slices(stream, writable, &slices)?,
-                Some(Front::File(range)) => send_file(stream, writable, range, len_max)?,
+            let output = &kept.output;
+            let note = |sent, slices: &[IoSlice<'_>]| {
+                if sent > 0 {
+                    turn.trace.step(&self.peer, || has_sent(sent, slices, output.len()));
+                }
+            };
+            let len = match output.front(len_max) {
+                Some(Front::Memory(slices)) => {
+                    let len = write_slices(stream, writable, &slices)?;
+                    note(len, slices.as_slice());
+                    len
+                }
+                Some(Front::File(range)) => {
+                    let len = send_file(stream, writable, range, len_max)?;
+                    note(len, &[]);
+                    len
+                }
                 None => break,
             };
             kept.output.consume(len);
             sent += len;
         }
         self.left_over.tried_to_write(sent > 0, turn.now, turn.config.write_timeout);
-        self.has_moved(sent, turn);
-        Ok(sent)
-    }
-
-    /// Records that the stream has taken `sent` bytes.
-    fn has_moved(&self, sent: usize, turn: &mut Turn<'_>) {
         turn.budget.sent(sent);
-        if sent > 0 {
-            turn.trace.step(&self.peer, || trace::Event::Sent { len: sent, left: self.left_over.output_len() });
-        }
+        Ok(sent)
     }
 
     /// Whether there is output, and the stream accepts it.
@@ -233,6 +247,12 @@ impl<S: Stream, T: Session> Connection<S, T> {
     pub(super) fn write_is_overdue(&self, turn: &Turn<'_>) -> bool {
         self.left_over.write_deadline().is_some_and(|deadline| turn.now >= deadline)
     }
+}
+
+/// The event that the stream has taken the first `sent` bytes of `slices`, of an output of `waiting` bytes.
+fn has_sent<'a>(sent: usize, slices: &'a [IoSlice<'a>], waiting: usize) -> trace::Event<'a> {
+    let left = if waiting == usize::MAX { waiting } else { waiting - sent };
+    trace::Event::Sent { bytes: Bytes::new(sent, slices), left }
 }
 
 /// Writes `first`, then `second`, as far as the stream accepts them, and returns the number of bytes.

@@ -119,14 +119,14 @@ impl fmt::Display for CommandError {
         match self {
             Self::NotAllowed { name, is_cut, names } => {
                 let more = if *is_cut { " and more" } else { "" };
-                write!(f, "{}{more} is not one of: {names}", Escaped(name))
+                write!(f, "{:#}{more} is not one of: {names}", Escaped(name))
             }
             Self::TooMany => write!(f, "too many programs are running, try again later"),
             Self::CannotRun { name, error } => {
-                write!(f, "cannot run {}: {}", Escaped(name.as_bytes()), reason(error))
+                write!(f, "cannot run {:#}: {}", Escaped(name.as_bytes()), reason(error))
             }
-            Self::Ended { name, after } => write!(f, "{} was ended after {after}", Escaped(name.as_bytes())),
-            Self::PeerClosed { name } => write!(f, "peer closed while {} was running", Escaped(name.as_bytes())),
+            Self::Ended { name, after } => write!(f, "{:#} was ended after {after}", Escaped(name.as_bytes())),
+            Self::PeerClosed { name } => write!(f, "peer closed while {:#} was running", Escaped(name.as_bytes())),
         }
     }
 }

@@ -117,7 +117,8 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("addr", addr)?;
             line.serialize_entry("why", why)
         }
-        Event::Received { len } | Event::Dropped { len } => line.serialize_entry("len", len),
+        Event::Received { bytes } => line.serialize_entry("len", &bytes.len()),
+        Event::Dropped { len } => line.serialize_entry("len", len),
         Event::Stepped(step) => {
             line.serialize_entry("from", step.from)?;
             line.serialize_entry("cause", step.event)?;
@@ -131,8 +132,8 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("to", to.name())
         }
         Event::Replied { len } => line.serialize_entry("len", &counted(*len)),
-        Event::Sent { len, left } => {
-            line.serialize_entry("len", len)?;
+        Event::Sent { bytes, left } => {
+            line.serialize_entry("len", &bytes.len())?;
             line.serialize_entry("left", &counted(*left))
         }
         Event::RunEnded { how, state, input, output } => {
@@ -183,6 +184,7 @@ fn counted(len: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSlice;
     use std::net::SocketAddr;
     use std::time::Instant;
 
@@ -191,7 +193,7 @@ mod tests {
     use crate::machine::Step;
     use crate::selector::{Interest, Readiness};
     use crate::session::{End, Peer, Progress, State};
-    use crate::trace::{Connection, RunEnd};
+    use crate::trace::{Bytes, Connection, RunEnd};
 
     fn line(event: Event<'_>, is_of_connection: bool) -> String {
         let peer = Peer::accepted(SocketAddr::from(([127, 0, 0, 1], 5000)));
@@ -213,6 +215,8 @@ mod tests {
             assert_eq!(line(event, true), format!("{begin}{rest}}}\n"));
         };
         let seconds = Duration::from_secs;
+        let slices = [IoSlice::new(b"hello")];
+        let bytes = Bytes::new(5, &slices);
         own(Event::TurnBegun { waited: seconds(2), events: 4 }, r#""turn_begun","waited":2.0,"events":4"#);
         own(Event::Missed { why: "gone" }, r#""missed","why":"gone""#);
         own(Event::AcceptingPaused { why: "full", is_news: true }, r#""accepting_paused","why":"full","is_news":true"#);
@@ -229,14 +233,14 @@ mod tests {
         let addr = SocketAddr::from(([10, 0, 0, 1], 80));
         peers(Event::CannotConnect { addr, why: "no" }, r#""cannot_connect","addr":"10.0.0.1:80","why":"no""#);
         peers(Event::RunBegun, r#""run_begun""#);
-        peers(Event::Received { len: 5 }, r#""received","len":5"#);
+        peers(Event::Received { bytes }, r#""received","len":5"#);
         peers(Event::InputEnded, r#""input_ended""#);
         let step = Step { from: "a", event: "b", to: "c", got: 48, want: Some(103) };
         peers(Event::Stepped(step), r#""stepped","from":"a","cause":"b","to":"c","got":48,"want":103"#);
         let moved = Event::Moved { from: Stage::Receiving, event: Happening::LastReply, to: Stage::Draining };
         peers(moved, r#""moved","from":"receiving","cause":"last reply","to":"draining""#);
         peers(Event::Replied { len: usize::MAX }, r#""replied","len":null"#);
-        peers(Event::Sent { len: 5, left: 0 }, r#""sent","len":5,"left":0"#);
+        peers(Event::Sent { bytes, left: 0 }, r#""sent","len":5,"left":0"#);
         peers(Event::Dropped { len: 5 }, r#""dropped","len":5"#);
         peers(Event::OutputEnded, r#""output_ended""#);
         let how = RunEnd::Waits(Progress::NeedInput);

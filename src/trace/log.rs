@@ -40,15 +40,15 @@ fn log_of_connection(peer: &Peer, event: &Event<'_>) {
         Event::Refused { why } => log::warn!(target: REACTOR, "Refused connection from {peer}: {why}"),
         Event::Opening => log::info!(target: REACTOR, "Starting {peer} to {}", peer.addr),
         Event::CannotConnect { addr, why } => log::info!(target: REACTOR, "Cannot connect to {addr}: {why}"),
-        Event::Received { len } => log::trace!(target: CONNECTION, "Read {len} bytes from {peer}"),
+        Event::Received { bytes } => log::trace!(target: CONNECTION, "Read {bytes:?} from {peer}"),
         Event::InputEnded => log::trace!(target: CONNECTION, "{peer} has ended its sending side"),
         Event::Stepped(step) => log::trace!(target: SESSION, "Message of {peer}: {step}"),
         Event::Moved { from, event, to } => log::trace!(target: CONNECTION, "{peer}: {from} --[ {event} ]--> {to}"),
-        Event::Sent { len, left: 0 } => log::trace!(target: CONNECTION, "Sent {len} bytes to {peer}"),
-        Event::Sent { len, left: usize::MAX } => {
-            log::trace!(target: CONNECTION, "Sent {len} bytes to {peer}, with more to come");
+        Event::Sent { bytes, left: 0 } => log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}"),
+        Event::Sent { bytes, left: usize::MAX } => {
+            log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}, with more to come");
         }
-        Event::Sent { len, left } => log::trace!(target: CONNECTION, "Sent {len} bytes to {peer}, {left} are left"),
+        Event::Sent { bytes, left } => log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}, {left} are left"),
         Event::Dropped { len } => {
             log::trace!(target: CONNECTION, "Dropped {len} bytes to {peer}: our sending side has ended");
         }

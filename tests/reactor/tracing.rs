@@ -7,6 +7,7 @@ use std::time::Duration;
 use multiconn::connection;
 use multiconn::protocols::app::AppService;
 use multiconn::protocols::echo::EchoService;
+use multiconn::protocols::multiply::MultiplyService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer};
 use multiconn::session::Service;
@@ -87,18 +88,18 @@ fn a_request_in_two_parts_is_told_step_by_step() {
         "interest: none -> r".into(),
         "selected r".into(),
         "RunBegun".into(),
-        "Received { len: 50 }".into(),
+        "Received { bytes: 50 bytes }".into(),
         "stepped: idle --[ first byte ]--> protoheader, 2 of 2 bytes".into(),
         format!("stepped: protoheader --[ protoheader read ]--> JSON header, 48 of {header} bytes"),
-        format!("run waits for input: JSON header, 48 of {header} bytes; 48 in, 0 out"),
+        format!("run waits for input: 48 of {header} bytes of the JSON header; 48 in, 0 out"),
         "TimerSet { after: 10s }".into(),
         "selected r".into(),
         "RunBegun".into(),
-        format!("Received {{ len: {} }}", rest.len()),
+        format!("Received {{ bytes: {} bytes }}", rest.len()),
         format!("stepped: JSON header --[ JSON header read ]--> content, {content} of {content} bytes"),
         "stepped: content --[ content read ]--> idle".into(),
         format!("Replied {{ len: {reply} }}"),
-        format!("Sent {{ len: {reply}, left: 0 }}"),
+        format!("Sent {{ bytes: {reply} bytes, left: 0 }}"),
         "moved: receiving --[ request read ]--> responding".into(),
         "moved: responding --[ last reply ]--> draining".into(),
         "moved: draining --[ our end sent ]--> lingering".into(),
@@ -126,9 +127,9 @@ fn back_pressure_timers_and_an_end_in_error_are_told() {
     });
     let told = story.of(1);
     for line in [
-        "Received { len: 300 }",
+        "Received { bytes: 300 bytes }",
         "Replied { len: 300 }",
-        "Sent { len: 100, left: 200 }",
+        "Sent { bytes: 100 bytes, left: 200 }",
         "moved: responding --[ output full ]--> responding",
         "interest: r -> w",
         "run waits for room: idle; 0 in, 200 out",
@@ -153,6 +154,45 @@ fn connections_are_numbered_in_order_whether_they_are_served_or_refused() {
     assert_eq!([first(1), first(2), first(3)], ["Accepted", "Refused { why: \"the only one is in use\" }", "Accepted"]);
     for connection in 1..=3 {
         assert!(story.of(connection).last().unwrap().starts_with("closed: "), "{:#?}", story.of(connection));
+    }
+}
+
+/// The bytes that are received and sent.
+#[derive(Clone, Default)]
+struct Wire(Rc<RefCell<[Vec<u8>; 2]>>);
+
+impl Subscriber for Wire {
+    fn record(&self, record: &Record<'_>) {
+        let (nth, bytes) = match record.event {
+            Event::Received { bytes } => (0, bytes),
+            Event::Sent { bytes, .. } => (1, bytes),
+            _ => return,
+        };
+        let lent: Vec<u8> = bytes.slices().flatten().copied().collect();
+        assert_eq!(lent.len(), bytes.len());
+        self.0.borrow_mut()[nth].extend(lent);
+    }
+}
+
+#[test]
+fn the_bytes_are_lent_as_they_are_on_the_wire() {
+    let run = |request: &[u8], times: u64, window: usize| {
+        let (net, wire) = (SimNet::new(1), Wire::default());
+        let service = MultiplyService { times, ..MultiplyService::default() };
+        let mut reactor = Reactor::with_subscriber(net.selector(), service, Config::default(), wire.clone());
+        reactor.add_listener(net.listener(server_addr())).unwrap();
+        let peer = client(&net, seconds(1));
+        peer.window(window).send_at(seconds(2), request);
+        let handle = reactor.handle();
+        net.at(seconds(10), move || handle.stop());
+        reactor.run().unwrap();
+        let told = wire.0.borrow().clone();
+        (peer.received(), told)
+    };
+    for window in [7, 100, 1 << 20] {
+        let (reply, [received, sent]) = run(b"ab\n", 500, window);
+        assert_eq!((received.as_slice(), sent.len()), (&b"ab\n"[..], 1000), "{window}");
+        assert!(sent == reply && sent == b"ab".repeat(500), "{window}");
     }
 }
 

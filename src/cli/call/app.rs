@@ -12,8 +12,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::converse::{converse, failure_of};
+use super::pieces::Pieces;
 use crate::cli::address::Address;
-use crate::cli::failure::Failure;
+use crate::cli::explain::ExplainCall;
+use crate::cli::failure::{Failure, unless_unread};
 use crate::cli::prompt::Prompt;
 use crate::cli::stdin::Stdin;
 use crate::cli::stdout::print;
@@ -70,6 +72,8 @@ pub struct CallApp {
     /// How long to wait for the connection and for progress on it
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
+    #[command(flatten)]
+    explain: ExplainCall,
 }
 
 impl CallApp {
@@ -87,6 +91,7 @@ impl CallApp {
             raw: false,
             max_content: Limits::default().content_len_max,
             timeout,
+            explain: ExplainCall::default(),
         }
     }
 
@@ -111,6 +116,10 @@ impl CallApp {
         let given = self.given(&form)?;
         let is_one = given.as_ref().is_some_and(|given| given.len() == 1);
         let wrong = RefCell::new(Wrong { is_one, ..Wrong::default() });
+        if self.explain.steps() && given.is_none() {
+            return Err(Failure::of_usage("--step reads standard input, so the requests must be given as arguments"));
+        }
+        self.explain.start();
         match given {
             Some(requests) => self.call(Given::new(&requests), &wrong),
             None if io::stdin().is_terminal() => {
@@ -170,9 +179,12 @@ impl CallApp {
                 Ok(_) if is_error => return Ok(()),
                 reply => shown(reply?, io::stdout().is_terminal()),
             };
-            print(&text).map_err(SessionError::other)
+            let printed = print(&text);
+            if self.explain.is_on() { unless_unread(printed) } else { printed }.map_err(SessionError::other)
         };
-        let conversation = converse(&addresses, AppTalker::new(messages, show, limits, self.timeout), self.timeout)?;
+        let timeout = self.explain.timeout(self.timeout);
+        let session = Pieces::new(AppTalker::new(messages, show, limits, timeout), self.explain.pieces());
+        let conversation = converse(&addresses, session, timeout)?;
         match conversation.end {
             End::Finished => wrong.take().outcome(),
             _ => Err(failure_of(&address, &conversation)),

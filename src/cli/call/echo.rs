@@ -63,7 +63,11 @@ impl CallEcho {
         let address = self.address.or_port(PORT);
         descriptors::raise_limit();
         match self.lines.is_empty() {
-            true => self.check(&address),
+            true => {
+                let (report, result) = self.check(&address)?;
+                print(report.as_bytes())?;
+                result
+            }
             false => {
                 let (connections, reply_len_max) = (self.connections.unwrap_or(1), self.max_reply);
                 Talk { connections, lines: self.lines, reply_len_max, timeout: self.timeout }.run(&address)
@@ -71,8 +75,13 @@ impl CallEcho {
         }
     }
 
-    /// Sends the messages and checks the replies.
-    fn check(self, address: &Address) -> Result<(), Failure> {
+    /// Sends the messages and checks the replies. Returns the report, and whether all is well.
+    pub fn ask(self) -> Result<(String, Result<(), Failure>), Failure> {
+        let address = self.address.or_port(PORT);
+        self.check(&address)
+    }
+
+    fn check(self, address: &Address) -> Result<(String, Result<(), Failure>), Failure> {
         let addresses = address.to_connect_to()?;
         let messages: Arc<[Vec<u8>]> = match self.messages.as_slice() {
             [] => TUTORIAL_MESSAGES.map(|message| message.as_bytes().to_vec()).into(),
@@ -81,8 +90,7 @@ impl CallEcho {
         let connections = self.connections.unwrap_or(2);
         let sessions = (0..connections).map(|_| EchoClient::new(Arc::clone(&messages), self.timeout));
         let conversations = converse_all(&addresses, sessions, self.timeout)?;
-        print(report(&conversations).as_bytes())?;
-        check_all(address, &conversations)
+        Ok((report(&conversations), check_all(address, &conversations)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::run::run;
+use crate::cli::explain::ExplainServe;
 use crate::cli::failure::Failure;
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
@@ -39,10 +40,13 @@ pub struct ServeApp {
     /// How long an incomplete content may make no progress
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     content_timeout: Duration,
+    #[command(flatten)]
+    pub explain: ExplainServe,
 }
 
 impl ServeApp {
     pub fn run(mut self) -> Result<(), Failure> {
+        self.explain.start();
         self.server.message_len_max = self.max_header.max(self.max_content);
         run(&self.server, "app", PORT, self.service()?)
     }

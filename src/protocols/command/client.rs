@@ -95,10 +95,10 @@ impl<W: Write> CommandClient<W> {
     /// Whether `line` begins like the server's own messages, or `None` if it is too short to say.
     fn may_be_notice(&self, line: &[u8]) -> Option<bool> {
         let name = Escaped(self.name.as_bytes());
-        let last = format!("Error: {name} was ended after ");
+        let last = format!("Error: {name:#} was ended after ");
         let only = [
-            format!("Error: {name} is not one of: "),
-            format!("Error: cannot run {name}: "),
+            format!("Error: {name:#} is not one of: "),
+            format!("Error: cannot run {name:#}: "),
             "Error: too many programs are running".to_owned(),
             "Error: the server is full".to_owned(),
         ];

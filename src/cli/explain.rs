@@ -1,0 +1,199 @@
+//! `--explain`: a conversation as a person would draw it.
+//!
+//! It is another subscriber of the [trace](crate::trace), so it shows what happens and nothing else. A client's drawing
+//! is written where things happen, and the client waits while the terminal is stopped. A server waits for no terminal:
+//! its lines go through a queue.
+
+mod drawing;
+mod parts;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use self::drawing::Drawing;
+use super::paint::{DIM, Paint};
+use super::standard;
+use super::units;
+use super::writer::Writer;
+use crate::trace::{Event, Record, RunEnd, Shared, Subscriber};
+
+static EXPLAIN: OnceLock<Arc<Explain>> = OnceLock::new();
+
+/// Longer than anybody looks at a step.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The pause between pieces, unless it is given.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How to show a client's conversation, and how to slow it down for that.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct ExplainCall {
+    /// Draw the conversation: each message in its parts, each state, each wait
+    #[arg(long)]
+    explain: bool,
+    /// At each wait of --explain, go on when Enter is pressed; no timeout applies
+    #[arg(long, requires = "explain")]
+    step: bool,
+    /// Send each request in N pieces
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pieces: Option<u32>,
+    /// Pause between the pieces [default: 100ms]
+    #[arg(long, value_name = "TIME", requires = "pieces", value_parser = units::timeout)]
+    pause: Option<Duration>,
+}
+
+impl ExplainCall {
+    /// Begins the drawing, if there is to be one.
+    pub fn start(self) {
+        if self.explain {
+            let sink = Sink::Now { is_open: true, steps: self.step };
+            let _ = EXPLAIN.set(Arc::new(Explain::new(sink)));
+        }
+    }
+
+    /// Whether the conversation is drawn.
+    pub fn is_on(self) -> bool {
+        self.explain
+    }
+
+    /// Whether each wait is for Enter, too.
+    pub fn steps(self) -> bool {
+        self.step
+    }
+
+    /// The number of pieces of each request, and the pause between them.
+    pub fn pieces(self) -> (usize, Duration) {
+        (self.pieces.map_or(1, |pieces| pieces as usize), self.pause.unwrap_or(PAUSE))
+    }
+
+    /// The timeout that applies where `timeout` would without steps.
+    pub fn timeout(self, timeout: Duration) -> Duration {
+        if self.step { NEVER } else { timeout }
+    }
+}
+
+/// How to show a server's conversations.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ExplainServe {
+    /// Draw the conversations, each line with the port of its client: each message in its parts, each state, each wait.
+    /// The log has warnings and errors only, unless -v is given
+    #[arg(long)]
+    explain: bool,
+}
+
+impl ExplainServe {
+    /// Begins the drawing, if there is to be one.
+    pub fn start(self) {
+        if self.explain {
+            let note = |dropped| {
+                let lines = if dropped == 1 { "line" } else { "lines" };
+                format!("… {dropped} {lines} dropped: standard output was not read\n")
+            };
+            let sink = Sink::Queue(Writer::new(io::stdout(), note));
+            let _ = EXPLAIN.set(Arc::new(Explain::new(sink)));
+        }
+    }
+
+    /// Whether the conversations are drawn.
+    pub fn is_on(self) -> bool {
+        self.explain
+    }
+}
+
+/// The subscriber that draws, if there is one.
+pub fn subscriber() -> Option<Shared> {
+    EXPLAIN.get().map(|explain| Shared::new(Arc::clone(explain)))
+}
+
+/// Waits for a short time until everything is written.
+pub fn finish() {
+    if let Some(explain) = EXPLAIN.get() {
+        explain.flush();
+    }
+}
+
+struct Explain {
+    page: Mutex<Page>,
+    started: Instant,
+}
+
+/// What is drawn, and where.
+struct Page {
+    drawing: Drawing,
+    sink: Sink,
+    /// The time spent in waiting for Enter, which is nobody's wait.
+    stood: Duration,
+}
+
+/// Where the lines go.
+enum Sink {
+    /// To standard output, which is waited for. What cannot be written is lost.
+    Now {
+        is_open: bool,
+        /// Whether each wait is for Enter, too.
+        steps: bool,
+    },
+    /// Into a queue for standard output.
+    Queue(Writer),
+}
+
+impl Explain {
+    fn new(sink: Sink) -> Explain {
+        let drawing = Drawing::new(Paint::of_standard_output());
+        Explain { page: Mutex::new(Page { drawing, sink, stood: Duration::ZERO }), started: Instant::now() }
+    }
+}
+
+impl Subscriber for Arc<Explain> {
+    fn record(&self, record: &Record<'_>) {
+        let mut page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = self.started.elapsed().saturating_sub(page.stood);
+        let lines = page.drawing.draw(record, time);
+        if !lines.is_empty() {
+            page.sink.write(&lines);
+        }
+        if matches!(record.event, Event::RunEnded { how: RunEnd::Waits(_), .. }) {
+            let begun = Instant::now();
+            page.sink.step();
+            page.stood += begun.elapsed();
+        }
+    }
+
+    fn flush(&self) {
+        if let Sink::Queue(writer) = &self.page.lock().unwrap_or_else(PoisonError::into_inner).sink {
+            writer.finish();
+        }
+    }
+}
+
+impl Sink {
+    fn write(&mut self, lines: &str) {
+        match self {
+            Sink::Now { is_open, .. } => *is_open = *is_open && standard::output().write_all(lines.as_bytes()).is_ok(),
+            Sink::Queue(writer) => writer.push(lines.as_bytes()),
+        }
+    }
+
+    /// Waits for Enter, if that is wanted, for as long as there is an input and an output.
+    fn step(&mut self) {
+        if let Sink::Now { is_open: true, steps: steps @ true } = self {
+            *steps = wait_for_enter("-- Enter: next step --");
+        }
+    }
+}
+
+/// Prompts on a terminal, and waits for Enter. Returns whether it may come again.
+pub fn wait_for_enter(prompt: &str) -> bool {
+    let is_terminal = io::stdin().is_terminal();
+    if is_terminal {
+        let prompt = Paint::of_standard_output().paint(DIM, prompt);
+        let _ = standard::output().write_all(prompt.as_bytes());
+    }
+    let has_come = standard::line_read();
+    if is_terminal && !has_come {
+        let _ = standard::output().write_all(b"\n");
+    }
+    has_come
+}
