@@ -127,6 +127,13 @@ fn two_outputs_in_one_file_are_refused_before_anything_starts() {
     }
     let said = complaint(&["--json", &plots, "--plots", &plots], 1);
     assert_eq!(said, format!("multiconn: cannot make the folder {plots}: file exists\n"));
+    if cfg!(target_os = "linux") {
+        let said = complaint(&["--plots", "/proc/new"], 1);
+        assert_eq!(said, "multiconn: cannot make the folder /proc/new: no such file\n");
+    }
+    // Whether a folder can be made is tried, and nothing of it stays.
+    let deep = at("new/and/deep");
+    complaint(&["--plots", &deep, "--command", "x=false {port}"], 1);
     let said = complaint(&["--json", &a, "--csv", folder.path().to_str().unwrap()], 1);
     assert!(said.ends_with(": is a directory\n"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the link alone");
