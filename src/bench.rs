@@ -5,6 +5,7 @@
 //! arranges the rounds of one server at one point in a row, [`stats`] finds differences, and [`report`] writes reports
 //! for people and programs. `docs/benchmarks.md` explains the method and its reasons.
 
+pub mod command_line;
 pub mod conditions;
 pub mod json;
 pub mod load;

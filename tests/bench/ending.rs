@@ -58,7 +58,7 @@ fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
     let shell = format!("{ignores}exec 3>{}; cd / && {program} -q serve echo {{port}} >&3; true", held.display());
     let duration = if signal.is_some() { "1h" } else { "50ms" };
     let load = ["--connections", "1", "--closed", "--rounds", "1", "--warmup", "10ms", "--duration", duration];
-    let bench = multiconn(&[&["bench", "--command", &format!("x={shell}")], &load[..]].concat());
+    let bench = multiconn(&[&["bench", "--shell", "--command", &format!("x={shell}")], &load[..]].concat());
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c 0 && exec \"$@\"", "sh"]).arg(bench.get_program()).args(bench.get_args());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
