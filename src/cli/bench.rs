@@ -8,10 +8,11 @@ mod told;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
@@ -26,12 +27,14 @@ use super::{descriptors, units};
 use crate::bench::conditions::Conditions;
 use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
-use crate::bench::pinning::{Cpus, Pinning, bind, online};
+use crate::bench::others::Others;
+use crate::bench::pinning::{Cpus, Pinning, allowed, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
 use crate::bench::report::table;
 use crate::bench::report::words::counted;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
+use crate::bench::surroundings::Surroundings;
 use crate::text::reason;
 use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
@@ -209,6 +212,7 @@ impl Bench {
         self.reports.check(self.json.as_deref(), &[])?;
         self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
+        let disturbances = disturbances();
         let results = Results {
             schema: SCHEMA.into(),
             started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -216,7 +220,7 @@ impl Bench {
             version: env!("CARGO_PKG_VERSION").into(),
             machine: machine(&pinning, descriptors),
             ended_early: false,
-            notes: notes(&pinning),
+            notes: [disturbances.clone(), notes(&pinning)].concat(),
             subjects: subjects.iter().map(|subject| subject.described(&grid.workloads)).collect(),
             runs: Vec::new(),
             kept: Vec::new(),
@@ -234,7 +238,8 @@ impl Bench {
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
         let runs = points.len() * subjects.len() * self.rounds as usize * phases;
-        let mut measurements = Measurements::new(&subjects, conditions, results, runs);
+        let mut measurements = Measurements::new(&subjects, conditions, results, runs, self.rounds);
+        measurements.announce(&disturbances);
         let measured = points.iter().try_for_each(|point| self.measure(point, &mut measurements));
         let results = Results { ended_early: measured.is_err(), ..measurements.finish() };
         let made = results.runs.len();
@@ -359,6 +364,16 @@ fn notes(pinning: &Pinning) -> Vec<String> {
         );
     }
     notes
+}
+
+/// How long the machine is watched before anything is measured.
+const WATCHED_FOR: Duration = Duration::from_millis(300);
+
+/// What may disturb the measurements, as far as it shows before.
+fn disturbances() -> Vec<String> {
+    let before = Others::take();
+    thread::sleep(WATCHED_FOR);
+    Surroundings::of(Path::new("/"), allowed().len(), (&before, &Others::take())).disturbances()
 }
 
 /// A flag set by the first signal. A second one ends the process, except that a terminal's end may cause several SIGHUPs.

@@ -28,9 +28,9 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     let mut command = multiconn(&[&args[..], &more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
     // One has been measured, and another is under way.
-    let mut stderr = child.stderr.take().unwrap();
-    let mut first = [0; 1];
-    stderr.read_exact(&mut first).unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let is_measured = |line: std::io::Result<String>| line.unwrap().contains("  generator ");
+    assert!(stderr.by_ref().lines().any(is_measured));
     let servers = wait_for_children(child.id());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
@@ -110,6 +110,7 @@ fn each_output_is_written_even_if_the_others_fail() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("reactor"));
     let said = text(&output.stderr);
+    assert_eq!(said.lines().next(), Some("1 measurement to make, in about 1s"));
     assert_eq!(said.lines().last(), Some("multiconn: cannot write to /dev/full: no space left on device"));
     assert!(Results::read(json.as_ref()).is_ok() && fs::exists(&html).unwrap());
     // Several fail.
