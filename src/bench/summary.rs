@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::results::{Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
-use super::stats::{Difference, Ratio, Spread, differences};
+use super::results::{Cause, Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
+use super::stats::{Difference, ROUNDS_MIN, Ratio, Spread, differences};
 
 /// One or more [`Results`] in rows, without trials, each of which has its own rate.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ pub enum Figure {
 pub struct Comparison {
     /// The ratio to the first.
     pub ratio: Ratio,
-    /// The conclusion, unless a run of either is in doubt.
+    /// The conclusion, unless the figure of either is in doubt.
     pub verdict: Option<Difference>,
 }
 
@@ -233,10 +233,10 @@ impl<'a> Group<'a> {
     /// points.
     pub fn compare(&self, row: &Row<'_>, figure: Figure) -> Option<Comparison> {
         let ratio = self.ratio(row, figure)?;
-        if self.is_doubtful(row) {
+        if self.is_doubtful(row, figure) {
             return Some(Comparison { ratio, verdict: None });
         }
-        let family = self.rows.iter().filter(|other| other.subject == row.subject && !self.is_doubtful(other));
+        let family = self.rows.iter().filter(|other| other.subject == row.subject && !self.is_doubtful(other, figure));
         let family: Vec<(&Point, Ratio)> =
             family.filter_map(|other| Some((other.point, self.ratio(other, figure)?))).collect();
         let own = family.iter().position(|(point, _)| *point == row.point)?;
@@ -250,33 +250,40 @@ impl<'a> Group<'a> {
             return None;
         }
         match first.source == row.source {
-            true => Ratio::paired(row.runs.iter().filter_map(|run| {
-                let of_first = first.runs.iter().find(|other| other.round == run.round)?;
+            true => Ratio::paired(row.judged(figure).filter_map(|run| {
+                let of_first = first.judged(figure).find(|other| other.round == run.round)?;
                 Some((figure.of(run)?, figure.of(of_first)?))
             })),
             false => Ratio::unpaired(row.values(figure), first.values(figure)),
         }
     }
 
-    /// Whether a row, or the one it's compared with, is in doubt.
-    fn is_doubtful(&self, row: &Row<'_>) -> bool {
-        row.is_doubtful() || self.beside(row, 0).is_some_and(Row::is_doubtful)
+    /// Whether a figure of a row, or of the one it's compared with, is in doubt.
+    fn is_doubtful(&self, row: &Row<'_>, figure: Figure) -> bool {
+        row.is_doubtful(figure) || self.beside(row, 0).is_some_and(|first| first.is_doubtful(figure))
     }
 }
 
-impl Row<'_> {
-    /// A figure over all rounds.
+impl<'a> Row<'a> {
+    /// A figure over the rounds that count.
     pub fn spread(&self, figure: Figure) -> Option<Spread> {
         Spread::of(self.values(figure))
     }
 
     fn values(&self, figure: Figure) -> impl Iterator<Item = f64> {
-        self.runs.iter().filter_map(move |run| figure.of(run))
+        self.judged(figure).filter_map(move |run| figure.of(run))
     }
 
-    /// The latencies of all rounds.
+    /// The runs that count for a figure: those without doubt about it, or all if the row is [in
+    /// doubt](Row::is_doubtful).
+    pub fn judged(&self, figure: Figure) -> impl Iterator<Item = &'a Run> {
+        let is_doubtful = self.is_doubtful(figure);
+        self.runs.iter().copied().filter(move |run| is_doubtful || figure.is_sound_in(run))
+    }
+
+    /// The latencies of the rounds that count.
     pub fn latency(&self) -> Histogram {
-        Histogram::merged(self.runs.iter().map(|run| &run.latency))
+        Histogram::merged(self.judged(Figure::LatencyP99).map(|run| &run.latency))
     }
 
     /// The errors in all rounds, by kind.
@@ -288,7 +295,7 @@ impl Row<'_> {
         errors
     }
 
-    /// The reasons for which it has no verdict.
+    /// The reasons for the doubts about its runs.
     pub fn doubts(&self) -> Vec<&str> {
         told_once(self.runs.iter().filter_map(|run| run.doubt.as_deref()))
     }
@@ -298,9 +305,12 @@ impl Row<'_> {
         self.runs.iter().any(|run| run.is_close())
     }
 
-    /// Whether any of its runs is in doubt.
-    pub fn is_doubtful(&self) -> bool {
-        self.runs.iter().any(|run| run.doubt.is_some())
+    /// Whether a figure has no verdict: the server failed in a round, or so many rounds are in doubt that fewer than
+    /// [`ROUNDS_MIN`] are left.
+    pub fn is_doubtful(&self, figure: Figure) -> bool {
+        let sound = self.runs.iter().filter(|run| figure.is_sound_in(run)).count();
+        let has_failed = |run: &&Run| run.doubt.is_some() && matches!(run.doubt_cause, None | Some(Cause::Server));
+        self.runs.iter().any(has_failed) || (sound < self.runs.len() && sound < ROUNDS_MIN)
     }
 }
 
@@ -381,6 +391,32 @@ impl Figure {
         };
         // Without replies, there are no figures per reply.
         value.is_finite().then_some(value)
+    }
+
+    /// Whether a run's value may be judged. The server's own use of the machine is exact even if its load was in doubt.
+    fn is_sound_in(self, run: &Run) -> bool {
+        match run.doubt_cause {
+            _ if run.doubt.is_none() => true,
+            Some(Cause::Generator | Cause::Disturbance) => self.is_of_server(),
+            Some(Cause::Server) | None => false,
+        }
+    }
+
+    /// Whether it's what the server used, without regard to how fast it was.
+    fn is_of_server(self) -> bool {
+        matches!(
+            self,
+            Figure::CpuPerRequest
+                | Figure::UserPerRequest
+                | Figure::SystemPerRequest
+                | Figure::CpuPerGigabyte
+                | Figure::MemoryAtRest
+                | Figure::MemoryPerConnection
+                | Figure::MemoryPeak
+                | Figure::Threads
+                | Figure::Processes
+                | Figure::SystemCallsPerRequest
+        )
     }
 
     /// Whether more of it is better.

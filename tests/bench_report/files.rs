@@ -128,6 +128,10 @@ fn what_fails_is_told_in_a_line() {
     let first = plots.join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[0].0);
     fs::create_dir_all(&first).unwrap();
     let (plots, first) = (plots.to_str().unwrap(), first.to_str().unwrap());
+    // The table is printed if only the last can't be written.
+    let output = run(multiconn(&["bench", "report", SMALL, "--plots", plots]));
+    assert_eq!(text(&output.stderr), format!("multiconn: cannot write to {first}: is a directory\n"));
+    assert_eq!((text(&output.stdout).contains("reactor"), output.status.code()), (true, Some(1)));
     let cases = [
         (vec!["/no/such.json"], "cannot read results from /no/such.json: no such file".to_owned()),
         (
@@ -135,8 +139,10 @@ fn what_fails_is_told_in_a_line() {
             format!("cannot read results from {nonsense}: it is not JSON: expected ident at line 1 column 2"),
         ),
         (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
-        (vec![SMALL, "--plots", plots], format!("cannot write to {first}: is a directory")),
         (vec![SMALL, "--plots", nonsense], format!("cannot make the folder {nonsense}: file exists")),
+        // No file can be created there, although this one could be written.
+        (vec![SMALL, "--plots", "/proc"], "cannot write to /proc: no such file".to_owned()),
+        (vec![SMALL, "--csv", "/proc/self/comm"], "cannot write to /proc/self/comm: no such file".to_owned()),
     ];
     for (args, reason) in cases {
         let output = run(multiconn(&[&["bench", "report"], &args[..]].concat()));

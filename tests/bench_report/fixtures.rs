@@ -167,6 +167,7 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
             lag: is_open.then(|| histogram(vec![9_000; 1000])),
         },
         doubt: None,
+        doubt_cause: None,
     }
 }
 
@@ -216,6 +217,7 @@ pub fn empty_run() -> Run {
         server: None,
         generator: GeneratorUse::default(),
         doubt: None,
+        doubt_cause: None,
     }
 }
 

@@ -301,7 +301,7 @@ fn a_doubtful_row_is_marked_and_has_no_verdict() {
     let results = [odd()];
     let summary = Summary::of(&results);
     let group = &summary.groups[0];
-    let row = group.rows.iter().find(|row| row.is_doubtful()).unwrap();
+    let row = group.rows.iter().find(|row| row.is_doubtful(Figure::LatencyP99)).unwrap();
     assert!(Figure::COMPARED.iter().all(|&figure| group.compare(row, figure).unwrap().verdict.is_none()));
     let page = report::html(&results);
     let tree = parsed(&page);

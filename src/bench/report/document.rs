@@ -85,7 +85,7 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
              or more."
         ));
     }
-    if summary.rows().any(|row| row.is_close() && !row.is_doubtful()) {
+    if summary.rows().any(|row| row.is_close() && !row.is_doubtful(Figure::RequestsPerSecond)) {
         notes.push(format!(
             "{CLOSE}: the generator was at work for more than two thirds of the time, and so would be less than {FASTER_BY} times \
              as fast as this server by itself. The server had no processor time left, and so the figures are its own."
@@ -102,7 +102,7 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     for row in &group.rows {
         let compared: Vec<(Figure, Comparison)> =
             Figure::COMPARED.into_iter().filter_map(|figure| Some((figure, group.compare(row, figure)?))).collect();
-        let said = match compared.iter().any(|(_, comparison)| comparison.verdict.is_none()) {
+        let said = match compared.iter().all(|(_, comparison)| comparison.verdict.is_none()) {
             // The reason is the same for each figure.
             true => vec!["no verdict, since a run of it or of the first is in doubt".into()],
             false => compared.iter().map(|(figure, comparison)| words::sentence(*figure, comparison)).collect(),
@@ -115,7 +115,12 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     let mut doubts = Vec::new();
     for row in &group.rows {
         let at = format!("{}, {}", row.name, words::point(group.axis, row.point));
-        doubts.extend(row.doubts().iter().map(|why| format!("{at}: {why}")));
+        let left_out = row.runs.len() - row.judged(Figure::RequestsPerSecond).count();
+        let left_out = match left_out {
+            0 => String::new(),
+            count => format!("{count} of {} left out: ", words::counted(row.runs.len() as u64, "round")),
+        };
+        doubts.extend(row.doubts().iter().map(|why| format!("{at}: {left_out}{why}")));
         let errors: Vec<String> = row
             .errors()
             .iter()
@@ -137,15 +142,17 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     Section { title: words::group(group), verdicts, doubts, grids }
 }
 
-/// A table with a row for each row of the group, and the key columns that identify it.
-pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
+/// A table with a row for each row of the group, and the key columns that identify it. A row is marked if any of
+/// `figures` is in doubt.
+fn keyed(group: &Group<'_>, title: impl Into<String>, figures: &[Figure]) -> Grid {
     let mut grid = Grid::new(title);
     let points = group.rows.iter().map(|row| match group.axis.of(row.point) {
         value if value == value.trunc() => words::grouped(value as u64).into(),
         value => format!("{value:.1}").into(),
     });
     grid.key(group.axis.title(), true, points.collect());
-    let names = group.rows.iter().map(|row| match (row.is_doubtful(), row.is_close()) {
+    let is_doubtful = |row: &Row<'_>| figures.iter().any(|&figure| row.is_doubtful(figure));
+    let names = group.rows.iter().map(|row| match (is_doubtful(row), row.is_close()) {
         (true, _) => doubtful(row.name),
         (false, true) => format!("{} {CLOSE}", row.name).into(),
         (false, false) => row.name.into(),
@@ -155,8 +162,9 @@ pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
 }
 
 fn load_grid(group: &Group<'_>) -> Grid {
-    let rounds = group.rows.iter().map(|row| row.runs.len()).max().unwrap_or(0);
-    let mut grid = keyed(group, format!("Throughput (median of {})", words::counted(rounds as u64, "round")));
+    let rounds = group.rows.iter().map(|row| row.judged(Figure::RequestsPerSecond).count()).max().unwrap_or(0);
+    let title = format!("Throughput (median of {})", words::counted(rounds as u64, "round"));
+    let mut grid = keyed(group, title, &[Figure::RequestsPerSecond]);
     column(&mut grid, group, Figure::RequestsPerSecond);
     let ranges = group.rows.iter().map(|row| match row.spread(Figure::RequestsPerSecond) {
         Some(spread) => words::range(Figure::RequestsPerSecond, spread).into(),
@@ -170,14 +178,14 @@ fn load_grid(group: &Group<'_>) -> Grid {
 }
 
 fn generator_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "The load generator");
+    let mut grid = keyed(group, "The load generator", &[Figure::RequestsPerSecond]);
     column(&mut grid, group, Figure::GeneratorBusy);
     column(&mut grid, group, Figure::LagP99);
     grid
 }
 
 fn latency_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "Latency");
+    let mut grid = keyed(group, "Latency", &[Figure::LatencyP99]);
     for figure in [
         Figure::LatencyP50,
         Figure::LatencyP90,
@@ -193,7 +201,7 @@ fn latency_grid(group: &Group<'_>) -> Grid {
 }
 
 fn server_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "What the server took");
+    let mut grid = keyed(group, "What the server took", &[Figure::CpuPerRequest]);
     for figure in [
         Figure::CpuPerRequest,
         Figure::UserPerRequest,
@@ -235,7 +243,7 @@ fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
 /// A table of ratios to the first server.
 fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
     let first = summary.first().map_or("", |first| &first.name);
-    let mut grid = keyed(group, format!("Times {first} (95 % interval)"));
+    let mut grid = keyed(group, format!("Times {first} (95 % interval)"), &Figure::COMPARED);
     for figure in Figure::COMPARED {
         let cells = group.rows.iter().map(|row| match group.compare(row, figure) {
             Some(comparison) => Cell { text: words::verdict(&comparison), mark: mark(figure, &comparison) },

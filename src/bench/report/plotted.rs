@@ -56,7 +56,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
             x: group.axis.of(row.point),
             y: spread.median,
             range: (spread.count > 1).then_some((spread.min, spread.max)),
-            is_doubtful: row.is_doubtful(),
+            is_doubtful: row.is_doubtful(figure),
             label: format!("{}, {at}: {}", row.name, figure.show(spread.median)),
         })
     };
@@ -132,7 +132,7 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
                 x: place(q),
                 y: value,
                 range: None,
-                is_doubtful: row.is_doubtful(),
+                is_doubtful: row.is_doubtful(Figure::LatencyP99),
                 label: format!("{}, {name}: {}", row.name, Unit::Seconds.show(value)),
             }));
         }

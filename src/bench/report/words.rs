@@ -293,7 +293,7 @@ pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
     let between = ratio.interval.map(|interval| format!(" ({} ×)", factors(interval))).unwrap_or_default();
     let (less, more, name) = figure.in_words();
     match comparison.verdict {
-        None => format!("{name}: no verdict, since a run is in doubt"),
+        None => format!("{name}: no verdict, since it is in doubt"),
         Some(Difference::Unknown) => format!("{name}: no verdict, from fewer than three rounds"),
         Some(Difference::Negligible) => format!("{name}: no difference{between}"),
         Some(Difference::NotShown) => format!("{name}: no difference shown{between}"),

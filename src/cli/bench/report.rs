@@ -46,8 +46,9 @@ impl BenchReport {
         self.reports.check(None, &self.files)?;
         let files = self.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, Failure>>()?;
         let all = report::side_by_side(labels(&self.files).into_iter().zip(files).collect());
-        self.reports.write(&all)?;
-        print(report::table(&all).as_bytes())
+        let mut failures = self.reports.write(&all);
+        failures.extend(print(report::table(&all).as_bytes()).err());
+        Failure::all_of(failures)
     }
 }
 
@@ -64,17 +65,22 @@ impl ReportOptions {
         outputs::check(outputs, self.plots.as_deref(), inputs)
     }
 
-    /// Writes the requested reports.
-    pub fn write(&self, all: &[Results]) -> Result<(), Failure> {
+    /// Writes the requested reports, each even if another fails, and returns the failures.
+    pub fn write(&self, all: &[Results]) -> Vec<Failure> {
+        let mut failures = Vec::new();
         let render: [fn(&[Results]) -> String; 3] = [report::csv, report::markdown, report::html];
         for (path, render) in [&self.csv, &self.markdown, &self.html].into_iter().zip(render) {
             let Some(path) = path else { continue };
-            write(path, &render(all))?;
+            failures.extend(write(path, &render(all)).err());
         }
-        let Some(folder) = &self.plots else { return Ok(()) };
-        fs::create_dir_all(folder).map_err(|error| outputs::cannot_make(folder, &error))?;
-        report::plots(all).iter().try_for_each(|(name, svg)| write(&folder.join(name), svg))
+        failures.extend(self.plots.as_ref().and_then(|folder| write_plots(folder, all).err()));
+        failures
     }
+}
+
+fn write_plots(folder: &Path, all: &[Results]) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| outputs::cannot_make(folder, &error))?;
+    report::plots(all).iter().try_for_each(|(name, svg)| write(&folder.join(name), svg))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
