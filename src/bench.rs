@@ -28,5 +28,6 @@ pub mod stats;
 pub mod summary;
 pub mod surroundings;
 pub mod system_calls;
+pub mod task;
 pub mod usage;
 pub mod whole;

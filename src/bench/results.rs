@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Results {
     /// The schema of the file.
     pub schema: String,
+    /// The file's label in a report of several; it's part of the names of servers that other files have, too.
+    #[serde(skip)]
+    pub label: Option<String>,
     /// The start time: RFC 3339.
     pub started: String,
     /// The command line, word by word.
@@ -23,7 +26,7 @@ pub struct Results {
     pub ended_early: bool,
     /// Notes about all of it, such as figures that were not available.
     pub notes: Vec<String>,
-    /// The servers, in the order of the comparison: the others are compared with the first.
+    /// The servers, in the order of the comparison: the others are compared with the first, in a report of one file.
     pub subjects: Vec<Subject>,
     /// All measurements, in the order in which they were made.
     pub runs: Vec<Run>,

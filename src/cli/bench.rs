@@ -22,7 +22,6 @@ use signal_hook::flag;
 
 use super::failure::Failure;
 use super::signals::heeded;
-use super::stdout::print;
 use super::{descriptors, units};
 use crate::bench::conditions::Conditions;
 use crate::bench::json::SCHEMA;
@@ -30,7 +29,6 @@ use crate::bench::machine::machine;
 use crate::bench::others::Others;
 use crate::bench::pinning::{Cpus, Pinning, allowed, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
-use crate::bench::report::table;
 use crate::bench::report::words::counted;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
@@ -215,6 +213,7 @@ impl Bench {
         let disturbances = disturbances();
         let results = Results {
             schema: SCHEMA.into(),
+            label: None,
             started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -348,18 +347,18 @@ impl Bench {
         let json = self.json.as_ref().and_then(|path| {
             results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error)).err()
         });
-        let mut failures: Vec<Failure> = json.into_iter().chain(self.reports.write(all)).collect();
-        failures.extend(print(table(all).as_bytes()).err());
+        let mut failures: Vec<Failure> = json.into_iter().chain(self.reports.write(all, &[])).collect();
+        failures.extend(self.reports.print(all).err());
         failures
     }
 }
 
 /// The notes that apply to all measurements.
 fn notes(pinning: &Pinning) -> Vec<String> {
-    let mut notes = vec!["Requests that timed out count with the timeout as their latency.".to_owned()];
+    let mut notes = Vec::new();
     if !pinning.is_apart() {
         notes.push(
-            "The generator shares its processors with the servers, and sleeps between events: that adds to every latency."
+            "The generator shares its processors with the servers and sleeps between events, which adds to every latency."
                 .into(),
         );
     }

@@ -38,7 +38,7 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(INTERRUPTED));
     assert!(rest.lines().last().unwrap().starts_with("multiconn: interrupted after "), "{rest}");
-    assert!(text(&output.stdout).contains("It was ended before all was measured"));
+    assert!(text(&output.stdout).contains("The bench ended early"));
     let results = Results::read(file.path()).unwrap();
     assert!(results.ended_early && !results.runs.is_empty());
     assert_eq!(fs::read_dir(&plots).unwrap().count(), report::plots(&[results]).len());

@@ -79,9 +79,13 @@ fn a_report_of_a_file_goes_to_standard_output_and_to_files() {
     let (csv, markdown, html, plots) = (file("a.csv"), file("a.md"), file("a.html"), file("some/plots"));
     let args = ["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown, "--html", &html, "--plots", &plots];
     let table = text(&printed(multiconn(&args)));
+    let comment = fs::read_to_string(&markdown).unwrap();
+    let full = text(&printed(multiconn(&["bench", "report", SMALL, "--full", "--markdown", &markdown])));
     let results = [Results::read(Path::new(SMALL)).unwrap()];
     let look = report::table::Look { width: 100, has_colours: false };
-    assert_eq!(table, report::table::render(&results, look));
+    assert_eq!(table, report::table::brief(&results, look));
+    assert_eq!(full, report::table::render(&results, look));
+    assert_eq!(comment, report::comment(&results, &[]));
     assert_eq!(fs::read_to_string(csv).unwrap(), report::csv(&results));
     assert_eq!(fs::read_to_string(markdown).unwrap(), report::markdown(&results));
     assert_eq!(fs::read_to_string(html).unwrap(), report::html(&results));
@@ -102,7 +106,7 @@ fn servers_of_several_files_are_told_apart() {
     for name in ["small: reactor", "small: threads", "after: reactor", "after: threads"] {
         assert!(table.contains(name), "{table}");
     }
-    assert!(table.contains("These are several calls"), "{table}");
+    assert!(table.contains("The files were measured one after the other"), "{table}");
     // The same name, or even the same file, twice.
     let table = text(&printed(multiconn(&["bench", "report", SMALL, SMALL])));
     assert!(table.contains("small (1): reactor") && table.contains("small (2): reactor"), "{table}");

@@ -55,6 +55,7 @@ pub fn machine() -> Machine {
 pub fn empty() -> Results {
     Results {
         schema: SCHEMA.into(),
+        label: None,
         started: "2026-11-21T08:00:00Z".into(),
         command: ["multiconn", "bench", "echo", "--command", "its='serve it {port}'"].map(String::from).into(),
         version: "0.1.0".into(),
