@@ -293,6 +293,8 @@ const SERVER_BUSY: f64 = 0.95;
 const CPU_MIN: f64 = 0.9;
 /// The share of the servers' processors used by other processes above which results are in doubt.
 const OTHERS_MAX: f64 = 0.1;
+/// The share of a processor that others may use without changing much what a request takes.
+const LOST_MAX: f64 = 0.4;
 /// Lateness counts as too much if it exceeds this, and a share of the latency.
 const LAG_NS_MAX: u64 = 200_000;
 const LAG_SHARE_MAX: f64 = 0.1;
@@ -339,12 +341,14 @@ fn doubt(
     let got = measured.cpu_seconds / measured.seconds;
     let busiest = others.and_then(|others| others.busiest.as_ref()).map(|name| format!(", most of all {name}"));
     let busiest = busiest.unwrap_or_default();
-    let of_disturbance = |why| Some((Cause::Disturbance, why));
+    let lost = others.map_or(0.0, |others| others.share).max(1.0 - got);
+    let of_disturbance = |why| {
+        let is_heavy = conditions.pinning.is_apart() && lost > LOST_MAX;
+        Some((if is_heavy { Cause::HeavyDisturbance } else { Cause::Disturbance }, why))
+    };
     if conditions.pinning.is_apart() && got < CPU_MIN {
-        return of_disturbance(format!(
-            "the generator got only {} of its processor: others use it{busiest}",
-            percent(got)
-        ));
+        let got = percent(got);
+        return of_disturbance(format!("the generator got only {got} of its processor: others use it{busiest}"));
     }
     if let Some(others) = others
         && conditions.pinning.is_apart()
@@ -478,6 +482,10 @@ mod tests {
             measured.tally.latency.record(400_000);
         };
         assert_eq!(cause(late), Some(Cause::Disturbance));
+        // Requests come in heaps then.
+        assert_eq!(cause(|measured, _, _| measured.cpu_seconds = 0.5), Some(Cause::HeavyDisturbance));
+        let of_others = |share| doubt_if("1", Some(share), |_, _, _| {}).map(|(cause, _)| cause);
+        assert_eq!((of_others(0.4), of_others(0.41)), (Some(Cause::Disturbance), Some(Cause::HeavyDisturbance)));
     }
 
     #[test]

@@ -206,6 +206,8 @@ pub enum Cause {
     Generator,
     /// Something else used the processors. That affects rates and times, and another round may be free of it.
     Disturbance,
+    /// Something else used so much of them that requests came in heaps, which take less processor time each.
+    HeavyDisturbance,
 }
 
 /// The required speed of the generator relative to the server, above which its influence is negligible.
@@ -214,7 +216,7 @@ pub const FASTER_BY: f64 = 1.5;
 impl Run {
     /// Whether something else on the machine disturbed it, so that another measurement may be better.
     pub fn is_disturbed(&self) -> bool {
-        self.doubt_cause == Some(Cause::Disturbance)
+        matches!(self.doubt_cause, Some(Cause::Disturbance | Cause::HeavyDisturbance))
     }
 
     /// Whether the generator had so little time left in a closed loop that it may not be [`FASTER_BY`] times as fast.

@@ -457,29 +457,38 @@ impl Figure {
         value.is_finite().then_some(value)
     }
 
-    /// Whether a run's value may be judged. The server's own use of the machine is exact even if its load was in doubt.
+    /// Whether a run's value may be judged. The server's own use of the machine is counted exactly even if its load was in
+    /// doubt; but what it needs for a request changes if requests come in heaps.
     fn is_sound_in(self, run: &Run) -> bool {
         match run.doubt_cause {
             _ if run.doubt.is_none() => true,
-            Some(Cause::Generator | Cause::Disturbance) => self.is_of_server(),
+            Some(Cause::Generator | Cause::Disturbance) => self.is_need() || self.is_size(),
+            Some(Cause::HeavyDisturbance) => self.is_size(),
             Some(Cause::Server) | None => false,
         }
     }
 
-    /// Whether it's what the server used, without regard to how fast it was.
-    fn is_of_server(self) -> bool {
+    /// Whether it's what the server needs for a request, however fast it is.
+    fn is_need(self) -> bool {
         matches!(
             self,
             Figure::CpuPerRequest
                 | Figure::UserPerRequest
                 | Figure::SystemPerRequest
                 | Figure::CpuPerGigabyte
-                | Figure::MemoryAtRest
+                | Figure::SystemCallsPerRequest
+        )
+    }
+
+    /// Whether it's about what the server consists of, whatever it does.
+    fn is_size(self) -> bool {
+        matches!(
+            self,
+            Figure::MemoryAtRest
                 | Figure::MemoryPerConnection
                 | Figure::MemoryPeak
                 | Figure::Threads
                 | Figure::Processes
-                | Figure::SystemCallsPerRequest
         )
     }
 

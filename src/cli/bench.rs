@@ -86,13 +86,13 @@ pub struct Bench {
     #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo", "poisson"])]
     closed: bool,
     /// Duration of each measurement
-    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
+    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
     duration: Duration,
     /// Duration of the load before it
-    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
+    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "200ms", value_parser = units::timeout)]
     warmup: Duration,
-    /// Number of times to make each measurement
-    #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 3,
+    /// Number of times to make each measurement; up to half as many more replace disturbed ones
+    #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 10,
           value_parser = number(1..=1000))]
     rounds: u32,
     /// Processors for servers, such as 0,2-5 (Linux) [default: all but the generator's]

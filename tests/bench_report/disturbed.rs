@@ -148,6 +148,18 @@ fn what_the_server_uses_is_judged_even_if_its_load_is_in_doubt() {
 }
 
 #[test]
+fn what_a_request_takes_is_not_judged_where_requests_come_in_heaps() {
+    let mut results = measured(2, &[50], 8, false);
+    results.runs.iter_mut().for_each(|run| doubt(run, Cause::HeavyDisturbance));
+    assert_eq!(verdicts(&results), [None, None, None, Some(Higher)]);
+    // Some are less disturbed, though none is free of it.
+    let few = results.runs.iter_mut().filter(|run| run.round <= 4);
+    few.for_each(|run| run.doubt_cause = Some(Cause::Disturbance));
+    assert_eq!(verdicts(&results), [None, None, Some(Higher), Some(Higher)]);
+    assert!(results.runs.iter().all(Run::is_disturbed));
+}
+
+#[test]
 fn a_server_that_failed_once_has_no_verdict() {
     let mut results = measured(2, &[50], 8, false);
     doubt(results.runs.iter_mut().find(|run| run.subject == "threads").unwrap(), Cause::Server);

@@ -162,4 +162,4 @@ impl<'a> Measurements<'a> {
 }
 
 /// The approximate time to start and stop a server.
-const AROUND_RUN: Duration = Duration::from_millis(150);
+const AROUND_RUN: Duration = Duration::from_millis(50);
