@@ -23,15 +23,15 @@ use crate::text::printable_line;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     multiconn bench report before.json after.json --html report.html\n  \
-    multiconn bench report before.json after.json --markdown comment.md --fail-if 'cpu>1.05' --fail-if 'p99>1.2'\n\n\
+    multiconn bench report before.json after.json --fail-if 'cpu>1.05' --fail-if 'p99>1.2'\n\n\
     Exit status: 0, 1 after a failure, 2 after wrong usage, 4 if a condition of --fail-if is met.")]
 pub struct BenchReport {
     /// Files written by `multiconn bench --json FILE`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Exit with status 4 if a server's ratio to the one it's compared with is shown to be beyond this, such as
-    /// `cpu>1.05`; the whole 95 % interval has to be. FIGURE is cpu, requests, memory, p50, p90, p99 or p99.9
-    #[arg(long, value_name = "FIGURE>RATIO", value_delimiter = ',')]
+    /// `cpu>1.05`; the whole 95 % interval has to be. The figure is cpu, requests, memory, p50, p90, p99 or p99.9
+    #[arg(long, value_name = "CONDITION", value_delimiter = ',')]
     fail_if: Vec<Condition>,
     #[command(flatten)]
     reports: ReportOptions,
