@@ -82,8 +82,8 @@ enum Command {
 
 impl Cli {
     /// Runs the command that the command line has. If it asks for help or for the version, or is wrong, shows that
-    /// instead. Returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a failure, which
-    /// is reported in one line on standard error: what failed, on what, and why.
+    /// instead. Returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a failure and 3
+    /// after an interrupted `bench`, which is reported in one line on standard error: what failed, on what, and why.
     pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
         failure::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))

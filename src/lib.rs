@@ -88,6 +88,9 @@
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
 
+// They panic if the stream is closed or full.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(feature = "cli")]
 pub mod bench;
 pub mod buffer;

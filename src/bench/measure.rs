@@ -11,7 +11,8 @@ use super::conditions::Conditions;
 use super::load::{Finish, Load, Measured, Moment, SETTLING, Talk, UNANSWERED};
 use super::meet::meet;
 use super::pinning::{self, Cpus};
-use super::results::{FASTER_BY, GeneratorUse, Histogram, Point, Run, ServerUse, Workload};
+use super::processes::ticks_per_second;
+use super::results::{Cause, FASTER_BY, GeneratorUse, Histogram, Point, Run, ServerUse, Workload};
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
@@ -82,6 +83,7 @@ pub fn measure(
     }
     let mut notes = Vec::new();
     let processors = observed.processors_begun.zip(observed.processors_over);
+    let busiest = observed.busiest();
     let use_of_server = at_rest.and_then(|at_rest| observed.server_use(&at_rest, &subject.name, &mut notes));
     if use_of_server.is_none() {
         notes.push(match server.pid {
@@ -91,9 +93,13 @@ pub fn measure(
     }
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
     let others = use_of_server.as_ref().zip(processors).map(|(server, processors)| {
-        usage::share_of_others(&conditions.pinning.servers, processors, server.cpu_seconds(), usage::ticks_per_second())
+        let (servers, ticks_per_second) = (&conditions.pinning.servers, ticks_per_second());
+        let share = usage::share_of_others(servers, processors, server.cpu_seconds(), ticks_per_second);
+        Others { share, busiest }
     });
-    let doubt = ended.or_else(|| doubt(&measured, point, use_of_server.as_ref(), others, conditions));
+    let doubt = ended
+        .map(|why| (Cause::Server, why))
+        .or_else(|| doubt(&measured, point, use_of_server.as_ref(), others.as_ref(), conditions));
     server.stop();
     Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, &talk, use_of_server, doubt)), notes))
 }
@@ -157,8 +163,9 @@ fn run(
     measured: &Measured,
     talk: &Talk,
     server: Option<ServerUse>,
-    doubt: Option<String>,
+    doubt: Option<(Cause, String)>,
 ) -> Run {
+    let (doubt_cause, doubt) = doubt.unzip();
     let tally = &measured.tally;
     let histogram = Histogram::from;
     let is_open = point.pace.is_open();
@@ -183,6 +190,7 @@ fn run(
             lag: is_open.then(|| histogram(&tally.lag)),
         },
         doubt,
+        doubt_cause,
     }
 }
 
@@ -246,13 +254,18 @@ fn observe(
 }
 
 impl Observed {
+    /// The busiest process that is neither the server's nor this one, in words.
+    fn busiest(&self) -> Option<String> {
+        self.begun.as_ref().zip(self.over.as_ref()).and_then(|(begun, over)| over.others.busiest_since(&begun.others))
+    }
+
     fn server_use(self, at_rest: &Memory, name: &str, notes: &mut Vec<String>) -> Option<ServerUse> {
         let Observed { connected, begun: Some(begun), halfway, over: Some(over), closing, system_calls, .. } = self
         else {
             return None;
         };
         let halfway: Vec<Sample> = halfway.into_iter().collect();
-        let mut used = usage::between(&begun, &halfway, &over, usage::ticks_per_second());
+        let mut used = usage::between(&begun, &halfway, &over, ticks_per_second());
         if used.voluntary_switches.is_none() {
             notes.push(format!(
                 "Context switches of {name} are left out where its threads or processes come and go, or are too many to be \
@@ -280,6 +293,8 @@ const SERVER_BUSY: f64 = 0.95;
 const CPU_MIN: f64 = 0.9;
 /// The share of the servers' processors used by other processes above which results are in doubt.
 const OTHERS_MAX: f64 = 0.1;
+/// The share of a processor that others may use without changing much what a request takes.
+const LOST_MAX: f64 = 0.4;
 /// Lateness counts as too much if it exceeds this, and a share of the latency.
 const LAG_NS_MAX: u64 = 200_000;
 const LAG_SHARE_MAX: f64 = 0.1;
@@ -288,46 +303,64 @@ const REPLIES_MIN: u64 = 100;
 /// The largest acceptable share of failed requests.
 const ERRORS_SHARE_MAX: f64 = 0.01;
 
-/// Why no verdict may be drawn from it, the most important reason first. `others` is the share of the server's
-/// processors that other processes used.
+/// Use of the servers' processors by processes other than the server.
+#[derive(Clone, Debug, PartialEq)]
+struct Others {
+    /// The share of the processors that they used.
+    share: f64,
+    /// The busiest, in words, if known.
+    busiest: Option<String>,
+}
+
+/// Why no verdict may be drawn from it, the most important reason first, and the cause.
 fn doubt(
     measured: &Measured,
     point: &Point,
     server: Option<&ServerUse>,
-    others: Option<f64>,
+    others: Option<&Others>,
     conditions: &Conditions<'_>,
-) -> Option<String> {
+) -> Option<(Cause, String)> {
     let tally = &measured.tally;
+    let of_server = |why| Some((Cause::Server, why));
     if measured.finish == Finish::NoServer {
-        return Some(format!("nothing was left to ask: {}", all_errors(measured)));
+        return of_server(format!("nothing was left to ask: {}", all_errors(measured)));
     }
     if let Some(&unanswered) = tally.errors.get(UNANSWERED)
         && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections) * f64::from(point.depth)
     {
-        return Some(format!("{unanswered} requests were never answered, on {} connections", point.connections));
+        return of_server(format!("{unanswered} requests were never answered, on {} connections", point.connections));
     }
     let errors: u64 = tally.errors.values().sum();
     if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {
-        return Some(format!("requests went wrong: {}", all_errors(measured)));
+        return of_server(format!("requests went wrong: {}", all_errors(measured)));
     }
     if tally.replies < REPLIES_MIN {
-        return Some(format!("only {} replies came", tally.replies));
+        return of_server(format!("only {} replies came; a longer --duration gets more", tally.replies));
     }
     // Checked first, because time in which the generator was kept from working counts as work.
     let got = measured.cpu_seconds / measured.seconds;
+    let busiest = others.and_then(|others| others.busiest.as_ref()).map(|name| format!(", most of all {name}"));
+    let busiest = busiest.unwrap_or_default();
+    let lost = others.map_or(0.0, |others| others.share).max(1.0 - got);
+    let of_disturbance = |why| {
+        let is_heavy = conditions.pinning.is_apart() && lost > LOST_MAX;
+        Some((if is_heavy { Cause::HeavyDisturbance } else { Cause::Disturbance }, why))
+    };
     if conditions.pinning.is_apart() && got < CPU_MIN {
-        return Some(format!("the generator got only {} of its processor: others use it", percent(got)));
+        let got = percent(got);
+        return of_disturbance(format!("the generator got only {got} of its processor: others use it{busiest}"));
     }
     if let Some(others) = others
         && conditions.pinning.is_apart()
-        && others > OTHERS_MAX
+        && others.share > OTHERS_MAX
     {
-        return Some(format!("others used {} of the server's processors", percent(others)));
+        return of_disturbance(format!("others used {} of the server's processors{busiest}", percent(others.share)));
     }
+    let of_generator = |why| Some((Cause::Generator, why));
     let is_exhausted = server.is_some_and(|server| is_exhausted(server, measured.seconds, conditions));
+    let busy = percent(measured.busy);
     if measured.busy > BUSY_MAX {
-        let busy = percent(measured.busy);
-        return Some(match is_exhausted {
+        return of_generator(match is_exhausted {
             false => format!("the generator was at work {busy} of the time: this may be its own limit"),
             true => format!(
                 "the generator was at work {busy} of the time, and so was the server: what a request takes of the processor is \
@@ -338,15 +371,17 @@ fn doubt(
     if point.pace.is_open() {
         let (lag, latency) = (tally.lag.quantile(0.99), tally.latency.quantile(0.99));
         if lag > LAG_NS_MAX && lag as f64 > LAG_SHARE_MAX * latency as f64 {
-            return Some(format!("the generator was late: by {} µs at the 99th percentile", lag / 1000));
+            return of_disturbance(format!(
+                "the generator was late: by {} µs at the 99th percentile{busiest}",
+                lag / 1000
+            ));
         }
         return None;
     }
     // If the generator had headroom and the server had none, the server was measured; otherwise the generator must be
     // [`FASTER_BY`] times as fast.
     if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
-        let busy = percent(measured.busy);
-        return Some(match server {
+        return of_generator(match server {
             Some(_) => format!("the generator was at work {busy} of the time, and the server not at its end either"),
             None => format!("the generator was at work {busy} of the time, and whether the server was is not known"),
         });
@@ -379,7 +414,7 @@ mod tests {
     use super::*;
     use crate::bench::load::Tally;
     use crate::bench::pinning::Pinning;
-    use crate::bench::results::Pace;
+    use crate::bench::results::{Pace, Schedule};
 
     #[test]
     fn what_may_not_be_counted_is_left_out_and_said() {
@@ -399,27 +434,67 @@ mod tests {
         assert!(used.threads > 0, "the other figures are there");
     }
 
+    /// The doubt about a second without flaws, in which the server has one processor and time left, once it is changed by
+    /// `change`.
+    fn doubt_if(
+        client: &str,
+        others: Option<f64>,
+        change: impl FnOnce(&mut Measured, &mut ServerUse, &mut Point),
+    ) -> Option<(Cause, String)> {
+        let idle = AtomicBool::new(false);
+        let second = Duration::from_secs(1);
+        let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
+        let conditions =
+            Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
+        let mut tally = Tally::new(Pace::Closed);
+        tally.replies = 1000;
+        let mut measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };
+        let mut server = ServerUse { user_seconds: 0.6, threads: 1, ..ServerUse::default() };
+        let mut point =
+            Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        change(&mut measured, &mut server, &mut point);
+        let busiest = Some("firefox (process 7, 30 % of a processor)".to_owned());
+        let others = others.map(|share| Others { share, busiest });
+        doubt(&measured, &point, Some(&server), others.as_ref(), &conditions)
+    }
+
+    #[test]
+    fn the_cause_of_a_doubt_is_known() {
+        let cause = |change: fn(&mut Measured, &mut ServerUse, &mut Point)| {
+            doubt_if("1", Some(0.0), change).map(|(cause, _)| cause)
+        };
+        assert_eq!(cause(|_, _, _| {}), None);
+        assert_eq!(cause(|measured, _, _| measured.finish = Finish::NoServer), Some(Cause::Server));
+        assert_eq!(cause(|measured, _, _| measured.tally.replies = 99), Some(Cause::Server));
+        let unanswered = |measured: &mut Measured| _ = measured.tally.errors.insert(UNANSWERED.into(), 1);
+        assert_eq!(doubt_if("1", None, |measured, _, _| unanswered(measured)).unwrap().0, Cause::Server);
+        assert_eq!(cause(|measured, _, _| _ = measured.tally.errors.insert("reset".into(), 100)), Some(Cause::Server));
+        assert_eq!(cause(|measured, _, _| measured.busy = 0.7), Some(Cause::Generator));
+        let busy_both = |measured: &mut Measured, server: &mut ServerUse, _: &mut Point| {
+            (measured.busy, server.user_seconds) = (0.7, 0.96);
+        };
+        assert_eq!(cause(busy_both), None, "the server was the limit");
+        assert_eq!(cause(|measured, _, _| measured.busy = 0.96), Some(Cause::Generator));
+        assert_eq!(cause(|measured, _, _| measured.cpu_seconds = 0.8), Some(Cause::Disturbance));
+        let late = |measured: &mut Measured, _: &mut ServerUse, point: &mut Point| {
+            point.pace = Pace::Open { rate_per_second: 1000.0, schedule: Schedule::Even };
+            measured.tally.lag.record(300_000);
+            measured.tally.latency.record(400_000);
+        };
+        assert_eq!(cause(late), Some(Cause::Disturbance));
+        // Requests come in heaps then.
+        assert_eq!(cause(|measured, _, _| measured.cpu_seconds = 0.5), Some(Cause::HeavyDisturbance));
+        let of_others = |share| doubt_if("1", Some(share), |_, _, _| {}).map(|(cause, _)| cause);
+        assert_eq!((of_others(0.4), of_others(0.41)), (Some(Cause::Disturbance), Some(Cause::HeavyDisturbance)));
+    }
+
     #[test]
     fn a_server_whose_processors_others_use_is_in_doubt() {
-        let idle = AtomicBool::new(false);
-        let doubt = |client: &str, others| {
-            let second = Duration::from_secs(1);
-            let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
-            let conditions =
-                Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
-            let mut tally = Tally::new(Pace::Closed);
-            tally.replies = 1000;
-            let measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };
-            let server = ServerUse { user_seconds: 0.6, threads: 1, ..ServerUse::default() };
-            super::doubt(&measured, &point(), Some(&server), others, &conditions)
-        };
-        assert_eq!(doubt("1", Some(0.341)).as_deref(), Some("others used 34 % of the server's processors"));
+        let doubt = |client: &str, others| doubt_if(client, others, |_, _, _| {});
+        let said = "others used 34 % of the server's processors, most of all firefox (process 7, 30 % of a processor)";
+        assert_eq!(doubt("1", Some(0.341)), Some((Cause::Disturbance, said.to_owned())));
         assert_eq!(doubt("1", Some(0.1)), None);
         assert_eq!(doubt("1", None), None, "that can't be told");
         assert_eq!(doubt("0", Some(0.341)), None, "the generator is one of them");
-    }
-
-    fn point() -> Point {
-        Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed }
     }
 }

@@ -21,6 +21,24 @@ pub fn turns(subjects: usize, rounds: u32) -> impl Iterator<Item = Turn> {
     (1..=rounds).flat_map(move |round| (0..subjects).map(move |subject| Turn { subject, round }))
 }
 
+/// The most rounds in a row that may be disturbed, after the planned ones, before there is no point in another.
+const IN_VAIN_MAX: u32 = 2;
+
+/// The number of the next round at `point` beyond the `planned` ones, if there is to be another.
+///
+/// A round that was disturbed is measured again, so that there are as many others as planned. But there are at most half
+/// as many rounds more, and none after [`IN_VAIN_MAX`] of them were disturbed in a row: a disturbance that lasts won't be
+/// outwaited.
+pub fn another_round(runs: &[Run], point: &Point, planned: u32) -> Option<u32> {
+    let is_disturbed =
+        |round: u32| runs.iter().any(|run| run.point == *point && run.round == round && run.is_disturbed());
+    let made = runs.iter().filter(|run| run.point == *point).map(|run| run.round).max()?;
+    let further = made.saturating_sub(planned);
+    let missing = (1..=made).filter(|&round| is_disturbed(round)).count() > further as usize;
+    let in_vain = further >= IN_VAIN_MAX && (made + 1 - IN_VAIN_MAX..=made).all(is_disturbed);
+    (missing && !in_vain && further < planned / 2).then_some(made + 1)
+}
+
 /// The workloads, sizes and numbers to combine.
 #[derive(Clone, Debug)]
 pub struct Grid {
@@ -85,12 +103,13 @@ pub fn latency_rate(runs: &[Run], point: &Point) -> Option<f64> {
     medians.min_by(f64::total_cmp).map(|lowest| round(lowest * LATENCY_LOAD))
 }
 
-/// The median throughput of a subject at `point`, in replies a second.
+/// The median throughput of a subject at `point`, in replies a second, in the undisturbed rounds if there are any.
 pub fn throughput(runs: &[Run], subject: &str, point: &Point) -> Option<f64> {
     let rate = |run: &Run| run.replies as f64 / run.seconds;
-    let of_it = runs.iter().filter(|run| run.subject == subject && run.point == *point && run.seconds > 0.0);
-    let rates = of_it.map(rate).filter(|&rate| rate > 0.0);
-    Spread::of(rates).map(|spread| spread.median)
+    let of_it = || runs.iter().filter(|run| run.subject == subject && run.point == *point && run.seconds > 0.0);
+    let undisturbed = Spread::of(of_it().filter(|run| !run.is_disturbed()).map(rate).filter(|&rate| rate > 0.0));
+    let spread = undisturbed.or_else(|| Spread::of(of_it().map(rate).filter(|&rate| rate > 0.0)));
+    spread.map(|spread| spread.median)
 }
 
 /// The same point with requests due at `rate`.

@@ -37,7 +37,9 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         sys::prepare_program(&mut command);
         sys::end_with_parent(&mut command);
-        let mut child = on_their_processors(conditions, || command.spawn()).inspect_err(|_| guard.kill())?;
+        let mut child = on_their_processors(conditions, || command.spawn())
+            .map_err(|why| format!("{}: {why}", command.get_program().display()))
+            .inspect_err(|_| guard.kill())?;
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
         let (tell, words) = mpsc::sync_channel(WORDS_MAX);

@@ -1,5 +1,7 @@
 //! Reports of results for people and programs: on a terminal, as Markdown, CSV, a page, or its plots.
 
+pub mod answer;
+pub mod condition;
 pub mod csv;
 pub mod document;
 pub mod escape;
@@ -15,10 +17,11 @@ pub mod table;
 pub mod words;
 
 use super::results::Results;
+use super::summary::BETWEEN;
 
 pub use csv::csv;
 pub use html::html;
-pub use markdown::markdown;
+pub use markdown::{comment, markdown};
 pub use svg::plots;
 pub use table::table;
 
@@ -28,10 +31,11 @@ pub fn side_by_side(files: Vec<(String, Results)>) -> Vec<Results> {
     let names: Vec<Vec<String>> =
         all.iter().map(|results| results.subjects.iter().map(|subject| subject.name.clone()).collect()).collect();
     for (index, results) in all.iter_mut().enumerate() {
+        results.label = Some(labels[index].clone());
         let others = || names.iter().enumerate().filter(|&(other, _)| other != index).flat_map(|(_, names)| names);
         let rename = |name: &mut String| {
             if others().any(|other| other == name) {
-                *name = format!("{}: {name}", labels[index]);
+                *name = format!("{}{BETWEEN}{name}", labels[index]);
             }
         };
         results.subjects.iter_mut().for_each(|subject| rename(&mut subject.name));

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Results {
     /// The schema of the file.
     pub schema: String,
+    /// The file's label in a report of several; it's part of the names of servers that other files have, too.
+    #[serde(skip)]
+    pub label: Option<String>,
     /// The start time: RFC 3339.
     pub started: String,
     /// The command line, word by word.
@@ -23,7 +26,7 @@ pub struct Results {
     pub ended_early: bool,
     /// Notes about all of it, such as figures that were not available.
     pub notes: Vec<String>,
-    /// The servers, in the order of the comparison: the others are compared with the first.
+    /// The servers, in the order of the comparison: the others are compared with the first, in a report of one file.
     pub subjects: Vec<Subject>,
     /// All measurements, in the order in which they were made.
     pub runs: Vec<Run>,
@@ -188,12 +191,34 @@ pub struct Run {
     pub generator: GeneratorUse,
     /// Why no verdict may be drawn from this run, if so.
     pub doubt: Option<String>,
+    /// The cause of that doubt, which decides which figures it is about. Without a cause, it's about all of them.
+    #[serde(default)]
+    pub doubt_cause: Option<Cause>,
+}
+
+/// The cause of a doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The server failed, wholly or in part: nothing can be compared.
+    Server,
+    /// The load generator was at its limit. Rates and times may be its own; the server's use of the machine is not.
+    Generator,
+    /// Something else used the processors. That affects rates and times, and another round may be free of it.
+    Disturbance,
+    /// Something else used so much of them that requests came in heaps, which take less processor time each.
+    HeavyDisturbance,
 }
 
 /// The required speed of the generator relative to the server, above which its influence is negligible.
 pub const FASTER_BY: f64 = 1.5;
 
 impl Run {
+    /// Whether something else on the machine disturbed it, so that another measurement may be better.
+    pub fn is_disturbed(&self) -> bool {
+        matches!(self.doubt_cause, Some(Cause::Disturbance | Cause::HeavyDisturbance))
+    }
+
     /// Whether the generator had so little time left in a closed loop that it may not be [`FASTER_BY`] times as fast.
     pub fn is_close(&self) -> bool {
         !self.point.pace.is_open() && self.generator.busy > 1.0 / FASTER_BY

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::command_line::words;
 use super::conditions::Conditions;
 use super::meet::connect;
 use super::process::Process;
@@ -29,8 +30,10 @@ pub struct Subject {
 pub enum Origin {
     /// This program, with this model.
     Model(Model),
-    /// A shell command, in which `{port}` stands for the port to listen on.
+    /// A [command line](super::command_line), in which `{port}` stands for the port to listen on.
     Command(String),
+    /// A command for `sh`, likewise.
+    Shell(String),
     /// A server already running.
     Running {
         /// Its address.
@@ -52,6 +55,7 @@ impl Subject {
                 protocols.into_iter().map(each).collect::<Vec<_>>().join("; ")
             }
             Origin::Command(command) => command.clone(),
+            Origin::Shell(command) => format!("sh -c {}", shell_words::quote(command)),
             Origin::Running { address, pid: None } => format!("at {address}"),
             Origin::Running { address, pid: Some(pid) } => format!("at {address}, process {pid}"),
         };
@@ -65,7 +69,8 @@ impl Subject {
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.origin {
             Origin::Model(model) => start_model(*model, workload, connections, conditions),
-            Origin::Command(command) => start_command(command, conditions),
+            Origin::Command(line) => words(line).and_then(|words| start_command(&words, conditions)),
+            Origin::Shell(text) => start_command(&["sh".into(), "-c".into(), text.clone()], conditions),
             Origin::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
         };
         started.map_err(|why| format!("cannot start {}: {why}", self.name))
@@ -151,10 +156,11 @@ fn first_line(stdout: impl Read + Send + 'static, conditions: &Conditions<'_>) -
     }
 }
 
-fn start_command(text: &str, conditions: &Conditions<'_>) -> Result<Server, String> {
+fn start_command(words: &[String], conditions: &Conditions<'_>) -> Result<Server, String> {
     let address = free_address().map_err(|error| reason(&error))?;
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(text.replace("{port}", &address.port().to_string()));
+    let mut words = words.iter().map(|word| word.replace("{port}", &address.port().to_string()));
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     let (process, mut stdout) = Process::spawn(command, conditions)?;
     // Read its output to the end; otherwise it would block.
     thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));

@@ -2,16 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::results::{Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
-use super::stats::{Difference, Ratio, Spread, differences};
+use super::results::{Cause, Histogram, Pace, Point, Results, Run, Schedule, Subject, Workload};
+use super::stats::{Difference, ROUNDS_MIN, Ratio, Spread, differences};
 
 /// One or more [`Results`] in rows, without trials, each of which has its own rate.
 #[derive(Debug)]
 pub struct Summary<'a> {
-    /// All servers; the others are compared with the first.
-    pub subjects: Vec<&'a Subject>,
+    /// All servers.
+    pub servers: Vec<Server<'a>>,
     /// The rows, grouped by what fits in one plot, in the order of the first measurements.
     pub groups: Vec<Group<'a>>,
+}
+
+/// A server in a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<'a> {
+    /// Its name in every table.
+    pub name: &'a str,
+    /// Its name in its own file.
+    pub own_name: &'a str,
+    /// The label of that file, if there are several.
+    pub file: &'a str,
+    /// The index of its results: only within the same results were servers measured in turns.
+    source: usize,
+    /// The index of the server that it's compared with, if there is one.
+    pub baseline: Option<usize>,
 }
 
 /// Points that differ in one number.
@@ -37,11 +52,13 @@ pub enum Axis {
 /// All rounds of one server at one point.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// The server's index in [`Summary::subjects`].
+    /// The server's index in [`Summary::servers`].
     pub subject: usize,
     /// Its name.
     pub name: &'a str,
-    /// The index of its results: only within the same results were servers measured in turns.
+    /// The index of the server that it's compared with, if there is one.
+    pub baseline: Option<usize>,
+    /// The index of its results.
     source: usize,
     /// The task.
     pub point: &'a Point,
@@ -106,40 +123,46 @@ pub enum Figure {
     LagP99,
 }
 
-/// A comparison of a server with the first at the same point.
+/// A comparison of a server with its baseline at the same point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// The ratio to the first.
+    /// The ratio to the baseline.
     pub ratio: Ratio,
-    /// The conclusion, unless a run of either is in doubt.
+    /// The conclusion, unless the figure of either is in doubt.
     pub verdict: Option<Difference>,
 }
 
 impl<'a> Summary<'a> {
     /// The summary of one call of `bench`, or of several together, whose servers have unique names.
     pub fn of(all: &'a [Results]) -> Summary<'a> {
-        let mut subjects = Vec::new();
+        let servers = servers(all);
         let mut rows = Vec::<Row<'a>>::new();
         for (source, results) in all.iter().enumerate() {
-            let before = subjects.len();
-            subjects.extend(&results.subjects);
             for run in results.runs.iter().filter(|run| !run.is_trial) {
-                let found = results.subjects.iter().position(|subject| subject.name == run.subject);
-                let Some(subject) = found.map(|index| before + index) else { continue };
+                let is_its = |server: &Server<'_>| server.source == source && server.name == run.subject;
+                let Some(subject) = servers.iter().position(is_its) else { continue };
                 match rows.iter_mut().find(|row| row.subject == subject && *row.point == run.point) {
                     Some(row) => row.runs.push(run),
                     None => {
-                        rows.push(Row { subject, name: &run.subject, source, point: &run.point, runs: vec![run] });
+                        let Server { name, baseline, .. } = servers[subject];
+                        rows.push(Row { subject, name, baseline, source, point: &run.point, runs: vec![run] });
                     }
                 }
             }
         }
-        Summary { subjects, groups: groups(rows) }
+        Summary { servers, groups: groups(rows) }
     }
 
-    /// The server that the others are compared with.
-    pub fn first(&self) -> Option<&'a Subject> {
-        self.subjects.first().copied()
+    /// The name of what servers are compared with: the file, if servers are compared with those of the same name in it,
+    /// or else the server. `None` if nothing is compared.
+    pub fn baseline_name(&self) -> Option<&'a str> {
+        let (server, baseline) = self.servers.iter().find_map(|server| Some((server, self.baseline_of(server)?)))?;
+        Some(server.name_beside(baseline))
+    }
+
+    /// The server that another is compared with.
+    pub fn baseline_of(&self, server: &Server<'_>) -> Option<&Server<'a>> {
+        server.baseline.map(|index| &self.servers[index])
     }
 
     /// All rows.
@@ -147,6 +170,42 @@ impl<'a> Summary<'a> {
         self.groups.iter().flat_map(|group| &group.rows)
     }
 }
+
+impl Server<'_> {
+    /// The name of `baseline` in a comparison with this one: if only the file differs, the file's.
+    pub fn name_beside<'b>(&self, baseline: &Server<'b>) -> &'b str {
+        if self.is_counterpart_of(baseline) { baseline.file } else { baseline.name }
+    }
+
+    /// Whether it's the same server, measured for another file.
+    pub fn is_counterpart_of(&self, other: &Server<'_>) -> bool {
+        self.source != other.source && self.own_name == other.own_name
+    }
+}
+
+/// The servers of one or several files. Each is compared with the one of the same name in the first file that has it;
+/// if no two files have a name in common, with the first server.
+fn servers(all: &[Results]) -> Vec<Server<'_>> {
+    let mut servers = Vec::<Server<'_>>::new();
+    for (source, results) in all.iter().enumerate() {
+        for Subject { name, .. } in &results.subjects {
+            let own_name = results.label.as_ref().and_then(|label| name.strip_prefix(label)?.strip_prefix(BETWEEN));
+            let file = results.label.as_deref().unwrap_or_default();
+            servers.push(Server { name, own_name: own_name.unwrap_or(name), file, source, baseline: None });
+        }
+    }
+    let counterpart = |server: &Server<'_>| servers.iter().position(|other| server.is_counterpart_of(other));
+    let counterparts: Vec<Option<usize>> = servers.iter().map(counterpart).collect();
+    let are_compared_by_name = counterparts.iter().any(Option::is_some);
+    for (index, (server, counterpart)) in servers.iter_mut().zip(counterparts).enumerate() {
+        let baseline = if are_compared_by_name { counterpart } else { Some(0) };
+        server.baseline = baseline.filter(|&baseline| baseline < index);
+    }
+    servers
+}
+
+/// What stands between a file's label and a server's name.
+pub const BETWEEN: &str = ": ";
 
 fn groups(rows: Vec<Row<'_>>) -> Vec<Group<'_>> {
     let axes: Vec<Axis> = rows.iter().map(|row| axis(row.point, &rows)).collect();
@@ -219,24 +278,29 @@ impl<'a> Group<'a> {
         self.rows.chunk_by(|a, b| a.point == b.point).collect()
     }
 
+    /// Whether requests were due regardless of the servers.
+    pub fn is_open(&self) -> bool {
+        self.rows[0].point.pace.is_open()
+    }
+
     /// The servers that were measured here.
     pub fn subjects(&self) -> BTreeSet<usize> {
         self.rows.iter().map(|row| row.subject).collect()
     }
 
-    /// A server's row at the same point as another's, if there is one.
-    fn beside(&self, row: &Row<'_>, subject: usize) -> Option<&Row<'a>> {
-        self.rows.iter().find(|other| other.subject == subject && other.point == row.point)
+    /// The baseline's row at the same point as a server's, if there is one.
+    fn beside(&self, row: &Row<'_>) -> Option<&Row<'a>> {
+        self.rows.iter().find(|other| Some(other.subject) == row.baseline && other.point == row.point)
     }
 
-    /// Compares a row with the first server's at the same point. The conclusion takes into account that there are other
+    /// Compares a row with the baseline's at the same point. The conclusion takes into account that there are other
     /// points.
     pub fn compare(&self, row: &Row<'_>, figure: Figure) -> Option<Comparison> {
         let ratio = self.ratio(row, figure)?;
-        if self.is_doubtful(row) {
+        if self.is_doubtful(row, figure) {
             return Some(Comparison { ratio, verdict: None });
         }
-        let family = self.rows.iter().filter(|other| other.subject == row.subject && !self.is_doubtful(other));
+        let family = self.rows.iter().filter(|other| other.subject == row.subject && !self.is_doubtful(other, figure));
         let family: Vec<(&Point, Ratio)> =
             family.filter_map(|other| Some((other.point, self.ratio(other, figure)?))).collect();
         let own = family.iter().position(|(point, _)| *point == row.point)?;
@@ -245,38 +309,45 @@ impl<'a> Group<'a> {
     }
 
     fn ratio(&self, row: &Row<'_>, figure: Figure) -> Option<Ratio> {
-        let first = self.beside(row, 0).filter(|first| first.subject != row.subject)?;
+        let first = self.beside(row)?;
         if !figure.compares_at(row.point) {
             return None;
         }
         match first.source == row.source {
-            true => Ratio::paired(row.runs.iter().filter_map(|run| {
-                let of_first = first.runs.iter().find(|other| other.round == run.round)?;
+            true => Ratio::paired(row.judged(figure).filter_map(|run| {
+                let of_first = first.judged(figure).find(|other| other.round == run.round)?;
                 Some((figure.of(run)?, figure.of(of_first)?))
             })),
             false => Ratio::unpaired(row.values(figure), first.values(figure)),
         }
     }
 
-    /// Whether a row, or the one it's compared with, is in doubt.
-    fn is_doubtful(&self, row: &Row<'_>) -> bool {
-        row.is_doubtful() || self.beside(row, 0).is_some_and(Row::is_doubtful)
+    /// Whether a figure of a row, or of the one it's compared with, is in doubt.
+    fn is_doubtful(&self, row: &Row<'_>, figure: Figure) -> bool {
+        row.is_doubtful(figure) || self.beside(row).is_some_and(|first| first.is_doubtful(figure))
     }
 }
 
-impl Row<'_> {
-    /// A figure over all rounds.
+impl<'a> Row<'a> {
+    /// A figure over the rounds that count.
     pub fn spread(&self, figure: Figure) -> Option<Spread> {
         Spread::of(self.values(figure))
     }
 
     fn values(&self, figure: Figure) -> impl Iterator<Item = f64> {
-        self.runs.iter().filter_map(move |run| figure.of(run))
+        self.judged(figure).filter_map(move |run| figure.of(run))
     }
 
-    /// The latencies of all rounds.
+    /// The runs that count for a figure: those without doubt about it, or all if the row is [in
+    /// doubt](Row::is_doubtful).
+    pub fn judged(&self, figure: Figure) -> impl Iterator<Item = &'a Run> {
+        let is_doubtful = self.is_doubtful(figure);
+        self.runs.iter().copied().filter(move |run| is_doubtful || figure.is_sound_in(run))
+    }
+
+    /// The latencies of the rounds that count.
     pub fn latency(&self) -> Histogram {
-        Histogram::merged(self.runs.iter().map(|run| &run.latency))
+        Histogram::merged(self.judged(Figure::LatencyP99).map(|run| &run.latency))
     }
 
     /// The errors in all rounds, by kind.
@@ -288,7 +359,7 @@ impl Row<'_> {
         errors
     }
 
-    /// The reasons for which it has no verdict.
+    /// The reasons for the doubts about its runs.
     pub fn doubts(&self) -> Vec<&str> {
         told_once(self.runs.iter().filter_map(|run| run.doubt.as_deref()))
     }
@@ -298,9 +369,12 @@ impl Row<'_> {
         self.runs.iter().any(|run| run.is_close())
     }
 
-    /// Whether any of its runs is in doubt.
-    pub fn is_doubtful(&self) -> bool {
-        self.runs.iter().any(|run| run.doubt.is_some())
+    /// Whether a figure has no verdict: the server failed in a round, or so many rounds are in doubt that fewer than
+    /// [`ROUNDS_MIN`] are left.
+    pub fn is_doubtful(&self, figure: Figure) -> bool {
+        let sound = self.runs.iter().filter(|run| figure.is_sound_in(run)).count();
+        let has_failed = |run: &&Run| run.doubt.is_some() && matches!(run.doubt_cause, None | Some(Cause::Server));
+        self.runs.iter().any(has_failed) || (sound < self.runs.len() && sound < ROUNDS_MIN)
     }
 }
 
@@ -381,6 +455,55 @@ impl Figure {
         };
         // Without replies, there are no figures per reply.
         value.is_finite().then_some(value)
+    }
+
+    /// Whether a run's value may be judged. The server's own use of the machine is counted exactly even if its load was in
+    /// doubt; but what it needs for a request changes if requests come in heaps.
+    fn is_sound_in(self, run: &Run) -> bool {
+        match run.doubt_cause {
+            _ if run.doubt.is_none() => true,
+            Some(Cause::Generator | Cause::Disturbance) => self.is_need() || self.is_size(),
+            Some(Cause::HeavyDisturbance) => self.is_size(),
+            Some(Cause::Server) | None => false,
+        }
+    }
+
+    /// Whether it's what the server needs for a request, however fast it is.
+    fn is_need(self) -> bool {
+        matches!(
+            self,
+            Figure::CpuPerRequest
+                | Figure::UserPerRequest
+                | Figure::SystemPerRequest
+                | Figure::CpuPerGigabyte
+                | Figure::SystemCallsPerRequest
+        )
+    }
+
+    /// Whether it's about what the server consists of, whatever it does.
+    fn is_size(self) -> bool {
+        matches!(
+            self,
+            Figure::MemoryAtRest
+                | Figure::MemoryPerConnection
+                | Figure::MemoryPeak
+                | Figure::Threads
+                | Figure::Processes
+        )
+    }
+
+    /// Whether it's a time that clients wait.
+    pub fn is_latency(self) -> bool {
+        matches!(
+            self,
+            Figure::LatencyP50
+                | Figure::LatencyP90
+                | Figure::LatencyP99
+                | Figure::LatencyP999
+                | Figure::LatencyMax
+                | Figure::ServiceP50
+                | Figure::ServiceP99
+        )
     }
 
     /// Whether more of it is better.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
+use super::others::Others;
 use super::pinning::Cpus;
+use super::processes::{Stat, family, numbers_of_tasks, read, stats};
 use super::results::ServerUse;
 
 /// A server's resource use up to a moment.
@@ -18,6 +20,8 @@ pub struct Sample {
     threads: u32,
     /// Its threads; if there are too many, its processes instead.
     tasks: BTreeMap<u32, Task>,
+    /// All other processes.
+    pub others: Others,
 }
 
 /// The resource use of one thread.
@@ -34,7 +38,8 @@ const TASKS_MAX: u32 = 128;
 impl Sample {
     /// Reads the use of the process `pid` and all its descendants. `None` if there is no such process or no `/proc`.
     pub fn take(pid: u32) -> Option<Sample> {
-        let family = family(pid, &stats());
+        let all = stats();
+        let family = family(pid, &all);
         let sum = |count: fn(&Stat) -> u64| family.values().map(count).sum::<u64>();
         let threads = u32::try_from(sum(|stat| stat.threads)).unwrap_or(u32::MAX);
         let sample = Sample {
@@ -46,6 +51,7 @@ impl Sample {
                 true => family.keys().flat_map(|&pid| tasks(pid)).collect(),
                 false => family.iter().map(|(&pid, stat)| (pid, only_task(pid, stat))).collect(),
             },
+            others: Others::among(&all, &family),
         };
         (sample.processes > 0).then_some(sample)
     }
@@ -200,35 +206,6 @@ fn busy_ticks(text: &str, cpus: &Cpus) -> Option<u64> {
 /// Ticks of each processor that can't be attributed, since ticks are whole.
 const TICKS_SPARE: f64 = 2.0;
 
-/// The number of clock ticks per second.
-pub fn ticks_per_second() -> u64 {
-    rustix::param::clock_ticks_per_second()
-}
-
-/// The needed fields of `/proc/PID/stat`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
-    parent: u32,
-    user_ticks: u64,
-    system_ticks: u64,
-    threads: u64,
-}
-
-impl Stat {
-    fn parse(text: &str) -> Option<Stat> {
-        // The name is in parentheses, and may contain any character.
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        // Numbered as in proc(5); the first two fields are cut off.
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        Some(Stat {
-            parent: u32::try_from(number(4)?).ok()?,
-            user_ticks: number(14)? + number(16)?,
-            system_ticks: number(15)? + number(17)?,
-            threads: number(20)?,
-        })
-    }
-}
-
 /// The needed fields of `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Status {
@@ -259,54 +236,9 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     value(text, key)?.strip_suffix("kB")?.trim().parse::<u64>().ok().map(|size| size * 1024)
 }
 
-fn read(pid: u32, name: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/{name}")).ok()
-}
-
-fn numbers_in(path: &str) -> Vec<u32> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-fn numbers_of_tasks(pid: u32) -> Vec<u32> {
-    numbers_in(&format!("/proc/{pid}/task"))
-}
-
-/// The stats of every process.
-fn stats() -> BTreeMap<u32, Stat> {
-    let stat = |pid| Some((pid, Stat::parse(&read(pid, "stat")?)?));
-    numbers_in("/proc").into_iter().filter_map(stat).collect()
-}
-
-/// `pid` and all its descendants.
-fn family(pid: u32, all: &BTreeMap<u32, Stat>) -> BTreeMap<u32, Stat> {
-    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (&child, stat) in all {
-        children.entry(stat.parent).or_default().push(child);
-    }
-    let mut family = BTreeMap::new();
-    let mut found = vec![pid];
-    while let Some(pid) = found.pop() {
-        // Guard against a process that appears as its own ancestor.
-        if let Some(stat) = all.get(&pid).filter(|_| !family.contains_key(&pid)) {
-            family.insert(pid, *stat);
-            found.extend(children.get(&pid).into_iter().flatten());
-        }
-    }
-    family
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_is_read_whatever_its_name_is() {
-        let text = "4711 (a) b (c) S 42 4711 4711 0 -1 4194304 100 0 0 0 150 250 30 40 20 0 7 0 12345 1000 200 1844";
-        assert_eq!(Stat::parse(text), Some(Stat { parent: 42, user_ticks: 180, system_ticks: 290, threads: 7 }));
-        assert_eq!(Stat::parse("4711 (short) S 42"), None);
-        assert_eq!(Stat::parse(""), None);
-    }
 
     #[test]
     fn memory_is_in_kilobytes_and_switches_in_counts() {
@@ -320,20 +252,13 @@ mod tests {
         assert_eq!(kilobytes("Pss: many kB", "Pss:"), None);
     }
 
-    #[test]
-    fn a_family_is_all_that_descend() {
-        let stat = |(pid, parent)| (pid, Stat { parent, user_ticks: 1, system_ticks: 1, threads: 1 });
-        let all: BTreeMap<u32, Stat> = [(1, 0), (10, 1), (11, 10), (12, 10), (13, 12), (20, 1)].map(stat).into();
-        assert_eq!(family(10, &all).into_keys().collect::<Vec<_>>(), [10, 11, 12, 13]);
-        assert!(family(99, &all).is_empty());
-    }
-
     fn sample(user_ticks: u64, system_ticks: u64, tasks: &[(u32, u64, u64)]) -> Sample {
         let task = |&(tid, run_ns, voluntary)| {
             (tid, Task { run_ns: Some(run_ns), voluntary: Some(voluntary), involuntary: Some(0) })
         };
         let threads = tasks.len() as u32;
-        Sample { user_ticks, system_ticks, processes: 1, threads, tasks: tasks.iter().map(task).collect() }
+        let tasks = tasks.iter().map(task).collect();
+        Sample { user_ticks, system_ticks, processes: 1, threads, tasks, others: Others::default() }
     }
 
     #[test]

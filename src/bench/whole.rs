@@ -21,6 +21,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Checks that a file at `path` can be written so, and leaves nothing behind.
+///
+/// # Errors
+/// If the system refuses a temporary file there. An existing file may be writable although its folder is not.
+pub fn can_write_whole(path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (part, _) = create_beside(&path)?;
+    fs::remove_file(part)
+}
+
 /// Replaces the regular file at `path`, or creates it.
 fn replace(path: &Path, earlier: Option<fs::Metadata>, bytes: &[u8]) -> io::Result<()> {
     if path.file_name().is_none() {

@@ -8,10 +8,11 @@ mod told;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
@@ -21,17 +22,17 @@ use signal_hook::flag;
 
 use super::failure::Failure;
 use super::signals::heeded;
-use super::stderr;
-use super::stdout::print;
 use super::{descriptors, units};
 use crate::bench::conditions::Conditions;
 use crate::bench::json::SCHEMA;
 use crate::bench::machine::machine;
-use crate::bench::pinning::{Cpus, Pinning, bind, online};
+use crate::bench::others::Others;
+use crate::bench::pinning::{Cpus, Pinning, allowed, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
-use crate::bench::report::table;
+use crate::bench::report::words::counted;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
+use crate::bench::surroundings::Surroundings;
 use crate::text::reason;
 use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
@@ -45,10 +46,12 @@ use told::name;
 /// times fixed in advance (open loop), which measures latency.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_value_name = "report")]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
     multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'")]
+    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n\n\
+    Exit status: 0 if all was measured and written, 1 after a failure, 2 after wrong usage, 3 if it was interrupted. \
+    Whatever was measured is reported in any case.")]
 pub struct Bench {
     /// What to ask of the servers [default: echo]
     #[arg(value_name = "PROTOCOL")]
@@ -83,13 +86,13 @@ pub struct Bench {
     #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo", "poisson"])]
     closed: bool,
     /// Duration of each measurement
-    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
+    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
     duration: Duration,
     /// Duration of the load before it
-    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
+    #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "200ms", value_parser = units::timeout)]
     warmup: Duration,
-    /// Number of times to make each measurement
-    #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 3,
+    /// Number of times to make each measurement; up to half as many more replace disturbed ones
+    #[arg(long, help_heading = MEASURING, value_name = "N", default_value_t = 10,
           value_parser = number(1..=1000))]
     rounds: u32,
     /// Processors for servers, such as 0,2-5 (Linux) [default: all but the generator's]
@@ -121,8 +124,8 @@ const DESCRIPTORS_SPARE: u64 = 64;
 const RATE_MAX: f64 = 1e7;
 /// The most requests in flight, each with its times.
 const IN_FLIGHT_MAX: u64 = 1_000_000;
-/// The exit status after a second signal, which ends the process and its servers at once.
-const CUT_SHORT: i32 = 1;
+/// The exit status after an interruption, also by a second signal, which ends the process and its servers at once.
+const INTERRUPTED: u8 = 3;
 
 impl ValueEnum for Workload {
     fn value_variants<'a>() -> &'a [Workload] {
@@ -207,14 +210,16 @@ impl Bench {
         self.reports.check(self.json.as_deref(), &[])?;
         self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
+        let disturbances = disturbances();
         let results = Results {
             schema: SCHEMA.into(),
+            label: None,
             started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             version: env!("CARGO_PKG_VERSION").into(),
             machine: machine(&pinning, descriptors),
             ended_early: false,
-            notes: notes(&pinning),
+            notes: [disturbances.clone(), notes(&pinning)].concat(),
             subjects: subjects.iter().map(|subject| subject.described(&grid.workloads)).collect(),
             runs: Vec::new(),
             kept: Vec::new(),
@@ -232,19 +237,29 @@ impl Bench {
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
         let runs = points.len() * subjects.len() * self.rounds as usize * phases;
-        let mut measurements = Measurements::new(&subjects, conditions, results, runs);
+        let mut measurements = Measurements::new(&subjects, conditions, results, runs, self.rounds);
+        measurements.announce(&disturbances);
         let measured = points.iter().try_for_each(|point| self.measure(point, &mut measurements));
-        let results = measurements.finish();
-        match measured {
-            Ok(()) => self.write(&results),
-            Err(EndedEarly::Interrupted) => self.write(&Results { ended_early: true, ..results }),
-            // Measurements made before the failure are still valid.
-            Err(EndedEarly::Failed(failure)) if results.runs.is_empty() => Err(failure),
-            Err(EndedEarly::Failed(failure)) => {
-                self.write(&Results { ended_early: true, ..results })?;
-                Err(failure)
+        let results = Results { ended_early: measured.is_err(), ..measurements.finish() };
+        let made = results.runs.len();
+        let failure = measured.err().map(|ended| match (ended, made) {
+            (EndedEarly::Failed(failure), 0) => failure,
+            (EndedEarly::Failed(failure), made) => {
+                failure.with_hint(&format!("after {}", counted(made as u64, "measurement")))
             }
+            (EndedEarly::Interrupted, 0) => {
+                Failure::with_status(INTERRUPTED, "interrupted before anything was measured")
+            }
+            (EndedEarly::Interrupted, made) => {
+                Failure::with_status(INTERRUPTED, format!("interrupted after {}", counted(made as u64, "measurement")))
+            }
+        });
+        let mut failures: Vec<Failure> = failure.into_iter().collect();
+        // Measurements made before a failure are still valid.
+        if made > 0 {
+            failures.extend(self.write(&results));
         }
+        Failure::all_of(failures)
     }
 
     fn grid(&self) -> Grid {
@@ -326,42 +341,51 @@ impl Bench {
         Ok(())
     }
 
-    fn write(&self, results: &Results) -> Result<(), Failure> {
-        if results.runs.is_empty() {
-            return Err(Failure::new("it was ended before anything was measured"));
-        }
-        if results.ended_early {
-            stderr::print_now(&format!("Ended early, after {} measurements\n", results.runs.len()));
-        }
-        if let Some(path) = &self.json {
-            results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
-        }
+    /// Writes the results to every file, and the table to standard output, each even if another fails. Returns the failures.
+    fn write(&self, results: &Results) -> Vec<Failure> {
         let all = slice::from_ref(results);
-        self.reports.write(all)?;
-        print(table(all).as_bytes())
+        let json = self.json.as_ref().and_then(|path| {
+            results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error)).err()
+        });
+        let mut failures: Vec<Failure> = json.into_iter().chain(self.reports.write(all, &[])).collect();
+        failures.extend(self.reports.print(all).err());
+        failures
     }
 }
 
 /// The notes that apply to all measurements.
 fn notes(pinning: &Pinning) -> Vec<String> {
-    let mut notes = vec!["Requests that timed out count with the timeout as their latency.".to_owned()];
+    let mut notes = Vec::new();
     if !pinning.is_apart() {
         notes.push(
-            "The generator shares its processors with the servers, and sleeps between events: that adds to every latency."
+            "The generator shares its processors with the servers and sleeps between events, which adds to every latency."
                 .into(),
         );
     }
     notes
 }
 
-/// A flag set by the first signal.
+/// How long the machine is watched before anything is measured.
+const WATCHED_FOR: Duration = Duration::from_millis(300);
+
+/// What may disturb the measurements, as far as it shows before.
+fn disturbances() -> Vec<String> {
+    let before = Others::take();
+    thread::sleep(WATCHED_FOR);
+    Surroundings::of(Path::new("/"), allowed().len(), (&before, &Others::take())).disturbances()
+}
+
+/// A flag set by the first signal. A second one ends the process, except that a terminal's end may cause several SIGHUPs.
 fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
-        // The order matters: the first signal finds the flag unset and sets it; the second finds it set.
-        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&interrupted))
-            .and_then(|_| flag::register(signal, Arc::clone(&interrupted)))
-            .map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;
-    }
+    let register = || {
+        for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
+            // The order matters: the first signal finds the flag unset and sets it; the second finds it set.
+            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&interrupted))?;
+            flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        heeded([Signal::HUP]).try_for_each(|hup| flag::register(hup.as_raw(), Arc::clone(&interrupted)).map(drop))
+    };
+    register().map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;
     Ok(interrupted)
 }

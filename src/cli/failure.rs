@@ -50,6 +50,12 @@ impl Failure {
         Failure { text: format!("{} ({hint})", self.text), ..self }
     }
 
+    /// All of `failures` in one line, with the exit status of the first.
+    pub(super) fn all_of(failures: Vec<Failure>) -> Result<(), Failure> {
+        let joined = |all: Failure, next: Failure| Failure { text: format!("{}; {}", all.text, next.text), ..all };
+        failures.into_iter().reduce(joined).map_or(Ok(()), Err)
+    }
+
     /// A failure of the event loop itself.
     pub(super) fn of_loop(error: &io::Error) -> Failure {
         Failure::new(format!("the event loop failed: {}", reason(error)))

@@ -12,7 +12,10 @@ use multiconn::bench::results::Results;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::{PATIENCE, multiconn, text};
+use crate::common::{PATIENCE, multiconn, run, text};
+
+/// The exit status that the documentation has.
+const INTERRUPTED: i32 = 3;
 
 #[test]
 fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
@@ -25,16 +28,17 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     let mut command = multiconn(&[&args[..], &more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
     // One has been measured, and another is under way.
-    let mut stderr = child.stderr.take().unwrap();
-    let mut first = [0; 1];
-    stderr.read_exact(&mut first).unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let is_measured = |line: std::io::Result<String>| line.unwrap().contains("  generator ");
+    assert!(stderr.by_ref().lines().any(is_measured));
     let servers = wait_for_children(child.id());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(rest.lines().any(|line| line.starts_with("Ended early, after ")), "{rest}");
+    assert_eq!(output.status.code(), Some(INTERRUPTED));
+    assert!(rest.lines().last().unwrap().starts_with("multiconn: interrupted after "), "{rest}");
+    assert!(text(&output.stdout).contains("The bench ended early"));
     let results = Results::read(file.path()).unwrap();
     assert!(results.ended_early && !results.runs.is_empty());
     assert_eq!(fs::read_dir(&plots).unwrap().count(), report::plots(&[results]).len());
@@ -54,7 +58,7 @@ fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
     let shell = format!("{ignores}exec 3>{}; cd / && {program} -q serve echo {{port}} >&3; true", held.display());
     let duration = if signal.is_some() { "1h" } else { "50ms" };
     let load = ["--connections", "1", "--closed", "--rounds", "1", "--warmup", "10ms", "--duration", duration];
-    let bench = multiconn(&[&["bench", "--command", &format!("x={shell}")], &load[..]].concat());
+    let bench = multiconn(&[&["bench", "--shell", "--command", &format!("x={shell}")], &load[..]].concat());
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c 0 && exec \"$@\"", "sh"]).arg(bench.get_program()).args(bench.get_args());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -82,11 +86,53 @@ fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
 fn no_server_stays_however_the_bench_ends() {
     assert_eq!(end_by(None, false), Some(0));
     // Before anything is measured.
-    assert_eq!(end_by(Some(Signal::INT), false), Some(1));
-    assert_eq!(end_by(Some(Signal::TERM), false), Some(1));
-    assert_eq!(end_by(Some(Signal::INT), true), Some(1));
-    for signal in [Signal::HUP, Signal::QUIT, Signal::USR1, Signal::ABORT, Signal::KILL] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        assert_eq!(end_by(Some(signal), false), Some(INTERRUPTED));
+    }
+    assert_eq!(end_by(Some(Signal::INT), true), Some(INTERRUPTED));
+    for signal in [Signal::QUIT, Signal::USR1, Signal::ABORT, Signal::KILL] {
         assert_eq!(end_by(Some(signal), false), None);
+    }
+}
+
+/// A short bench of a server that runs, with one request in flight.
+fn short_bench(more: &[&str]) -> Command {
+    let args = ["bench", "--model", "reactor", "--connections", "1", "--closed", "--rounds", "1"];
+    multiconn(&[&args[..], &["--warmup", "10ms", "--duration", "50ms"], more].concat())
+}
+
+#[test]
+fn each_output_is_written_even_if_the_others_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (json, html, full) = (at("a.json"), at("a.html"), "/dev/full");
+    let output = run(short_bench(&["--csv", full, "--json", &json, "--html", &html]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("reactor"));
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().next(), Some("1 measurement to make, in about 1s"));
+    assert_eq!(said.lines().last(), Some("multiconn: cannot write to /dev/full: no space left on device"));
+    assert!(Results::read(json.as_ref()).is_ok() && fs::exists(&html).unwrap());
+    // Several fail.
+    let output = run(short_bench(&["--csv", full, "--markdown", full]));
+    let said = text(&output.stderr);
+    let both = "multiconn: cannot write to /dev/full: no space left on device; cannot write to /dev/full: no space left on device";
+    assert_eq!((said.lines().last(), output.status.code()), (Some(both), Some(1)));
+}
+
+#[test]
+fn standard_streams_that_are_full_or_closed_cost_no_measurement() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let closed = || Stdio::from(std::io::pipe().unwrap().1);
+    let cases =
+        [(full(), closed(), 1), (closed(), full(), 1), (Stdio::null(), full(), 0), (Stdio::null(), closed(), 0)];
+    for (index, (stdout, stderr, status)) in cases.into_iter().enumerate() {
+        let json = folder.path().join(format!("{index}.json"));
+        let mut command = short_bench(&["--json", json.to_str().unwrap()]);
+        let ended = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).status().unwrap();
+        assert_eq!(ended.code(), Some(status), "{index}");
+        assert_eq!(Results::read(&json).unwrap().runs.len(), 1);
     }
 }
 

@@ -170,9 +170,15 @@ fn an_objective_is_looked_for() {
 #[test]
 fn a_command_is_started_and_ended() {
     let program = env!("CARGO_BIN_EXE_multiconn");
-    let command = format!("ours={program} -q serve echo {{port}}");
-    let results = bench(&["--command", &command, "--connections", "2", "--closed"]);
-    assert!(results.runs[0].replies > 0 && results.subjects[0].how.contains("{port}"));
+    // Without a shell, the process is the program's own, and quotes are removed. A shell stays beside its pipe.
+    for (command, shell, processes) in
+        [("{} -q serve 'echo' {port}", &[][..], 1), ("{} -q serve echo {port} | cat", &["--shell"], 3)]
+    {
+        let command = format!("ours={}", command.replace("{}", program));
+        let results = bench(&[&["--command", &command, "--connections", "2", "--closed"], shell].concat());
+        assert!(results.runs[0].replies > 0 && results.subjects[0].how.contains("{port}"));
+        assert!(results.runs[0].server.is_none_or(|server| server.processes == processes));
+    }
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn a_command_gets_the_limit_of_open_files_that_the_bench_was_given() {
     let server = format!("x=ulimit -Sn >{}; exec {program} -q serve echo {{port}}", file.path().display());
     // The load takes more than that.
     let load = ["--connections", "150", "--closed", "--duration", "50ms", "--warmup", "10ms", "--rounds", "1"];
-    let bench = multiconn(&[&["bench", "--command", &server], &load[..]].concat());
+    let bench = multiconn(&[&["bench", "--shell", "--command", &server], &load[..]].concat());
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -Sn 100 && exec \"$@\"", "sh"]).arg(bench.get_program()).args(bench.get_args());
     let output = run(shell);

@@ -23,23 +23,35 @@ fn what_cannot_be_measured_is_told() {
     assert!(said.contains("is no echo server: it has closed after 0 of 64 bytes"), "{said}");
     let said = complaint(&["app", "--against", &format!("x={liar}")], 1);
     assert!(said.contains("app server") || said.contains("answers"), "{said}");
-    let said = complaint(&["--command", "x=echo this is broken >&2; exit 3 # {port}"], 1);
+    let said = complaint(&["--shell", "--command", "x=echo this is broken >&2; exit 3 # {port}"], 1);
     assert_eq!(said, "multiconn: cannot start x: it says 'this is broken'\n");
-    let said = complaint(&["--command", "x=exit 3 # {port}"], 1);
+    let said = complaint(&["--shell", "--command", "x=exit 3 # {port}"], 1);
     assert!(said.contains("cannot start x: it has ended with exit status: 3"), "{said}");
     // One that ends is waited for no longer, whatever time it may take.
     let begun = Instant::now();
-    let said = complaint(&["--command", "x=exit 4 # {port}", "--start-timeout", "1h"], 1);
+    let said = complaint(&["--shell", "--command", "x=exit 4 # {port}", "--start-timeout", "1h"], 1);
     assert!(said.contains("it has ended with exit status: 4") && begun.elapsed() < PATIENCE, "{said}");
-    let said = complaint(&["--command", "x=exec sleep 1000 # {port}", "--start-timeout", "50ms"], 1);
+    let said = complaint(&["--shell", "--command", "x=exec sleep 1000 # {port}", "--start-timeout", "50ms"], 1);
     assert_eq!(said, "multiconn: cannot start x: it does not listen within 50ms\n");
-    let said = complaint(&["--command", "x=echo not yet >&2; sleep 1000 # {port}", "--start-timeout", "1s"], 1);
+    let said =
+        complaint(&["--shell", "--command", "x=echo not yet >&2; sleep 1000 # {port}", "--start-timeout", "1s"], 1);
     assert_eq!(said, "multiconn: cannot start x: it does not listen within 1s; it says 'not yet'\n");
     assert!(complaint(&["--against", "x=192.0.2.1:7"], 2).contains("--allow-remote"));
     assert!(complaint(&["--pid", "1"], 2).contains("--pid 1 is not about a server of --against"));
     assert!(complaint(&["--command", "a=x {port}", "--command", "a=y {port}"], 2).contains("two servers are called a"));
     let said = complaint(&["--command", "x=python3 server.py 7000"], 2);
     assert!(said.contains("{port} is missing, which stands for the port"), "{said}");
+    for (wrong, why) in [
+        ("true; exit {port}", "';' needs a shell: add --shell, or put it in single quotes"),
+        ("exec serve {port}", "\"exec\" needs a shell: add --shell"),
+        ("serve # {port}", "{port} is missing, which stands for the port that the server is to listen on"),
+    ] {
+        let said = complaint(&["--command", &format!("x={wrong}")], 2);
+        assert_eq!(said, format!("multiconn: --command x={wrong}: {why}\n"));
+    }
+    let said = complaint(&["--command", "x=/no/such/program {port}"], 1);
+    assert_eq!(said, "multiconn: cannot start x: /no/such/program: no such file\n");
+    assert!(complaint(&["--shell"], 2).contains("--command"));
     assert!(complaint(&["--command", "x= "], 2).contains("there is no command after '='"));
     assert!(complaint(&["--connections", "999999"], 1).contains("limit of open files"));
     let said = complaint(&["--poisson", "--closed"], 2);
@@ -60,14 +72,14 @@ fn what_cannot_be_measured_is_told() {
 fn where_nothing_is_measured_no_file_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new.json");
-    complaint(&["--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
+    complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     fs::write(&path, "earlier").unwrap();
-    complaint(&["--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
+    complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
     assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
     // Whether it can be written is known before anything is started.
     let nowhere = folder.path().join("none").join("new.json");
-    let said = complaint(&["--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
+    let said = complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
     assert!(said.contains("new.json: no such file"), "{said}");
 }
 
@@ -125,6 +137,13 @@ fn two_outputs_in_one_file_are_refused_before_anything_starts() {
     }
     let said = complaint(&["--json", &plots, "--plots", &plots], 1);
     assert_eq!(said, format!("multiconn: cannot make the folder {plots}: file exists\n"));
+    if cfg!(target_os = "linux") {
+        let said = complaint(&["--plots", "/proc/new"], 1);
+        assert_eq!(said, "multiconn: cannot make the folder /proc/new: no such file\n");
+    }
+    // Whether a folder can be made is tried, and nothing of it stays.
+    let deep = at("new/and/deep");
+    complaint(&["--plots", &deep, "--command", "x=false {port}"], 1);
     let said = complaint(&["--json", &a, "--csv", folder.path().to_str().unwrap()], 1);
     assert!(said.ends_with(": is a directory\n"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the link alone");

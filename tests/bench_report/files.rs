@@ -79,9 +79,13 @@ fn a_report_of_a_file_goes_to_standard_output_and_to_files() {
     let (csv, markdown, html, plots) = (file("a.csv"), file("a.md"), file("a.html"), file("some/plots"));
     let args = ["bench", "report", SMALL, "--csv", &csv, "--markdown", &markdown, "--html", &html, "--plots", &plots];
     let table = text(&printed(multiconn(&args)));
+    let comment = fs::read_to_string(&markdown).unwrap();
+    let full = text(&printed(multiconn(&["bench", "report", SMALL, "--full", "--markdown", &markdown])));
     let results = [Results::read(Path::new(SMALL)).unwrap()];
     let look = report::table::Look { width: 100, has_colours: false };
-    assert_eq!(table, report::table::render(&results, look));
+    assert_eq!(table, report::table::brief(&results, look));
+    assert_eq!(full, report::table::render(&results, look));
+    assert_eq!(comment, report::comment(&results, &[]));
     assert_eq!(fs::read_to_string(csv).unwrap(), report::csv(&results));
     assert_eq!(fs::read_to_string(markdown).unwrap(), report::markdown(&results));
     assert_eq!(fs::read_to_string(html).unwrap(), report::html(&results));
@@ -102,7 +106,7 @@ fn servers_of_several_files_are_told_apart() {
     for name in ["small: reactor", "small: threads", "after: reactor", "after: threads"] {
         assert!(table.contains(name), "{table}");
     }
-    assert!(table.contains("These are several calls"), "{table}");
+    assert!(table.contains("The files were measured one after the other"), "{table}");
     // The same name, or even the same file, twice.
     let table = text(&printed(multiconn(&["bench", "report", SMALL, SMALL])));
     assert!(table.contains("small (1): reactor") && table.contains("small (2): reactor"), "{table}");
@@ -128,6 +132,10 @@ fn what_fails_is_told_in_a_line() {
     let first = plots.join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[0].0);
     fs::create_dir_all(&first).unwrap();
     let (plots, first) = (plots.to_str().unwrap(), first.to_str().unwrap());
+    // The table is printed if only the last can't be written.
+    let output = run(multiconn(&["bench", "report", SMALL, "--plots", plots]));
+    assert_eq!(text(&output.stderr), format!("multiconn: cannot write to {first}: is a directory\n"));
+    assert_eq!((text(&output.stdout).contains("reactor"), output.status.code()), (true, Some(1)));
     let cases = [
         (vec!["/no/such.json"], "cannot read results from /no/such.json: no such file".to_owned()),
         (
@@ -135,8 +143,10 @@ fn what_fails_is_told_in_a_line() {
             format!("cannot read results from {nonsense}: it is not JSON: expected ident at line 1 column 2"),
         ),
         (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
-        (vec![SMALL, "--plots", plots], format!("cannot write to {first}: is a directory")),
         (vec![SMALL, "--plots", nonsense], format!("cannot make the folder {nonsense}: file exists")),
+        // No file can be created there, although this one could be written.
+        (vec![SMALL, "--plots", "/proc"], "cannot write to /proc: no such file".to_owned()),
+        (vec![SMALL, "--csv", "/proc/self/comm"], "cannot write to /proc/self/comm: no such file".to_owned()),
     ];
     for (args, reason) in cases {
         let output = run(multiconn(&[&["bench", "report"], &args[..]].concat()));

@@ -55,6 +55,7 @@ pub fn machine() -> Machine {
 pub fn empty() -> Results {
     Results {
         schema: SCHEMA.into(),
+        label: None,
         started: "2026-11-21T08:00:00Z".into(),
         command: ["multiconn", "bench", "echo", "--command", "its='serve it {port}'"].map(String::from).into(),
         version: "0.1.0".into(),
@@ -167,6 +168,7 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
             lag: is_open.then(|| histogram(vec![9_000; 1000])),
         },
         doubt: None,
+        doubt_cause: None,
     }
 }
 
@@ -216,6 +218,7 @@ pub fn empty_run() -> Run {
         server: None,
         generator: GeneratorUse::default(),
         doubt: None,
+        doubt_cause: None,
     }
 }
 

@@ -59,6 +59,7 @@ pub fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
         ("empty", vec![fixtures::empty()]),
         ("none", vec![]),
         ("one", vec![fixtures::measured(1, &[50], 1, false)]),
+        ("one in both loops", vec![fixtures::measured(1, &[50], 3, true)]),
         ("two", vec![fixtures::measured(2, &[1, 50, 1000], 3, true)]),
         ("five", vec![fixtures::measured(5, &[1, 50, 1000], 3, true)]),
         ("odd", vec![odd()]),
@@ -206,6 +207,23 @@ fn every_plot_is_there_with_every_server_and_has_a_name_and_a_table() {
 }
 
 #[test]
+fn a_page_shows_what_answers_and_folds_the_rest() {
+    let page = |results: Results| {
+        let page = report::html(&[results]);
+        let tree = parsed(&page);
+        let is_shown = |plot: &Node<'_, '_>| !plot.ancestors().any(|node| node.has_tag_name("details"));
+        let plots = tree.descendants().filter(|node| node.has_tag_name("svg"));
+        plots.filter(is_shown).map(|plot| plot.attribute("id").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // A single point of a single server: how long clients wait, once.
+    assert_eq!(page(fixtures::measured(1, &[50], 3, false)), ["part-1-percentiles-1", "part-1-time-1"]);
+    assert_eq!(page(fixtures::measured(1, &[50], 3, true)), ["part-2-percentiles-1", "part-2-time-1"]);
+    // Of several points, the plots over all of them.
+    let over = |part| ["throughput", "cpu", "p99", "memory"].map(|name| format!("part-{part}-{name}"));
+    assert_eq!(page(fixtures::measured(2, &[1, 50], 3, true)), [over(1), over(2)].concat());
+}
+
+#[test]
 fn what_is_plotted_is_what_was_measured() {
     let results = [fixtures::measured(4, &[1, 50, 1000], 3, false)];
     let page = report::html(&results);
@@ -301,17 +319,17 @@ fn a_doubtful_row_is_marked_and_has_no_verdict() {
     let results = [odd()];
     let summary = Summary::of(&results);
     let group = &summary.groups[0];
-    let row = group.rows.iter().find(|row| row.is_doubtful()).unwrap();
+    let row = group.rows.iter().find(|row| row.is_doubtful(Figure::LatencyP99)).unwrap();
     assert!(Figure::COMPARED.iter().all(|&figure| group.compare(row, figure).unwrap().verdict.is_none()));
     let page = report::html(&results);
     let tree = parsed(&page);
     let marked = with_class(plot(&tree, "part-1-throughput"), "doubt");
     assert_eq!(marked.len(), 1);
-    assert!(page.contains("no verdict, since a run of it or of the first is in doubt"));
+    assert!(page.contains("no verdict, since a run of either server is in doubt"));
     assert!(page.contains("threads, 50 connections: the generator was 97 % busy"));
     assert!(page.contains("threads, 50 connections: errors: 12 × connection reset by peer"));
-    assert!(page.contains("It was ended before all was measured"));
-    // Where the first is in doubt, so is everything that is held against it.
+    assert!(page.contains("The bench ended early"));
+    // If the first is in doubt, so is every comparison with it.
     let mut results = [odd()];
     results[0].runs.iter_mut().for_each(|run| run.doubt = (run.subject == "reactor").then(|| "late".into()));
     let summary = Summary::of(&results);
@@ -330,10 +348,10 @@ fn a_row_whose_generator_was_hardly_faster_is_marked_and_compared() {
     results[0].runs.iter_mut().for_each(|run| run.generator.busy = 0.7);
     let text = report::markdown(&results);
     assert!(
-        mark(&text) > 0 && text.contains("~: the generator was at work for more than two thirds of the time"),
+        mark(&text) > 0 && text.contains("\\~ the generator was busy for more than two thirds of the time"),
         "{text}"
     );
-    let (closed, open) = text.split_once("open loop").expect("there are both");
+    let (closed, open) = text.split_once("## echo, 64 bytes, open loop").expect("there are both");
     assert!(mark(closed) > 0 && mark(open) == 0, "{text}");
     let summary = Summary::of(&results);
     let group = &summary.groups[0];

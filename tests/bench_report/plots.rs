@@ -27,10 +27,10 @@ fn every_plot_of_the_page_is_a_file_and_they_are_drawn_alike() {
         let plots: Vec<&str> = page.split("<svg ").skip(1).collect();
         let files = report::plots(&results);
         assert_eq!(files.len(), plots.len(), "{kind}");
-        for ((name, file), plot) in files.iter().zip(plots) {
+        for (name, file) in &files {
             let drawing = file.split_once("<g transform=\"translate(0 ").and_then(|(_, rest)| rest.split_once(">\n"));
             let drawing = drawing.and_then(|(_, rest)| rest.rsplit_once("</g>\n<text")).expect("it is drawn").0;
-            assert!(plot.contains(drawing), "{kind}: {name}");
+            assert!(plots.iter().any(|plot| plot.contains(drawing)), "{kind}: {name}");
         }
         assert_eq!(files, report::plots(&results), "{kind}: the same again");
     }

@@ -1,9 +1,11 @@
 //! The contents of a report, in order, independent of the output format.
 
-use super::super::results::{FASTER_BY, Results, Workload};
-use super::super::stats::{Difference, ROUNDS_MIN};
+use super::super::load::UNANSWERED;
+use super::super::results::{Results, Workload};
+use super::super::stats::ROUNDS_MIN;
 use super::super::summary::{Comparison, Figure, Group, Row, Summary};
-use super::grid::{Cell, Grid, Mark};
+use super::answer::{Answer, answers};
+use super::grid::{CLOSE, Cell, Grid, Mark};
 use super::section::{Section, Verdict, doubtful};
 use super::{objectives, words};
 
@@ -12,6 +14,8 @@ use super::{objectives, words};
 pub struct Document {
     /// The report's subject.
     pub title: String,
+    /// The answer to which server is better, for each task.
+    pub answers: Vec<Answer>,
     /// Notes about all of it.
     pub notes: Vec<String>,
     /// One for each group of points, and then one for each objective searched for at such a group.
@@ -34,6 +38,7 @@ impl Document {
     pub fn of(all: &[Results], summary: &Summary<'_>) -> Document {
         Document {
             title: title(summary),
+            answers: answers(all, summary),
             notes: notes(all, summary),
             sections: summary
                 .groups
@@ -46,11 +51,15 @@ impl Document {
     }
 }
 
-/// The mark of a row for which the generator was hardly faster than the server.
-const CLOSE: &str = "~";
+impl Document {
+    /// The doubts and errors of all sections.
+    pub fn doubts(&self) -> Vec<String> {
+        self.sections.iter().flat_map(|section| section.doubts.clone()).collect()
+    }
+}
 
 fn title(summary: &Summary<'_>) -> String {
-    let names: Vec<&str> = summary.subjects.iter().map(|subject| subject.name.as_str()).collect();
+    let names: Vec<&str> = summary.servers.iter().map(|server| server.name).collect();
     match names[..] {
         [] => "multiconn bench".into(),
         [one] => format!("multiconn bench: {one}"),
@@ -65,31 +74,28 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
         notes.push("Nothing was measured.".into());
     }
     if all.iter().any(|results| results.ended_early) {
-        notes.push("It was ended before all was measured: what is here is what there was by then.".into());
+        notes.push("The bench ended early: not everything was measured.".into());
     }
     if all.len() > 1 {
         notes.push(
-            "These are several calls, one after the other: what changed on the machine in between is in the ratios between \
-             servers of different calls, and not in their intervals."
+            "The files were measured one after the other, not in turns: if the machine changed in between, that is in the \
+             ratios, but not in their intervals."
                 .into(),
         );
         let machine = |results: &Results| (results.machine.processor.clone(), results.machine.kernel.clone());
         if all.windows(2).any(|pair| machine(&pair[0]) != machine(&pair[1])) {
-            notes.push("They were not measured on the same machine and kernel, and that is in the ratios too.".into());
+            notes.push("The files come from different machines or kernels, which affects the ratios, too.".into());
         }
     }
     let rounds = summary.rows().map(|row| row.runs.len()).min().unwrap_or(ROUNDS_MIN);
-    if rounds < ROUNDS_MIN && summary.subjects.len() > 1 {
+    if rounds < ROUNDS_MIN && summary.baseline_name().is_some() {
         notes.push(format!(
-            "Where there are fewer than {ROUNDS_MIN} rounds, no interval can be told, and so no verdict: --rounds {ROUNDS_MIN} \
-             or more."
+            "Fewer than {ROUNDS_MIN} rounds give no interval and no verdict; use --rounds {ROUNDS_MIN}."
         ));
     }
-    if summary.rows().any(|row| row.is_close() && !row.is_doubtful()) {
-        notes.push(format!(
-            "{CLOSE}: the generator was at work for more than two thirds of the time, and so would be less than {FASTER_BY} times \
-             as fast as this server by itself. The server had no processor time left, and so the figures are its own."
-        ));
+    let has_timeouts = |row: &Row<'_>| row.runs.iter().any(|run| run.unsent > 0 || run.errors.contains_key(UNANSWERED));
+    if summary.rows().any(has_timeouts) {
+        notes.push("Requests that timed out count with the timeout as their latency.".into());
     }
     notes.extend(all.iter().flat_map(|results| results.notes.clone()));
     let mut seen = std::collections::BTreeSet::new();
@@ -102,9 +108,9 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     for row in &group.rows {
         let compared: Vec<(Figure, Comparison)> =
             Figure::COMPARED.into_iter().filter_map(|figure| Some((figure, group.compare(row, figure)?))).collect();
-        let said = match compared.iter().any(|(_, comparison)| comparison.verdict.is_none()) {
+        let said = match compared.iter().all(|(_, comparison)| comparison.verdict.is_none()) {
             // The reason is the same for each figure.
-            true => vec!["no verdict, since a run of it or of the first is in doubt".into()],
+            true => vec!["no verdict, since a run of either server is in doubt".into()],
             false => compared.iter().map(|(figure, comparison)| words::sentence(*figure, comparison)).collect(),
         };
         if !compared.is_empty() {
@@ -115,7 +121,12 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
     let mut doubts = Vec::new();
     for row in &group.rows {
         let at = format!("{}, {}", row.name, words::point(group.axis, row.point));
-        doubts.extend(row.doubts().iter().map(|why| format!("{at}: {why}")));
+        let left_out = row.runs.len() - row.judged(Figure::RequestsPerSecond).count();
+        let left_out = match left_out {
+            0 => String::new(),
+            count => format!("{count} of {} left out: ", words::counted(row.runs.len() as u64, "round")),
+        };
+        doubts.extend(row.doubts().iter().map(|why| format!("{at}: {left_out}{why}")));
         let errors: Vec<String> = row
             .errors()
             .iter()
@@ -133,19 +144,22 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
         server_grid(group),
         generator_grid(group),
     ];
-    let grids = grids.into_iter().filter(|grid| !grid.is_empty()).collect();
+    let grids = grids.into_iter().filter(|grid| !grid.is_empty());
+    let grids = grids.map(|grid| grid.explained(summary.baseline_name())).collect();
     Section { title: words::group(group), verdicts, doubts, grids }
 }
 
-/// A table with a row for each row of the group, and the key columns that identify it.
-pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
+/// A table with a row for each row of the group, and the key columns that identify it. A row is marked if any of
+/// `figures` is in doubt.
+fn keyed(group: &Group<'_>, title: impl Into<String>, figures: &[Figure]) -> Grid {
     let mut grid = Grid::new(title);
     let points = group.rows.iter().map(|row| match group.axis.of(row.point) {
         value if value == value.trunc() => words::grouped(value as u64).into(),
         value => format!("{value:.1}").into(),
     });
     grid.key(group.axis.title(), true, points.collect());
-    let names = group.rows.iter().map(|row| match (row.is_doubtful(), row.is_close()) {
+    let is_doubtful = |row: &Row<'_>| figures.iter().any(|&figure| row.is_doubtful(figure));
+    let names = group.rows.iter().map(|row| match (is_doubtful(row), row.is_close()) {
         (true, _) => doubtful(row.name),
         (false, true) => format!("{} {CLOSE}", row.name).into(),
         (false, false) => row.name.into(),
@@ -155,8 +169,9 @@ pub fn keyed(group: &Group<'_>, title: impl Into<String>) -> Grid {
 }
 
 fn load_grid(group: &Group<'_>) -> Grid {
-    let rounds = group.rows.iter().map(|row| row.runs.len()).max().unwrap_or(0);
-    let mut grid = keyed(group, format!("Throughput (median of {})", words::counted(rounds as u64, "round")));
+    let rounds = group.rows.iter().map(|row| row.judged(Figure::RequestsPerSecond).count()).max().unwrap_or(0);
+    let title = format!("Throughput (median of {})", words::counted(rounds as u64, "round"));
+    let mut grid = keyed(group, title, &[Figure::RequestsPerSecond]);
     column(&mut grid, group, Figure::RequestsPerSecond);
     let ranges = group.rows.iter().map(|row| match row.spread(Figure::RequestsPerSecond) {
         Some(spread) => words::range(Figure::RequestsPerSecond, spread).into(),
@@ -170,14 +185,14 @@ fn load_grid(group: &Group<'_>) -> Grid {
 }
 
 fn generator_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "The load generator");
+    let mut grid = keyed(group, "The load generator", &[Figure::RequestsPerSecond]);
     column(&mut grid, group, Figure::GeneratorBusy);
     column(&mut grid, group, Figure::LagP99);
     grid
 }
 
 fn latency_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "Latency");
+    let mut grid = keyed(group, "Latency", &[Figure::LatencyP99]);
     for figure in [
         Figure::LatencyP50,
         Figure::LatencyP90,
@@ -193,7 +208,7 @@ fn latency_grid(group: &Group<'_>) -> Grid {
 }
 
 fn server_grid(group: &Group<'_>) -> Grid {
-    let mut grid = keyed(group, "What the server took");
+    let mut grid = keyed(group, "Resources of the server", &[Figure::CpuPerRequest]);
     for figure in [
         Figure::CpuPerRequest,
         Figure::UserPerRequest,
@@ -234,11 +249,12 @@ fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
 
 /// A table of ratios to the first server.
 fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
-    let first = summary.first().map_or("", |first| &first.name);
-    let mut grid = keyed(group, format!("Times {first} (95 % interval)"));
+    let baseline = summary.baseline_name().unwrap_or_default();
+    let title = format!("Ratio to {baseline} (95 % interval)");
+    let mut grid = keyed(group, title, &Figure::COMPARED);
     for figure in Figure::COMPARED {
         let cells = group.rows.iter().map(|row| match group.compare(row, figure) {
-            Some(comparison) => Cell { text: words::verdict(&comparison), mark: mark(figure, &comparison) },
+            Some(comparison) => Cell { text: words::verdict(&comparison), mark: words::mark(figure, &comparison) },
             None => Cell::default(),
         });
         let title = match figure {
@@ -247,21 +263,11 @@ fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
         };
         grid.column(title, false, cells.collect());
     }
-    // The first server isn't compared with itself.
+    // A server that others are compared with has no ratio itself.
     grid.rows.retain(|row| {
         row[grid.columns.iter().take_while(|column| column.is_key).count()..].iter().any(|cell| !cell.text.is_empty())
     });
     grid
-}
-
-fn mark(figure: Figure, comparison: &Comparison) -> Mark {
-    match comparison.verdict {
-        None => Mark::Doubt,
-        Some(Difference::Unknown | Difference::Negligible | Difference::NotShown) => Mark::None,
-        Some(Difference::Higher) if figure.more_is_better() => Mark::Better,
-        Some(Difference::Lower) if !figure.more_is_better() => Mark::Better,
-        Some(Difference::Higher | Difference::Lower) => Mark::Worse,
-    }
 }
 
 fn provenance(results: &Results) -> Provenance {

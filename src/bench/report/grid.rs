@@ -1,5 +1,7 @@
 //! A table, independent of the output format.
 
+use super::super::results::FASTER_BY;
+
 /// Columns and rows of text.
 #[derive(Clone, Debug)]
 pub struct Grid {
@@ -9,6 +11,8 @@ pub struct Grid {
     pub columns: Vec<Column>,
     /// As many cells each as there are columns.
     pub rows: Vec<Vec<Cell>>,
+    /// The meanings of the marks in it.
+    pub legend: Vec<String>,
 }
 
 /// The head of a column.
@@ -27,9 +31,18 @@ pub struct Column {
 pub struct Cell {
     /// The text.
     pub text: String,
-    /// The highlighting; the text says the same.
+    /// The highlighting, which every output format also shows as a sign.
     pub mark: Mark,
 }
+
+/// The sign of a row or figure in doubt.
+pub const DOUBT: &str = "*";
+/// The sign of a row for which the generator was hardly faster than the server.
+pub const CLOSE: &str = "~";
+/// The sign of a figure that is better than the baseline's.
+pub const BETTER: &str = "▲";
+/// The sign of a worse one.
+pub const WORSE: &str = "▼";
 
 /// The highlighting of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,9 +50,9 @@ pub enum Mark {
     /// No highlighting.
     #[default]
     None,
-    /// Better than the first server.
+    /// Better than the baseline.
     Better,
-    /// Worse than the first server.
+    /// Worse than the baseline.
     Worse,
     /// In doubt, or failed.
     Doubt,
@@ -48,7 +61,7 @@ pub enum Mark {
 impl Grid {
     /// Creates a table without columns.
     pub fn new(title: impl Into<String>) -> Grid {
-        Grid { title: title.into(), columns: Vec::new(), rows: Vec::new() }
+        Grid { title: title.into(), columns: Vec::new(), rows: Vec::new(), legend: Vec::new() }
     }
 
     /// Adds a column, if any of its cells (one for each row) has text.
@@ -71,6 +84,30 @@ impl Grid {
         self.columns.push(Column { title: title.into(), is_key, is_number });
     }
 
+    /// The same table with an explanation of each kind of mark in it; `baseline` is what servers are compared with.
+    pub fn explained(mut self, baseline: Option<&str>) -> Grid {
+        let cells = || self.rows.iter().flatten();
+        let has = |mark| cells().any(|cell| cell.mark == mark);
+        let baseline = baseline.map(|baseline| format!(" than {baseline}")).unwrap_or_default();
+        let difference = match (has(Mark::Better), has(Mark::Worse)) {
+            (true, true) => Some(format!("{BETTER} better, {WORSE} worse{baseline}")),
+            (true, false) => Some(format!("{BETTER} better{baseline}")),
+            (false, true) => Some(format!("{WORSE} worse{baseline}")),
+            (false, false) => None,
+        };
+        let ends_with = |mark: &str| cells().any(|cell| cell.text.ends_with(&format!(" {mark}")));
+        let doubt = ends_with(DOUBT).then(|| format!("{DOUBT} in doubt, for a reason given below"));
+        let close = ends_with(CLOSE).then(|| {
+            format!(
+                "{CLOSE} the generator was busy for more than two thirds of the time, so it alone would be less than \
+                 {FASTER_BY} times as fast as this server; but the server had no processor time left, so the figures are \
+                 the server's"
+            )
+        });
+        self.legend = [difference, doubt, close].into_iter().flatten().collect();
+        self
+    }
+
     /// The number of key columns.
     pub fn keys(&self) -> usize {
         self.columns.iter().take_while(|column| column.is_key).count()
@@ -79,6 +116,17 @@ impl Grid {
     /// Whether it has no columns besides its keys.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() || self.columns.len() == self.keys()
+    }
+}
+
+impl Mark {
+    /// The sign that shows it without colours. Doubt has its sign in the text.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Mark::Better => BETTER,
+            Mark::Worse => WORSE,
+            Mark::None | Mark::Doubt => "",
+        }
     }
 }
 

@@ -5,12 +5,14 @@ use std::iter;
 
 use super::super::results::Results;
 use super::super::summary::{Group, Summary};
+use super::super::task::tasks;
 use super::document::Document;
 use super::escape::escaped;
 use super::grid::{Grid, Mark};
 use super::plot::{self, Drawing, WIDTH};
 use super::plotted::{self, Plotted};
-use super::section::{DOUBT, Section};
+use super::section::Section;
+use super::words;
 
 /// Formats a report as a page.
 pub fn html(all: &[Results]) -> String {
@@ -21,11 +23,12 @@ pub fn html(all: &[Results]) -> String {
         escaped(&document.title),
         plot::STYLE
     );
-    header(&mut page, &document, &summary);
+    header(&mut page, &document);
     // The sections of groups come first, then those of objectives, which have no plots.
     let groups = summary.groups.iter().map(Some).chain(iter::repeat(None));
     for (index, (section, group)) in document.sections.iter().zip(groups).enumerate() {
-        part(&mut page, index + 1, section, group);
+        let has_open = group.is_some_and(|group| tasks(&summary).iter().any(|task| task.has_both(group)));
+        part(&mut page, index + 1, section, group, has_open);
     }
     sources(&mut page, &document);
     page.push_str(READING);
@@ -33,8 +36,22 @@ pub fn html(all: &[Results]) -> String {
     page
 }
 
-fn header(page: &mut String, document: &Document, summary: &Summary<'_>) {
+fn header(page: &mut String, document: &Document) {
     let _ = writeln!(page, "<main>\n<header>\n<h1>{}</h1>", escaped(&document.title));
+    for answer in &document.answers {
+        if let Some(title) = &answer.title {
+            let _ = writeln!(page, "<h3>{}</h3>", escaped(&capital(title)));
+        }
+        page.push_str("<ul class=\"answer\">\n");
+        for sentence in &answer.sentences {
+            let _ = writeln!(page, "<li><b>{}</b>: {}</li>", escaped(&sentence.server), escaped(&sentence.said));
+        }
+        page.push_str("</ul>\n");
+        if !answer.grid.is_empty() {
+            table(page, &answer.grid);
+        }
+    }
+    list(page, "notes", &document.notes);
     for source in &document.provenances {
         let facts = &source.facts;
         let fact = |name: &str| facts.iter().find(|fact| fact.0 == name).map_or("", |fact| fact.1.as_str());
@@ -47,16 +64,15 @@ fn header(page: &mut String, document: &Document, summary: &Summary<'_>) {
             escaped(fact("Version"))
         );
     }
-    list(page, "notes", &document.notes);
-    if document.sections.len() > 1 {
+    // A page of one screen needs no index.
+    if document.sections.iter().any(|section| section.grids.iter().any(|grid| grid.rows.len() > 1))
+        && document.sections.len() > 1
+    {
         page.push_str("<nav aria-label=\"What was measured\">\n<ul>\n");
         for (index, section) in document.sections.iter().enumerate() {
             let _ = writeln!(page, "<li><a href=\"#part-{}\">{}</a></li>", index + 1, escaped(&section.title));
         }
         page.push_str("</ul>\n</nav>\n");
-    }
-    if let (Some(first), true) = (summary.first(), summary.subjects.len() > 1) {
-        let _ = writeln!(page, "<p>All servers are held against <b>{}</b>.</p>", escaped(&first.name));
     }
     page.push_str("</header>\n");
 }
@@ -72,45 +88,65 @@ fn list(page: &mut String, class: &str, items: &[String]) {
     page.push_str("</ul>\n");
 }
 
-fn part(page: &mut String, number: usize, section: &Section, group: Option<&Group<'_>>) {
+/// Writes a section. Plots and tables that few readers need are folded; of those are the latencies in the closed loop, if
+/// there is an open one, too.
+fn part(page: &mut String, number: usize, section: &Section, group: Option<&Group<'_>>, has_open: bool) {
     let _ = writeln!(page, "<section id=\"part-{number}\">\n<h2>{}</h2>", escaped(&capital(&section.title)));
-    if !section.verdicts.is_empty() {
-        page.push_str("<h3>What the comparison says</h3>\n<div class=\"verdicts\">\n");
-        let mut servers = Vec::new();
-        for verdict in &section.verdicts {
-            if !servers.contains(&&verdict.server) {
-                servers.push(&verdict.server);
-            }
-        }
-        for server in servers {
-            let _ = writeln!(page, "<div><h4>{}</h4>\n<dl>", escaped(server));
-            for verdict in section.verdicts.iter().filter(|verdict| verdict.server == *server) {
-                let said: Vec<String> = verdict.said.iter().map(|said| with_faint_interval(said)).collect();
-                let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escaped(&verdict.point), said.join("; "));
-            }
-            page.push_str("</dl></div>\n");
-        }
-        page.push_str("</div>\n");
+    list(page, "doubts", &section.doubts);
+    let Some(group) = group else {
+        section.grids.iter().for_each(|grid| table(page, grid));
+        page.push_str("</section>\n");
+        return;
+    };
+    let (over_points, at_points) = (plotted::over_points(group), plotted::at_points(group));
+    // A single bar says no more than the table.
+    let is_alone = group.rows.len() == 1;
+    let (mut shown, mut folded) = if is_alone { (Vec::new(), over_points) } else { (over_points, Vec::new()) };
+    let is_closed_of_both = has_open && !group.is_open();
+    let more = if group.points().len() == 1 && !is_closed_of_both { &mut shown } else { &mut folded };
+    more.extend(at_points);
+    figures(page, number, &shown);
+    let plots = match (folded.len(), shown.len()) {
+        (0, _) => String::new(),
+        (count, 0) => format!("{}, ", words::counted(count as u64, "plot")),
+        (count, _) => format!("{}, ", words::counted(count as u64, "more plot")),
+    };
+    let _ = writeln!(page, "<details>\n<summary>{}</summary>", capital(&format!("{plots}all figures and verdicts")));
+    figures(page, number, &folded);
+    verdicts(page, section);
+    section.grids.iter().for_each(|grid| table(page, grid));
+    page.push_str("</details>\n</section>\n");
+}
+
+fn verdicts(page: &mut String, section: &Section) {
+    if section.verdicts.is_empty() {
+        return;
     }
-    if !section.doubts.is_empty() {
-        let _ = writeln!(page, "<h3>Doubts and errors ({DOUBT})</h3>");
-        list(page, "doubts", &section.doubts);
-    }
-    if let Some(group) = group {
-        page.push_str("<div class=\"plots\">\n");
-        for plotted in plotted::over_points(group) {
-            figure(page, number, &plotted);
+    page.push_str("<div class=\"verdicts\">\n");
+    let mut servers = Vec::new();
+    for verdict in &section.verdicts {
+        if !servers.contains(&&verdict.server) {
+            servers.push(&verdict.server);
         }
-        page.push_str("</div>\n<div class=\"plots\">\n");
-        for plotted in plotted::at_points(group) {
-            figure(page, number, &plotted);
+    }
+    for server in servers {
+        let _ = writeln!(page, "<div><h4>{}</h4>\n<dl>", escaped(server));
+        for verdict in section.verdicts.iter().filter(|verdict| verdict.server == *server) {
+            let said: Vec<String> = verdict.said.iter().map(|said| with_faint_interval(said)).collect();
+            let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escaped(&verdict.point), said.join("; "));
         }
-        page.push_str("</div>\n<h3>All figures</h3>\n");
+        page.push_str("</dl></div>\n");
     }
-    for grid in &section.grids {
-        table(page, grid);
+    page.push_str("</div>\n");
+}
+
+fn figures(page: &mut String, number: usize, plots: &[Plotted]) {
+    if plots.is_empty() {
+        return;
     }
-    page.push_str("</section>\n");
+    page.push_str("<div class=\"plots\">\n");
+    plots.iter().for_each(|plotted| figure(page, number, plotted));
+    page.push_str("</div>\n");
 }
 
 /// Formats a verdict with its interval unbroken, and less prominent than the words.
@@ -133,8 +169,9 @@ fn figure(page: &mut String, part: usize, plotted: &Plotted) {
         escaped(caption),
         escaped(description)
     );
+    page.push_str("<details>\n<summary>In numbers</summary>\n");
     table(page, grid);
-    page.push_str("</figure>\n");
+    page.push_str("</details>\n</figure>\n");
 }
 
 fn table(page: &mut String, grid: &Grid) {
@@ -170,11 +207,15 @@ fn table(page: &mut String, grid: &Grid) {
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</tbody>\n</table>\n</div>\n");
+    page.push_str("</tbody>\n</table>\n");
+    for meaning in &grid.legend {
+        let _ = writeln!(page, "<p class=\"legend\">{}</p>", escaped(meaning));
+    }
+    page.push_str("</div>\n");
 }
 
 fn sources(page: &mut String, document: &Document) {
-    page.push_str("<section id=\"sources\">\n<h2>Where and how it was measured</h2>\n");
+    page.push_str("<details id=\"sources\">\n<summary>How and where it was measured</summary>\n");
     for source in &document.provenances {
         let _ = writeln!(page, "<h3>{}</h3>\n<dl>", escaped(&source.title));
         for (name, value) in &source.facts {
@@ -182,7 +223,7 @@ fn sources(page: &mut String, document: &Document) {
         }
         page.push_str("</dl>\n");
     }
-    page.push_str("</section>\n");
+    page.push_str("</details>\n");
 }
 
 fn capital(text: &str) -> String {
@@ -201,21 +242,21 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <link rel="icon" href="data:,"/>
 "#;
 
-const READING: &str = "<section id=\"reading\">
-<h2>How to read it</h2>
+const READING: &str = "<details id=\"reading\">
+<summary>How to read this page</summary>
 <ul>
-<li>In a <b>closed loop</b> each request goes out when a reply has come: it tells how much a server can do. In an <b>open \
-loop</b> requests are due at a constant rate, whatever the server does, and latency counts from then: it tells how long \
-callers wait. Service time counts from the moment the request was sent.</li>
-<li>Figures are <b>medians</b> over the rounds. Servers took turns in each round, and ratios are of the same round. The \
-interval has the true ratio in it in 95 of 100 cases (Student's, of the logarithms).</li>
-<li>A <b>difference</b> is claimed where the whole interval lies beyond 2 % either way, and the more points there are in a \
-plot, the clearer it has to be, since one of many is apart by chance. “No difference” means that the interval lies within \
-2 %; “no difference shown” that more rounds might show one.</li>
-<li>A row in <b>doubt</b> (*, hollow marks) says as much about the load generator as about the server. No verdict is drawn \
-from it.</li>
+<li>In a <b>closed loop</b>, a client sends its next request when the last is answered. It measures how much a server can \
+do. In an <b>open loop</b>, requests are due at a constant rate, and latency counts from then. It measures how long \
+clients wait. Service time counts from when the request was sent.</li>
+<li>Figures are <b>medians</b> of the rounds. Servers take turns, and each ratio is that of the same round. The interval \
+contains the true ratio in 95 of 100 cases (Student's interval, of the logarithms).</li>
+<li>A <b>difference</b> is claimed if the whole interval lies beyond 2 %. The more points a plot has, the clearer a \
+difference has to be, since one of many may differ by chance. “No difference”: the interval lies within 2 %. “No \
+difference shown”: it doesn't, and more rounds may show one.</li>
+<li>A figure <b>in doubt</b> (* in tables, hollow in plots) may be the load generator's, or that of a disturbed machine. It \
+has no verdict.</li>
 </ul>
-</section>
+</details>
 ";
 
 const STYLE: &str = include_str!("page.css");

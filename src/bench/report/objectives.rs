@@ -4,6 +4,7 @@
 use super::super::results::{Kept, Point, Results};
 use super::super::stats::Spread;
 use super::super::summary::{Axis, Figure, told_once};
+use super::super::task::Task;
 use super::grid::{Cell, Grid};
 use super::section::{Section, doubtful};
 use super::words;
@@ -23,6 +24,45 @@ pub fn sections(all: &[Results]) -> Vec<Section> {
         }
     }
     searches.into_iter().map(Searches::section).collect()
+}
+
+/// How far a server kept each objective of a task, in words.
+pub fn kept(all: &[Results], task: &Task<'_, '_>, server: &str) -> Vec<String> {
+    let said = |(objective, rates): (&str, Vec<Highest<'_>>)| {
+        let own = rates.iter().filter(|(name, ..)| *name == server).map(|(_, _, rate)| *rate);
+        let spread = Spread::of(own)?;
+        Some(match spread.max {
+            0.0 => format!("{objective} at no rate that was tried"),
+            _ => format!("{objective} up to {} requests/s", words::range(FIGURE, spread)),
+        })
+    };
+    highest(all, task).into_iter().filter_map(said).collect()
+}
+
+/// A server, a number of connections, and the highest rate that keeps an objective, the median of the rounds.
+pub type Highest<'a> = (&'a str, f64, f64);
+
+/// The highest rates that keep each objective of a task.
+pub fn highest<'a>(all: &'a [Results], task: &Task<'_, '_>) -> Vec<(&'a str, Vec<Highest<'a>>)> {
+    let mut objectives = Vec::<(&str, Vec<Highest<'_>>)>::new();
+    let kept = || all.iter().flat_map(|results| &results.kept).filter(|kept| task.has(&kept.point));
+    for Kept { subject, point, objective, .. } in kept() {
+        let at = Axis::of_workload(point.workload).of(point);
+        let index = objectives.iter().position(|(other, _)| *other == objective.as_str()).unwrap_or_else(|| {
+            objectives.push((objective.as_str(), Vec::new()));
+            objectives.len() - 1
+        });
+        let rows = &mut objectives[index].1;
+        if rows.iter().any(|(name, other, _)| (*name, *other) == (subject.as_str(), at)) {
+            continue;
+        }
+        let same =
+            kept().filter(|kept| kept.subject == *subject && kept.point == *point && kept.objective == *objective);
+        let median =
+            Spread::of(same.map(|kept| kept.rate_per_second.unwrap_or(0.0))).map_or(0.0, |spread| spread.median);
+        rows.push((subject.as_str(), at, median));
+    }
+    objectives
 }
 
 fn title(kept: &Kept, results: &Results) -> String {
@@ -80,7 +120,7 @@ impl<'a> Searches<'a> {
             let at = format!("{}, {}", row.name, words::point(axis, row.point));
             told_once(row.doubts.iter().copied()).into_iter().map(move |why| format!("{at}: {why}"))
         });
-        Section { title, verdicts: Vec::new(), doubts: doubts.collect(), grids: vec![grid] }
+        Section { title, verdicts: Vec::new(), doubts: doubts.collect(), grids: vec![grid.explained(None)] }
     }
 }
 

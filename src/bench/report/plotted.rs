@@ -19,7 +19,7 @@ pub struct Plotted {
     /// The text alternative to the drawing.
     pub description: String,
     /// How to read it.
-    pub caption: &'static str,
+    pub caption: String,
     /// The plot.
     pub drawing: Drawing,
     /// The same in numbers.
@@ -56,7 +56,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
             x: group.axis.of(row.point),
             y: spread.median,
             range: (spread.count > 1).then_some((spread.min, spread.max)),
-            is_doubtful: row.is_doubtful(),
+            is_doubtful: row.is_doubtful(figure),
             label: format!("{}, {at}: {}", row.name, figure.show(spread.median)),
         })
     };
@@ -78,6 +78,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
     if xs.is_empty() {
         return None;
     }
+    let caption = ranges(dots().any(|dot| dot.range.is_some()), dots().any(|dot| dot.is_doubtful));
     let by = group.axis.title();
     let mut grid = Grid::new(format!("{}, median of the rounds", title.trim_end_matches(',')));
     grid.key("server", false, series.iter().map(|series| series.name.as_str().into()).collect());
@@ -97,17 +98,26 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
         let description = format!("A bar for each of {}.", words::counted(bars.len() as u64, "server"));
         let max = ys.iter().copied().fold(0.0, f64::max);
         let drawing = Bars { x: Axis::linear(y_title, figure.unit(), max), bars }.draw();
-        return Some(Plotted { id: id.into(), name, title, description, caption: RANGES, drawing, grid });
+        return Some(Plotted { id: id.into(), name, title, description, caption, drawing, grid });
     }
     let title = format!("{title} by {by}");
     let name = name(&title, group, None);
     let description = format!("A line for each of {}.", words::counted(series.len() as u64, "server"));
     let plot =
         Lines { x: Axis::of_points(by, Unit::Count, &xs), y: Axis::of_values(y_title, figure.unit(), &ys), series };
-    Some(Plotted { id: id.into(), name, title, description, caption: RANGES, drawing: plot.draw(), grid })
+    Some(Plotted { id: id.into(), name, title, description, caption, drawing: plot.draw(), grid })
 }
 
-const RANGES: &str = "Medians; thin bars go from the lowest to the highest round. Hollow: in doubt.";
+/// How to read the marks of plots over points.
+fn ranges(has_ranges: bool, has_doubt: bool) -> String {
+    let ranges =
+        if has_ranges { "Medians; thin bars go from the lowest to the highest round." } else { "A single round." };
+    with_hollow(ranges, has_doubt)
+}
+
+fn with_hollow(caption: &str, has_doubt: bool) -> String {
+    if has_doubt { format!("{caption} Hollow: in doubt.") } else { caption.into() }
+}
 
 /// Plots the latency by percentile, on HdrHistogram's axis, for all rounds together.
 fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted> {
@@ -132,7 +142,7 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
                 x: place(q),
                 y: value,
                 range: None,
-                is_doubtful: row.is_doubtful(),
+                is_doubtful: row.is_doubtful(Figure::LatencyP99),
                 label: format!("{}, {name}: {}", row.name, Unit::Seconds.show(value)),
             }));
         }
@@ -158,9 +168,10 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
     let values: Vec<f64> = series.iter().flat_map(|series| &series.line).map(|point| point.1).collect();
     let x_max = series.iter().flat_map(|series| &series.line).map(|point| point.0).fold(0.0, f64::max);
     let description = format!("A rising line for each of {}.", words::counted(series.len() as u64, "server"));
+    let has_doubt = series.iter().flat_map(|series| &series.dots).any(|dot| dot.is_doubtful);
     let plot =
         Lines { x: Axis::of_percentiles(x_max), y: Axis::log("latency, logarithmic", Unit::Seconds, &values), series };
-    let caption = "All rounds together. Each further nine of the percentile takes as much room. Hollow: in doubt.";
+    let caption = with_hollow("All rounds together. Each additional nine takes the same space.", has_doubt);
     Some(Plotted { id, name, title, description, caption, drawing: plot.draw(), grid })
 }
 
@@ -209,7 +220,7 @@ fn over_time(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted>
     grid.column("slices without a reply", true, gaps);
     let description = format!("A strip for each of {}.", words::counted(strips.len() as u64, "server"));
     let drawing = Strips { strips }.draw();
-    let caption = "The rounds one after the other, a strip for each server; in slices of time.";
+    let caption = "A strip for each server, with its rounds one after the other.".into();
     Some(Plotted { id, name, title, description, caption, drawing, grid })
 }
 

@@ -1,6 +1,6 @@
 //! A section of a report: comparable points, or the results of searches at them.
 
-use super::grid::{Cell, Grid, Mark};
+use super::grid::{Cell, DOUBT, Grid, Mark};
 
 /// A section about comparable points.
 #[derive(Debug)]
@@ -25,9 +25,6 @@ pub struct Verdict {
     /// The result for each compared figure, in words.
     pub said: Vec<String>,
 }
-
-/// The mark of a row in doubt.
-pub const DOUBT: &str = "*";
 
 /// The name of a server whose row is in doubt.
 pub fn doubtful(name: &str) -> Cell {

@@ -37,16 +37,19 @@ fn file(plotted: &Plotted, name: &str, group: &Group<'_>) -> String {
         plotted;
     let asked = words::group(group);
     let mut head = String::new();
-    text(&mut head, (MARGIN, 28.0), "start", "heading", title);
-    let mut y = 28.0;
-    for line in lines(&asked) {
+    let mut y = 28.0 - HEADING_HEIGHT;
+    for line in lines(title, HEADING_CHARS_MAX) {
+        y += HEADING_HEIGHT;
+        text(&mut head, (MARGIN, y), "start", "heading", &line);
+    }
+    for line in lines(&asked, LINE_CHARS_MAX) {
         y += LINE_HEIGHT;
         text(&mut head, (MARGIN, y), "start", "caption", &line);
     }
     let top = y + 16.0;
     let mut foot = String::new();
     y = top + drawing_height;
-    for line in lines(caption) {
+    for line in lines(caption, LINE_CHARS_MAX) {
         y += LINE_HEIGHT;
         text(&mut foot, (MARGIN, y), "start", "caption", &line);
     }
@@ -76,11 +79,11 @@ fn in_words(grid: &Grid) -> String {
 }
 
 /// Splits a text into lines that fit.
-fn lines(text: &str) -> Vec<String> {
+fn lines(text: &str, chars_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + word.chars().count() < LINE_CHARS_MAX => {
+            Some(line) if line.chars().count() + word.chars().count() < chars_max => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -92,5 +95,7 @@ fn lines(text: &str) -> Vec<String> {
 
 const MARGIN: f64 = 16.0;
 const LINE_HEIGHT: f64 = 18.0;
-/// The most characters that fit in a wide font.
-const LINE_CHARS_MAX: usize = 80;
+const HEADING_HEIGHT: f64 = 22.0;
+/// The most characters that fit in a line in a wide font, and in a heading.
+const LINE_CHARS_MAX: usize = 68;
+const HEADING_CHARS_MAX: usize = 48;

@@ -8,9 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::results::Results;
 use super::super::summary::Summary;
+use super::answer::Answer;
 use super::document::Document;
 use super::grid::{Cell, Grid, Mark};
-use super::section::DOUBT;
 use super::words::plain;
 
 /// The terminal's properties.
@@ -22,9 +22,11 @@ pub struct Look {
     pub has_colours: bool,
 }
 
-/// Formats a report for standard output: as wide as the terminal, and with colours if it wants them.
-pub fn table(all: &[Results]) -> String {
-    render(all, Look::of_standard_output())
+/// Formats a report for standard output, as wide as the terminal, and with colours if it wants them: the answer, or
+/// everything.
+pub fn table(all: &[Results], is_full: bool) -> String {
+    let look = Look::of_standard_output();
+    if is_full { render(all, look) } else { brief(all, look) }
 }
 
 impl Look {
@@ -38,7 +40,7 @@ impl Look {
     }
 }
 
-/// Formats a report for a terminal like this.
+/// Formats a whole report for a terminal like this, with the answer at the end.
 pub fn render(all: &[Results], look: Look) -> String {
     let document = Document::of(all, &Summary::of(all));
     let mut page = Page { text: String::new(), look };
@@ -51,14 +53,21 @@ pub fn render(all: &[Results], look: Look) -> String {
         if !section.doubts.is_empty() {
             page.blank();
         }
-        for doubt in &section.doubts {
-            page.wrapped(DOUBT, doubt, Style::Doubt);
-        }
+        page.list(&section.doubts, Style::Doubt);
         page.blank();
     }
-    for note in &document.notes {
-        page.wrapped("-", note, Style::Plain);
-    }
+    page.list(&document.notes, Style::Plain);
+    page.answers(&document);
+    page.text
+}
+
+/// Formats the answer for a terminal like this: what to know before, a small table, and a sentence for each server.
+pub fn brief(all: &[Results], look: Look) -> String {
+    let document = Document::of(all, &Summary::of(all));
+    let mut page = Page { text: String::new(), look };
+    page.list(&document.notes, Style::Plain);
+    page.list(&document.doubts(), Style::Doubt);
+    page.answers(&document);
     page.text
 }
 
@@ -103,11 +112,39 @@ impl Page {
         };
     }
 
+    fn list(&mut self, items: &[String], style: Style) {
+        for item in items {
+            self.wrapped("-", item, style);
+        }
+    }
+
+    /// Writes the tables of all answers, and then their sentences.
+    fn answers(&mut self, document: &Document) {
+        for Answer { title, grid, .. } in document.answers.iter().filter(|answer| !answer.grid.is_empty()) {
+            if !self.text.is_empty() {
+                self.blank();
+            }
+            if let Some(title) = title {
+                self.line(title, Style::Title);
+            }
+            self.grid(grid);
+        }
+        for Answer { title, sentences, .. } in &document.answers {
+            self.blank();
+            if let Some(title) = title {
+                self.line(title, Style::Title);
+            }
+            for sentence in sentences {
+                self.line(&format!("{}: {}", sentence.server, sentence.said), Style::Title);
+            }
+        }
+    }
+
     /// Writes a paragraph, with a bullet if given.
     fn wrapped(&mut self, bullet: &str, text: &str, style: Style) {
         let indent = " ".repeat(bullet.width());
         let mut line = String::from(bullet);
-        for word in plain(text).split_whitespace() {
+        for word in words(&plain(text)) {
             let begun = line.width() > indent.width();
             if begun && line.width() + 1 + word.width() > self.look.width {
                 self.styled(&line, style);
@@ -117,7 +154,7 @@ impl Page {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
         self.styled(&line, style);
         self.text.push('\n');
@@ -155,12 +192,18 @@ impl Page {
                 self.row(grid, &shown, &widths, &cells, None);
             }
         }
+        for meaning in &grid.legend {
+            self.line(meaning, Style::Faint);
+        }
     }
 
     fn row(&mut self, grid: &Grid, shown: &[usize], widths: &[usize], cells: &[Cell], style: Option<Style>) {
         let last = cells.len() - 1;
         for (index, (&column, cell)) in shown.iter().zip(cells).enumerate() {
-            let text = plain(&cell.text);
+            let text = match style {
+                Some(_) => plain(&cell.text) + room_for_sign(grid, column),
+                None => signed(grid, column, cell),
+            };
             let room = " ".repeat(widths[column].saturating_sub(text.width()));
             let style = style.unwrap_or(match cell.mark {
                 Mark::None => Style::Plain,
@@ -189,8 +232,34 @@ impl Page {
 }
 
 fn width(grid: &Grid, column: usize) -> usize {
-    let cells = grid.rows.iter().map(|row| plain(&row[column].text).width());
-    cells.max().unwrap_or(0).max(plain(&grid.columns[column].title).width())
+    let cells = grid.rows.iter().map(|row| signed(grid, column, &row[column]).width());
+    let title = plain(&grid.columns[column].title) + room_for_sign(grid, column);
+    cells.max().unwrap_or(0).max(title.width())
+}
+
+/// A cell's text with its sign, or room for one if others in a column of numbers have signs.
+fn signed(grid: &Grid, column: usize, cell: &Cell) -> String {
+    match cell.mark.sign() {
+        "" => plain(&cell.text) + room_for_sign(grid, column),
+        sign => format!("{} {sign}", plain(&cell.text)),
+    }
+}
+
+fn room_for_sign(grid: &Grid, column: usize) -> &'static str {
+    let has_sign = grid.rows.iter().any(|row| !row[column].mark.sign().is_empty());
+    if grid.columns[column].is_number && has_sign { "  " } else { "" }
+}
+
+/// The words of a text; a percent sign, or a sign for times, stays with its number.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::<String>::new();
+    for word in text.split_whitespace() {
+        match words.last_mut() {
+            Some(last) if word.starts_with(['%', '×']) => *last = format!("{last} {word}"),
+            Some(_) | None => words.push(word.into()),
+        }
+    }
+    words
 }
 
 /// The width without a terminal.

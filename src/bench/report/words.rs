@@ -3,6 +3,7 @@
 use super::super::results::{Pace, Point, Schedule, Workload};
 use super::super::stats::{Difference, Spread};
 use super::super::summary::{Axis, Comparison, Figure, Group};
+use super::grid::Mark;
 
 /// The unit of a figure, which decides its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl Figure {
     }
 
     /// Its name in a sentence, with the words for less and more of it.
-    fn in_words(self) -> (&'static str, &'static str, &'static str) {
+    pub fn in_words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Figure::RequestsPerSecond => ("fewer", "more", "requests/s"),
             Figure::LatencyP99 => ("lower", "higher", "p99 latency"),
@@ -274,6 +275,14 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// That number alone, in short form.
+pub fn number(axis: Axis, point: &Point) -> String {
+    match axis {
+        Axis::Connections | Axis::Idle => grouped(axis.of(point) as u64),
+        Axis::Rate => Unit::PerSecond.show(axis.of(point)),
+    }
+}
+
 /// Formats a comparison for a table: how much more or less, and the interval.
 pub fn verdict(comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
@@ -293,8 +302,8 @@ pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
     let between = ratio.interval.map(|interval| format!(" ({} ×)", factors(interval))).unwrap_or_default();
     let (less, more, name) = figure.in_words();
     match comparison.verdict {
-        None => format!("{name}: no verdict, since a run is in doubt"),
-        Some(Difference::Unknown) => format!("{name}: no verdict, from fewer than three rounds"),
+        None => format!("{name}: no verdict, since it is in doubt"),
+        Some(Difference::Unknown) => format!("{name}: too few rounds for a verdict"),
         Some(Difference::Negligible) => format!("{name}: no difference{between}"),
         Some(Difference::NotShown) => format!("{name}: no difference shown{between}"),
         Some(Difference::Lower) => format!("{} % {less} {name}{between}", whole(100.0 * (1.0 - ratio.value))),
@@ -302,6 +311,25 @@ pub fn sentence(figure: Figure, comparison: &Comparison) -> String {
             format!("{} % {more} {name}{between}", whole(100.0 * (ratio.value - 1.0)))
         }
         Some(Difference::Higher) => format!("{} times the {name}{between}", digits(ratio.value)),
+    }
+}
+
+/// The highlighting of a compared figure.
+pub fn mark(figure: Figure, comparison: &Comparison) -> Mark {
+    match comparison.verdict {
+        None => Mark::Doubt,
+        Some(Difference::Unknown | Difference::Negligible | Difference::NotShown) => Mark::None,
+        Some(Difference::Higher) if figure.more_is_better() => Mark::Better,
+        Some(Difference::Lower) if !figure.more_is_better() => Mark::Better,
+        Some(Difference::Higher | Difference::Lower) => Mark::Worse,
+    }
+}
+
+/// Formats the lowest and the highest of several percentages.
+pub fn percents(low: f64, high: f64) -> String {
+    match (whole(low), whole(high)) {
+        (low, high) if low == high => format!("{low} %"),
+        (low, high) => format!("{low}–{high} %"),
     }
 }
 
@@ -313,7 +341,8 @@ fn whole(percent: f64) -> String {
     }
 }
 
-fn factors((low, high): (f64, f64)) -> String {
+/// Formats the lowest and the highest of several ratios.
+pub fn factors((low, high): (f64, f64)) -> String {
     match (factor(low), factor(high)) {
         (low, high) if low == high => low,
         (low, high) => format!("{low}–{high}"),

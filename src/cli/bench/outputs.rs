@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::bench::whole::can_write_whole;
 use crate::cli::failure::Failure;
 use crate::text::reason;
 
 /// Checks that each of `outputs`, which are options and their values, can be written, that none is the file of another,
-/// one of `inputs`, or the file of a standard stream, and that nothing but a folder is at `folder`. Leaves existing files
-/// as they are, and no new ones.
+/// one of `inputs`, or the file of a standard stream, and that files can be created in `folder`. Leaves existing files as
+/// they are, and no new ones.
 pub fn check<'a>(
     outputs: impl IntoIterator<Item = (&'static str, &'a Path)>,
     folder: Option<&Path>,
@@ -34,12 +35,24 @@ pub fn check<'a>(
         }
         trials.push(trial);
     }
-    match folder {
-        Some(folder) if fs::metadata(folder).is_ok_and(|there| !there.is_dir()) => {
-            Err(cannot_make(folder, &Errno::EXIST.into()))
-        }
-        Some(_) | None => Ok(()),
+    folder.map_or(Ok(()), try_folder)
+}
+
+/// Checks that files can be created in `folder`, which may not exist yet.
+fn try_folder(folder: &Path) -> Result<(), Failure> {
+    if fs::metadata(folder).is_ok_and(|there| !there.is_dir()) {
+        return Err(cannot_make(folder, &Errno::EXIST.into()));
     }
+    let is_missing = |folder: &&Path| fs::metadata(folder).is_err() && !folder.as_os_str().is_empty();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    let made = fs::create_dir_all(folder);
+    let tried = if made.is_ok() { can_write_whole(&folder.join("plot.svg")) } else { Ok(()) };
+    for new in missing {
+        // The innermost first; those that were not made can't be removed.
+        let _ = fs::remove_dir(new);
+    }
+    made.map_err(|error| cannot_make(folder, &error))?;
+    tried.map_err(|error| Failure::of_writing(&folder.display().to_string(), &error))
 }
 
 /// The failure to make a folder.
@@ -82,7 +95,11 @@ impl Trial {
         // A link that leads nowhere yet leads to this file then, so that the link and its target are the same.
         let file = File::options().write(true).create(is_new).truncate(false).open(path)?;
         let created = if is_new { Some(fs::canonicalize(path)?) } else { None };
-        Ok(Trial { identity: identity(&file.metadata()?), created })
+        let trial = Trial { identity: identity(&file.metadata()?), created };
+        if trial.identity.is_some() {
+            can_write_whole(path)?;
+        }
+        Ok(trial)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::bench::command_line::words;
 use crate::bench::server::{Origin, Subject};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
@@ -27,10 +28,13 @@ pub struct Servers {
     /// one
     #[arg(long = "pid", value_name = "NAME=PID")]
     pids: Vec<String>,
-    /// A server started by a command, in which {port} stands for the port to listen on; its limit of open files is not
-    /// raised
+    /// A server started by a command, in which {port} stands for the port to listen on: a program and its arguments, with
+    /// quotes as in a shell; its limit of open files is not raised
     #[arg(long = "command", value_name = "NAME=COMMAND")]
     commands: Vec<Named<Start>>,
+    /// Run each COMMAND with `sh -c`, for pipes, redirections and variables
+    #[arg(long, requires = "commands")]
+    shell: bool,
     /// How long a started server may take to listen
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     pub start_timeout: Duration,
@@ -54,7 +58,8 @@ impl Servers {
             subjects.push(Subject { name: name.clone(), origin });
         }
         for Named { name, value } in &self.commands {
-            subjects.push(Subject { name: name.clone(), origin: Origin::Command(value.0.clone()) });
+            let origin = if self.shell { Origin::Shell(value.0.clone()) } else { program(name, value)? };
+            subjects.push(Subject { name: name.clone(), origin });
         }
         for pid in &self.pids {
             self.name_process(pid, &mut subjects)?;
@@ -89,7 +94,7 @@ impl Servers {
             .map_err(|_| Failure::of_usage(format!("--pid {text}: '{number}' is not the number of a process")))?;
         let mut running = subjects.iter_mut().filter_map(|subject| match &mut subject.origin {
             Origin::Running { pid, .. } if name.is_none_or(|name| name == subject.name) => Some(pid),
-            Origin::Running { .. } | Origin::Model(_) | Origin::Command(_) => None,
+            Origin::Running { .. } | Origin::Model(_) | Origin::Command(_) | Origin::Shell(_) => None,
         });
         match (running.next(), running.next()) {
             (Some(pid), None) => {
@@ -108,14 +113,27 @@ impl Servers {
 #[derive(Clone, Debug)]
 struct Start(String);
 
+/// The origin of the server `name` that a command starts without a shell.
+fn program(name: &str, Start(line): &Start) -> Result<Origin, Failure> {
+    let why = match words(line) {
+        Ok(words) if words.iter().any(|word| word.contains(PORT_PLACE)) => return Ok(Origin::Command(line.clone())),
+        Ok(_) => PORT_MISSING.into(),
+        Err(why) => why,
+    };
+    Err(Failure::of_usage(format!("--command {name}={line}: {why}")))
+}
+
+const PORT_PLACE: &str = "{port}";
+const PORT_MISSING: &str = "{port} is missing, which stands for the port that the server is to listen on";
+
 impl FromStr for Start {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             _ if text.trim().is_empty() => Err("there is no command after '='"),
-            _ if text.contains("{port}") => Ok(Start(text.into())),
-            _ => Err("{port} is missing, which stands for the port that the server is to listen on"),
+            _ if text.contains(PORT_PLACE) => Ok(Start(text.into())),
+            _ => Err(PORT_MISSING),
         }
     }
 }

@@ -192,7 +192,7 @@ fn powers(base: f64, step: i32, factors: &[f64]) -> Vec<f64> {
 }
 
 /// The width of plots with such an axis at the bottom.
-pub const PLOT_WIDTH: f64 = 430.0;
+pub const PLOT_WIDTH: f64 = 310.0;
 /// The largest factor between values on a linear axis.
 const LINEAR_MAX: f64 = 40.0;
 /// The most ticks on a logarithmic axis.

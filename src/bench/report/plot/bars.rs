@@ -19,7 +19,7 @@ pub struct Bars {
 impl Bars {
     /// Draws the plot.
     pub fn draw(&self) -> Drawing {
-        let (left, width, top) = (130.0, 400.0, 8.0);
+        let (left, width, top) = (130.0, 290.0, 8.0);
         let bottom = top + BAR_HEIGHT * self.bars.len() as f64;
         let x = |value| left + self.x.place(value) * width;
         let mut svg = String::new();

@@ -184,7 +184,7 @@ fn spread_out(wanted: &[f64], from: f64, to: f64) -> Vec<f64> {
     places
 }
 
-const PLOT_HEIGHT: f64 = 270.0;
+const PLOT_HEIGHT: f64 = 230.0;
 const LABEL_HEIGHT: f64 = 16.0;
 /// The most characters of a name in a legend.
 const LEGEND_MAX: usize = 30;
