@@ -15,6 +15,7 @@ pub mod pinning;
 pub mod plan;
 mod process;
 pub mod quantiles;
+pub mod raw;
 pub mod recorder;
 pub mod report;
 pub mod results;

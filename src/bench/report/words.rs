@@ -247,6 +247,7 @@ fn workload(workload: Workload) -> &'static str {
         Workload::Idle => "echo beside idle connections",
         Workload::Stream => "stream",
         Workload::Slow => "echo beside slow clients",
+        Workload::Raw => "raw",
     }
 }
 
