@@ -18,6 +18,7 @@ pub mod plan;
 mod process;
 pub mod processes;
 pub mod quantiles;
+pub mod raw;
 pub mod recorder;
 pub mod report;
 pub mod results;

@@ -196,3 +196,31 @@ fn peers_that_read_nothing_share_a_long_string() {
     assert!(taken.bytes_max < u64::from(PEERS) * (20 << 10), "{} bytes for {PEERS} peers", taken.bytes_max);
     assert!(charged.get() as u64 > taken.bytes_max / 2, "{} bytes are accounted for", charged.get());
 }
+
+#[test]
+#[cfg(feature = "cli")]
+fn a_request_that_is_measured_and_its_reply_allocate_nothing() {
+    use multiconn::bench::raw::{Check, End, Framing, Partial, Template};
+
+    for end in [End::Length(7), End::Delimiter(b"\n".to_vec()), End::Regex(r"\d+ ok\n".parse().unwrap())] {
+        let framing = Framing::new(end, 100).unwrap();
+        let text: Template = "{i:3} ok\\n".parse().unwrap();
+        let check = Check::Bytes(text.clone());
+        let (mut partial, mut bytes, mut scratch) = (Partial::default(), Vec::new(), Vec::new());
+        let mut exchange = |number| {
+            bytes.clear();
+            text.write(number, &mut bytes);
+            let mut replies = 0;
+            for piece in bytes.chunks(4) {
+                let is_right = |reply: &[u8]| {
+                    replies += 1;
+                    check.check(number, reply, &mut scratch)
+                };
+                partial.take(&framing, piece, is_right).unwrap();
+            }
+            assert_eq!(replies, 1);
+        };
+        exchange(0);
+        assert_eq!(measure(|| (1..1000).for_each(&mut exchange)).count_total, 0);
+    }
+}

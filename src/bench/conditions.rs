@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::pinning::Pinning;
+use super::raw::Exchange;
 
 /// The conditions of all measurements.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Conditions<'a> {
     pub duration: Duration,
     /// The processors of the servers and of the load generator.
     pub pinning: Pinning,
+    /// The requests and replies of the workload `raw`.
+    pub exchange: Option<&'a Exchange>,
     /// Set to end everything early.
     pub interrupted: &'a AtomicBool,
 }

@@ -7,9 +7,9 @@
 //! the share of its time spent working: a generator with no time left measures itself.
 
 mod addresses;
+mod dialog;
 mod generator;
 mod link;
-
 mod talk;
 mod tally;
 

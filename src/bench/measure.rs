@@ -45,7 +45,7 @@ pub fn measure(
     let connections = (point.connections + point.idle) as usize;
     let mut server = subject.start(point.workload, connections, conditions)?;
     let of_subject = |error: String| format!("{}: {error}", subject.name);
-    let talk = meet(server.address, point.workload, point.size).map_err(&of_subject)?;
+    let talk = meet(server.address, point.workload, point.size, conditions.exchange).map_err(&of_subject)?;
     let warmup_replies = AtomicU64::new(0);
     let load = load(point, round, &talk, &server, &warmup_replies, conditions);
     let refused = |error: std::io::Error| of_subject(format!("the load generator failed: {}", reason(&error)));
@@ -91,6 +91,9 @@ pub fn measure(
             Some(_) => format!("Resource use of {} is unknown; the system does not report it.", subject.name),
         });
     }
+    notes.extend(
+        measured.tally.first_wrong.iter().map(|what| format!("The first wrong reply of {}: {what}.", subject.name)),
+    );
     let ended = server.has_ended().map(|status| format!("the server ended by itself ({status})"));
     let others = use_of_server.as_ref().zip(processors).map(|(server, processors)| {
         let (servers, ticks_per_second) = (&conditions.pinning.servers, ticks_per_second());
@@ -101,7 +104,7 @@ pub fn measure(
         .map(|why| (Cause::Server, why))
         .or_else(|| doubt(&measured, point, use_of_server.as_ref(), others.as_ref(), conditions));
     server.stop();
-    Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, &talk, use_of_server, doubt)), notes))
+    Ok(Outcome::Measured(Box::new(run(subject, point, round, &measured, use_of_server, doubt)), notes))
 }
 
 /// How long the load waits for an inspection of the server.
@@ -135,9 +138,13 @@ fn load<'a>(
     let connections = point.connections as usize;
     let dripping = match point.workload {
         Workload::Slow => connections * DRIPPING.0 / DRIPPING.1,
-        Workload::Echo | Workload::App | Workload::AppClose | Workload::Connect | Workload::Idle | Workload::Stream => {
-            0
-        }
+        Workload::Echo
+        | Workload::App
+        | Workload::AppClose
+        | Workload::Connect
+        | Workload::Idle
+        | Workload::Stream
+        | Workload::Raw => 0,
     };
     Load {
         target: server.address,
@@ -161,7 +168,6 @@ fn run(
     point: &Point,
     round: u32,
     measured: &Measured,
-    talk: &Talk,
     server: Option<ServerUse>,
     doubt: Option<(Cause, String)>,
 ) -> Run {
@@ -176,7 +182,7 @@ fn run(
         is_trial: false,
         seconds: measured.seconds,
         replies: tally.replies,
-        reply_bytes: tally.replies * talk.reply_len(),
+        reply_bytes: tally.reply_bytes,
         errors: tally.errors.clone(),
         unsent: tally.unsent,
         latency: histogram(&tally.latency),
@@ -444,8 +450,14 @@ mod tests {
         let idle = AtomicBool::new(false);
         let second = Duration::from_secs(1);
         let pinning = Pinning { servers: "0".parse().unwrap(), client: client.parse().unwrap() };
-        let conditions =
-            Conditions { start_timeout: second, warmup: second, duration: second, pinning, interrupted: &idle };
+        let conditions = Conditions {
+            start_timeout: second,
+            warmup: second,
+            duration: second,
+            pinning,
+            exchange: None,
+            interrupted: &idle,
+        };
         let mut tally = Tally::new(Pace::Closed);
         tally.replies = 1000;
         let mut measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };

@@ -1,11 +1,14 @@
 //! The first conversation with a server, before the load. It checks that the server is there, speaks the protocol, and
 //! answers correctly. The answer to a framed request is the one expected for all others.
 
+mod raw;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::load::Talk;
+use super::raw::Exchange;
 use super::results::Workload;
 use crate::buffer::Input;
 use crate::message::{Limits, MessageReader};
@@ -27,28 +30,21 @@ pub fn size_by_default(workload: Workload) -> u64 {
     match workload {
         Workload::Echo | Workload::Idle | Workload::Slow => 64,
         Workload::App | Workload::AppClose => VALUE.len() as u64,
-        Workload::Connect => 0,
+        Workload::Connect | Workload::Raw => 0,
         Workload::Stream => 64 << 10,
     }
 }
 
-/// Checks the server at `address`, and returns the data to send under load.
+/// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of this `exchange`.
 ///
 /// # Errors
 /// The failure, in words for people.
-pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, String> {
-    let mut stream = connect(address, PATIENCE).map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => {
-            format!("cannot connect to {address}: {} (is a server running there?)", reason(&error))
-        }
-        _ => format!("cannot connect to {address}: {}", reason(&error)),
-    })?;
+pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
+    let mut stream = greet(address)?;
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{address} does not answer within {PATIENCE:?}"),
         _ => format!("the first conversation with {address} failed: {}", reason(&error)),
     };
-    let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-    set_up.map_err(failed)?;
     let talk = match workload {
         Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream => {
             let talk = Talk::echo(size);
@@ -78,10 +74,11 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
             if keep_alive { Talk::fixed(&request, &reply) } else { Talk::fixed_once(&request, &reply) }
         }
         Workload::Connect => Talk::nothing(),
+        Workload::Raw => return raw::meet(stream, address, exchange.expect("the command line has one")),
     };
     // Wait until it has closed, too: a server of one client at a time is free only then.
     match workload {
-        Workload::AppClose => {}
+        Workload::AppClose | Workload::Raw => {}
         Workload::App | Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream | Workload::Connect => {
             stream.shutdown(Shutdown::Write).map_err(failed)?;
         }
@@ -90,6 +87,21 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64) -> Result<Talk, 
         0 => Ok(talk),
         _ => Err(format!("{address} says more than it was asked")),
     }
+}
+
+/// Opens the connection, with a limit for each wait.
+fn greet(address: SocketAddr) -> Result<TcpStream, String> {
+    let cannot_connect = |error: io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::ConnectionRefused => " (is a server running there?)",
+            _ => "",
+        };
+        format!("cannot connect to {address}: {}{hint}", reason(&error))
+    };
+    let stream = connect(address, PATIENCE).map_err(cannot_connect)?;
+    let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+    set_up.map_err(cannot_connect)?;
+    Ok(stream)
 }
 
 /// Connects to another socket. Where there is none, the connection is refused, even if it meets itself.

@@ -52,6 +52,8 @@ pub struct Grid {
     pub sizes: Vec<u64>,
     /// Requests in flight at once.
     pub depths: Vec<u32>,
+    /// Bytes in the first request of the workload `raw`.
+    pub request_len: u64,
 }
 
 /// The silent connections of the `idle` workload.
@@ -68,6 +70,7 @@ impl Grid {
                 (given, _) => given.to_vec(),
             };
             let sizes = match (self.sizes.as_slice(), workload) {
+                (_, Workload::Raw) => vec![self.request_len],
                 ([], workload) => vec![super::meet::size_by_default(workload)],
                 (_, Workload::Connect) => vec![0],
                 (given, _) => given.to_vec(),
@@ -75,7 +78,7 @@ impl Grid {
             // A connection used for a single request has only one in flight.
             let depths = match workload {
                 Workload::AppClose | Workload::Connect => vec![1],
-                Workload::Echo | Workload::App | Workload::Idle | Workload::Stream | Workload::Slow => {
+                Workload::Echo | Workload::App | Workload::Idle | Workload::Stream | Workload::Slow | Workload::Raw => {
                     self.depths.clone()
                 }
             };

@@ -91,7 +91,7 @@ pub struct Point {
     pub connections: u32,
     /// Silent connections beside them.
     pub idle: u32,
-    /// Bytes in a message (echo), a value (app), or a piece (stream).
+    /// Bytes in a message (echo), a value (app), a piece (stream), or the first request (raw).
     pub size: u64,
     /// Requests in flight at once on each connection.
     pub depth: u32,
@@ -117,6 +117,8 @@ pub enum Workload {
     Stream,
     /// Echo on connections, some of which send single bytes slowly.
     Slow,
+    /// Requests of any protocol.
+    Raw,
 }
 
 /// How requests are timed.

@@ -82,6 +82,8 @@ pub fn protocol(workload: Workload) -> &'static str {
     match workload {
         Workload::App | Workload::AppClose => "app",
         Workload::Echo | Workload::Connect | Workload::Idle | Workload::Stream | Workload::Slow => "echo",
+        // No model serves it.
+        Workload::Raw => "raw",
     }
 }
 
@@ -207,8 +209,14 @@ mod tests {
         let interrupted = AtomicBool::new(false);
         let hour = Duration::from_secs(3600);
         let pinning = Pinning { servers: Cpus(Vec::new()), client: Cpus(Vec::new()) };
-        let conditions =
-            Conditions { start_timeout: hour, warmup: hour, duration: hour, pinning, interrupted: &interrupted };
+        let conditions = Conditions {
+            start_timeout: hour,
+            warmup: hour,
+            duration: hour,
+            pinning,
+            exchange: None,
+            interrupted: &interrupted,
+        };
         let (stdout, mut server) = io::pipe().unwrap();
         server.write_all(b"Listening\nand more").unwrap();
         assert_eq!(first_line(stdout, &conditions), "Listening\n");

@@ -242,7 +242,8 @@ impl Axis {
             | Workload::AppClose
             | Workload::Connect
             | Workload::Stream
-            | Workload::Slow => Axis::Connections,
+            | Workload::Slow
+            | Workload::Raw => Axis::Connections,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `multiconn bench`: servers side by side under the same load.
 
+mod exchange;
 mod measurements;
 mod outputs;
 mod report;
@@ -29,11 +30,13 @@ use crate::bench::machine::machine;
 use crate::bench::others::Others;
 use crate::bench::pinning::{Cpus, Pinning, allowed, bind, online};
 use crate::bench::plan::{Grid, at_rate, latency_rate, throughput, turns};
+use crate::bench::raw::Exchange;
 use crate::bench::report::words::counted;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
 use crate::bench::surroundings::Surroundings;
 use crate::text::reason;
+use exchange::ExchangeOptions;
 use measurements::{EndedEarly, Measurements};
 use report::{BenchReport, ReportOptions};
 use servers::Servers;
@@ -49,7 +52,8 @@ use told::name;
 #[command(after_help = "Examples:\n  \
     multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n\n\
+    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n  \
+    multiconn bench raw --against redis=127.0.0.1:6379 --request 'PING\\r\\n' --reply-until '\\r\\n'\n\n\
     Exit status: 0 if all was measured and written, 1 after a failure, 2 after wrong usage, 3 if it was interrupted. \
     Whatever was measured is reported in any case.")]
 pub struct Bench {
@@ -58,6 +62,8 @@ pub struct Bench {
     workloads: Vec<Workload>,
     #[command(flatten, next_help_heading = "Servers")]
     servers: Servers,
+    #[command(flatten, next_help_heading = RAW)]
+    exchange: ExchangeOptions,
     /// Busy connections
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1,50",
           value_parser = number(1..=1_000_000))]
@@ -115,6 +121,7 @@ enum Earlier {
     Report(BenchReport),
 }
 
+const RAW: &str = "Requests and replies of raw";
 const LOAD: &str = "Load";
 const MEASURING: &str = "Measuring";
 const OUTPUT: &str = "Output";
@@ -129,8 +136,8 @@ const INTERRUPTED: u8 = 3;
 
 impl ValueEnum for Workload {
     fn value_variants<'a>() -> &'a [Workload] {
-        use Workload::{App, AppClose, Connect, Echo, Idle, Slow, Stream};
-        &[Echo, App, AppClose, Connect, Idle, Stream, Slow]
+        use Workload::{App, AppClose, Connect, Echo, Idle, Raw, Slow, Stream};
+        &[Echo, App, AppClose, Connect, Idle, Stream, Slow, Raw]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -142,6 +149,7 @@ impl ValueEnum for Workload {
             Workload::Idle => PossibleValue::new("idle").help("Echo on a few connections beside many silent ones"),
             Workload::Stream => PossibleValue::new("stream").help("Echo of as many bytes as go through"),
             Workload::Slow => PossibleValue::new("slow").help("Echo beside as many clients that drip"),
+            Workload::Raw => PossibleValue::new("raw").help("Requests of any protocol"),
         })
     }
 }
@@ -201,8 +209,9 @@ impl Bench {
             return report.run();
         }
         self.has_no_value_twice()?;
+        let exchange = self.exchange()?;
         let subjects = self.servers.subjects()?;
-        let grid = self.grid();
+        let grid = self.grid(exchange.as_ref());
         let points = grid.points();
         are_within_bounds(&points)?;
         let descriptors = self.room_for(&points)?;
@@ -233,6 +242,7 @@ impl Bench {
             warmup: self.warmup,
             duration: self.duration,
             pinning,
+            exchange: exchange.as_ref(),
             interrupted: &interrupted,
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };
@@ -262,13 +272,26 @@ impl Bench {
         Failure::all_of(failures)
     }
 
-    fn grid(&self) -> Grid {
+    /// The requests and replies of `raw`, if that is measured.
+    fn exchange(&self) -> Result<Option<Exchange>, Failure> {
+        let exchange = self.exchange.exchange(self.workloads.contains(&Workload::Raw))?;
+        if exchange.is_some() {
+            self.servers.are_other_programs()?;
+            if !self.sizes.is_empty() {
+                return Err(Failure::of_usage("--size is not for `bench raw`, whose request has a size of its own"));
+            }
+        }
+        Ok(exchange)
+    }
+
+    fn grid(&self, exchange: Option<&Exchange>) -> Grid {
         Grid {
             workloads: if self.workloads.is_empty() { vec![Workload::Echo] } else { self.workloads.clone() },
             connections: self.connections.clone(),
             idle: self.idle.clone(),
             sizes: self.sizes.iter().map(|&size| size as u64).collect(),
             depths: self.depths.clone(),
+            request_len: exchange.map_or(0, |exchange| exchange.request(0).len() as u64),
         }
     }
 

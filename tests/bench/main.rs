@@ -5,6 +5,7 @@
 mod common;
 mod ending;
 mod figures;
+mod raw;
 mod refused;
 mod scripted;
 mod statistics;

@@ -58,6 +58,7 @@ pub struct Generator<'a> {
     busy_lost: usize,
     errors_in_row: u64,
     in_flight: usize,
+    next_number: u64,
     finish: Finish,
     worked_ns: u64,
     cpu_at_beginning: Duration,
@@ -79,7 +80,7 @@ impl<'a> Generator<'a> {
             load,
             epoch: Instant::now(),
             poll: Poll::new()?,
-            links: (0..connections).map(|number| Link::new(number, role(number), load.depth)).collect(),
+            links: (0..connections).map(|number| Link::new(number, role(number), load.depth, load.talk)).collect(),
             addresses: ClientAddresses::new(load.target, connections, are_short),
             scratch: vec![0; talk::RECEIVE_LEN_MAX],
             stage: Stage::Opening,
@@ -96,12 +97,19 @@ impl<'a> Generator<'a> {
             busy_lost: 0,
             errors_in_row: 0,
             in_flight: 0,
+            next_number: load.talk.first_number(),
             finish: Finish::Whole,
             worked_ns: 0,
             cpu_at_beginning: Duration::ZERO,
             cpu_used: Duration::ZERO,
             busy_share: 0.0,
         })
+    }
+
+    /// The number of the next request.
+    fn take_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
     }
 
     /// Nanoseconds since the run began.

@@ -10,7 +10,9 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::dialog::{Dialog, Received};
 use super::talk::{Once, Talk};
+use crate::bench::raw::Wrong;
 use crate::selector::not_to_itself;
 use crate::text::reason;
 
@@ -48,6 +50,8 @@ pub struct Link {
     received: u64,
     /// The requests in flight, in the order in which they were sent.
     pub stamps: VecDeque<Stamp>,
+    /// The state of a connection whose replies have to be found.
+    dialog: Option<Box<Dialog>>,
 }
 
 /// Why a connection has failed: a kind of error.
@@ -57,6 +61,8 @@ pub enum Trouble {
     Io(io::Error),
     /// A wrong byte was received.
     WrongReply,
+    /// A reply was found wrong, or no end of it.
+    Wrong(Wrong),
     /// The server closed while a request was in flight.
     ClosedEarly,
 }
@@ -67,6 +73,7 @@ impl Trouble {
         match self {
             Self::Io(error) => reason(error),
             Self::WrongReply => "wrong reply".into(),
+            Self::Wrong(wrong) => wrong.kind.into(),
             Self::ClosedEarly => "closed by the server".into(),
         }
     }
@@ -78,18 +85,15 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// The result of a read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Received {
-    /// The number of complete replies.
-    pub replies: u64,
-    /// Whether the server has closed its side.
-    pub ended: bool,
+impl From<Wrong> for Trouble {
+    fn from(wrong: Wrong) -> Self {
+        Self::Wrong(wrong)
+    }
 }
 
 impl Link {
     /// Creates a place for a connection with up to `depth` requests in flight.
-    pub fn new(number: usize, role: Role, depth: usize) -> Link {
+    pub fn new(number: usize, role: Role, depth: usize, talk: &Talk) -> Link {
         Link {
             role,
             number: number as u64,
@@ -100,6 +104,7 @@ impl Link {
             sendable: 0,
             received: 0,
             stamps: VecDeque::with_capacity(depth.min(DEPTH_TYPICAL)),
+            dialog: talk.exchange().map(|_| Box::default()),
         }
     }
 
@@ -123,6 +128,9 @@ impl Link {
         self.opened = now;
         self.is_connected = false;
         (self.sent, self.sendable, self.received) = (0, 0, 0);
+        if let Some(dialog) = &mut self.dialog {
+            dialog.clear();
+        }
         Ok(())
     }
 
@@ -158,10 +166,13 @@ impl Link {
         }
     }
 
-    /// Queues a request for sending.
-    pub fn begin(&mut self, stamp: Stamp, talk: &Talk) {
+    /// Queues request `number` for sending.
+    pub fn begin(&mut self, stamp: Stamp, talk: &Talk, number: u64) {
         self.stamps.push_back(stamp);
-        self.sendable += talk.request_len();
+        self.sendable += match &mut self.dialog {
+            Some(dialog) => dialog.begin(talk, number, self.sendable - self.sent),
+            None => talk.request_len(),
+        };
     }
 
     /// Queues one more byte for sending.
@@ -180,7 +191,11 @@ impl Link {
             return stream.shutdown(Shutdown::Write);
         }
         while self.sent < self.sendable {
-            match stream.write(talk.out(self.number, self.sent, self.sendable)) {
+            let out = match (&self.dialog, talk.numbered()) {
+                (Some(dialog), Some(_)) => dialog.unsent(self.sendable - self.sent),
+                _ => talk.out(self.number, self.sent, self.sendable),
+            };
+            match stream.write(out) {
                 Ok(len) => self.sent += len as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -199,14 +214,25 @@ impl Link {
     pub fn receive(&mut self, talk: &Talk, scratch: &mut [u8], has_ended: bool) -> Result<Received, Trouble> {
         let Some(stream) = &mut self.stream else { return Ok(Received::default()) };
         let before = self.received;
-        let mut ended = false;
+        let mut found = Received::default();
         loop {
             match stream.read(scratch) {
                 Ok(0) => {
-                    ended = true;
+                    found.ended = true;
                     break;
                 }
                 Ok(len) => {
+                    if let (Some(dialog), Some(exchange)) = (&mut self.dialog, talk.exchange()) {
+                        let awaited = self.stamps.len() - found.replies as usize;
+                        let more = dialog.receive(exchange, &scratch[..len], awaited)?;
+                        found.replies += more.replies;
+                        found.bytes += more.bytes;
+                        if len < scratch.len() {
+                            found.ended = has_ended;
+                            break;
+                        }
+                        continue;
+                    }
                     // Unrequested bytes are wrong, even if their values are right.
                     let expected = match self.role {
                         Role::Drip => self.sent,
@@ -222,7 +248,7 @@ impl Link {
                     }
                     // Data that arrives after a short read causes another event.
                     if len < scratch.len() {
-                        ended = has_ended;
+                        found.ended = has_ended;
                         break;
                     }
                 }
@@ -232,12 +258,21 @@ impl Link {
             }
         }
         let whole = |bytes: u64| bytes.checked_div(talk.reply_len()).unwrap_or_default();
+        let found = match (&mut self.dialog, talk.exchange()) {
+            (Some(dialog), Some(exchange)) if talk.once().is_some() && found.ended => dialog.end(exchange)?,
+            (Some(_), _) => found,
+            (None, _) => {
+                // If a connection serves a single request, the reply is complete when the connection closes.
+                let replies = match talk.once() {
+                    Some(_) => u64::from(found.ended && self.received == talk.reply_len()),
+                    None => whole(self.received) - whole(before),
+                };
+                Received { replies, bytes: replies * talk.reply_len(), ..found }
+            }
+        };
         match talk.once() {
-            // If a connection serves a single request, the reply is complete when the connection closes.
-            Some(_) if ended && self.received == talk.reply_len() => Ok(Received { replies: 1, ended }),
-            Some(_) if ended => Err(Trouble::ClosedEarly),
-            Some(_) => Ok(Received::default()),
-            None => Ok(Received { replies: whole(self.received) - whole(before), ended }),
+            Some(_) if found.ended && found.replies == 0 => Err(Trouble::ClosedEarly),
+            Some(_) | None => Ok(found),
         }
     }
 

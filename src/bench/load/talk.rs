@@ -1,5 +1,7 @@
 //! The data on the wire: the bytes to send, and the bytes that must come back.
 
+use crate::bench::raw::{Exchange, Template};
+
 /// The most bytes sent in one call.
 const PIECE_LEN_MAX: usize = 256 << 10;
 /// The most bytes received in one call.
@@ -19,6 +21,10 @@ pub struct Talk {
     reply_len: u64,
     shift: u64,
     once: Option<Once>,
+    /// Requests and replies that the bytes' positions don't determine.
+    exchange: Option<Exchange>,
+    is_numbered: bool,
+    first_number: u64,
 }
 
 /// A connection used for one request.
@@ -50,6 +56,9 @@ impl Talk {
             reply_len: size,
             shift: SHIFT,
             once: None,
+            exchange: None,
+            is_numbered: false,
+            first_number: 0,
         }
     }
 
@@ -62,6 +71,9 @@ impl Talk {
             reply_len: reply.len() as u64,
             shift: 0,
             once: None,
+            exchange: None,
+            is_numbered: false,
+            first_number: 0,
         }
     }
 
@@ -75,17 +87,41 @@ impl Talk {
         Talk { once: Some(Once::ClientCloses), ..Talk::fixed(&[], &[]) }
     }
 
+    /// Requests of any protocol, numbered from `first_number` on.
+    pub fn raw(exchange: Exchange, first_number: u64) -> Talk {
+        let request = exchange.request.as_fixed();
+        let is_numbered = request.is_none();
+        let once = exchange.framing.is_until_close().then_some(Once::ServerCloses);
+        let fixed = Talk::fixed(request.unwrap_or_default(), &[]);
+        Talk { once, exchange: Some(exchange), is_numbered, first_number, ..fixed }
+    }
+
+    /// The requests and replies, if the bytes' positions don't determine them.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_ref()
+    }
+
+    /// The requests, if each has other bytes.
+    pub fn numbered(&self) -> Option<&Template> {
+        self.exchange.as_ref().filter(|_| self.is_numbered).map(|exchange| &exchange.request)
+    }
+
+    /// The number of the first request.
+    pub fn first_number(&self) -> u64 {
+        self.first_number
+    }
+
     /// Whether each request has its own connection, and which side closes it.
     pub fn once(&self) -> Option<Once> {
         self.once
     }
 
-    /// The length of a request in bytes.
+    /// The length of a request in bytes; 0 if they are numbered.
     pub fn request_len(&self) -> u64 {
         self.request_len
     }
 
-    /// The length of a reply in bytes.
+    /// The length of a reply in bytes; 0 if their ends have to be found.
     pub fn reply_len(&self) -> u64 {
         self.reply_len
     }

@@ -17,7 +17,10 @@ pub struct Tally {
     /// The measured time, in nanoseconds on the generator's clock; empty until it's known.
     window: Range<u64>,
     pub replies: u64,
+    pub reply_bytes: u64,
     pub errors: BTreeMap<String, u64>,
+    /// What was wrong with the first wrong reply, if it's known in detail.
+    pub first_wrong: Option<String>,
     pub unsent: u64,
     pub latency: Recorder,
     pub service: Recorder,
@@ -36,7 +39,9 @@ impl Tally {
             is_open: matches!(pace, Pace::Open { .. }),
             window: u64::MAX..u64::MAX,
             replies: 0,
+            reply_bytes: 0,
             errors: BTreeMap::new(),
+            first_wrong: None,
             unsent: 0,
             latency: Recorder::new(),
             service: Recorder::new(),
@@ -83,6 +88,13 @@ impl Tally {
             self.service.record_many(now - stamp.sent, count);
         } else if !self.is_open && came_in_time {
             self.latency.record_many(latency, count);
+        }
+    }
+
+    /// Records the bytes of complete, correct replies.
+    pub fn reply_bytes(&mut self, bytes: u64, now: u64) {
+        if self.window.contains(&now) {
+            self.reply_bytes += bytes;
         }
     }
 

@@ -248,6 +248,7 @@ fn workload(workload: Workload) -> &'static str {
         Workload::Idle => "echo beside idle connections",
         Workload::Stream => "stream",
         Workload::Slow => "echo beside slow clients",
+        Workload::Raw => "raw",
     }
 }
 

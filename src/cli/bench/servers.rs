@@ -71,6 +71,17 @@ impl Servers {
         }
     }
 
+    /// Checks that there are servers, and that none of them is a model, which speaks protocols of ours.
+    pub fn are_other_programs(&self) -> Result<(), Failure> {
+        match (self.models.is_empty(), self.against.is_empty() && self.commands.is_empty()) {
+            (true, false) => Ok(()),
+            (false, _) => {
+                Err(Failure::of_usage("--model is not for `bench raw`; name servers with --against or --command"))
+            }
+            (true, true) => Err(Failure::of_usage("`bench raw` requires a server: --against or --command")),
+        }
+    }
+
     /// The address to connect to, which must be on this machine unless others are allowed: load on somebody else's
     /// server is an attack.
     fn near(&self, address: &Address) -> Result<SocketAddr, Failure> {

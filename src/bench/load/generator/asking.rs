@@ -96,6 +96,7 @@ impl Generator<'_> {
             return self.connect(key, stamp);
         }
         self.in_flight += 1;
-        self.links[key].begin(stamp, self.load.talk);
+        let number = self.take_number();
+        self.links[key].begin(stamp, self.load.talk, number);
     }
 }

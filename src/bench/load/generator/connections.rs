@@ -8,7 +8,8 @@ use mio::event::Event;
 
 use super::{Generator, Stage};
 use crate::bench::load::Once;
-use crate::bench::load::link::{Received, Role, Stamp, Trouble};
+use crate::bench::load::dialog::Received;
+use crate::bench::load::link::{Role, Stamp, Trouble};
 
 impl Generator<'_> {
     /// Handles an event on a connection, and returns the time.
@@ -49,12 +50,12 @@ impl Generator<'_> {
                     Some(Once::ServerCloses) => self.links[key].reset(),
                     Some(Once::ClientCloses) | None => self.links[key].close(),
                 }
-                self.answered(key, 1, now);
+                self.answered(key, received, now);
             }
             return now;
         }
         if received.replies > 0 {
-            self.answered(key, received.replies, now);
+            self.answered(key, received, now);
         }
         if received.ended {
             return self.trouble(key, &Trouble::ClosedEarly);
@@ -75,8 +76,11 @@ impl Generator<'_> {
 
     /// Handles complete, correct replies; echoes on a dripping connection are checked, but don't count as replies.
     /// Begins the requests that may follow, without sending them yet if the connection is kept.
-    fn answered(&mut self, key: usize, replies: u64, now: u64) {
-        let mut left = replies;
+    fn answered(&mut self, key: usize, received: Received, now: u64) {
+        if self.stage != Stage::Opening && self.links[key].role == Role::Busy {
+            self.tally.reply_bytes(received.bytes, now);
+        }
+        let mut left = received.replies;
         while let Some(stamp) = self.links[key].stamps.pop_front() {
             // Requests that went out together have taken the same time.
             let mut alike = 1;
@@ -118,7 +122,9 @@ impl Generator<'_> {
             opened = link.open(self.load.target, self.addresses.next(), now);
         }
         self.in_flight += 1;
-        link.begin(stamp, self.load.talk);
+        let number = self.take_number();
+        let link = &mut self.links[key];
+        link.begin(stamp, self.load.talk, number);
         let opened = opened.and_then(|()| link.establish(self.load.talk));
         // On loopback it's open by now.
         if matches!(opened, Ok(true)) {
@@ -142,6 +148,9 @@ impl Generator<'_> {
         let stamps = mem::take(&mut link.stamps);
         self.in_flight -= stamps.len();
         self.errors_in_row += 1;
+        if let Trouble::Wrong(wrong) = trouble {
+            self.tally.first_wrong.get_or_insert_with(|| wrong.to_string());
+        }
         self.tally.trouble(trouble.kind(), stamps.into_iter());
         if self.load.talk.once().is_some() {
             self.retries.push(key);
