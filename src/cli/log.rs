@@ -11,9 +11,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::demo::Transcript;
 use super::stderr;
-
-/// The heading of options about what is told.
-pub const HEADING: &str = "Logging";
+use super::trace::HEADING;
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, Args)]

@@ -11,10 +11,12 @@ use std::time::{Instant, SystemTime};
 use clap::Args;
 
 use super::explain;
-use super::log::HEADING;
 use super::writer::Writer;
 use crate::text::reason;
 use crate::trace::{Record, Shared, Subscriber, json};
+
+/// The heading of options about what is told.
+pub const HEADING: &str = "Logging";
 
 static FILE: OnceLock<Arc<TraceFile>> = OnceLock::new();
 
