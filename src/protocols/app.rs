@@ -6,6 +6,7 @@
 pub mod client;
 pub mod dictionary;
 mod error;
+mod replies;
 mod reply;
 pub mod request;
 pub mod server;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{AppError, Patience, Request};
-use crate::message::{ContentType, JsonError, Limits, Message, MessageReader, Phase, fields};
+use super::replies::Replies;
+use super::{AppError, Request};
+use crate::message::{ContentType, JsonError, Limits, Message, Phase, fields};
 use crate::session::{Progress, Session, SessionError, SessionIo, State};
 use crate::text::{Escaped, Word, count};
 
@@ -111,29 +112,16 @@ pub struct AppClient {
     /// The number of requests in the output or sent: the tutorial's `_request_queued`.
     #[doc(alias = "_request_queued")]
     sent: usize,
-    /// The number of unsent bytes of requests last time: fewer now means progress.
-    unsent: usize,
+    /// The replies received.
     replies: Vec<Reply>,
-    reader: MessageReader,
-    limits: Limits,
-    timeout: Duration,
-    patience: Patience,
+    awaited: Replies,
 }
 
 impl AppClient {
     /// Creates a client that sends `requests`, accepts replies within `limits`, and gives up after `timeout` without
     /// progress.
     pub fn new(requests: Vec<Request>, limits: Limits, timeout: Duration) -> Self {
-        AppClient {
-            requests,
-            sent: 0,
-            unsent: 0,
-            replies: Vec::new(),
-            reader: MessageReader::default(),
-            limits,
-            timeout,
-            patience: Patience::default(),
-        }
+        AppClient { requests, sent: 0, replies: Vec::new(), awaited: Replies::new(limits, timeout) }
     }
 
     /// The replies received, in the order of the requests.
@@ -150,7 +138,7 @@ impl AppClient {
             self.requests[self.sent].write(&mut request, keep_alive);
             log::debug!("Sending {} to {peer}", Escaped(request.as_slice()));
             self.sent += 1;
-            self.patience.restart();
+            self.awaited.restart();
         }
     }
 }
@@ -160,22 +148,17 @@ impl Session for AppClient {
         if self.requests.is_empty() {
             return Ok(Progress::Finished);
         }
-        if io.output().len() < self.unsent {
-            self.patience.restart();
-        }
+        self.awaited.check_output(io);
         self.send(io);
-        self.unsent = io.output().len();
-        let steps = io.steps();
-        while let Some(message) = self.reader.read_noting(io.input(), &self.limits, steps).map_err(AppError::from)? {
-            log::debug!("Received response {} from {}", Escaped(message.content), io.peer());
-            let reply = Reply::from_message(&message, self.limits.depth_max).map_err(SessionError::violation)?;
+        self.awaited.remember_output(io);
+        while let Some(message) = self.awaited.read(io)? {
+            let reply = Reply::from_message(&message, self.awaited.depth_max()).map_err(SessionError::violation)?;
             self.replies.push(reply);
-            self.patience.restart();
             if self.replies.len() == self.requests.len() {
                 return Ok(Progress::Finished);
             }
         }
-        let position = self.reader.position(io.input().len());
+        let position = self.awaited.position(io.input().len());
         if io.input_ended() {
             let (got, want) = (self.replies.len(), self.requests.len());
             return Err(match position.phase {
@@ -183,14 +166,11 @@ impl Session for AppClient {
                 _ => AppError::PeerClosedMidMessage(position).into(),
             });
         }
-        match self.patience.observe(position, Some(self.timeout), now) {
-            Some(timeout) => Err(AppError::TooSlow { position, timeout }.into()),
-            None => Ok(Progress::NeedEither),
-        }
+        self.awaited.wait(position, now)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+        self.awaited.deadline()
     }
 
     fn is_idle(&self) -> bool {
@@ -198,6 +178,6 @@ impl Session for AppClient {
     }
 
     fn state(&self, unused: usize) -> State {
-        self.reader.position(unused).into()
+        self.awaited.position(unused).into()
     }
 }

@@ -6,8 +6,9 @@ use std::mem;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::{AppError, Patience};
-use crate::message::{Limits, Message, MessageReader, Phase};
+use super::AppError;
+use super::replies::Replies;
+use crate::message::{Limits, Message, Phase};
 use crate::session::{Peer, Progress, Session, SessionError, SessionIo, Source, State};
 use crate::text::{Escaped, count};
 
@@ -21,15 +22,11 @@ pub struct AppTalker<I, F> {
     show: F,
     /// Whether a reply is due.
     awaits_reply: bool,
-    /// The number of unsent bytes last time: fewer now means progress.
-    unsent: usize,
     /// The bytes of the reply so far.
     reply: Vec<u8>,
+    /// The number of replies received.
     replies: u64,
-    reader: MessageReader,
-    limits: Limits,
-    timeout: Duration,
-    patience: Patience,
+    awaited: Replies,
 }
 
 /// The server closed before it was asked everything.
@@ -55,13 +52,9 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
             messages,
             show,
             awaits_reply: false,
-            unsent: 0,
             reply: Vec::new(),
             replies: 0,
-            reader: MessageReader::default(),
-            limits,
-            timeout,
-            patience: Patience::default(),
+            awaited: Replies::new(limits, timeout),
         }
     }
 
@@ -71,15 +64,12 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
 
     /// Reads one reply, if all of it is there, and passes it on.
     fn read(&mut self, io: &mut SessionIo<'_>) -> Result<bool, SessionError> {
-        let steps = io.steps();
         let before = io.input().remaining();
-        let message = self.reader.read_noting(io.input(), &self.limits, steps).map_err(AppError::from)?;
+        let message = self.awaited.read(io)?;
         self.reply.extend_from_slice(&before[..before.len() - io.input().len()]);
         let Some(message) = message else { return Ok(false) };
-        log::debug!("Received response {} from {}", Escaped(message.content), io.peer());
         self.replies += 1;
         self.awaits_reply = false;
-        self.patience.restart();
         (self.show)(&message, &mem::take(&mut self.reply), io.peer())?;
         Ok(true)
     }
@@ -87,9 +77,7 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
 
 impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>> Session for AppTalker<I, F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        if io.output().len() < self.unsent {
-            self.patience.restart();
-        }
+        self.awaited.check_output(io);
         loop {
             if !self.awaits_reply {
                 match self.messages.next(&|| io.waker())? {
@@ -99,7 +87,7 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
                         log::debug!("Sending {} to {}", Escaped(&message), io.peer());
                         io.output().push(&message);
                         self.awaits_reply = true;
-                        self.patience.restart();
+                        self.awaited.restart();
                     }
                     Poll::Pending => {}
                 }
@@ -108,8 +96,8 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
                 break;
             }
         }
-        self.unsent = io.output().len();
-        let position = self.reader.position(io.input().len());
+        self.awaited.remember_output(io);
+        let position = self.awaited.position(io.input().len());
         if io.input_ended() {
             return match position.phase {
                 // That is an error only if there is another request.
@@ -121,14 +109,11 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
         if !self.awaits_reply {
             return Ok(Progress::NeedInput);
         }
-        match self.patience.observe(position, Some(self.timeout), now) {
-            Some(timeout) => Err(AppError::TooSlow { position, timeout }.into()),
-            None => Ok(Progress::NeedEither),
-        }
+        self.awaited.wait(position, now)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+        self.awaited.deadline()
     }
 
     fn is_idle(&self) -> bool {
@@ -136,6 +121,6 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
     }
 
     fn state(&self, unused: usize) -> State {
-        self.reader.position(unused).into()
+        self.awaited.position(unused).into()
     }
 }
