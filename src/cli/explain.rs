@@ -18,6 +18,7 @@ use super::paint::{DIM, Paint};
 use super::standard;
 use super::units;
 use super::writer::Writer;
+use crate::text::count;
 use crate::trace::{Event, Record, RunEnd, Shared, Subscriber};
 
 static EXPLAIN: OnceLock<Arc<Explain>> = OnceLock::new();
@@ -87,10 +88,7 @@ impl ExplainServe {
     /// Begins the drawing, if there is to be one.
     pub fn start(self) {
         if self.explain {
-            let note = |dropped| {
-                let lines = if dropped == 1 { "line" } else { "lines" };
-                format!("… {dropped} {lines} dropped: standard output was not read\n")
-            };
+            let note = |dropped| format!("… {} dropped: standard output was not read\n", count(dropped, "line"));
             let sink = Sink::Queue(Writer::new(io::stdout(), note));
             let _ = EXPLAIN.set(Arc::new(Explain::new(sink)));
         }

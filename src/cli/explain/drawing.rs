@@ -12,6 +12,7 @@ use crate::cli::wrap::wrap;
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
 use crate::session::{Role, State};
+use crate::text::count;
 use crate::trace::{Bytes, Connection, Event, Record, RunEnd};
 
 /// The columns of a line.
@@ -178,7 +179,7 @@ fn draw_of_connection(talk: &mut Talk, addr: SocketAddr, event: &Event<'_>, time
         }
         Event::Received { bytes } => {
             let what = if talk.stage == Stage::Lingering { ", which are dropped" } else { "" };
-            lines.push(BOLD, format!("<- received {}{what}", counted(bytes.len())));
+            lines.push(BOLD, format!("<- received {}{what}", count(bytes.len(), "byte")));
             dump(&mut talk.received, *bytes, lines);
         }
         Event::InputEnded => lines.push(BOLD, "<- received the end: the peer sends no more"),
@@ -193,10 +194,10 @@ fn draw_of_connection(talk: &mut Talk, addr: SocketAddr, event: &Event<'_>, time
                 usize::MAX => ", with more to come".into(),
                 left => format!(", {left} are left"),
             };
-            lines.push(BOLD, format!("-> sent {}{rest}", counted(bytes.len())));
+            lines.push(BOLD, format!("-> sent {}{rest}", count(bytes.len(), "byte")));
             dump(&mut talk.sent, *bytes, lines);
         }
-        Event::Dropped { len } => lines.push(PLAIN, format!("dropped {} of output", counted(*len))),
+        Event::Dropped { len } => lines.push(PLAIN, format!("dropped {} of output", count(*len, "byte"))),
         Event::OutputEnded => lines.push(BOLD, "-> sent the end: we send no more"),
         Event::RunEnded { how: how @ RunEnd::Waits(_), state, .. } => {
             talk.waits_since = Some(time);
@@ -265,14 +266,14 @@ fn draw_piece(piece: &Piece<'_>, lines: &mut Lines) {
                 let which = if len == 1 { format!("byte {first}") } else { format!("bytes {first} to {last}") };
                 format!("{name}: {which} of {want}")
             }
-            _ => format!("{name}: {}", counted(len)),
+            _ => format!("{name}: {}", count(len, "byte")),
         },
     );
     let rows: Vec<&[u8]> = piece.bytes.chunks(ROW_LEN).collect();
     let hidden = if rows.len() > ROWS_MAX { ROWS_FIRST..rows.len() - 1 } else { 0..0 };
     for (nth, row) in rows.iter().enumerate() {
         if nth == hidden.start && !hidden.is_empty() {
-            lines.push(style, format!("{INDENT}… {} …", counted(hidden.len() * ROW_LEN)));
+            lines.push(style, format!("{INDENT}… {} …", count(hidden.len() * ROW_LEN, "byte")));
         }
         if !hidden.contains(&nth) {
             lines.push(style, drawn_row(piece.offset + nth * ROW_LEN, row));
@@ -289,10 +290,6 @@ fn drawn_row(offset: usize, row: &[u8]) -> String {
     let shown = |&byte: &u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
     let text: String = row.iter().map(shown).collect();
     format!("{offset:04x}  {:47}  {text}", bytes.join(" ")).trim_end().to_owned()
-}
-
-fn counted(len: usize) -> String {
-    if len == 1 { "1 byte".into() } else { format!("{len} bytes") }
 }
 
 fn shown(time: Duration) -> String {
