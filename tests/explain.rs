@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use common::{RABBIT, RING, Server, expect_last, multiconn, printed, python, result, run, search, text};
+use common::{MODELS, RABBIT, RING, Server, expect_last, multiconn, printed, python, result, run, search, text};
 use unicode_width::UnicodeWidthStr;
 
 /// The position of each of `words` in `drawn`, which has them in this order.
@@ -37,7 +37,7 @@ fn on_terminal(variables: &[(&str, &str)], args: &[&str]) -> String {
     text(&printed(command)).replace('\r', "")
 }
 
-/// Runs the program on a terminal without colours, and presses Enter at each of so many prompts.
+/// Runs the program on a terminal without colours, and presses Enter at the first `times` prompts.
 fn typed(times: usize, prompt: &str, args: &[&str]) -> String {
     let mut command = python("typist.py");
     command.env("NO_COLOR", "1");
@@ -119,17 +119,8 @@ fn a_request_goes_in_pieces_and_a_server_shows_what_is_missing() {
 
 #[test]
 fn a_server_is_drawn_under_every_model() {
-    for model in [
-        &["reactor"][..],
-        &["reactor", "--workers", "2"],
-        &["poll"],
-        &["select"],
-        &["sequential"],
-        &["threads"],
-        &["pool"],
-        &["fork"],
-    ] {
-        let server = Server::start(&[&["app", "0", "--explain", "--model"], model].concat());
+    for model in MODELS {
+        let server = Server::start(&[&["app", "0", "--explain"][..], model].concat());
         let ports = ["ring", "morpheus"].map(|value| {
             let mut peer = server.connect();
             peer.write_all(&search(value)).unwrap();

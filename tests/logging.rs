@@ -10,17 +10,6 @@ use common::*;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::Signal;
 
-const MODELS: [&[&str]; 8] = [
-    &["--model", "reactor"],
-    &["--model", "reactor", "--workers", "2"],
-    &["--model", "poll"],
-    &["--model", "select"],
-    &["--model", "sequential"],
-    &["--model", "threads"],
-    &["--model", "pool"],
-    &["--model", "fork"],
-];
-
 /// A server with a standard error that nobody reads yet.
 fn server(model: &[&str], flags: OFlags) -> (Server, PipeReader) {
     let (reader, writer) = io::pipe().expect("there is a descriptor left");

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use common::{Server, expect_last, multiconn, run, search, text, to_end};
+use common::{MODELS, Server, expect_last, multiconn, run, search, text, to_end};
 use serde_json::Value;
 
 /// The lines of a trace behind its header.
@@ -32,19 +32,10 @@ fn events<'a>(lines: &'a [Value], peer: &str) -> Vec<&'a str> {
 #[test]
 fn a_conversation_is_written_under_every_model() {
     let dir = tempfile::tempdir().unwrap();
-    for model in [
-        &["reactor"][..],
-        &["reactor", "--workers", "2"],
-        &["poll"],
-        &["select"],
-        &["sequential"],
-        &["threads"],
-        &["pool"],
-        &["fork"],
-    ] {
+    for model in MODELS {
         let path = dir.path().join("trace");
         fs::write(&path, "what was there before").unwrap();
-        let args = [&["app", "0", "-q", "--trace", path.to_str().unwrap(), "--model"], model].concat();
+        let args = [&["app", "0", "-q", "--trace", path.to_str().unwrap()][..], model].concat();
         let server = Server::start(&args);
         let mut peer = server.connect();
         let addr = peer.local_addr().unwrap().to_string();

@@ -311,6 +311,18 @@ pub fn first_ten_of(content: &[u8]) -> Vec<u8> {
     message("binary/custom-server-binary-type", "binary", &[&b"First 10 bytes of request: "[..], beginning].concat())
 }
 
+/// The options for each concurrency model.
+pub const MODELS: [&[&str]; 8] = [
+    &["--model", "reactor"],
+    &["--model", "reactor", "--workers", "2"],
+    &["--model", "poll"],
+    &["--model", "select"],
+    &["--model", "sequential"],
+    &["--model", "threads"],
+    &["--model", "pool"],
+    &["--model", "fork"],
+];
+
 pub const RABBIT: &str = "Follow the white rabbit. 🐰";
 pub const RING: &str = "In the caves beneath the Misty Mountains. 💍";
 pub const DOG: &str = "🐾 Playing ball! 🏐";
