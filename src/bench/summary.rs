@@ -370,8 +370,8 @@ impl<'a> Row<'a> {
         self.runs.iter().any(|run| run.is_close())
     }
 
-    /// Whether a figure has no verdict: the server failed in a round, or so many rounds are in doubt that fewer than
-    /// [`ROUNDS_MIN`] are left.
+    /// Whether a figure has no verdict: the server failed in a round, or rounds are in doubt and fewer than
+    /// [`ROUNDS_MIN`] others are left.
     pub fn is_doubtful(&self, figure: Figure) -> bool {
         let sound = self.runs.iter().filter(|run| figure.is_sound_in(run)).count();
         let has_failed = |run: &&Run| run.doubt.is_some() && matches!(run.doubt_cause, None | Some(Cause::Server));

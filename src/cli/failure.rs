@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-/// The result of showing something to a reader, who may leave at any time, as `head` does: that is no failure.
+/// Ignores a failure to write to a closed pipe: its reader may leave at any time, as `head` does.
 pub(super) fn unless_unread(result: Result<(), Failure>) -> Result<(), Failure> {
     match result {
         Err(failure) if failure.is_unread => Ok(()),

@@ -59,7 +59,7 @@ const NAME_MAX: usize = 24;
 const INDENT: &str = "    ";
 
 impl Layout {
-    /// The layout for standard error, and servers of these names in about so many rounds.
+    /// The layout for standard error, for servers of these names and about this number of rounds.
     pub fn new<'n>(width: Option<usize>, names: impl Iterator<Item = &'n str>, rounds: u32) -> Layout {
         let name = names.map(|name| plain(name).width()).max().unwrap_or_default();
         let name = if width.is_some() { name.min(NAME_MAX) } else { name };
