@@ -23,7 +23,6 @@ pub struct Talk {
     once: Option<Once>,
     /// Requests and replies that the bytes' positions don't determine.
     exchange: Option<Exchange>,
-    is_numbered: bool,
     first_number: u64,
 }
 
@@ -57,7 +56,6 @@ impl Talk {
             shift: SHIFT,
             once: None,
             exchange: None,
-            is_numbered: false,
             first_number: 0,
         }
     }
@@ -72,7 +70,6 @@ impl Talk {
             shift: 0,
             once: None,
             exchange: None,
-            is_numbered: false,
             first_number: 0,
         }
     }
@@ -89,11 +86,9 @@ impl Talk {
 
     /// Requests of any protocol, numbered from `first_number` on.
     pub fn raw(exchange: Exchange, first_number: u64) -> Talk {
-        let request = exchange.request.as_fixed();
-        let is_numbered = request.is_none();
         let once = exchange.framing.is_until_close().then_some(Once::ServerCloses);
-        let fixed = Talk::fixed(request.unwrap_or_default(), &[]);
-        Talk { once, exchange: Some(exchange), is_numbered, first_number, ..fixed }
+        let fixed = Talk::fixed(exchange.request.as_fixed().unwrap_or_default(), &[]);
+        Talk { once, exchange: Some(exchange), first_number, ..fixed }
     }
 
     /// The requests and replies, if the bytes' positions don't determine them.
@@ -103,7 +98,7 @@ impl Talk {
 
     /// The requests, if each has other bytes.
     pub fn numbered(&self) -> Option<&Template> {
-        self.exchange.as_ref().filter(|_| self.is_numbered).map(|exchange| &exchange.request)
+        self.exchange.as_ref().map(|exchange| &exchange.request).filter(|request| request.as_fixed().is_none())
     }
 
     /// The number of the first request.

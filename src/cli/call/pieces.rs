@@ -44,9 +44,7 @@ impl<T> Pieces<T> {
         }
         self.lens.extend(lens(added.len() - before, self.count));
     }
-}
 
-impl<T> Pieces<T> {
     /// Hands on the next piece, if it is due. Returns whether there was one.
     fn hand_on(&mut self, io: &mut SessionIo<'_>, now: Instant) -> bool {
         if self.next_at.is_some_and(|at| now < at) {
