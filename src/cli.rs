@@ -9,6 +9,7 @@ mod call;
 mod demo;
 mod descriptors;
 mod download;
+mod end;
 mod explain;
 mod failure;
 pub mod front;
@@ -86,7 +87,7 @@ impl Cli {
     /// after an interrupted `bench`, which is reported in one line on standard error: what failed, on what, and why.
     pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
-        failure::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))
+        end::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))
     }
 
     fn execute(self) -> Result<u8, Failure> {

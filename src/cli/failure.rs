@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::process::ExitCode;
 
 use rustix::io::Errno;
 
-use super::{explain, stderr, trace};
 use crate::text::{printable_line, reason};
 
 /// Why a command failed: one line for the user.
@@ -50,6 +48,11 @@ impl Failure {
         Failure { text: format!("{} ({hint})", self.text), ..self }
     }
 
+    /// The exit status.
+    pub(super) fn status(&self) -> u8 {
+        self.status
+    }
+
     /// All of `failures` in one line, with the exit status of the first.
     pub(super) fn all_of(failures: Vec<Failure>) -> Result<(), Failure> {
         let joined = |all: Failure, next: Failure| Failure { text: format!("{}; {}", all.text, next.text), ..all };
@@ -79,19 +82,6 @@ pub(super) fn unless_unread(result: Result<(), Failure>) -> Result<(), Failure> 
         Err(failure) if failure.is_unread => Ok(()),
         other => other,
     }
-}
-
-/// Ends `program`: reports its failure, waits for a short time until standard error is written, and returns the exit
-/// status.
-pub(super) fn end(program: &str, result: Result<u8, Failure>) -> ExitCode {
-    let status = result.unwrap_or_else(|failure| {
-        stderr::print(&format!("{program}: {failure}\n"));
-        failure.status
-    });
-    explain::finish();
-    trace::finish();
-    stderr::finish();
-    ExitCode::from(status)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Command};
 
-use super::failure::{self, Failure};
+use super::end::end;
+use super::failure::Failure;
 use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
@@ -85,6 +86,6 @@ impl Front {
             let service = make().map_err(|error| Failure::new(error.to_string()))?;
             run(&options.server, self.name, self.port, service).map(|()| 0)
         };
-        failure::end(self.name, usage::parse_and_run(command, run))
+        end(self.name, usage::parse_and_run(command, run))
     }
 }
