@@ -641,6 +641,7 @@ fn standard_output_that_is_full() {
     for args in [
         &["call", "app", &address, "search", "ring"][..],
         &["call", "app", &address, "binary", "y"],
+        &["call", "app", &address, "search", "ring", "--explain"],
         &["serve", "app", "0"],
     ]
     .into_iter()

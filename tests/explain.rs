@@ -70,12 +70,56 @@ fn a_call_is_drawn_step_by_step() {
             "protoheader: 2 bytes\n",
             &format!("      {{\"result\": \"{RABBIT}\"}}\n"),
             "message: idle --[ first byte ]--> protoheader\n",
-            &format!("message: content --[ content read ]--> idle\n{RABBIT}\n"),
-            "closed: finished\n",
+            "message: content --[ content read ]--> idle\n",
         ],
     );
+    assert!(drawn.ends_with(&format!("\nclosed: finished\n{RABBIT}\n")), "the answer is last: {drawn}");
     assert!(!drawn.contains('\u{1b}'), "{drawn}");
     fits(&drawn);
+}
+
+#[test]
+fn an_answer_follows_the_drawing_of_its_arrival() {
+    let server = Server::start(&["app", "0", "-q"]);
+    let call = ["call", "app", &server.address_text(), "--explain"];
+    let requests = ["--type", "text/json", "search", "ring", "dance", "now", "search", "morpheus"];
+    let output = run(multiconn(&[&call[..], &requests].concat()));
+    let waits = "receiving: waits for input or room: idle\n";
+    in_order(
+        &text(&output.stdout),
+        &[
+            "-> sent ",
+            waits,
+            "<- received ",
+            "-> sent ",
+            &format!("{waits}{RING}\n"),
+            waits,
+            "closed: finished\n",
+            RABBIT,
+        ],
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains("request 2: ") && said.ends_with("multiconn: 1 of 3 requests failed\n"), "{said}");
+
+    // At a prompt, it stands between the drawing and the next prompt, each on a line of its own.
+    let prompt = "action and value: ";
+    for end in ["\n", "\u{4}"] {
+        let mut command = python("typist.py");
+        command.env("NO_COLOR", "1").args(["--keys=search ring\n", &format!("--keys={end}"), prompt]);
+        command.arg(env!("CARGO_BIN_EXE_multiconn")).args(call);
+        let shown = text(&printed(command)).replace('\r', "");
+        in_order(
+            &shown,
+            &[
+                &format!("interest: w (writable) -> r (readable)\n{prompt}search ring\n"),
+                "<- received ",
+                &format!("waits for input: idle\n{RING}\n{prompt}\n"),
+                "closed: ",
+            ],
+        );
+        let begins_lines = |words: &str| shown.matches(words).count() == shown.matches(&format!("\n{words}")).count();
+        assert!(begins_lines("closed: ") && begins_lines("connection: ") && begins_lines("…"), "{shown}");
+    }
 }
 
 #[test]

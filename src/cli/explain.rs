@@ -8,16 +8,19 @@ mod drawing;
 mod parts;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use self::drawing::Drawing;
+use super::failure::{Failure, unless_unread};
 use super::paint::{DIM, Paint};
-use super::standard;
-use super::units;
+use super::stdout::print;
 use super::writer::Writer;
+use super::{standard, stderr, units};
+use crate::selector::Interest;
 use crate::text::count;
 use crate::trace::{Event, Record, RunEnd, Shared, Subscriber};
 
@@ -52,11 +55,6 @@ impl ExplainCall {
             let sink = Sink::Now { is_open: true, steps: self.step };
             let _ = EXPLAIN.set(Arc::new(Explain::new(sink)));
         }
-    }
-
-    /// Whether the conversation is drawn.
-    pub fn is_on(self) -> bool {
-        self.explain
     }
 
     /// Whether each wait is for Enter, too.
@@ -105,11 +103,46 @@ pub fn subscriber() -> Option<Shared> {
     EXPLAIN.get().map(|explain| Shared::new(Arc::clone(explain)))
 }
 
+/// Whether conversations are drawn.
+pub fn is_on() -> bool {
+    EXPLAIN.get().is_some()
+}
+
 /// Waits for a short time until everything is written.
 pub fn finish() {
     if let Some(explain) = EXPLAIN.get() {
         explain.flush();
     }
+}
+
+/// What a client prints besides the drawing.
+pub enum Words {
+    /// Data for standard output.
+    Answer(Vec<u8>),
+    /// A prompt or a failure, for standard error.
+    Note(String),
+}
+
+/// Prints `words` at once, or with a drawing once that has caught up: where it next waits or ends.
+pub fn say(words: Words) -> Result<(), Failure> {
+    match EXPLAIN.get() {
+        None => words.print(),
+        Some(explain) => {
+            explain.page().words.push(words);
+            Ok(())
+        }
+    }
+}
+
+/// Prints the words that are left at the end of a conversation.
+///
+/// # Errors
+/// The first failure to print an answer with a drawing. A reader that leaves is none.
+pub fn say_the_rest() -> Result<(), Failure> {
+    let Some(explain) = EXPLAIN.get() else { return Ok(()) };
+    let mut page = explain.page();
+    page.say();
+    mem::replace(&mut page.said, Ok(()))
 }
 
 struct Explain {
@@ -121,6 +154,14 @@ struct Explain {
 struct Page {
     drawing: Drawing,
     sink: Sink,
+    /// The interest of a client's connection.
+    interest: Interest,
+    /// Whether a change of it follows, before the connection waits.
+    changes_interest: bool,
+    /// What is to be printed once the drawing has caught up.
+    words: Vec<Words>,
+    /// Whether all answers so far could be printed.
+    said: Result<(), Failure>,
     /// The time spent in waiting for Enter, which is nobody's wait.
     stood: Duration,
 }
@@ -140,19 +181,36 @@ enum Sink {
 impl Explain {
     fn new(sink: Sink) -> Explain {
         let drawing = Drawing::new(Paint::of_standard_output());
-        Explain { page: Mutex::new(Page { drawing, sink, stood: Duration::ZERO }), started: Instant::now() }
+        let page = Page {
+            drawing,
+            sink,
+            interest: Interest::NONE,
+            changes_interest: false,
+            words: Vec::new(),
+            said: Ok(()),
+            stood: Duration::ZERO,
+        };
+        Explain { page: Mutex::new(page), started: Instant::now() }
+    }
+
+    fn page(&self) -> MutexGuard<'_, Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscriber for Arc<Explain> {
     fn record(&self, record: &Record<'_>) {
-        let mut page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page = self.page();
         let time = self.started.elapsed().saturating_sub(page.stood);
         let lines = page.drawing.draw(record, time);
         if !lines.is_empty() {
             page.sink.write(&lines);
         }
-        if matches!(record.event, Event::RunEnded { how: RunEnd::Waits(_), .. }) {
+        let waits = page.begins_wait(&record.event);
+        if waits || matches!(record.event, Event::Closed { .. }) {
+            page.say();
+        }
+        if waits {
             let begun = Instant::now();
             page.sink.step();
             page.stood += begun.elapsed();
@@ -160,8 +218,47 @@ impl Subscriber for Arc<Explain> {
     }
 
     fn flush(&self) {
-        if let Sink::Queue(writer) = &self.page.lock().unwrap_or_else(PoisonError::into_inner).sink {
+        if let Sink::Queue(writer) = &self.page().sink {
             writer.finish();
+        }
+    }
+}
+
+impl Page {
+    /// Whether `event` is the last one that is drawn before a client's connection waits.
+    fn begins_wait(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::RunEnded { how: RunEnd::Waits(_), output, .. } => {
+                // A connection without output needs no room, so such an interest changes now.
+                self.changes_interest = self.interest == Interest::NONE || self.interest.writable && *output == 0;
+                !self.changes_interest
+            }
+            Event::InterestChanged { to, .. } => {
+                self.interest = *to;
+                mem::take(&mut self.changes_interest)
+            }
+            Event::RunBegun => mem::take(&mut self.changes_interest),
+            _ => false,
+        }
+    }
+
+    /// Prints the words so far.
+    fn say(&mut self) {
+        for words in mem::take(&mut self.words) {
+            let printed = unless_unread(words.print());
+            self.said = mem::replace(&mut self.said, Ok(())).and(printed);
+        }
+    }
+}
+
+impl Words {
+    fn print(&self) -> Result<(), Failure> {
+        match self {
+            Words::Answer(bytes) => print(bytes),
+            Words::Note(text) => {
+                stderr::print_now(text);
+                Ok(())
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A prompt on the terminal.
 
+use std::mem;
 use std::task::{Poll, Waker};
 
+use super::explain::{self, Words};
 use super::stderr;
 use super::stdin::Stdin;
 use crate::session::{SessionError, Source};
@@ -25,23 +27,36 @@ impl Prompt {
 impl Source for Prompt {
     fn next(&mut self, make_waker: &dyn Fn() -> Waker) -> Result<Poll<Option<Vec<u8>>>, SessionError> {
         if !self.is_shown {
-            stderr::print_now(self.prompt);
+            explain::say(Words::Note(self.prompt.into())).map_err(SessionError::other)?;
             self.is_shown = true;
         }
         Ok(self.lines.next(make_waker)?.map(|line| {
-            let line = line?;
-            let Some(text) = line.strip_suffix(b"\n") else { return Some(line).filter(|line| !line.is_empty()) };
-            self.is_shown = false;
-            Some(text.to_vec()).filter(|text| !text.is_empty())
+            match line.as_deref().and_then(|line| line.strip_suffix(b"\n")) {
+                Some(text) => {
+                    self.is_shown = false;
+                    Some(text.to_vec())
+                }
+                None => {
+                    self.end_line();
+                    line
+                }
+            }
+            .filter(|text| !text.is_empty())
         }))
     }
 }
 
-/// Ends the prompt's line, so that later output starts on its own.
-impl Drop for Prompt {
-    fn drop(&mut self) {
-        if self.is_shown {
+impl Prompt {
+    /// Ends the prompt's line, so that later output starts on its own. A drawing goes on with an empty line anyway.
+    fn end_line(&mut self) {
+        if mem::take(&mut self.is_shown) && !explain::is_on() {
             stderr::print_now("\n");
         }
+    }
+}
+
+impl Drop for Prompt {
+    fn drop(&mut self) {
+        self.end_line();
     }
 }

@@ -82,6 +82,8 @@ fn a_terminal_has_a_prompt() {
     let prompt = "action and value: ";
     assert_eq!(screen, shown(&[&format!("{prompt}search ring"), RING.trim_end(), prompt, ""]));
     assert_eq!(code, Some(0));
+    // Ctrl-D sends a line without an end, and the reply doesn't stand behind it.
+    assert_eq!(typed("value: ", &["search ring\u{4}\u{4}", "\n"], &[]).0, screen);
     // A slip costs no more than its line.
     let (screen, _, code) = typed("value: ", &["ring\n", "search ring\n", "\u{4}"], &[]);
     assert!(screen.contains("multiconn: request 1: the action 'ring' needs a VALUE"), "{screen}");

@@ -14,12 +14,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::converse::{converse, failure_of};
 use super::pieces::Pieces;
 use crate::cli::address::Address;
-use crate::cli::explain::ExplainCall;
-use crate::cli::failure::{Failure, unless_unread};
+use crate::cli::explain::{ExplainCall, Words, say, say_the_rest};
+use crate::cli::failure::Failure;
 use crate::cli::prompt::Prompt;
 use crate::cli::stdin::Stdin;
-use crate::cli::stdout::print;
-use crate::cli::{PROGRAM, stderr, units};
+use crate::cli::{PROGRAM, units};
 use crate::message::{ByteOrder, Encoding, Limits, Message, content_type};
 use crate::protocols::app::{AppClient, AppTalker, Form, PORT, Reply, Request};
 use crate::session::{End, Peer, SessionError, Source};
@@ -179,14 +178,15 @@ impl CallApp {
                 Ok(_) if is_error => return Ok(()),
                 reply => shown(reply?, io::stdout().is_terminal()),
             };
-            let printed = print(&text);
-            if self.explain.is_on() { unless_unread(printed) } else { printed }.map_err(SessionError::other)
+            say(Words::Answer(text)).map_err(SessionError::other)
         };
         let timeout = self.explain.timeout(self.timeout);
         let session = Pieces::new(AppTalker::new(messages, show, limits, timeout), self.explain.pieces());
-        let conversation = converse(&addresses, session, timeout)?;
+        let conversation = converse(&addresses, session, timeout);
+        let said = say_the_rest();
+        let conversation = conversation?;
         match conversation.end {
-            End::Finished => wrong.take().outcome(),
+            End::Finished => said.and(wrong.take().outcome()),
             _ => Err(failure_of(&address, &conversation)),
         }
     }
@@ -211,7 +211,7 @@ impl Wrong {
         let Some(failure) = why.map(Failure::new) else { return };
         self.failed += 1;
         if !self.is_one {
-            stderr::print_now(&format!("{PROGRAM}: request {}: {failure}\n", self.requests));
+            let _ = say(Words::Note(format!("{PROGRAM}: request {}: {failure}\n", self.requests)));
         }
         self.failure = Some(failure);
     }
