@@ -41,6 +41,7 @@ use crate::exchange;
 use crate::machine::Step;
 use crate::selector::{Interest, Readiness};
 use crate::session::{End, Peer, Progress, State};
+use crate::text::count;
 
 /// A receiver of events.
 pub trait Subscriber {
@@ -354,7 +355,7 @@ impl<'a> Bytes<'a> {
 /// The number of bytes.
 impl fmt::Debug for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.len)
+        write!(f, "{}", count(self.len, "byte"))
     }
 }
 

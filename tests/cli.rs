@@ -803,6 +803,16 @@ fn how_much_is_logged() {
 }
 
 #[test]
+fn one_byte_is_singular() {
+    let server = Server::start(&["echo", "0", "-vv"]);
+    let mut stream = server.connect();
+    stream.write_all(b"x").unwrap();
+    expect(&mut stream, b"x");
+    server.wait_for_log("Read 1 byte from 127.0.0.1:");
+    server.wait_for_log("Sent 1 byte to 127.0.0.1:");
+}
+
+#[test]
 fn a_client_logs_the_same_way() {
     let server = Server::start(&["app", "0"]);
     let address = server.address_text();
@@ -957,9 +967,7 @@ fn a_signal_lets_what_has_begun_finish_and_closes_the_rest() {
         ask(server.address());
 
         server.signal(signal);
-        assert!(
-            server.wait_for_log("Stopping").contains("Stopping; open connections: 3, which have up to 10s to finish")
-        );
+        assert!(server.wait_for_log("Stopping").contains("Stopping; 3 open connections have up to 10s to finish"));
         assert_same(&to_end(&mut silent), b"");
         assert_same(&to_end(&mut idle), b"");
         drop((silent, idle));
@@ -1014,7 +1022,7 @@ fn a_second_signal_ends_at_once() {
         half.write_all(&search("morpheus")[..50]).unwrap();
         ask(server.address());
         server.signal(first);
-        server.wait_for_log("Stopping; open connections: 1");
+        server.wait_for_log("Stopping; 1 open connection has");
         server.signal(second);
         let (status, log) = server.ended();
         assert_eq!(status.code(), Some(1), "{}", text(&log));
@@ -1028,7 +1036,7 @@ fn what_does_not_finish_in_time_is_cut() {
     half.write_all(&search("morpheus")[..50]).unwrap();
     ask(server.address());
     let log = text(&server.stop());
-    assert!(log.contains("Stopping; open connections: 1, which have up to 100ms to finish"), "{log}");
+    assert!(log.contains("Stopping; 1 open connection has up to 100ms to finish"), "{log}");
     assert!(log.contains(": server stopped before it was done"), "{log}");
     let mut rest = Vec::new();
     // Whether it's an end or a reset is the system's to say.

@@ -4,6 +4,7 @@ use log::LevelFilter;
 
 use super::{Event, PanicIn, Record, RunEnd, Subscriber};
 use crate::session::{Peer, Role};
+use crate::text::count;
 
 /// Logs the events, with the crate `log`: the trace in words.
 ///
@@ -48,9 +49,9 @@ fn log_of_connection(peer: &Peer, event: &Event<'_>) {
         Event::Sent { bytes, left: usize::MAX } => {
             log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}, with more to come");
         }
-        Event::Sent { bytes, left } => log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}, {left} are left"),
+        Event::Sent { bytes, left } => log::trace!(target: CONNECTION, "Sent {bytes:?} to {peer}, {left} left"),
         Event::Dropped { len } => {
-            log::trace!(target: CONNECTION, "Dropped {len} bytes to {peer}: our sending side has ended");
+            log::trace!(target: CONNECTION, "Dropped {} to {peer}: our sending side has ended", count(*len, "byte"));
         }
         Event::OutputEnded => log::trace!(target: CONNECTION, "Ended our sending side to {peer}"),
         Event::RunEnded { how: how @ RunEnd::Waits(_), state, .. } => {
@@ -80,7 +81,8 @@ fn log_of_loop(event: &Event<'_>) {
         }
         Event::Stopping { open: 0, .. } => log::info!(target: REACTOR, "Stopping"),
         Event::Stopping { open, timeout } => {
-            log::info!(target: REACTOR, "Stopping; open connections: {open}, which have up to {timeout:?} to finish");
+            let (open, have) = (count(*open, "open connection"), if *open == 1 { "has" } else { "have" });
+            log::info!(target: REACTOR, "Stopping; {open} {have} up to {timeout:?} to finish");
         }
         _ => {}
     }

@@ -14,6 +14,7 @@ use crate::cli::stdout::print_line;
 use crate::cli::units;
 use crate::protocols::accumulate::{AccumulateClient, PORT};
 use crate::session::{End, SessionError, Source};
+use crate::text::count;
 
 /// Send standard input to an accumulate server, piece by piece, and print its answers
 #[derive(Debug, Args)]
@@ -72,7 +73,7 @@ impl CallAccumulate {
             | End::Stopped
             | End::Cut
             | End::Panicked => {
-                Err(Failure::new(format!("{failure}; bytes sent: {sent}, of which {answered} were answered")))
+                Err(Failure::new(format!("{failure}; {} sent, {answered} answered", count(sent, "byte"))))
             }
         }
     }

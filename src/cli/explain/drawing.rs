@@ -192,7 +192,7 @@ fn draw_of_connection(talk: &mut Talk, addr: SocketAddr, event: &Event<'_>, time
             let rest = match *left {
                 0 => String::new(),
                 usize::MAX => ", with more to come".into(),
-                left => format!(", {left} are left"),
+                left => format!(", {left} left"),
             };
             lines.push(BOLD, format!("-> sent {}{rest}", count(bytes.len(), "byte")));
             dump(&mut talk.sent, *bytes, lines);
