@@ -84,7 +84,7 @@ fn a_client_and_the_demo_have_one_as_well() {
 #[test]
 fn a_file_that_can_not_be_written_is_an_error_before_anything_starts() {
     let failed = run(multiconn(&["serve", "echo", "0", "--trace", "/nowhere/at/all"]));
-    let words = "multiconn: cannot write the trace to /nowhere/at/all: no such file\n";
+    let words = "multiconn: cannot write the trace to /nowhere/at/all: no such folder\n";
     assert_eq!((failed.status.code(), text(&failed.stderr)), (Some(1), words.to_owned()));
     // A full disk loses the trace, and nothing else.
     let server = Server::start(&["app", "0", "-q", "--trace", "/dev/full"]);

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::failure::Failure;
+use super::failure::{Failure, reason_of_folder};
 use super::standard::{self, Waiting};
 use crate::protocols::getfile::Store;
 use crate::text::{count, reason};
@@ -164,7 +164,7 @@ impl Destination {
         let opened = open_locked(&part, mode).map_err(|error| match error.kind() {
             // Its folder is missing, so the part's name would only distract.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Failure::of_writing(&path.display().to_string(), &error)
+                Failure::new(format!("cannot write to {}: {}", path.display(), reason_of_folder(&error)))
             }
             _ => failed(&error),
         });

@@ -76,6 +76,14 @@ impl Failure {
     }
 }
 
+/// The reason why a path can't be reached whose last name need not exist: if something is missing, it is a folder.
+pub(super) fn reason_of_folder(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such folder".into(),
+        _ => reason(error),
+    }
+}
+
 /// Ignores a failure to write to a closed pipe: its reader may leave at any time, as `head` does.
 pub(super) fn unless_unread(result: Result<(), Failure>) -> Result<(), Failure> {
     match result {

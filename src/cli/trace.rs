@@ -11,8 +11,8 @@ use std::time::{Instant, SystemTime};
 use clap::Args;
 
 use super::explain;
+use super::failure::reason_of_folder;
 use super::writer::Writer;
-use crate::text::reason;
 use crate::trace::{Record, Shared, Subscriber, json};
 
 /// The heading of options about what is told.
@@ -35,8 +35,8 @@ impl TraceOption {
     /// Why it can't be opened, in words.
     pub fn open(&self) -> Result<(), String> {
         let Some(path) = &self.trace else { return Ok(()) };
-        let file =
-            open(path).map_err(|error| format!("cannot write the trace to {}: {}", path.display(), reason(&error)))?;
+        let file = open(path)
+            .map_err(|error| format!("cannot write the trace to {}: {}", path.display(), reason_of_folder(&error)))?;
         let writer = Writer::new(file, json::dropped);
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         writer.push(json::header(&now).as_bytes());

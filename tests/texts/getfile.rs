@@ -263,7 +263,7 @@ fn places_to_put_a_file() {
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "it's still a device");
     for (args, why) in [
         (&["odd", "-o", "nodir/"][..], "multiconn: there is no folder nodir/\n"),
-        (&["odd", "-o", "nodir/odd"], "multiconn: cannot write to nodir/odd: no such file\n"),
+        (&["odd", "-o", "nodir/odd"], "multiconn: cannot write to nodir/odd: no such folder\n"),
         (&["odd", "-o", "dir/odd/x"], "multiconn: cannot write to dir/odd/x: not a directory\n"),
     ] {
         assert_eq!(failure(&call(&here, &address, args)), why);
@@ -443,7 +443,7 @@ fn what_may_not_be_read_is_told_to_who_asks_for_a_status() {
     let server = serve(&root, &["--hidden", "-q"]);
     assert_same(&called(&here, &server.address_text(), &[".ssh/id", "-o", "-"]), b"hidden");
     let output = run(multiconn(&["serve", "getfile", "0", "--root", "/no/such/folder"]));
-    assert_eq!(failure(&output), "multiconn: cannot serve the folder /no/such/folder: no such file\n");
+    assert_eq!(failure(&output), "multiconn: cannot serve the folder /no/such/folder: no such folder\n");
 }
 
 #[test]

@@ -7,12 +7,11 @@ use clap::Args;
 
 use super::run::run_with;
 use crate::cli::descriptors::Needs;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, reason_of_folder};
 use crate::cli::options::ServerOptions;
 use crate::cli::units;
 use crate::folder::Folder;
 use crate::protocols::getfile::{GetFileService, PORT};
-use crate::text::reason;
 
 /// The file server: sends the files of one folder, and nothing else (port 50001)
 #[derive(Debug, Args)]
@@ -39,7 +38,7 @@ const NEEDS: Needs = Needs { each: 2, woken: false };
 impl ServeGetFile {
     pub fn run(self) -> Result<(), Failure> {
         let folder = Folder::open(&self.root, self.hidden).map_err(|error| {
-            Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason(&error)))
+            Failure::new(format!("cannot serve the folder {}: {}", self.root.display(), reason_of_folder(&error)))
         })?;
         let service = GetFileService::new(folder, self.request_timeout);
         run_with(&self.server, "getfile", PORT, NEEDS, service, |_| {})
