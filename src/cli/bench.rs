@@ -42,22 +42,25 @@ use report::{BenchReport, ReportOptions};
 use servers::Servers;
 use told::name;
 
-/// Put the same load on several servers in turn and compare the results
+/// Put the same load on several servers in turn, and compare the results
 ///
 /// Each model is started as a server of its own, put under load by this process, and stopped. First, requests go out as
 /// soon as replies come (closed loop), which measures throughput; then at 70 % of the lowest throughput of all, at
 /// times fixed in advance (open loop), which measures latency.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "report")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "multiconn bench [OPTIONS] [PROTOCOL]...\n       multiconn bench report [OPTIONS] <FILE>..."
+)]
 #[command(after_help = "Examples:\n  \
-    multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
+    multiconn bench echo --model reactor,threads --duration 1s --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n  \
-    multiconn bench raw --against redis=127.0.0.1:6379 --request 'PING\\r\\n' --reply-until '\\r\\n'\n\n\
-    Exit status: 0 if all was measured and written, 1 after a failure, 2 after wrong usage, 3 if it was interrupted. \
-    Whatever was measured is reported in any case.")]
+    multiconn bench echo --model reactor --command 'py=python3 server.py {port}'\n  \
+    multiconn bench raw --against redis=6379 --request 'PING\\n' --reply-until '\\n'\n\n\
+    Exit status: 0 for success, 1 for a failure, 2 for wrong usage, 3 if it was interrupted. Whatever was measured is \
+    reported in any case.")]
 pub struct Bench {
-    /// What to ask of the servers [default: echo]
+    /// Kind of requests [default: echo]
     #[arg(value_name = "PROTOCOL")]
     workloads: Vec<Workload>,
     #[command(flatten, next_help_heading = "Servers")]
@@ -68,7 +71,7 @@ pub struct Bench {
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1,50",
           value_parser = number(1..=1_000_000))]
     connections: Vec<u32>,
-    /// Silent connections beside them [default: 0; with `idle` 0,100,1000]
+    /// Silent connections beside the busy ones [default: 0; with `idle` 0,100,1000]
     #[arg(long, help_heading = LOAD, value_name = "N", value_delimiter = ',',
           value_parser = number(0..=1_000_000))]
     idle: Vec<u32>,
@@ -79,22 +82,22 @@ pub struct Bench {
     #[arg(long = "depth", help_heading = LOAD, value_name = "N", value_delimiter = ',', default_value = "1",
           value_parser = number(1..=10_000))]
     depths: Vec<u32>,
-    /// Requests a second, at most 10000000, whatever the servers achieve, instead of the two loops described above
+    /// Requests a second, at most 10000000, sent at fixed times instead of the two loops described above
     #[arg(long = "rate", help_heading = LOAD, value_name = "R", value_delimiter = ',', value_parser = rate)]
     rates: Vec<f64>,
     /// Use Poisson arrivals at the same rate instead of evenly spaced ones
     #[arg(long, help_heading = LOAD)]
     poisson: bool,
-    /// Find the highest rate at which this holds, such as `p99<5ms`
+    /// Find the highest rate that keeps this objective, such as `p99<5ms`
     #[arg(long, help_heading = LOAD, value_name = "OBJECTIVE", conflicts_with = "rates")]
     slo: Option<Objective>,
-    /// Leave out the open loop
+    /// Measure the closed loop only
     #[arg(long, help_heading = LOAD, conflicts_with_all = ["rates", "slo", "poisson"])]
     closed: bool,
     /// Duration of each measurement
     #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "300ms", value_parser = units::timeout)]
     duration: Duration,
-    /// Duration of the load before it
+    /// Duration of the load before each measurement
     #[arg(long, help_heading = MEASURING, value_name = "TIME", default_value = "200ms", value_parser = units::timeout)]
     warmup: Duration,
     /// Number of times to make each measurement; up to half as many more replace disturbed ones
@@ -107,7 +110,7 @@ pub struct Bench {
     /// Processors for the load generator, which uses one (Linux) [default: the last]
     #[arg(long, help_heading = MEASURING, value_name = "CPUS")]
     client_cpus: Option<Cpus>,
-    /// Write everything to this file, as JSON
+    /// Write all results to FILE, as JSON
     #[arg(long, help_heading = OUTPUT, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten, next_help_heading = OUTPUT)]
@@ -131,7 +134,7 @@ const DESCRIPTORS_SPARE: u64 = 64;
 const RATE_MAX: f64 = 1e7;
 /// The most requests in flight, each with its times.
 const IN_FLIGHT_MAX: u64 = 1_000_000;
-/// The exit status after an interruption, also by a second signal, which ends the process and its servers at once.
+/// The exit status after an interruption. A second signal ends the process and its servers at once, with the same status.
 const INTERRUPTED: u8 = 3;
 
 impl ValueEnum for Workload {
@@ -142,19 +145,21 @@ impl ValueEnum for Workload {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Workload::Echo => PossibleValue::new("echo").help("Messages come back"),
+            Workload::Echo => PossibleValue::new("echo").help("Messages that come back"),
             Workload::App => PossibleValue::new("app").help("Framed requests, many on a connection"),
-            Workload::AppClose => PossibleValue::new("app-close").help("Framed requests, a connection for each"),
-            Workload::Connect => PossibleValue::new("connect").help("Connections are opened and closed"),
+            Workload::AppClose => PossibleValue::new("app-close").help("Framed requests, each on its own connection"),
+            Workload::Connect => PossibleValue::new("connect").help("Connections that are opened and closed"),
             Workload::Idle => PossibleValue::new("idle").help("Echo on a few connections beside many silent ones"),
-            Workload::Stream => PossibleValue::new("stream").help("Echo of as many bytes as go through"),
-            Workload::Slow => PossibleValue::new("slow").help("Echo beside as many clients that drip"),
+            Workload::Stream => PossibleValue::new("stream").help("Echo of as many bytes as possible"),
+            Workload::Slow => {
+                PossibleValue::new("slow").help("Echo beside as many clients that send single bytes slowly")
+            }
             Workload::Raw => PossibleValue::new("raw").help("Requests of any protocol"),
         })
     }
 }
 
-/// The most bytes in a message: a value is in memory as a whole, and more than once.
+/// The most bytes in a message: a value is in memory as a whole, several times.
 const SIZE_MAX: usize = 1 << 30;
 
 fn size(text: &str) -> Result<usize, String> {
@@ -169,7 +174,7 @@ fn are_within_bounds(points: &[Point]) -> Result<(), Failure> {
     let in_flight = |point: &Point| u64::from(point.connections) * u64::from(point.depth);
     match points.iter().max_by_key(|point| in_flight(point)) {
         Some(most) if in_flight(most) > IN_FLIGHT_MAX => Err(Failure::of_usage(format!(
-            "--connections {} with --depth {} would have {} requests in flight, and there may be at most {IN_FLIGHT_MAX}",
+            "--connections {} with --depth {} would have {} requests in flight; the maximum is {IN_FLIGHT_MAX}",
             most.connections,
             most.depth,
             in_flight(most)
@@ -215,7 +220,7 @@ impl Bench {
         let points = grid.points();
         are_within_bounds(&points)?;
         let descriptors = self.room_for(&points)?;
-        // The results may take minutes to get.
+        // Measuring may take minutes, so check first.
         self.reports.check(self.json.as_deref(), &[])?;
         self.has_processors()?;
         let pinning = Pinning::new(self.server_cpus.clone(), self.client_cpus.clone());
@@ -295,7 +300,7 @@ impl Bench {
         }
     }
 
-    /// Checks that no list has a value twice: its measurements would pass for more rounds.
+    /// Checks that no list has a value twice: its measurements would look like more rounds.
     fn has_no_value_twice(&self) -> Result<(), Failure> {
         let workloads: Vec<String> = self.workloads.iter().map(name).collect();
         distinct("PROTOCOL", &workloads)?;
@@ -364,7 +369,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Writes the results to every file, and the table to standard output, each even if another fails. Returns the failures.
+    /// Writes the results to every file, and the table to standard output. Goes on after a failure, and returns all failures.
     fn write(&self, results: &Results) -> Vec<Failure> {
         let all = slice::from_ref(results);
         let json = self.json.as_ref().and_then(|path| {
@@ -391,14 +396,14 @@ fn notes(pinning: &Pinning) -> Vec<String> {
 /// How long the machine is watched before anything is measured.
 const WATCHED_FOR: Duration = Duration::from_millis(300);
 
-/// What may disturb the measurements, as far as it shows before.
+/// What may disturb the measurements, as far as the machine shows it beforehand.
 fn disturbances() -> Vec<String> {
     let before = Others::take();
     thread::sleep(WATCHED_FOR);
     Surroundings::of(Path::new("/"), allowed().len(), (&before, &Others::take())).disturbances()
 }
 
-/// A flag set by the first signal. A second one ends the process, except that a terminal's end may cause several SIGHUPs.
+/// A flag set by the first signal. A second one ends the process, except for SIGHUP: a terminal's end may send several.
 fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let register = || {

@@ -37,14 +37,14 @@ fn what_cannot_be_measured_is_told() {
         complaint(&["--shell", "--command", "x=echo not yet >&2; sleep 1000 # {port}", "--start-timeout", "1s"], 1);
     assert_eq!(said, "multiconn: cannot start x: it does not listen within 1s; it says 'not yet'\n");
     assert!(complaint(&["--against", "x=192.0.2.1:7"], 2).contains("--allow-remote"));
-    assert!(complaint(&["--pid", "1"], 2).contains("--pid 1 is not about a server of --against"));
+    assert!(complaint(&["--pid", "1"], 2).contains("--pid 1 matches no server of --against"));
     assert!(complaint(&["--command", "a=x {port}", "--command", "a=y {port}"], 2).contains("two servers are called a"));
     let said = complaint(&["--command", "x=python3 server.py 7000"], 2);
-    assert!(said.contains("{port} is missing, which stands for the port"), "{said}");
+    assert!(said.contains("{port} is missing, the place for the port"), "{said}");
     for (wrong, why) in [
         ("true; exit {port}", "';' needs a shell: add --shell, or put it in single quotes"),
         ("exec serve {port}", "\"exec\" needs a shell: add --shell"),
-        ("serve # {port}", "{port} is missing, which stands for the port that the server is to listen on"),
+        ("serve # {port}", "{port} is missing, the place for the port to listen on"),
     ] {
         let said = complaint(&["--command", &format!("x={wrong}")], 2);
         assert_eq!(said, format!("multiconn: --command x={wrong}: {why}\n"));
@@ -116,7 +116,7 @@ fn what_nothing_could_bear_is_refused_with_its_limit() {
     let said = complaint(&["--connections", "1,1000", "--depth", "10000,1"], 2);
     assert_eq!(
         said,
-        "multiconn: --connections 1000 with --depth 10000 would have 10000000 requests in flight, and there may be at most \
+        "multiconn: --connections 1000 with --depth 10000 would have 10000000 requests in flight; the maximum is \
          1000000\n"
     );
 }

@@ -19,16 +19,16 @@ pub struct ExchangeOptions {
     /// Text to send, with escapes such as \r\n or \x00; {i} is the request's number, and {i:6} its last six digits
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "request_file")]
     request: Option<Template>,
-    /// Send the bytes of this file, as they are
+    /// Send the bytes of FILE unchanged
     #[arg(long, value_name = "FILE")]
     request_file: Option<PathBuf>,
     /// A reply has N bytes
     #[arg(long, value_name = "N", group = "end", value_parser = size)]
     reply_length: Option<usize>,
-    /// A reply ends with this text, which has escapes
+    /// A reply ends with TEXT, which may have escapes
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "end")]
     reply_until: Option<Delimiter>,
-    /// A reply ends where this first matches
+    /// A reply ends where REGEX first matches
     #[arg(long, value_name = "REGEX", allow_hyphen_values = true, group = "end")]
     reply_regex: Option<Regex>,
     /// A reply begins with the length of the rest, as a big-endian number
@@ -38,16 +38,16 @@ pub struct ExchangeOptions {
     /// A reply ends when the server closes the connection: each request has one of its own
     #[arg(long, group = "end", conflicts_with = "depths")]
     reply_until_close: bool,
-    /// The most bytes in a reply
+    /// Maximum length of a reply
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = size)]
     reply_max: usize,
-    /// The reply must be this text, with escapes, {i} and {i:6} as in --request [default: the same as the first reply]
+    /// The reply must be TEXT, with escapes, {i} and {i:6} as in --request [default: the first reply]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "check")]
     expect: Option<Template>,
-    /// The reply must have a match of this
+    /// The reply must match REGEX somewhere
     #[arg(long, value_name = "REGEX", allow_hyphen_values = true, group = "check")]
     expect_regex: Option<Regex>,
-    /// Any reply that ends is right
+    /// Accept any complete reply
     #[arg(long, group = "check")]
     unchecked: bool,
 }
@@ -76,7 +76,7 @@ fn prefix(name: String) -> Prefix {
 }
 
 impl ExchangeOptions {
-    /// The request and the reply; `None` if `raw` is not measured, and no option is about it.
+    /// The request and the reply; `None` if `raw` is not measured and none of its options is given.
     pub fn exchange(&self, is_raw: bool) -> Result<Option<Exchange>, Failure> {
         if !is_raw {
             return match self.first_option() {

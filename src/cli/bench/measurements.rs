@@ -65,7 +65,7 @@ impl<'a> Measurements<'a> {
         Measurements { subjects, results, conditions, noted, layout, heading, bar }
     }
 
-    /// Says how many measurements are to be made and how long they take, and what may disturb them.
+    /// Announces the number of measurements, the time that they take, and what may disturb them.
     pub fn announce(&self, disturbances: &[String]) {
         let count = counted(self.bar.length().unwrap_or_default(), "measurement");
         self.say(&format!("{count} to make, in about {}", self.time_left()));
@@ -74,7 +74,7 @@ impl<'a> Measurements<'a> {
         }
     }
 
-    /// Measures every subject at `point`, round by round, and some rounds again if others were disturbed.
+    /// Measures every subject at `point`, round by round, and repeats rounds that were disturbed.
     pub fn rounds(&mut self, point: &Point, rounds: u32) -> Result<(), EndedEarly> {
         for turn in turns(self.subjects.len(), rounds) {
             self.turn(turn.subject, point, turn.round, false)?;
@@ -148,7 +148,7 @@ impl<'a> Measurements<'a> {
         self.results
     }
 
-    /// The approximate time that all that is left takes.
+    /// The approximate time for the measurements that are left.
     fn time_left(&self) -> String {
         let each = self.conditions.warmup + self.conditions.duration + AROUND_RUN;
         let runs = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());

@@ -12,9 +12,9 @@ use crate::bench::whole::can_write_whole;
 use crate::cli::failure::Failure;
 use crate::text::reason;
 
-/// Checks that each of `outputs`, which are options and their values, can be written, that none is the file of another,
-/// one of `inputs`, or the file of a standard stream, and that files can be created in `folder`. Leaves existing files as
-/// they are, and no new ones.
+/// Checks that all `outputs`, which are options and their values, can be written, and that files can be created in
+/// `folder`. No output may be the same file as another, as one of `inputs`, or as a standard stream. Existing files stay
+/// unchanged, and no new ones remain.
 pub fn check<'a>(
     outputs: impl IntoIterator<Item = (&'static str, &'a Path)>,
     folder: Option<&Path>,
@@ -87,12 +87,12 @@ struct Trial {
 impl Trial {
     fn of(path: &Path) -> io::Result<Trial> {
         let found = fs::metadata(path);
-        // To open a pipe could block, and to close it would end its reader's input.
+        // Opening a pipe could block, and closing it would end its reader's input.
         if found.as_ref().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
             return Ok(Trial { identity: None, created: None });
         }
         let is_new = found.is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        // A link that leads nowhere yet leads to this file then, so that the link and its target are the same.
+        // A dangling link leads to this new file from now on, so the link and its target count as the same.
         let file = File::options().write(true).create(is_new).truncate(false).open(path)?;
         let created = if is_new { Some(fs::canonicalize(path)?) } else { None };
         let trial = Trial { identity: identity(&file.metadata()?), created };
@@ -106,7 +106,7 @@ impl Trial {
 impl Drop for Trial {
     fn drop(&mut self) {
         if let Some(path) = &self.created {
-            // If this fails, an empty file stays behind, until it's written.
+            // If this fails, an empty file remains until it is written.
             let _ = fs::remove_file(path);
         }
     }

@@ -23,14 +23,14 @@ use crate::text::printable_line;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     multiconn bench report before.json after.json --html report.html\n  \
-    multiconn bench report before.json after.json --fail-if 'cpu>1.05' --fail-if 'p99>1.2'\n\n\
-    Exit status: 0, 1 after a failure, 2 after wrong usage, 4 if a condition of --fail-if is met.")]
+    multiconn bench report before.json after.json --fail-if 'cpu>1.05,p99>1.2'\n\n\
+    Exit status: 0 for success, 1 for a failure, 2 for wrong usage, 4 if a condition of --fail-if is met.")]
 pub struct BenchReport {
     /// Files written by `multiconn bench --json FILE`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Exit with status 4 if a server's ratio to the one it's compared with is shown to be beyond this, such as
-    /// `cpu>1.05`; the whole 95 % interval has to be. The figure is cpu, requests, memory, p50, p90, p99 or p99.9
+    /// Exit with status 4 if a server's ratio to the one it is compared with is beyond this limit, such as `cpu>1.05`,
+    /// with its whole 95 % interval. The figure is cpu, requests, memory, p50, p90, p99 or p99.9
     #[arg(long, value_name = "CONDITION", value_delimiter = ',')]
     fail_if: Vec<Condition>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct ReportOptions {
     /// Write every run as a row of CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write the answer as Markdown, short enough for a comment; with --full everything
+    /// Write the answer as Markdown, short enough for a comment; with --full, write everything
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Write a self-contained page with plots
@@ -83,7 +83,7 @@ impl BenchReport {
     /// The outcome of each condition.
     ///
     /// # Errors
-    /// If there is nothing to judge a condition by: it would never be met.
+    /// If nothing can be compared for a condition, which would then never be met.
     fn outcomes(&self, all: &[Results]) -> Result<Vec<Outcome>, Failure> {
         let summary = Summary::of(all);
         let outcome = |condition: &Condition| {
@@ -99,7 +99,7 @@ impl BenchReport {
     }
 }
 
-/// What is to be said of a condition.
+/// The outcome of a condition.
 struct Outcome {
     said: String,
     is_met: bool,

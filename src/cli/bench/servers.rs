@@ -90,7 +90,7 @@ impl Servers {
         match first.ip().is_loopback() || self.allow_remote {
             true => Ok(first),
             false => Err(Failure::of_usage(format!(
-                "{address} is not of this machine; --allow-remote puts load on it all the same"
+                "{address} is not on this machine; --allow-remote puts load on it anyway"
             ))),
         }
     }
@@ -112,9 +112,9 @@ impl Servers {
                 *pid = Some(process);
                 Ok(())
             }
-            (None, _) => Err(Failure::of_usage(format!("--pid {text} is not about a server of --against"))),
+            (None, _) => Err(Failure::of_usage(format!("--pid {text} matches no server of --against"))),
             (Some(_), Some(_)) => {
-                Err(Failure::of_usage(format!("--pid {text} may be about several servers: NAME=PID")))
+                Err(Failure::of_usage(format!("--pid {text} matches several servers; write NAME=PID")))
             }
         }
     }
@@ -135,7 +135,7 @@ fn program(name: &str, Start(line): &Start) -> Result<Origin, Failure> {
 }
 
 const PORT_PLACE: &str = "{port}";
-const PORT_MISSING: &str = "{port} is missing, which stands for the port that the server is to listen on";
+const PORT_MISSING: &str = "{port} is missing, the place for the port to listen on";
 
 impl FromStr for Start {
     type Err = &'static str;
@@ -161,7 +161,7 @@ impl<T: FromStr<Err: ToString>> FromStr for Named<T> {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            None | Some(("", _)) => Err("it has to begin with a name and '='".into()),
+            None | Some(("", _)) => Err("it must begin with a name and '='".into()),
             Some((name, value)) => {
                 let value = value.parse().map_err(|error: T::Err| error.to_string())?;
                 Ok(Named { name: name.into(), value })

@@ -22,12 +22,12 @@ pub fn shown(point: &Point) -> String {
     format!("{}, {pace}", work(point))
 }
 
-/// The same for trials, each of which has its own rate.
+/// Describes the point of trials, whose rates differ.
 pub fn shown_for_trials(point: &Point) -> String {
     format!("{}, open loop, searching", work(point))
 }
 
-/// The same, without how requests are timed.
+/// Describes the work at a point, without the times of requests.
 fn work(point: &Point) -> String {
     let mut words = format!("{} {}", name(&point.workload), counted(point.connections.into(), "connection"));
     if point.idle > 0 {
@@ -53,9 +53,9 @@ pub struct Layout {
     round: usize,
 }
 
-/// The width at which a name is cut on a terminal.
+/// The maximum width of a name on a terminal.
 const NAME_MAX: usize = 24;
-/// The indent of what is said about the line above.
+/// The indent of remarks about the line above.
 const INDENT: &str = "    ";
 
 impl Layout {
@@ -66,7 +66,7 @@ impl Layout {
         Layout { width, name, round: rounds.max(10).ilog10() as usize + 1 }
     }
 
-    /// Describes a run: its figures in one line, whole ones only, and each flaw in a line of its own.
+    /// Describes a run: its figures in one line, without cutting any, and each flaw in a line of its own.
     pub fn run(&self, run: &Run) -> String {
         let seconds = |histogram: &Histogram, quantile| {
             let ns = histogram.quantile(quantile).unwrap_or_default();
@@ -124,7 +124,7 @@ impl Layout {
         text
     }
 
-    /// A paragraph with each line indented, and as wide as the terminal.
+    /// A paragraph as wide as the terminal, with each line indented.
     pub fn paragraph(&self, indent: &str, text: &str) -> String {
         let mut lines = vec![indent.to_owned()];
         for word in text.split_whitespace() {
