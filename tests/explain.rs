@@ -155,7 +155,7 @@ fn a_request_goes_in_pieces_and_a_server_shows_what_is_missing() {
             "│ closed: finished\n",
             &format!("{port:>5}│ accepted: 127.0.0.1:{port} has connected\n"),
             &format!("{port:>5}│ message: protoheader --[ violation ]--> failed\n"),
-            "stops: accepts nobody",
+            "stopping: accepts no more connections",
         ],
     );
     fits(&shown);

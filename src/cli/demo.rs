@@ -23,7 +23,7 @@ pub use transcript::Transcript;
 const REQUESTS: [(&str, &str); 5] =
     [("search", "morpheus"), ("search", "ring"), ("search", "🐶"), ("search", "needle"), ("binary", "😃")];
 const CONNECTIONS: u32 = 2;
-/// Far longer than anything takes inside one machine, so that a fault is reported instead of hanging the demo.
+/// Far longer than anything takes within one machine. A fault is reported instead of hanging the demo.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the demonstration: each server on its own thread, the clients on this one. Each side's lines appear in the
@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub fn run(transcript: &'static Transcript) -> Result<(), Failure> {
     let screens = &mut Screens::new(transcript);
     let shown = show(screens);
-    // What was said before a failure, too.
+    // The lines before a failure are shown too.
     shown.and(screens.show())
 }
 

@@ -1,8 +1,7 @@
 //! `--explain`: a conversation as a person would draw it.
 //!
-//! It is another subscriber of the [trace](crate::trace), so it shows what happens and nothing else. A client's drawing
-//! is written where things happen, and the client waits while the terminal is stopped. A server waits for no terminal:
-//! its lines go through a queue.
+//! It is another subscriber of the [trace](crate::trace), so it shows exactly what happens. A client writes its drawing
+//! directly, and waits while the terminal is stopped. A server never waits for a terminal: its lines go through a queue.
 
 mod drawing;
 mod parts;
@@ -34,13 +33,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How to show a client's conversation, and how to slow it down for that.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct ExplainCall {
-    /// Draw the conversation: each message in its parts, each state, each wait
+    /// Draw the conversation: each message in its parts, each transition, each wait
     #[arg(long)]
     explain: bool,
-    /// At each wait of --explain, go on when Enter is pressed; no timeout applies
+    /// Stop at each wait of the drawing until Enter is pressed; the client's timeouts don't apply
     #[arg(long, requires = "explain")]
     step: bool,
-    /// Send each request in N pieces
+    /// Send each request in N pieces [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pieces: Option<u32>,
     /// Pause between the pieces [default: 100ms]
@@ -49,7 +48,7 @@ pub struct ExplainCall {
 }
 
 impl ExplainCall {
-    /// Begins the drawing, if there is to be one.
+    /// Begins the drawing, if it is wanted.
     pub fn start(self) {
         if self.explain {
             let sink = Sink::Now { is_open: true, steps: self.step };
@@ -57,7 +56,7 @@ impl ExplainCall {
         }
     }
 
-    /// Whether each wait is for Enter, too.
+    /// Whether each wait is also for Enter.
     pub fn steps(self) -> bool {
         self.step
     }
@@ -67,7 +66,7 @@ impl ExplainCall {
         (self.pieces.map_or(1, |pieces| pieces as usize), self.pause.unwrap_or(PAUSE))
     }
 
-    /// The timeout that applies where `timeout` would without steps.
+    /// The timeout to use: `timeout`, or none with steps.
     pub fn timeout(self, timeout: Duration) -> Duration {
         if self.step { NEVER } else { timeout }
     }
@@ -76,14 +75,14 @@ impl ExplainCall {
 /// How to show a server's conversations.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ExplainServe {
-    /// Draw the conversations, each line with the port of its client: each message in its parts, each state, each wait.
-    /// The log has warnings and errors only, unless -v is given
+    /// Draw the conversations, each line with the port of its client: each message in its parts, each transition, each
+    /// wait. The log then has only warnings and errors, unless -v is given
     #[arg(long)]
     explain: bool,
 }
 
 impl ExplainServe {
-    /// Begins the drawing, if there is to be one.
+    /// Begins the drawing, if it is wanted.
     pub fn start(self) {
         if self.explain {
             let note = |dropped| format!("… {} dropped: standard output was not read\n", count(dropped, "line"));
@@ -108,7 +107,7 @@ pub fn is_on() -> bool {
     EXPLAIN.get().is_some()
 }
 
-/// Waits for a short time until everything is written.
+/// Waits briefly until everything is written.
 pub fn finish() {
     if let Some(explain) = EXPLAIN.get() {
         explain.flush();
@@ -150,7 +149,7 @@ struct Explain {
     started: Instant,
 }
 
-/// What is drawn, and where.
+/// The drawing, and its destination.
 struct Page {
     drawing: Drawing,
     sink: Sink,
@@ -162,19 +161,19 @@ struct Page {
     words: Vec<Words>,
     /// Whether all answers so far could be printed.
     said: Result<(), Failure>,
-    /// The time spent in waiting for Enter, which is nobody's wait.
+    /// The time spent waiting for Enter, which no wait includes.
     stood: Duration,
 }
 
-/// Where the lines go.
+/// The destination of the lines.
 enum Sink {
-    /// To standard output, which is waited for. What cannot be written is lost.
+    /// Standard output, with waiting. Lines that can't be written are lost.
     Now {
         is_open: bool,
-        /// Whether each wait is for Enter, too.
+        /// Whether each wait is also for Enter.
         steps: bool,
     },
-    /// Into a queue for standard output.
+    /// A queue for standard output.
     Queue(Writer),
 }
 
@@ -271,7 +270,7 @@ impl Sink {
         }
     }
 
-    /// Waits for Enter, if that is wanted, for as long as there is an input and an output.
+    /// Waits for Enter, if steps are wanted and both the input and the output are still open.
     fn step(&mut self) {
         if let Sink::Now { is_open: true, steps: steps @ true } = self {
             *steps = wait_for_enter("-- Enter: next step --");
@@ -279,7 +278,7 @@ impl Sink {
     }
 }
 
-/// Prompts on a terminal, and waits for Enter. Returns whether it may come again.
+/// Prompts on a terminal, and waits for Enter. Returns whether Enter was pressed, and not the end of input.
 pub fn wait_for_enter(prompt: &str) -> bool {
     let is_terminal = io::stdin().is_terminal();
     if is_terminal {

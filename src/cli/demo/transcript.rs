@@ -1,4 +1,4 @@
-//! What both sides say, line by line, and showing it a screen at a time.
+//! The lines of both sides, shown a screen at a time.
 
 use std::io::{self, IsTerminal};
 use std::mem;
@@ -14,12 +14,12 @@ use crate::cli::paint::{BOLD, CYAN, GREEN, PLAIN, Paint, YELLOW};
 use crate::cli::stdout::print;
 use crate::cli::wrap::wrap;
 
-/// The columns and rows of a terminal that doesn't tell.
+/// The columns and rows of a terminal that doesn't report its own.
 const SIZE: (usize, usize) = (80, 24);
 /// The columns of a terminal's margin: `client ` or `server `.
 const MARGIN: usize = 7;
 
-/// The lines so far that are not shown yet, in the order of what happens. As the logger, it has a line for each event.
+/// Lines that are not shown yet, in the order of the events. As the logger, it receives a line for each event.
 #[derive(Debug)]
 pub struct Transcript(Mutex<Vec<Line>>);
 
@@ -94,7 +94,7 @@ impl Log for Transcript {
 pub struct Screens {
     pub transcript: &'static Transcript,
     paint: Paint,
-    /// The columns, and the rows but the last, which is for the prompt; if it's on a terminal.
+    /// On a terminal, the columns, and the rows except the last, which is for the prompt.
     size: Option<(usize, usize)>,
     /// Whether a full screen waits for Enter.
     waits: bool,
@@ -109,7 +109,7 @@ impl Screens {
         let size = out.is_terminal().then(|| {
             let size = terminal_size::terminal_size_of(&out);
             let (width, height) = size.map_or(SIZE, |(width, height)| (width.0.into(), height.0.into()));
-            // Zero is what a terminal says that doesn't know.
+            // A terminal that doesn't know reports zero.
             let known = |size: usize, default: usize| if size == 0 { default } else { size };
             (known(width, SIZE.0).max(2 * MARGIN), known(height, SIZE.1).max(2) - 1)
         });
@@ -117,7 +117,7 @@ impl Screens {
         Screens { transcript, paint: Paint::of_standard_output(), size, waits, rows: 0 }
     }
 
-    /// Shows what is there by now, on one screen if there is room for it.
+    /// Shows the lines so far, on one screen if they fit.
     pub fn show(&mut self) -> Result<(), Failure> {
         let lines = self.transcript.take();
         let Some((width, height)) = self.size else {
@@ -153,7 +153,7 @@ impl Screens {
     }
 }
 
-/// A line as it is in a file.
+/// A line as it appears in a file.
 fn whole(line: &Line) -> String {
     let text = &line.text;
     match &line.speaker {

@@ -25,17 +25,17 @@ const ROWS_MAX: usize = 12;
 const ROWS_FIRST: usize = 8;
 /// The most lines of a text.
 const TEXT_LINES_MAX: usize = 12;
-/// What stands before the lines that continue another.
+/// The indent of lines that continue another.
 const INDENT: &str = "      ";
 
-/// What stands behind the port in the margin: the first of these that no other client with this port has.
+/// The mark behind the port in the margin: the first that no other client with this port has.
 const MARKS: [char; 8] = ['│', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
 /// Draws conversations step by step. Each line of a server begins with the port of the client that it is about.
 #[derive(Debug, Default)]
 pub struct Drawing {
     paint: Paint,
-    /// By address and number, since several loops may have connections of the same number.
+    /// The connections, by address and number: several loops may use the same numbers.
     talks: HashMap<(SocketAddr, u64), Talk>,
 }
 
@@ -48,7 +48,7 @@ struct Talk {
     sent: Parts,
     /// The time since when it waits.
     waits_since: Option<Duration>,
-    /// What has ended the wait.
+    /// What ended the wait.
     news: Vec<&'static str>,
 }
 
@@ -118,7 +118,7 @@ impl Drawing {
     /// Breaks long lines, and puts the margin, a port and its mark, before each.
     fn finish(&self, port: Option<(u16, char)>, lines: Lines) -> String {
         let margin = match port {
-            // Clients that come one after the other mostly have ports that differ by little, and other colours.
+            // Successive clients mostly have ports close to each other, and get different colours.
             Some((port, mark)) => {
                 let nth = usize::from(port) / 2 + MARKS.iter().position(|&other| other == mark).unwrap_or(0);
                 self.paint.paint([GREEN, YELLOW, BLUE, MAGENTA, CYAN][nth % 5], &format!("{port:>5}{mark}"))
@@ -144,11 +144,11 @@ impl Drawing {
 /// Draws what the loop does for itself.
 fn draw_own(event: &Event<'_>, lines: &mut Lines) {
     match event {
-        Event::AcceptingPaused { why, .. } => lines.push(RED, format!("accepts nobody for now: {why}")),
-        Event::AcceptingResumed => lines.push(PLAIN, "accepts again"),
+        Event::AcceptingPaused { why, .. } => lines.push(RED, format!("accepting has paused: {why}")),
+        Event::AcceptingResumed => lines.push(PLAIN, "accepting goes on"),
         Event::Stopping { .. } => {
             lines.blank();
-            lines.push(BOLD, "stops: accepts nobody, and finishes what has begun");
+            lines.push(BOLD, "stopping: accepts no more connections, and finishes work in progress");
         }
         _ => {}
     }
@@ -168,7 +168,7 @@ fn draw_of_connection(talk: &mut Talk, addr: SocketAddr, event: &Event<'_>, time
         Event::CannotConnect { addr, why } => lines.push(RED, format!("cannot connect to {addr}: {why}")),
         Event::Selected { readiness } => talk.news.extend(names_of(*readiness)),
         Event::Woken => talk.news.push("woken"),
-        Event::TimerFired { is_due: true } => talk.news.push("its time has come"),
+        Event::TimerFired { is_due: true } => talk.news.push("a deadline has passed"),
         Event::RunBegun => {
             let news = std::mem::take(&mut talk.news);
             if let Some(since) = talk.waits_since.take() {

@@ -5,10 +5,10 @@ use std::mem;
 use crate::message::{ContentType, Jsonheader, Limits, PROTOHEADER_LEN};
 use crate::text::printable_line;
 
-/// The longest content whose meaning is told.
+/// The longest content whose meaning is shown.
 const CONTENT_LEN_MAX: usize = 64 << 10;
 
-/// Bytes that are read only to be shown have no limits but the nesting of JSON.
+/// The limits for bytes that are only shown: none but the nesting of JSON.
 const LIMITS: Limits = Limits { header_len_max: usize::MAX, content_len_max: usize::MAX, depth_max: Limits::DEPTH_CAP };
 
 /// A part of a message.
@@ -17,7 +17,7 @@ pub enum Part {
     Protoheader,
     Jsonheader,
     Content,
-    /// What follows an error in the framing: nobody can tell what it is part of.
+    /// Bytes after an error in the framing, which belong to no known part.
     Unknown,
 }
 
@@ -33,7 +33,7 @@ impl Part {
     }
 }
 
-/// Bytes that came, or went, together and belong to one part.
+/// Bytes of one part that were received or sent together.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
     pub part: Part,
@@ -48,7 +48,7 @@ pub struct Piece<'a> {
     pub meaning: Option<String>,
 }
 
-/// Takes a stream of bytes apart, as they come. Remembers only the bytes of an incomplete part, and not many of those.
+/// Splits a stream into parts as it arrives. Stores only the bytes of an incomplete part, unless that is long.
 #[derive(Debug)]
 pub struct Parts {
     part: Part,
@@ -67,7 +67,7 @@ impl Default for Parts {
 }
 
 impl Parts {
-    /// The pieces that these next `bytes` consist of.
+    /// Splits the next `bytes` into pieces.
     pub fn take<'a>(&mut self, mut bytes: &'a [u8]) -> Vec<Piece<'a>> {
         let mut pieces = Vec::new();
         while !bytes.is_empty() {
@@ -150,7 +150,7 @@ fn meaning(header: &Jsonheader, content: &[u8]) -> Option<String> {
     }
 }
 
-/// Text for a drawing, whose lines are counted in columns: a tab would be as wide as it likes.
+/// Makes text printable in a drawing, where tabs are escaped, since their width is unknown.
 fn text(text: &str) -> String {
     printable_line(text).replace('\t', "\\t")
 }
