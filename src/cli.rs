@@ -48,7 +48,10 @@ const PROGRAM: &str = "multiconn";
 /// The servers and clients of Python's socket tutorials, on one hand-rolled event loop.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Log lines go to standard error; RUST_LOG sets them in detail.")]
+#[command(
+    after_help = "The log goes to standard error. By default it has the connections of a server, and the warnings of a \
+                        client; RUST_LOG filters it by module and level, such as RUST_LOG=multiconn=debug."
+)]
 pub struct Cli {
     #[command(flatten)]
     verbosity: Verbosity,
@@ -74,7 +77,7 @@ enum Command {
     },
     Redirect(redirect::Redirect),
     Bench(Box<bench::Bench>),
-    /// Run both servers and the tutorial's conversations with them, and show the transcript
+    /// Run the tutorial's two servers and its conversations with them, and show the transcript
     Demo {
         #[command(flatten)]
         trace: TraceOption,
@@ -82,9 +85,10 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command that the command line has. If it asks for help or for the version, or is wrong, shows that
-    /// instead. Returns the exit status: that of the program for `redirect`, otherwise 0, or 1 or 2 after a failure and 3
-    /// after an interrupted `bench`, which is reported in one line on standard error: what failed, on what, and why.
+    /// Runs the command on the command line, or shows help, the version or a usage error, and returns the exit status.
+    ///
+    /// For `redirect`, that is the program's. Otherwise it is 0 for success, 1 for a failure, 2 for wrong usage and 3 for
+    /// an interrupted `bench`. Each failure is one line on standard error: what failed, on what, and why.
     pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
         end::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))

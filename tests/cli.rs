@@ -130,7 +130,7 @@ fn several_ports_of_one_address() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(
         text(&refused.stderr),
-        "multiconn: cannot listen on 2 ports from 127.0.0.1:65535 on: they end at 65535\n"
+        "multiconn: cannot listen on 2 ports starting at 127.0.0.1:65535: the last port is 65535\n"
     );
 }
 
@@ -441,7 +441,7 @@ fn wrong_usage_is_told_from_failure() {
         (&["call", "app"], "required arguments"),
         (&["call", "app", "1", "--content", "x", "search", "ring"], "cannot be used with"),
         (&["call", "app", "1", "--encoding", "morse", "search", "ring"], "there is no encoding of that name"),
-        (&["call", "app", "1", "--type", "a\"b", "search", "ring"], "without spaces, quotes and backslashes"),
+        (&["call", "app", "1", "--type", "a\"b", "search", "ring"], "without spaces, quotes or backslashes"),
         (&["call", "app", "1", "--byteorder", "middle", "search", "ring"], "possible values: little, big"),
         (&["call", "echo", "1", "--connections", "0"], "0 is not in 1..=1000000"),
         (&["call", "echo", "1", "--connections", "many"], "invalid digit"),
@@ -466,16 +466,46 @@ const PROTOCOLS: [&str; 8] = ["app", "echo", "fixed", "multiply", "accumulate", 
 #[test]
 fn help_fits_eighty_columns_and_no_example_is_wrapped() {
     let of_protocols = ["serve", "call"].iter().flat_map(|side| PROTOCOLS.map(|protocol| vec![*side, protocol]));
-    let others = [vec![], vec!["serve"], vec!["call"], vec!["call", "raw"], vec!["redirect"], vec!["demo"]];
+    let others =
+        [&[][..], &["serve"], &["call"], &["call", "raw"], &["redirect"], &["demo"], &["bench"], &["bench", "report"]]
+            .map(<[&str]>::to_vec);
     for command in of_protocols.chain(others) {
         let help = help_of(&command);
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{command:?}: {line}");
         }
-        let examples = help.split_once("\nExample:\n").map_or("", |(_, examples)| examples);
-        for line in examples.lines().filter(|line| !line.is_empty()) {
+        let mut paragraphs = help.split("\n\n");
+        let heading = |paragraph: &&str| paragraph.starts_with("Example:\n") || paragraph.starts_with("Examples:\n");
+        let examples = paragraphs.find(heading).unwrap_or_default().lines().skip(1);
+        let more = paragraphs.filter(|paragraph| paragraph.starts_with("  ")).flat_map(str::lines);
+        for line in examples.chain(more) {
             let starts = line.starts_with("  multiconn ") || line.contains(" | multiconn call ");
             assert!(starts, "{command:?}: the example goes on in the next line: {line}");
+        }
+    }
+}
+
+#[test]
+fn help_names_the_default_of_every_limit_and_timeout() {
+    for side in ["serve", "call"] {
+        for protocol in PROTOCOLS.into_iter().chain((side == "call").then_some("raw")) {
+            let help = help_of(&[side, protocol]);
+            let mut options: Vec<String> = Vec::new();
+            for line in help.lines() {
+                let begins = line.starts_with("  -") || line.starts_with("      --");
+                if begins || !line.starts_with(' ') && !line.is_empty() {
+                    options.push(String::new());
+                }
+                if let Some(option) = options.last_mut() {
+                    *option += line;
+                }
+            }
+            let has_number = |option: &&String| ["<TIME>", "<SIZE>", "<N>"].iter().any(|value| option.contains(value));
+            let limits: Vec<&String> = options.iter().filter(has_number).collect();
+            assert!(!limits.is_empty(), "{side} {protocol}");
+            for option in limits {
+                assert!(option.contains("[default:"), "{side} {protocol}: {option}");
+            }
         }
     }
 }
@@ -574,7 +604,7 @@ fn sizes_and_times_that_are_none() {
 #[test]
 fn port_zero_is_no_server() {
     let said = failure(multiconn(&["call", "app", "0", "search", "ring"]));
-    assert_eq!(said, "cannot connect to 127.0.0.1:0: port 0 is not a server's");
+    assert_eq!(said, "cannot connect to 127.0.0.1:0: no server has port 0");
 }
 
 #[test]

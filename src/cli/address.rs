@@ -68,7 +68,7 @@ impl FromStr for Address {
     }
 }
 
-/// Parses an address of IPv4, or of IPv6 without brackets.
+/// Parses an IPv4 address, or an IPv6 address without brackets.
 fn ip(text: &str) -> Option<Host> {
     match text.split_once('%') {
         Some((_, "")) => None,
@@ -90,14 +90,13 @@ pub fn with_port(text: &str) -> Result<Address, String> {
     let address: Address = text.parse()?;
     match address.port {
         Some(_) => Ok(address),
-        None => Err(format!(
-            "it has no port, and there is none that is meant; write '{}' for port 5000",
-            address.or_port(5000)
-        )),
+        None => {
+            Err(format!("it has no port, and there is no default; write '{}' for port 5000", address.or_port(5000)))
+        }
     }
 }
 
-/// With the port that it has by then.
+/// Shows the port too, if the address has one.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.host, self.port) {
@@ -130,7 +129,7 @@ impl Address {
         let first = self.port();
         if first > 0 && u16::MAX - first < ports - 1 {
             return Err(Failure::of_usage(format!(
-                "cannot listen on {} from {self} on: they end at 65535",
+                "cannot listen on {} starting at {self}: the last port is 65535",
                 count(ports, "port")
             )));
         }
@@ -146,7 +145,7 @@ impl Address {
     /// The addresses to connect to, in the order to try.
     pub fn to_connect_to(&self) -> Result<Vec<SocketAddr>, Failure> {
         if self.port() == 0 {
-            return Err(Failure::new(format!("cannot connect to {self}: port 0 is not a server's")));
+            return Err(Failure::new(format!("cannot connect to {self}: no server has port 0")));
         }
         self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
     }
@@ -164,7 +163,7 @@ impl Address {
                 Err(error) => failed = Some((addr, error)),
             }
         }
-        let (addr, error) = failed.expect("there is one address at least");
+        let (addr, error) = failed.expect("there is at least one address");
         let why = match error.kind() {
             io::ErrorKind::TimedOut => format!("no answer within {timeout:?}"),
             _ => reason(&error),
@@ -172,7 +171,7 @@ impl Address {
         Err(self.cannot_connect(addr, &why, error.kind()))
     }
 
-    /// The failure to connect to `addr`, one of its addresses, and why.
+    /// Makes the failure to connect to `addr`, one of its addresses.
     pub fn cannot_connect(&self, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> Failure {
         let hint = match kind {
             io::ErrorKind::ConnectionRefused => " (is a server running there?)",
@@ -193,7 +192,7 @@ impl Address {
     }
 
     fn port(&self) -> u16 {
-        self.port.expect("an address is given a port before it's looked up")
+        self.port.expect("an address gets a port before it is resolved")
     }
 
     /// Resolves it to all its addresses, with `every` for every interface.
@@ -312,7 +311,7 @@ mod tests {
         assert_eq!(listen("7", 3).unwrap(), all([7, 8, 9]));
         assert_eq!(listen("0", 3).unwrap(), all([0, 0, 0]), "any that are free");
         assert_eq!(listen("65533", 3).unwrap(), all([65533, 65534, 65535]));
-        assert!(listen("65534", 3).unwrap_err().to_string().contains("they end at 65535"));
+        assert!(listen("65534", 3).unwrap_err().to_string().contains("the last port is 65535"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// With `quiet`, shows no progress, and only a summary of chunks.
+    /// Calls the server. With `quiet`, shows no progress, and only a summary of chunks.
     pub fn run(self, quiet: bool) -> Result<(), Failure> {
         match self {
             Call::App(call) => call.run(),

@@ -11,17 +11,17 @@ use crate::sys;
 use crate::text::reason;
 
 /// Descriptors for everything but connections: standard streams, the selector, its wake-up pair, a listener, a
-/// dictionary that is being reloaded, a connection that may be one too many.
+/// dictionary being reloaded, and one excess connection.
 const RESERVED: u64 = 16;
-/// The same for each further worker, besides its listeners: its selector and wake-up pair, and one connection.
+/// Descriptors for each further worker, besides its listeners: its selector, its wake-up pair and one connection.
 const FOR_WORKER: u64 = 4;
 /// Descriptors of the 1024 that select(2) can watch; the rest are for refusing connections with the protocol's error.
 const FOR_SELECT: u64 = 1000;
 /// The limit to assume where there is none.
 const PLENTY: u64 = 1 << 20;
 
-/// Raises the soft limit of open files to the hard one, and returns it. Programs that we start get the one with which
-/// we were started: [`sys::prepare_program`].
+/// Raises the soft limit of open files to the hard one, and returns it. Programs that we start get the original limit:
+/// [`sys::prepare_program`].
 pub fn raise_limit() -> u64 {
     if let Err(error) = sys::raise_descriptor_limit() {
         log::warn!("Cannot raise the limit of open files to its maximum: {}", reason(&error));
@@ -34,7 +34,7 @@ pub fn raise_limit() -> u64 {
 pub struct Needs {
     /// Its socket, and what its session opens.
     pub each: u64,
-    /// Whether sessions are woken from elsewhere. The blocking models have a wake-up pair for each that is.
+    /// Whether sessions are woken from elsewhere. The blocking models have a wake-up pair for each such session.
     pub woken: bool,
 }
 
@@ -42,22 +42,22 @@ impl Needs {
     /// The socket alone.
     pub const SOCKET: Needs = Needs { each: 1, woken: false };
 
-    /// The same under a model that blocks.
+    /// The descriptors of each connection under a blocking model.
     fn blocking(self) -> u64 {
         self.each + if self.woken { 2 } else { 0 }
     }
 }
 
-/// The number of connections that descriptors suffice for.
+/// The number of connections for which the descriptors suffice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Connections that are served. There is always one.
+    /// Served connections: at least one.
     pub connections: usize,
-    /// Connections that are being refused meanwhile. Only reactors refuse any.
+    /// Connections being refused at the same time. Only reactors refuse any.
     pub refusals: usize,
 }
 
-/// The room that a limit of `descriptors` leaves for connections under `model`, after that for listeners and workers.
+/// The room for connections that a limit of `descriptors` leaves under `model`, once listeners and workers have theirs.
 pub fn room_for(needs: Needs, model: Model, descriptors: u64, listeners: usize, workers: usize) -> Room {
     let [listeners, workers] = [listeners.max(1) as u64, workers.max(1) as u64];
     let reserved = RESERVED + (listeners * workers - 1) + FOR_WORKER * (workers - 1);
@@ -77,7 +77,7 @@ pub fn room_for(needs: Needs, model: Model, descriptors: u64, listeners: usize, 
 /// Checks that a descriptor is left for a first connection.
 ///
 /// # Errors
-/// If none is left.
+/// If there is none.
 pub fn one_is_left() -> io::Result<()> {
     io::stdin().as_fd().try_clone_to_owned().map(drop)
 }

@@ -1,4 +1,4 @@
-//! A file being received, under another name until it's complete.
+//! A file being received, under another name until it is complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -29,7 +29,7 @@ pub struct Download {
 #[derive(Debug)]
 enum Destination {
     StandardOutput(Waiting<Stdout>),
-    /// A device, a pipe, or the like, which is written to and never replaced.
+    /// A device, a pipe or the like, which is written to and never replaced.
     Special {
         path: PathBuf,
         file: File,
@@ -88,7 +88,7 @@ impl Download {
                 kept.and_then(|()| rename(&part, &path, force)).map_err(|error| {
                     let why = match error.kind() {
                         io::ErrorKind::AlreadyExists => {
-                            "there is a file of that name by now (--force replaces it)".into()
+                            "a file of that name exists by now (--force replaces it)".into()
                         }
                         _ => reason(&error),
                     };
@@ -98,7 +98,7 @@ impl Download {
         }
     }
 
-    /// Abandons the download. Keeps what has arrived, if anything, and adds to `failure` where it is, and a hint.
+    /// Abandons the download. Keeps the bytes that have arrived, and adds their place and a hint to `failure`.
     pub fn give_up(self, failure: Failure, hint: &str) -> Failure {
         self.bar.abandon();
         let Destination::File { part, file, .. } = &self.to else { return failure };
@@ -134,7 +134,7 @@ impl Destination {
     fn open(output: Option<&Path>, path: &OsStr, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
         if output.is_some_and(|output| output == "-") {
             return match resume {
-                true => Err(Failure::of_usage("--resume needs a file to go on with, and standard output is none")),
+                true => Err(Failure::of_usage("--resume requires a file, and standard output is none")),
                 false => Ok((Destination::StandardOutput(standard::output()), 0)),
             };
         }
@@ -154,15 +154,15 @@ impl Destination {
         let refuse_to_replace = || {
             // A dangling link counts as existing, too.
             match fs::symlink_metadata(&path).is_ok() && !force {
-                true => Err(Failure::new(format!("{} is there already (--force replaces it)", path.display()))),
+                true => Err(Failure::new(format!("{} already exists (--force replaces it)", path.display()))),
                 false => Ok(()),
             }
         };
         refuse_to_replace()?;
-        // Others may not read what is to replace a file that they may not read.
+        // The new file must not be readable for those who could not read the old one.
         let mode = if existing(&path).is_some() { 0o600 } else { 0o666 };
         let opened = open_locked(&part, mode).map_err(|error| match error.kind() {
-            // Its folder is missing, so the part's name would only distract.
+            // Its folder is missing, so the name of the part would only distract.
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 Failure::new(format!("cannot write to {}: {}", path.display(), reason_of_folder(&error)))
             }
@@ -187,7 +187,7 @@ impl Destination {
     }
 }
 
-/// The file at `path`, unless there is none or a link.
+/// The regular file at `path`, if there is one.
 fn existing(path: &Path) -> Option<Metadata> {
     fs::symlink_metadata(path).ok().filter(Metadata::is_file)
 }
@@ -199,7 +199,7 @@ fn keep_permissions(file: &File, path: &Path) -> io::Result<()> {
     let is_same_group =
         fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid()))).is_ok();
     if !is_same_group {
-        // Another group than before has no more rights than others.
+        // A new group gets no more rights than others have.
         mode = mode & !0o070 | (mode & 0o007) << 3;
     }
     file.set_permissions(Permissions::from_mode(mode))
@@ -209,13 +209,13 @@ fn keep_permissions(file: &File, path: &Path) -> io::Result<()> {
 /// lock.
 fn open_locked(part: &Path, mode: u32) -> io::Result<Option<File>> {
     loop {
-        // If others can write to the folder too, they may have put a link there that leads to a file of ours.
+        // Somebody else who can write to the folder may have put a link to one of our files there.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(mode).custom_flags(flags).open(part)?;
         let opened = file.metadata()?;
         if !opened.is_file() {
-            return Err(io::Error::other("it's there, and no file"));
+            return Err(io::Error::other("it exists, and is not a regular file"));
         }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -245,7 +245,7 @@ fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
     };
     match Path::new(path).file_name() {
         Some(name) => Ok(folder.join(name)),
-        None => Err(Failure::of_usage("PATH has no last name to be that of the file; --output FILE gives it one")),
+        None => Err(Failure::of_usage("PATH does not end with a file's name; name the file with --output FILE")),
     }
 }
 

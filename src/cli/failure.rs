@@ -12,11 +12,11 @@ use crate::text::{printable_line, reason};
 pub struct Failure {
     text: String,
     status: u8,
-    /// Whether it is only that nobody reads the output any more.
+    /// Whether the only problem is that nobody reads the output any more.
     is_unread: bool,
 }
 
-/// As a single line that is safe for a terminal, whatever names and words of others are in it.
+/// Shows a single line that is safe for a terminal, whatever names and peers' words are in it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable_line(&self.text))

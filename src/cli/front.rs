@@ -27,12 +27,12 @@ use crate::session::Service;
 /// ```
 ///
 /// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `--trace`, `-v` and `--help`, as `multiconn serve`
-/// does. SIGINT and SIGTERM stop it once work in progress is done, a second one at once; SIGHUP calls
+/// does. SIGINT and SIGTERM stop it once work in progress is done, and a second one stops it at once; SIGHUP calls
 /// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
 /// address.
 ///
-/// No thread waits for standard error: the log, failures and panics go through a queue, and what is left of it is
-/// written before the program ends. A panic hook that is set before is replaced.
+/// No thread waits for standard error: the log, failures and panics go through a queue, which is written out before the
+/// program ends. An earlier panic hook is replaced.
 #[derive(Clone, Debug)]
 pub struct Front {
     name: &'static str,

@@ -16,7 +16,7 @@ use super::trace::HEADING;
 /// How much to log.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Verbosity {
-    /// Log more: messages (-v); bytes, state transitions and interest changes (-vv)
+    /// Log more: messages (-v); also bytes, state transitions and changes of interest (-vv)
     #[arg(short, long, global = true, help_heading = HEADING, display_order = 100, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Log errors only
@@ -42,7 +42,7 @@ pub fn start(verbosity: Verbosity, default: LevelFilter) {
     start_with(verbosity.level().map_or_else(|| from_env(default), ours));
 }
 
-/// The same, also for the crate that uses this one and for its other dependencies.
+/// Like [`start`], but also logs for the crate that uses this one and for its other dependencies.
 pub fn start_all(verbosity: Verbosity, default: LevelFilter) {
     let all = |level| {
         let mut builder = Builder::new();
@@ -71,7 +71,7 @@ fn from_env(default: LevelFilter) -> Builder {
     Builder::from_env(Env::default().default_filter_or(default.as_str()))
 }
 
-/// Starts a logger to standard error: on a terminal with short lines, unless `RUST_LOG` says what is logged.
+/// Starts a logger to standard error. On a terminal its lines are short, unless `RUST_LOG` is set.
 fn start_with(mut builder: Builder) {
     if io::stderr().is_terminal() && env::var_os("RUST_LOG").is_none() {
         builder.format(|out, record| {

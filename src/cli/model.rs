@@ -19,35 +19,34 @@ pub struct ModelOptions {
     /// How to serve many clients at once
     #[arg(long, help_heading = HEADING, value_name = "MODEL", default_value = "reactor")]
     pub model: Model,
-    /// Threads with their own loop and listener, or `auto` for one per core (reactor, poll, select) [default: 1]
+    /// Threads, each with its own loop and listener; `auto` is one per core (reactor, poll, select) [default: 1]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = workers)]
     workers: Option<u32>,
-    /// Busy-poll up to this long before sleeping, while that makes events arrive sooner; `0` never (reactor, poll,
-    /// select) [default: 100us]
+    /// Busy-poll for at most this long before sleeping, while that makes events arrive sooner; `0s` never polls (reactor,
+    /// poll, select) [default: 100us]
     #[arg(long, help_heading = HEADING, value_name = "TIME", value_parser = units::time)]
     spin: Option<Duration>,
-    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or fewer if the system, or the
-    /// limit of open files, allows no more]
+    /// Maximum threads; new connections wait while all are busy (threads) [default: 4096, or fewer where the system or the
+    /// limit of open files allows no more]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_threads: Option<u32>,
-    /// Worker threads, and connections that may wait in their queue (pool) [default: one per core]
+    /// Worker threads, and maximum connections waiting in their queue (pool) [default: one per core]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pool_size: Option<u32>,
-    /// Maximum processes; new connections wait while all are busy (fork), and requests for one more program get an
-    /// error that says to try again later (serve command) [default: 1024; programs: 16; or fewer if the system allows no
-    /// more]
+    /// Maximum processes; new connections wait while all are busy (fork). For `serve command`, maximum programs at once;
+    /// a request for one more gets an error [default: 1024, for programs 16; or fewer where the system allows no more]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_children: Option<u32>,
-    /// How to notice that child processes have ended (fork) [default: signal]
+    /// How to notice the end of child processes (fork) [default: signal]
     #[arg(long, help_heading = HEADING, value_name = "WAY")]
     reap: Option<Reap>,
-    /// Wait this long before answering each request, as for a database
+    /// Wait this long before answering each request, as for a database [default: none]
     #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout, conflicts_with = "cpu_work")]
     blocking_work: Option<Duration>,
-    /// Compute this long before answering each request
+    /// Compute this long before answering each request [default: none]
     #[arg(long, help_heading = WORK_HEADING, value_name = "TIME", value_parser = units::timeout)]
     cpu_work: Option<Duration>,
-    /// Compute on a pool of one thread per core, so that the loop goes on (reactor, poll, select)
+    /// Do that work on a pool of one thread per core, so that the loop goes on (reactor, poll, select)
     #[arg(long, help_heading = WORK_HEADING, requires = "cpu_work")]
     offload: bool,
 }
@@ -77,13 +76,15 @@ impl ValueEnum for Reap {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Reap::Loop => PossibleValue::new("loop").help("Each time round the accept loop"),
-            Reap::Signal => PossibleValue::new("signal").help("When SIGCHLD tells"),
+            Reap::Loop => {
+                PossibleValue::new("loop").help("Check in each round of the accept loop, at least twice a second")
+            }
+            Reap::Signal => PossibleValue::new("signal").help("Wait for SIGCHLD"),
         })
     }
 }
 
-/// About the cost of sleeping and being woken. Busy-polling for longer costs more than it saves.
+/// The approximate cost of sleeping and being woken. Busy-polling for longer costs more than it saves.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// Parses a number of workers, or `auto`.
@@ -157,8 +158,8 @@ impl ModelOptions {
         }
     }
 
-    /// Fits the number of threads to the `room` for connections that the limit of `descriptors` leaves. A number that was
-    /// given stays.
+    /// Lowers the default number of threads to the `room` for connections that the limit of `descriptors` leaves. Warns if
+    /// a number that was given is above it.
     pub fn fit(&self, config: &mut Config, room: usize, descriptors: u64) {
         let (option, given, number) = match self.model {
             Model::Threads => ("--max-threads", self.max_threads, &mut config.threads_max),
@@ -169,8 +170,8 @@ impl ModelOptions {
             *number = room.min(*number);
         } else if *number > room {
             log::warn!(
-                "{option} {number} is more than the {room} that the limit of {descriptors} open files leaves; connections \
-                 above those may find no descriptor left"
+                "{option} {number} is more than the {room} that the limit of {descriptors} open files leaves; further \
+                 connections may find no descriptor left"
             );
         }
     }
@@ -187,6 +188,6 @@ impl ModelOptions {
             Model::Pool => "has a fixed number of threads (--pool-size)",
             Model::Fork => "has a process for each connection (--max-children)",
         };
-        Failure::of_usage(format!("{option} can't be had with --model {model}, which {why}"))
+        Failure::of_usage(format!("{option} cannot be used with --model {model}, which {why}"))
     }
 }

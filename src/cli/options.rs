@@ -26,21 +26,21 @@ pub struct ServerOptions {
     #[arg(long, help_heading = LISTENING, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     ports: u16,
-    /// Connections that may wait to be accepted
+    /// Maximum connections waiting to be accepted, for each address and worker
     #[arg(long, help_heading = LISTENING, value_name = "N", default_value_t = 1024,
           value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
-    /// The congestion control of connections, such as reno or cubic [default: the system's]
+    /// Congestion control algorithm, such as reno or cubic (Linux, FreeBSD) [default: the system's]
     #[arg(long, help_heading = LISTENING, value_name = "NAME")]
     congestion: Option<String>,
-    /// Maximum connections; excess ones get an error and are closed [default: as many as the limit of open files
-    /// allows]
+    /// Maximum connections; excess ones get an error and are closed (reactor, poll, select) [default: as many as the
+    /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
     /// How long a peer may stay connected without starting a request
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     pub idle_timeout: Duration,
-    /// How long a peer may accept none of the data sent to it
+    /// How long a peer may accept none of the data that waits for it
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
     /// How long work in progress may take to finish after SIGINT or SIGTERM
@@ -49,7 +49,7 @@ pub struct ServerOptions {
     /// How long to read and discard what a peer still sends after our side has ended
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "2s", value_parser = units::timeout)]
     linger_timeout: Duration,
-    /// Maximum bytes to discard in that time
+    /// Maximum bytes to discard within the linger timeout
     #[arg(long, help_heading = LIMITS, value_name = "SIZE", default_value = "16m", value_parser = units::size)]
     max_linger: usize,
     /// Stop reading from a peer when this much output to it is unsent
@@ -80,8 +80,9 @@ impl ServerOptions {
         self.model.take_max_children(default)
     }
 
-    /// The configuration apart from the protocol's own limits. Raises the limit of open files as far as possible. An
-    /// address without a port gets the protocol's, `default_port`. Each connection `needs` descriptors.
+    /// Makes the configuration, apart from the protocol's own limits, and raises the limit of open files as far as possible.
+    ///
+    /// An address without a port gets `default_port`. `needs` are the descriptors of each connection.
     pub fn config(&self, default_port: u16, needs: Needs) -> Result<Config, Failure> {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
@@ -127,12 +128,12 @@ impl ServerOptions {
         match self.model() {
             _ if max <= room => {}
             Model::Select => log::warn!(
-                "--max-connections {max} is more than the {room} that select(2) has room for; connections above those may \
-                 be refused"
+                "--max-connections {max} is more than the {room} that select(2) has room for; further connections may be \
+                 refused"
             ),
             _ => log::warn!(
                 "--max-connections {max} is more than the {room} that the limit of {descriptors} open files leaves; \
-                 connections above those will wait"
+                 further connections will wait"
             ),
         }
         max

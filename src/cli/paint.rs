@@ -22,18 +22,18 @@ pub const MAGENTA: Style = AnsiColor::Magenta.on_default();
 pub const CYAN: Style = AnsiColor::Cyan.on_default();
 
 impl Paint {
-    /// With colours if standard output is a terminal that has them, and its user wants them.
+    /// Uses colours if standard output is a terminal that has them and the environment doesn't forbid them.
     pub fn of_standard_output() -> Paint {
         Paint { is_on: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
     }
 
-    /// With colours.
+    /// Uses colours.
     #[cfg(test)]
     pub fn always() -> Paint {
         Paint { is_on: true }
     }
 
-    /// Gives `text` a style. No text needs none.
+    /// Gives `text` a style, unless it is empty.
     pub fn paint(self, style: Style, text: &str) -> String {
         match self.is_on && !text.is_empty() && style != PLAIN {
             true => format!("{style}{text}{style:#}"),

@@ -1,4 +1,4 @@
-//! A child process: started with some of its streams redirected, sent signals, and asked for its exit status.
+//! A child process: starting it with some streams redirected, sending it signals, and checking its exit status.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -27,7 +27,7 @@ pub struct Program {
     group: ProcessGroup,
     /// The exit status, once known.
     status: Option<ExitStatus>,
-    /// Whether it was asked to end.
+    /// Whether a signal has asked it to end.
     told: bool,
 }
 
@@ -61,7 +61,7 @@ impl Program {
         sys::prepare_program(&mut command);
         let mut child = command.spawn().map_err(|error| cannot_run(&words[0], &error))?;
         log::debug!("Started the program as process {}", child.id());
-        // Dropping the command closes our copies of the terminal: the program alone is to hold it.
+        // Dropping the command closes our copies of the terminal, so that only the program holds it.
         drop(command);
         let streams = match terminal {
             Some(terminal) => Streams {

@@ -23,8 +23,8 @@ use crate::session::End;
 use crate::sys::{self, PollFd};
 use crate::text::{count, reason};
 
-/// How long to read from a peer that keeps its side open after the program's end: closing earlier could cause a reset,
-/// and the peer could lose data already sent to it.
+/// How long to read from a peer that keeps its side open after the program's end. Closing earlier could cause a reset,
+/// and destroy data already sent to the peer.
 const LINGER: Duration = Duration::from_secs(2);
 /// Clients that may wait while one is accepted; only one is served.
 const BACKLOG: i32 = 1;
@@ -34,9 +34,10 @@ const BACKLOG: i32 = 1;
 #[command(
     override_usage = "multiconn redirect [OPTIONS] --listen <ADDRESS> -- <PROGRAM>...\n       \
                       multiconn redirect [OPTIONS] --connect <ADDRESS> -- <PROGRAM>...",
-    after_help = "Without --stdin and --stdout, both are redirected. Other streams, and standard error, stay ours. The exit \
-                        status is the program's, or 128 and the signal's number; 1 if it is 0 and the connection broke; \
-                        126 or 127 if the program cannot be run or found.\n\n\
+    after_help = "Without --stdin and --stdout, both are redirected. Standard error, and a stream that is not redirected, stay \
+                        ours. The exit status is the program's, or 128 plus the number of the signal that ended it; 1 if \
+                        the program succeeded but the connection broke; 126 if the program cannot be run, 127 if it \
+                        cannot be found.\n\n\
                         Example:\n  multiconn redirect --listen 5000 --stdout -- ls -l\n  \
                         multiconn redirect --connect localhost:5000 --pty -- awk '{ print $1 }'"
 )]
@@ -49,13 +50,13 @@ pub struct Redirect {
     /// Redirect standard output: the peer gets what the program writes
     #[arg(long)]
     stdout: bool,
-    /// Give the program a pseudo-terminal for what is redirected, so that it passes on each line as it is written
+    /// Redirect through a pseudo-terminal, so that the program passes on each line as it is written
     #[arg(long)]
     pty: bool,
     /// How long to wait for the connection, with --connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
-    /// How long the peer may accept none of the data sent to it
+    /// How long the peer may accept none of the data that waits for it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
     /// The program and its arguments
@@ -110,7 +111,7 @@ impl Redirect {
         if self.redirected().stdout {
             print(lines.as_bytes())?;
         } else {
-            // Standard output is the program's alone.
+            // Standard output belongs to the program alone.
             stderr::print(&lines);
         }
         loop {

@@ -29,7 +29,7 @@ pub enum Serve {
 }
 
 impl Serve {
-    /// The level of the log by default. A drawing has what `info` would say.
+    /// The default level of the log. A drawing already shows what `info` would say.
     pub fn log_level(&self) -> LevelFilter {
         match self {
             Serve::App(serve) if serve.explain.is_on() => LevelFilter::Warn,

@@ -1,5 +1,5 @@
-//! Signals: which arrive at all; and for a server, SIGINT and SIGTERM stop it, a second one ends it at once, SIGHUP
-//! reloads.
+//! Signals: unblocking them, and obeying them in a server. SIGINT and SIGTERM stop it, a second one ends it at once,
+//! SIGHUP reloads.
 
 use std::io;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::sys;
 /// Exit status after a second signal.
 const CUT_SHORT: i32 = 1;
 
-/// Makes the signals arrive that we use, whatever the process was started with. Call it first.
+/// Makes the signals that we use arrive, whatever the parent process has blocked. Call it first.
 ///
-/// A parent that blocks signals, or ignores SIGCHLD, has its own reasons, and passes both on by accident.
+/// A parent that blocks signals, or ignores SIGCHLD, does so for itself, and passes that on by accident.
 pub fn begin() {
     sys::unblock(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD]);
     sys::stop_ignoring(SIGCHLD);
 }
 
-/// Those of `signals` that are not ignored. The others were ignored when the process was started, as by `nohup` or for
-/// a shell's background job, and stay so, here and in the programs that we start.
+/// Returns those `signals` that are not ignored. The others were ignored when the process was started, as by `nohup` or
+/// for a shell's background job, and stay ignored, here and in the programs that we start.
 pub fn heeded<const N: usize>(signals: [Signal; N]) -> impl Iterator<Item = Signal> {
     signals.into_iter().filter(|signal| !sys::is_ignored(signal.as_raw()))
 }

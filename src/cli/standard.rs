@@ -1,8 +1,8 @@
-//! Standard input and output, which wait for data or for room.
+//! Standard input and output that wait for data or room, even if they don't block.
 //!
-//! A process that shares one of them may have made it non-blocking: the flag belongs to the open file, and not to the
-//! descriptor. Changing it back would take it from that process. So a read or a write that would have to wait is
-//! repeated once poll(2) reports that it can go on.
+//! A process that shares one of them may have made it non-blocking: the flag belongs to the open file, not to the
+//! descriptor. Clearing it would affect that process. So a read or a write that would block is repeated once poll(2)
+//! reports that it can go on.
 
 use std::io::{self, Read, Stdin, Stdout, Write};
 use std::os::fd::AsFd;
@@ -24,7 +24,7 @@ pub fn input() -> Waiting<Stdin> {
     Waiting { stream: io::stdin(), is_closed: false }
 }
 
-/// Standard output. A program that was started without one can't write to it, as if the disk were full.
+/// Standard output. If the program was started without one, writing fails, as on a full disk.
 pub fn output() -> Waiting<Stdout> {
     Waiting { stream: io::stdout(), is_closed: sys::stdout_was_closed() }
 }

@@ -1,6 +1,6 @@
 //! Printing on standard error: the log, failures and panics, in this order, through one queue.
 //!
-//! Nothing waits for standard error but the end of the process, and that not for long.
+//! Only the end of the process waits for standard error, and not for long.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
@@ -30,12 +30,12 @@ pub fn open(program: &'static str) {
     }
 }
 
-/// Its writer, once it is open.
+/// The writer to standard error, which must be open.
 pub fn writer() -> &'static Writer {
-    WRITER.get().expect("it is opened first")
+    WRITER.get().expect("standard error is opened first")
 }
 
-/// Prints `text`, once it is open.
+/// Prints `text`, if standard error is open.
 pub fn print(text: &str) {
     if let Some(writer) = WRITER.get() {
         writer.push(text.as_bytes());

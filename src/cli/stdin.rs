@@ -1,4 +1,4 @@
-//! Standard input for a session: a thread reads it, so that the conversation goes on while nothing is typed.
+//! Standard input for a session. A thread reads it, so that the conversation goes on while nothing is typed.
 //!
 //! Making it non-blocking instead would affect every process that shares it, such as the shell.
 

@@ -15,7 +15,7 @@ use super::failure::reason_of_folder;
 use super::writer::Writer;
 use crate::trace::{Record, Shared, Subscriber, json};
 
-/// The heading of options about what is told.
+/// The heading of the options about logs and traces.
 pub const HEADING: &str = "Logging";
 
 static FILE: OnceLock<Arc<TraceFile>> = OnceLock::new();
@@ -23,13 +23,13 @@ static FILE: OnceLock<Arc<TraceFile>> = OnceLock::new();
 /// Where to write the trace.
 #[derive(Clone, Debug, Args)]
 pub struct TraceOption {
-    /// Write everything that happens to FILE: a line of JSON for each event
+    /// Write a trace of all events to FILE, each as a line of JSON
     #[arg(long, global = true, help_heading = HEADING, display_order = 99, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
 
 impl TraceOption {
-    /// Opens the file, if there is to be one, and writes the first line.
+    /// Opens the file, if the option is given, and writes its first line.
     ///
     /// # Errors
     /// Why it can't be opened, in words.
@@ -47,7 +47,7 @@ impl TraceOption {
     }
 }
 
-/// Opens a file that several processes may write to, and empties it, unless it is a pipe or the like.
+/// Opens a file that several processes may write to. A regular file is emptied.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     if file.metadata()?.is_file() {

@@ -1,7 +1,6 @@
-//! `HOST PORT` as two words, which the Python programs of the texts take: refused, with the command to type instead.
+//! Refusing `HOST PORT` as two words, which the texts' Python programs take, and showing the command to type instead.
 //!
-//! A number after a host could also be something to send, as in `call echo HOST LINE`. A guess would depend on the data,
-//! so there is none.
+//! A number after a host could also be data, as in `call echo HOST LINE`, so guessing would be wrong at times.
 
 use std::ffi::OsString;
 
@@ -32,7 +31,7 @@ pub fn check(command: &Command, args: &[OsString]) -> Result<(), Failure> {
     Err(Failure::of_usage(format!("HOST and PORT are one word, HOST:PORT; type: {}", shell_words::join(words))))
 }
 
-/// Where a host and a port are among the words.
+/// A host and a port that are two words, with their places among the words.
 struct TwoWords {
     address: Address,
     host: usize,
@@ -89,7 +88,7 @@ fn option_before_value<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> 
     if let Some(long) = word.strip_prefix("--") {
         return options().find(|arg| arg.get_long() == Some(long));
     }
-    // What follows such a letter in the same word is its value.
+    // The rest of the word after such a letter is its value.
     let shorts = word[1..].char_indices();
     let found = shorts
         .filter_map(|(at, short)| Some((at + short.len_utf8(), options().find(|arg| arg.get_short() == Some(short))?)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest timeout: longer than anybody needs, and no sum with it leaves the clock's range.
+/// The longest timeout: longer than anybody needs, and no sum with it overflows the clock.
 const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A size in bytes; `k`, `m` and `g` count in steps of 1024.

@@ -1,4 +1,4 @@
-//! The command line of a program; and what is shown instead of running it: help, the version, and wrong usage.
+//! Parsing a program's command line, and showing help, the version and usage errors.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,11 +11,10 @@ use super::failure::{Failure, WRONG_USAGE};
 use super::stdout::print;
 use super::{stderr, two_words};
 
-/// Calls `run` with the options that the command line has. If it asks for help or for the version, or is wrong, shows
-/// that instead. Returns the exit status.
+/// Calls `run` with the parsed command line, or shows help, the version or a usage error. Returns the exit status.
 ///
 /// # Errors
-/// If `run` fails, standard output can't be written, or an address is two words.
+/// If `run` fails, if standard output can't be written, or if an address is two words.
 pub fn parse_and_run<T: FromArgMatches>(
     mut command: Command,
     run: impl FnOnce(T) -> Result<u8, Failure>,

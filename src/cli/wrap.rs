@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// Breaks `text`, a line, into pieces of at most `width` columns: behind a space if there is one, and the first piece at
-/// most `first` columns.
+/// Breaks the line `text` into pieces of at most `width` columns, the first of at most `first`: after a space if there is
+/// one.
 pub fn wrap(text: &str, first: usize, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut rest, mut room) = (text, first);
@@ -17,7 +17,7 @@ pub fn wrap(text: &str, first: usize, width: usize) -> Vec<&str> {
     pieces
 }
 
-/// The index of the first character that has no room in `width` columns, if there is one. There is room for at least one.
+/// The index of the first character that doesn't fit into `width` columns. The first of all always fits.
 fn overflow(text: &str, width: usize) -> Option<usize> {
     let mut columns = 0;
     for (at, character) in text.char_indices() {

@@ -1,7 +1,7 @@
 //! Writing without waiting: a bounded queue of lines, and the thread that writes them.
 //!
-//! A file may make its writers wait for as long as its reader likes: a full pipe, a terminal stopped with Ctrl-S, a
-//! disk on a network. A loop must not, so it only puts lines into a queue.
+//! A write may block for as long as the reader likes: on a full pipe, a terminal stopped with Ctrl-S, or a network disk.
+//! A loop must not block, so it only puts lines into a queue.
 
 use std::io::{self, Write};
 use std::mem;
@@ -17,7 +17,7 @@ use crate::sys::{self, PollFd};
 
 /// The most bytes in the queue. The thread may have as many again.
 const LEN_MAX: usize = 1 << 20;
-/// The most bytes of a write of several lines: a pipe doesn't mix these with what other processes write.
+/// The most bytes of a write of several lines: a pipe doesn't mix these with other processes' output.
 const PIECE_LEN: usize = libc::PIPE_BUF;
 /// How long [`Writer::finish`] waits for something to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -57,12 +57,12 @@ struct State {
     taken: usize,
     /// The number of writes so far.
     writes: u64,
-    /// What that was when [`Writer::finish`] last gave up.
+    /// The number of writes when [`Writer::finish`] last gave up.
     gave_up_at: Option<u64>,
 }
 
 impl Writer {
-    /// Creates a writer to `file`. `note` makes the line that replaces this many dropped ones.
+    /// Creates a writer to `file`. `note` makes the line that replaces a number of dropped ones.
     pub fn new(
         file: impl AsFd + Send + Sync + 'static,
         note: impl Fn(u64) -> String + Send + Sync + 'static,
@@ -194,7 +194,7 @@ fn write_all(output: &Output, queue: &Queue) {
     }
 }
 
-/// As many whole lines as go into a piece, or else one that is longer.
+/// The length of as many whole lines as fit into a piece, or of one longer line.
 fn piece_len(lines: &[u8]) -> usize {
     let end = |byte: &u8| *byte == b'\n';
     if lines.len() <= PIECE_LEN {
@@ -212,7 +212,7 @@ impl Output {
                 Ok(len @ 1..) => bytes = &bytes[len..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    // If it can't be waited for, the next write fails or is tried again.
+                    // If poll fails, the next write fails or is tried again.
                     let _ = sys::poll(&mut [PollFd::new(&self.file, false, true)], None);
                 }
                 Ok(0) | Err(_) => return,

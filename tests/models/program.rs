@@ -75,7 +75,8 @@ fn options_of_other_models_are_refused() {
                     args.extend(given.split(' '));
                     let output = run(multiconn(&args));
                     let option = args[5];
-                    let said = format!("multiconn: {option} can't be had with --model {model}, which {}\n", why(model));
+                    let said =
+                        format!("multiconn: {option} cannot be used with --model {model}, which {}\n", why(model));
                     let came = (output.status.code(), text(&output.stderr), text(&output.stdout));
                     assert_eq!(came, (Some(2), said, String::new()), "{args:?}");
                 }

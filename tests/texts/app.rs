@@ -48,7 +48,7 @@ fn lines_of_standard_input_are_requests() {
     assert_eq!(sums, ("6\n-4\n".into(), String::new(), Some(0)));
     // A line that is no request does not keep the others from their replies.
     let said = "multiconn: request 1: the action 'morpheus' needs a VALUE\n\
-                multiconn: request 2: a line that is not UTF-8\nmulticonn: 2 of 3 requests failed\n";
+                multiconn: request 2: the line is not UTF-8\nmulticonn: 2 of 3 requests failed\n";
     let outcome = outcome_of(call(&server, &[]), b"morpheus\n\xff x\nsearch ring\n");
     assert_eq!(outcome, (RING.into(), said.into(), Some(1)));
 }
@@ -176,7 +176,7 @@ fn a_reply_that_is_an_error_is_a_failure() {
         (&["search"][..], "the action 'search' needs a VALUE"),
         (&["--type", "binary/i32", "1", "two"], "'two' is not an integer of 32 bits"),
         (&["--encoding", "ascii", "search", "🐶"], "ASCII lacks a character of the request"),
-        (&["--encoding", "utf-8", "--type", "binary/i32", "1"], "--encoding is for text, and binary/i32 is none"),
+        (&["--encoding", "utf-8", "--type", "binary/i32", "1"], "--encoding is for text; integers have no encoding"),
     ] {
         assert_eq!(outcome(call(&server, args)), (String::new(), format!("multiconn: {why}\n"), Some(2)), "{args:?}");
     }
@@ -187,7 +187,7 @@ fn bytes_that_were_perhaps_meant_as_a_search_are_told() {
     let server = Server::start(&["app", "0"]);
     let (replied, warned, code) = outcome(call(&server, &["serach", "morpheus"]));
     assert_eq!((replied.as_str(), code), ("First 10 bytes of request: serachmorp", Some(0)));
-    let words = "Only 'search' makes a search; sending 'serachmorpheus', which is binary/custom-client-binary-type\n";
+    let words = "Only 'search' makes a search; sending 'serachmorpheus' as binary/custom-client-binary-type\n";
     assert!(warned.contains("WARN") && warned.ends_with(words), "{warned}");
     let (_, warned, _) = outcome_of(call(&server, &[]), b"find ring\n");
     assert!(warned.contains("sending 'findring'"), "{warned}");

@@ -636,7 +636,7 @@ fn what_makes_no_sense_is_refused_at_the_start() {
         (&["--max-children", "0"], "invalid value '0' for '--max-children <N>'"),
         (&["--time-limit", "0s"], "it must be more than zero"),
         (&["--output-limit", "0"], "it must be more than zero"),
-        (&["--max-threads", "3"], "--max-threads can't be had with --model reactor"),
+        (&["--max-threads", "3"], "--max-threads cannot be used with --model reactor"),
     ] {
         let output = run(multiconn(&[&["serve", "command", "0"], args].concat()));
         let said = text(&output.stderr);

@@ -200,7 +200,7 @@ fn what_is_there_is_not_replaced_unless_it_is_asked_for() {
     symlink("nowhere", here.path().join("odd")).unwrap();
     for name in ["one", "odd"] {
         let said = failure(&call(&here, &address, &[name]));
-        assert_eq!(said, format!("multiconn: {name} is there already (--force replaces it)\n"));
+        assert_eq!(said, format!("multiconn: {name} already exists (--force replaces it)\n"));
     }
     assert_eq!(names(&here), ["odd", "one"]);
     has(&here, "one", b"mine");
@@ -332,7 +332,7 @@ fn two_downloads_to_the_same_name() {
     stream.write_all(b"OK 3\nabc").unwrap();
     let output = first.wait_with_output().unwrap();
     let said = failure(&output);
-    let why = "multiconn: cannot rename .one.part to one: there is a file of that name by now (--force replaces it)\n";
+    let why = "multiconn: cannot rename .one.part to one: a file of that name exists by now (--force replaces it)\n";
     assert_eq!(said, why);
     has(&here, "one", b"mine");
     has(&here, ".one.part", b"abc");

@@ -173,7 +173,7 @@ fn a_python_server_that_reads_after_all_is_told_from_one_that_does_not() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     let said = text(&output.stderr);
     let address = server.address_text();
-    let begins = format!("multiconn: nothing filled up: {address} took 20971520 bytes, all that --limit lets us send");
+    let begins = format!("multiconn: nothing filled up: {address} took 20971520 bytes, all that --limit allows");
     assert!(said.starts_with(&begins), "{said}");
     // It is cut off, so that it may miss the last of them.
     let read = numbers(&server.printed())[0];

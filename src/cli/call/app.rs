@@ -44,25 +44,25 @@ pub struct CallApp {
     /// `search` makes a JSON request; any other word is sent as bytes, followed by VALUE without a space
     #[arg(value_name = "ACTION", allow_negative_numbers = true)]
     action: Option<String>,
-    /// What to search for; more of both make further requests
+    /// What to search for; further pairs of ACTION and VALUE make further requests
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     value: Option<String>,
     #[arg(value_name = "MORE", hide = true, allow_negative_numbers = true)]
     more: Vec<String>,
-    /// The type of all requests: `text/json`, with any ACTION; `binary/i32`, where each word is an integer, and the
-    /// reply is their sum; with any other, each word is a request's content
+    /// The type of all requests: `text/json`, with any ACTION; `binary/i32`, where each word is an integer, and the reply
+    /// is their sum; with any other, each word is a request's content [default: depends on ACTION]
     #[arg(long = "type", value_name = "TYPE", value_parser = word_of_header)]
     content_type: Option<String>,
-    /// The encoding of text, under any name that Python has for it [default: utf-8]
+    /// The encoding of text, by any of Python's names for it [default: utf-8]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<String>,
-    /// The byte order that the header names, and that integers have: `little` or `big` [default: this machine's]
+    /// The byte order of integers, which the header names: `little` or `big` [default: this machine's]
     #[arg(long, value_name = "ORDER", hide_possible_values = true, value_parser = byteorder())]
     byteorder: Option<ByteOrder>,
     /// Send the bytes of FILE as the content of a request; may be given more than once
     #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "value", "more"])]
     content: Vec<PathBuf>,
-    /// Print the whole reply as it comes: protoheader, header and content
+    /// Print each reply whole: protoheader, JSON header and content
     #[arg(long)]
     raw: bool,
     /// Maximum content length of a reply
@@ -110,7 +110,7 @@ impl CallApp {
     pub fn run(self) -> Result<(), Failure> {
         let form = self.form();
         if self.encoding.is_some() && form.content_type.as_deref() == Some(content_type::I32) {
-            return Err(Failure::of_usage("--encoding is for text, and binary/i32 is none"));
+            return Err(Failure::of_usage("--encoding is for text; integers have no encoding"));
         }
         let given = self.given(&form)?;
         let is_one = given.as_ref().is_some_and(|given| given.len() == 1);
@@ -195,11 +195,11 @@ impl CallApp {
 /// What went wrong apart from the conversation itself.
 #[derive(Debug, Default)]
 struct Wrong {
-    /// Whether there is only one request, so that its error is the failure.
+    /// Whether there is only one request, whose error is then the failure.
     is_one: bool,
     /// Requests that were answered, or not sent.
     requests: u64,
-    /// Those of them that failed.
+    /// Requests that failed.
     failed: u64,
     failure: Option<Failure>,
 }
@@ -225,7 +225,7 @@ impl Wrong {
     }
 }
 
-/// The requests of the command line, as messages. The last lets the server close, as after the tutorial's only one.
+/// The requests of the command line, as messages. The last one lets the server close, as the tutorial's single one does.
 struct Given(vec::IntoIter<Vec<u8>>);
 
 impl Given {
@@ -241,7 +241,7 @@ impl Source for Given {
     }
 }
 
-/// The requests in lines, as messages. Empty lines are none.
+/// The requests in lines, as messages. Empty lines are skipped.
 struct Lines<'a, I> {
     input: I,
     form: Form,
@@ -260,7 +260,7 @@ impl<I: Source> Source for Lines<'_, I> {
                 continue;
             }
             let request = str::from_utf8(&line)
-                .map_err(|_| "a line that is not UTF-8".to_owned())
+                .map_err(|_| "the line is not UTF-8".to_owned())
                 .and_then(|line| self.form.line(line).map_err(|error| error.to_string()));
             match request {
                 Ok(request) => {
@@ -279,7 +279,7 @@ fn message(request: &Request, keep_alive: bool) -> Vec<u8> {
     message
 }
 
-/// Warns of a request that is sent as bytes, though its action doesn't say so: perhaps it was meant to be a search.
+/// Warns of a request that is sent as bytes without the action `binary`: it may have been meant as a search.
 fn warn_of_bytes(form: &Form, request: &Request) {
     let bytes = match request {
         Request::Binary(bytes) => bytes,
@@ -288,7 +288,7 @@ fn warn_of_bytes(form: &Form, request: &Request) {
     };
     if form.content_type.is_none() && !bytes.starts_with(b"binary") {
         let name = content_type::CLIENT_BINARY;
-        log::warn!("Only 'search' makes a search; sending {}, which is {name}", Escaped(bytes));
+        log::warn!("Only 'search' makes a search; sending {} as {name}", Escaped(bytes));
     }
 }
 
@@ -300,11 +300,11 @@ fn prompt(form: &Form) -> &'static str {
     }
 }
 
-/// Parses a word that goes into the header as it is.
+/// Parses a word that goes into the header unchanged.
 fn word_of_header(text: &str) -> Result<String, String> {
     match text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
         true if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err("it must be printable ASCII without spaces, quotes and backslashes".into()),
+        _ => Err("it must be printable ASCII without spaces, quotes or backslashes".into()),
     }
 }
 

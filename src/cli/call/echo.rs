@@ -28,11 +28,11 @@ pub struct CallEcho {
     /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
     #[arg(value_name = "ADDRESS")]
     address: Address,
-    /// Send each LINE, without a newline, once the one before has come back, and print the reply; `-` stands for the
-    /// lines of standard input
+    /// Send each LINE, without a newline, once the one before is answered, and print the reply; `-` stands for the lines
+    /// of standard input
     #[arg(value_name = "LINE", conflicts_with = "messages", value_parser = NonEmptyStringValueParser::new())]
     lines: Vec<String>,
-    /// How many connections to open at once [default: 2, or 1 with LINE]
+    /// Number of connections to open at once [default: 2, or 1 with LINE]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: Option<u32>,
     /// What to send on each connection; may be given more than once [default: the tutorial's two messages]
@@ -75,7 +75,7 @@ impl CallEcho {
         }
     }
 
-    /// Sends the messages and checks the replies. Returns the report, and whether all is well.
+    /// Sends the messages and checks the replies. Returns the report, and the failure if there is one.
     pub fn ask(self) -> Result<(String, Result<(), Failure>), Failure> {
         let address = self.address.or_port(PORT);
         self.check(&address)

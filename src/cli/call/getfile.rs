@@ -52,7 +52,7 @@ impl CallGetFile {
         let address = self.address.or_port(PORT);
         let path = self.path.as_bytes();
         if path.is_empty() || path.contains(&b'\n') {
-            return Err(Failure::of_usage("PATH must have a character, and no line break: that ends it"));
+            return Err(Failure::of_usage("PATH must not be empty or contain a line break"));
         }
         let addresses = address.to_connect_to()?;
         let download = Download::to(self.output.as_deref(), &self.path, self.force, self.resume, !quiet)?;
@@ -74,7 +74,7 @@ impl CallGetFile {
             (_, None) => failure_of(&address, &conversation),
         };
         let hint = match error {
-            // It can't go on from there, as where the server's file has become shorter.
+            // Resuming is impossible: for example, the server's file has become shorter.
             Some(GetFileError::Refused(_) | GetFileError::NotAStatus(_)) => "; without --resume it starts over",
             _ if self.plain => "",
             _ => "; --resume goes on from there",

@@ -62,8 +62,8 @@ impl CallMultiply {
 
 fn string(text: &str) -> Result<String, String> {
     match text {
-        "" => Err("there is nothing to repeat in it".into()),
-        text if text.contains('\n') => Err("it has a line break, and that's where a server ends it".into()),
+        "" => Err("it must not be empty".into()),
+        text if text.contains('\n') => Err("it must not contain a line break, which would end it".into()),
         text => Ok(text.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Requests in pieces, with pauses between them, for a look at what a server makes of each.
+//! Requests in pieces, with pauses between them, to see what a server does with each.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,8 +10,8 @@ use crate::session::{Progress, Session, SessionError, SessionIo, State};
 
 /// A client's session whose requests, framed messages, are each sent in several pieces.
 ///
-/// What it writes is held back, and handed on piece by piece. It still sees its output shrink, as it would while the system
-/// takes it.
+/// The session's output is held back, and handed on piece by piece. The session still sees its output shrink, as it would
+/// while the system takes it.
 #[derive(Debug)]
 pub struct Pieces<T> {
     session: T,
@@ -45,13 +45,13 @@ impl<T> Pieces<T> {
         self.lens.extend(lens(added.len() - before, self.count));
     }
 
-    /// Hands on the next piece, if it is due. Returns whether there was one.
+    /// Hands on the next piece, if it is due. Returns whether it was.
     fn hand_on(&mut self, io: &mut SessionIo<'_>, now: Instant) -> bool {
         if self.next_at.is_some_and(|at| now < at) {
             return false;
         }
         let Some(len) = self.lens.pop_front() else {
-            // What is no bytes in memory is not cut.
+            // Output that isn't in memory is not cut.
             io.output().append(mem::take(&mut self.held));
             return false;
         };

@@ -1,6 +1,6 @@
 //! `multiconn call sink`: sends bytes until no more are accepted.
 //!
-//! This is a socket and a poll(2) rather than a session: it only waits for room in one socket, and then inspects that
+//! This uses a socket and poll(2) rather than a session: it only waits for room in one socket, and then inspects that
 //! socket.
 
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ pub struct CallSink {
     /// Send until nothing more is accepted; this is the only mode, and so the default
     #[arg(long = "send-until-full")]
     _send_until_full: bool,
-    /// How long no bytes must be accepted before the buffers count as full: the kernels' buffers grow with use
+    /// How long no bytes must be accepted before the buffers count as full; they grow with use
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = units::timeout)]
     settle: Duration,
     /// Maximum bytes to send, in case the server does read
@@ -46,7 +46,7 @@ impl CallSink {
         let (mut stream, theirs) = self.address.or_port(PORT).connect(self.timeout)?;
         let failed = |error: io::Error| Failure::new(format!("cannot use the connection: {}", reason(&error)));
         let ours = stream.local_addr().map_err(failed)?;
-        // Make the close a reset. With unread bytes in its way, an orderly end would never arrive: the server would not
+        // Make the close a reset. With unread bytes before it, an orderly end would never arrive: the server would not
         // notice that we have gone, and both kernels would hold the bytes for minutes.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
@@ -56,8 +56,8 @@ impl CallSink {
         })?;
         if !filled {
             return Err(Failure::new(format!(
-                "nothing filled up: {theirs} took {}, all that --limit lets us send, so it reads them, or the limit is \
-                 less than the kernels hold",
+                "nothing filled up: {theirs} took {}, all that --limit allows; either it reads them, or the kernels hold \
+                 more than that",
                 count(sent, "byte")
             )));
         }
@@ -95,16 +95,16 @@ impl CallSink {
 /// Describes where the bytes are, as netstat shows it and in words, from the queues of `all` sockets.
 fn whereabouts(all: Option<Vec<TcpQueues>>, sent: usize, ours: SocketAddr, theirs: SocketAddr) -> String {
     let Some(all) = all else {
-        return "How many of them each of the two kernels holds can't be told on this system\n".into();
+        return "This system does not report how many of them each kernel holds\n".into();
     };
     let find = |local, remote| all.iter().find(|socket| (socket.local, socket.remote) == (plain(local), plain(remote)));
     let (client, server) = (find(ours, theirs), find(theirs, ours));
-    let Some(client) = client else { return "The system does not tell of this connection\n".into() };
+    let Some(client) = client else { return "The system does not list this connection\n".into() };
     let ends: Vec<&TcpQueues> = server.into_iter().chain([client]).collect();
     let sent = sent as u64;
     let words = match server {
         None => format!(
-            "The other end is not seen from here: its kernel has confirmed {}, and our Send-Q has the others",
+            "The other end can't be seen from here: its kernel has confirmed {}, and our Send-Q has the others",
             count(sent.saturating_sub(client.send_q), "byte")
         ),
         Some(server) => {
@@ -156,10 +156,10 @@ mod tests {
         let some_read = format!("{both}23 less than was sent: the server has read those");
         assert_eq!(words(Some(&[server, client]), 123), (4, some_read));
         let elsewhere =
-            "The other end is not seen from here: its kernel has confirmed 30 bytes, and our Send-Q has the others";
+            "The other end can't be seen from here: its kernel has confirmed 30 bytes, and our Send-Q has the others";
         assert_eq!(words(Some(&[client]), 100), (3, elsewhere.into()));
-        assert_eq!(words(Some(&[server]), 100), (1, "The system does not tell of this connection".into()));
-        let untold = "How many of them each of the two kernels holds can't be told on this system";
+        assert_eq!(words(Some(&[server]), 100), (1, "The system does not list this connection".into()));
+        let untold = "This system does not report how many of them each kernel holds";
         assert_eq!(words(None, 100), (1, untold.into()));
     }
 

@@ -13,7 +13,7 @@ use crate::cli::units;
 use crate::message::Limits;
 use crate::protocols::app::{AppService, PORT, Timeouts};
 
-/// The framed application server: searches a dictionary, answers bytes
+/// The framed application server: searches a dictionary, and answers bytes (port 65432)
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve app 127.0.0.1:65432\n  multiconn call app 127.0.0.1:65432 search morpheus"
@@ -21,23 +21,23 @@ use crate::protocols::app::{AppService, PORT, Timeouts};
 pub struct ServeApp {
     #[command(flatten)]
     server: ServerOptions,
-    /// What to search: a file with a JSON object of strings, read again at SIGHUP [default: the tutorial's three entries]
+    /// Search the JSON object of strings in FILE, which is read again at SIGHUP [default: the tutorial's three entries]
     #[arg(long, value_name = "FILE")]
     dictionary: Option<PathBuf>,
-    /// Maximum length of a JSON header
+    /// Maximum length of a JSON header; at most 65535 bytes
     #[arg(long, value_name = "SIZE", default_value = "8k", value_parser = units::header_size)]
     max_header: usize,
     /// Maximum content length
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
     max_content: usize,
-    /// Maximum nesting of lists and objects in JSON
+    /// Maximum nesting of lists and objects in JSON; at most 127
     #[arg(long, value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u8).range(1..=Limits::DEPTH_CAP as i64))]
     max_depth: u8,
     /// How long a complete header may take, from its first byte on
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     header_timeout: Duration,
-    /// How long an incomplete content may make no progress
+    /// How long a client may send nothing in the middle of a content
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     content_timeout: Duration,
     #[command(flatten)]

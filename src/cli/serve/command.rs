@@ -18,8 +18,8 @@ use crate::text::reason;
 
 /// The default of `--max-children`.
 const PROGRAMS_MAX: u32 = 16;
-/// The connection's socket; and while its program starts, the ends of its pipe, its input, and a pair that tells
-/// whether it has started. After that, it's less.
+/// The connection's socket; and while its program starts, both ends of its pipe, its input, and the pair that reports the
+/// start.
 const NEEDS: Needs = Needs { each: 1 + 6, woken: true };
 /// The folders to search for the text's own programs.
 const FOLDERS: [&str; 2] = ["/usr/bin", "/bin"];
@@ -36,10 +36,10 @@ pub struct ServeCommand {
     /// [default: w and ps]
     #[arg(long, value_name = "NAME=PATH ARGS", value_parser = program)]
     allow: Vec<Program>,
-    /// How long a program may run before it's killed
+    /// How long a program may run before it is killed
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     time_limit: Duration,
-    /// Maximum output of a program before it's killed
+    /// Maximum output of a program; one that exceeds it is killed
     #[arg(long, value_name = "SIZE", default_value = "1m", value_parser = units::size)]
     output_limit: usize,
 }
@@ -59,12 +59,12 @@ impl ServeCommand {
     }
 }
 
-/// One of the text's own programs, in whichever folder it is.
+/// One of the text's own programs, from the first folder that has it.
 fn usual(name: &str) -> Program {
     let paths = FOLDERS.map(|folder| Path::new(folder).join(name));
     let found = paths.iter().find(|path| check(path).is_ok());
     if found.is_none() {
-        log::warn!("Cannot run '{name}': there is none in {}", FOLDERS.join(" or "));
+        log::warn!("Cannot run '{name}': there is no such program in {}", FOLDERS.join(" or "));
     }
     let path = found.unwrap_or(&paths[0]).clone();
     Program { name: name.to_owned(), path, args: Vec::new() }

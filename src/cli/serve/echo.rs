@@ -13,7 +13,7 @@ use crate::cli::options::ServerOptions;
 use crate::cli::units;
 use crate::protocols::echo::{Echo, EchoService, PORT};
 
-/// The multi-connection echo server: sends back what it receives
+/// The multi-connection echo server: sends back what it receives (port 65432)
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  multiconn serve echo 127.0.0.1:65432\n  multiconn call echo 127.0.0.1:65432 --connections 3\n\n  \
@@ -29,7 +29,8 @@ pub struct ServeEcho {
     /// Send ' at ' and the local time after each chunk
     #[arg(long)]
     stamp: bool,
-    /// Send each chunk back this long after reading it, and only then read the next; other connections go on
+    /// Send each chunk back this long after reading it, and only then read the next; other connections go on [default:
+    /// none]
     #[arg(long, value_name = "TIME", value_parser = units::timeout)]
     delay: Option<Duration>,
 }
@@ -53,7 +54,7 @@ fn local_time() -> String {
     in_words(&Timestamp::now().to_zoned(ZONE.clone()))
 }
 
-/// The local time zone. It's looked up once, before other threads start, since their stacks are too small for it.
+/// The local time zone. The lookup happens once, before other threads start: their stacks are too small for it.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 fn in_words(time: &Zoned) -> String {

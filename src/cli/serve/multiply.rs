@@ -23,7 +23,7 @@ use crate::text::reason;
 pub struct ServeMultiply {
     #[command(flatten)]
     server: ServerOptions,
-    /// How often to send the string
+    /// Number of times to send the string
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     times: u64,
     /// Maximum string length in bytes
@@ -64,7 +64,7 @@ fn watch_standard_input() -> Result<Keyboard, Failure> {
     }
 }
 
-/// Calls `enter` at the end of each line. The lines themselves are not kept, so they may have any length.
+/// Calls `enter` at the end of each line. Lines may have any length, since they are not stored.
 fn read_lines(mut lines: impl BufRead + AsFd, mut enter: impl FnMut()) -> io::Result<()> {
     loop {
         let len = match lines.fill_buf() {
@@ -74,7 +74,7 @@ fn read_lines(mut lines: impl BufRead + AsFd, mut enter: impl FnMut()) -> io::Re
                 bytes.len()
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            // Another process that has it open has made it non-blocking.
+            // Another process that shares it has made it non-blocking.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 sys::poll(&mut [PollFd::new(&lines, true, false)], None)?;
                 0

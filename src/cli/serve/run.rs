@@ -13,7 +13,7 @@ use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
 
-/// Serves `service`, which has this name, with `options`, on its protocol's port by default.
+/// Serves `service` under `name` with `options`, by default on `port`.
 pub fn run<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     name: &str,
@@ -23,8 +23,8 @@ pub fn run<V: Service<Session: Send> + Send>(
     run_with(options, name, port, Needs::SOCKET, service, |_| {})
 }
 
-/// The same for connections with other needs, or a service that must be able to stop the server: `prepare` gets the
-/// server's handle before anybody is served.
+/// Like [`run`], for connections with other `needs`, or for a service that stops the server: `prepare` gets the server's
+/// handle before any connection is served.
 pub fn run_with<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     name: &str,

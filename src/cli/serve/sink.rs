@@ -24,7 +24,7 @@ use crate::queues;
 pub struct ServeSink {
     #[command(flatten)]
     server: ServerOptions,
-    /// How long to hold a connection at most: a client that has gone with bytes still unsent is not noticed
+    /// Maximum time to hold a connection, since a client that leaves with bytes unsent goes unnoticed
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::timeout)]
     hold: Duration,
 }
@@ -34,7 +34,7 @@ impl ServeSink {
         let mut service = SinkService::new(self.hold);
         if log::log_enabled!(target: "multiconn::protocols::sink", log::Level::Debug) {
             if queues::all().is_none() {
-                log::debug!("How many bytes wait to be read can't be told on this system");
+                log::debug!("This system does not report how many bytes wait to be read");
             }
             service = service.looking(waiting);
         }
@@ -53,8 +53,7 @@ fn waiting() -> Waiting {
             Entry::Vacant(entry) => {
                 entry.insert(socket.recv_q);
             }
-            // The client has two connections from one port, to different servers on this machine, and they can't be
-            // told apart.
+            // The client has connections from one port to several servers on this machine, which look the same here.
             Entry::Occupied(_) => ambiguous.push(socket.remote),
         }
     }

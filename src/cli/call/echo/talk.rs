@@ -83,7 +83,7 @@ struct Typed {
     input: Stdin,
     /// Lines, each with the number of connections that have not sent it.
     lines: VecDeque<(Vec<u8>, u32)>,
-    /// The number of lines that came before those.
+    /// The number of lines before those.
     forgotten: usize,
     connections: u32,
     bell: Arc<Bell>,
@@ -135,14 +135,14 @@ impl Typed {
         if *unsaid > 0 {
             return line.clone();
         }
-        // Each connection sends the lines in order, so those before it are said as well.
+        // Each connection sends the lines in order, so the lines before it have been sent too.
         self.forgotten += 1;
         self.lines.pop_front().map(|(line, _)| line).unwrap_or_default()
     }
 }
 
-/// Wakes all sessions that wait for a line. Each connection has a place for one waker: its session may ask again and
-/// again.
+/// Wakes all sessions that wait for a line. Each connection has a place for one waker, since its session may ask
+/// repeatedly.
 struct Bell(Mutex<Vec<Option<Waker>>>);
 
 impl Bell {
