@@ -45,6 +45,10 @@ fn the_texts_are_named_and_linked_with_their_command_lines() {
     ] {
         assert!(documents.iter().all(|document| document.contains(words)), "{words}");
     }
+    // This program has no default for its host.
+    for role in ["client", "server"] {
+        assert!(documents[1].contains(&format!("python3 tcp_sixteen.py {role} 127.0.0.1")), "{role}");
+    }
 }
 
 /// The test files in a folder and its subfolders, as the table names them. `peers` and `fuzz` have one row each.
