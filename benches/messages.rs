@@ -1,4 +1,4 @@
-//! What a message costs: to be decoded, from its header alone to sixteen of them in a row, and to be encoded.
+//! The cost of messages: decoding a header, one message, and sixteen in a row; encoding one.
 
 mod common;
 

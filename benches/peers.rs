@@ -1,15 +1,15 @@
-//! Requests a second: an echo of 64 bytes over loopback, from this crate's reactor and from two servers that are none of
-//! it, a tokio server with one thread and one of std's threads for each connection.
+//! Requests per second: an echo of 64 bytes over loopback, from this crate's reactor and from two servers without it: a
+//! single-threaded tokio server, and one with a std thread for each connection.
 //!
-//! One client loop drives all of them: a thread with all connections on one `mio::Poll`, each of which asks again as soon
-//! as it's answered (a closed loop). The server is in the same process, in threads of its own, and TCP_NODELAY is set on both
-//! sides. `reactor, spinning` asks a while before it sleeps, as `multiconn serve` does; the
-//! others sleep whenever nothing is ready.
+//! The same client drives all of them, as a closed loop: one thread holds all connections on one `mio::Poll`, and each
+//! connection sends its next request as soon as it has the reply. The server runs in the same process, in its own
+//! threads, and TCP_NODELAY is set on both sides. `reactor, spinning` polls a while before it sleeps, as
+//! `multiconn serve` does; the others sleep whenever nothing is ready.
 //!
-//! What Criterion measures is the time on the clock that client and server take together, on one machine: where they share
-//! processors, or wake each other, that is in it, and with one connection it's nearly all there is. So this tells whether
-//! the reactor has become slower, and roughly where it stands. What a server takes of the processor, latencies, and
-//! comparisons that say how sure they are, are what `multiconn bench` is for: see docs/benchmarks.md.
+//! Criterion measures the wall-clock time of client and server together, on one machine. That includes the time they
+//! take from each other and the time to wake each other, which with one connection is nearly all of it. So this bench
+//! shows whether the reactor has become slower, and roughly how it compares. For CPU use, latencies, and comparisons with
+//! confidence intervals, use `multiconn bench`: see docs/benchmarks.md.
 
 mod common;
 
@@ -28,7 +28,7 @@ use multiconn::selector::MioSelector;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MESSAGE: [u8; 64] = [b'e'; 64];
-/// Bytes that a server, or the client, reads at once.
+/// Maximum bytes that a server or the client reads at once.
 const READ_LEN: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -64,7 +64,7 @@ struct Crowd {
 
 struct Link {
     stream: mio::net::TcpStream,
-    /// Bytes that have come of the present reply.
+    /// Bytes received of the current reply.
     got: usize,
 }
 
@@ -81,12 +81,12 @@ impl Crowd {
         });
         let links = links.collect();
         let mut crowd = Crowd { poll, events: Events::with_capacity(1024), links };
-        // Each of them once, so that all are accepted.
+        // One request each, so that all connections are accepted.
         crowd.converse(connections as u64);
         crowd
     }
 
-    /// Asks so many `requests`, one at a time on each connection, and returns how long it took until the last was answered.
+    /// Sends this number of `requests`, one at a time on each connection, and returns the time until the last reply.
     fn converse(&mut self, requests: u64) -> Duration {
         let began = Instant::now();
         let (mut asked, mut answered) = (0, 0);
@@ -120,8 +120,8 @@ impl Link {
         assert_eq!(len, MESSAGE.len());
     }
 
-    /// Reads what is there, and returns whether that was the rest of a reply. What comes later is told again, since a short
-    /// read has left nothing.
+    /// Reads once, and returns whether that completed a reply. A short read empties the socket, so later bytes cause
+    /// another event.
     fn is_answered(&mut self) -> bool {
         let mut reply = [0; READ_LEN];
         let len = match self.stream.read(&mut reply) {
@@ -138,7 +138,7 @@ impl Link {
 
 type Start = fn() -> Server;
 
-/// A server in threads of its own.
+/// A server in its own threads.
 struct Server {
     addr: SocketAddr,
     stop: Box<dyn FnOnce()>,
@@ -146,13 +146,13 @@ struct Server {
 }
 
 impl Server {
-    /// Stops it, whose clients have closed, and waits until it has.
+    /// Stops the server, once its clients have closed, and waits until it has ended.
     fn stop(self) {
         (self.stop)();
         self.thread.join().expect("it did not panic");
     }
 
-    /// One that runs by `serve`, which is to return once the flag is set and one more client has come.
+    /// A server that runs `serve`, which must return once the flag is set and one more client has connected.
     fn accepting(serve: impl FnOnce(TcpListener, &AtomicBool) + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = listener.local_addr().expect("its address");
@@ -167,7 +167,7 @@ impl Server {
     }
 }
 
-/// This crate's.
+/// This crate's server.
 fn reactor(spin: Duration) -> Server {
     let selector = MioSelector::new().expect("a selector");
     let mut reactor = Reactor::new(selector, EchoService::default(), Config { spin, ..Config::default() });
@@ -177,7 +177,7 @@ fn reactor(spin: Duration) -> Server {
     Server { addr, stop: Box::new(move || handle.stop()), thread }
 }
 
-/// One thread, and a task for each connection.
+/// A tokio server: one thread, and a task for each connection.
 fn tokio_server() -> Server {
     Server::accepting(|listener, is_over| {
         listener.set_nonblocking(true).expect("no waiting");
@@ -202,10 +202,10 @@ fn tokio_server() -> Server {
     })
 }
 
-/// A thread for each connection.
+/// A std server: a thread for each connection.
 fn thread_server() -> Server {
     Server::accepting(|listener, is_over| {
-        // It waits for all of them at the end.
+        // The scope waits for all threads at the end.
         thread::scope(|scope| {
             while let Ok((mut stream, _)) = listener.accept() {
                 if is_over.load(Ordering::Acquire) {

@@ -1,12 +1,12 @@
-//! What a turn of the reactor costs, with its system calls and without.
+//! The cost of a reactor's turn, with and without its system calls.
 //!
-//! Everything is in one thread: clients send, the reactor takes turns until it has used all of that, and the clients read.
-//! Only the turns are measured. Nobody is woken and no processor changes hands, which is most of what a request takes
-//! where client and server are apart; see `peers.rs` for that.
+//! Everything runs in one thread: clients send, the reactor takes turns until it has read all of that, and the clients
+//! read. Only the turns are measured. They include no wake-ups and no context switches, which are most of a request's
+//! time when client and server run in different threads; `peers.rs` measures that.
 //!
-//! - `tcp`: over loopback, on epoll or kqueue. A turn pays for the delivery of its replies, too: on loopback the sender does
-//!   the receiver's work in the kernel. In `1 of 100`, ninety-nine connections are silent.
-//! - `no system`: with a selector that knows at once what is ready, and streams that are memory: what the loop itself takes.
+//! - `tcp`: over loopback, on epoll or kqueue. A turn includes the delivery of its replies, since on loopback the sender
+//!   does the receiver's work in the kernel. In `1 of 100`, ninety-nine connections are silent.
+//! - `no system`: with a selector that knows at once what is ready, and streams in memory: the cost of the loop itself.
 
 mod common;
 
@@ -24,7 +24,7 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
 use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 
-/// How many connections there are, and how many of them ask at once.
+/// Each crowd's name, number of connections, and number of these that send a request at once.
 const CROWDS: [(&str, usize, usize); 4] = [("1", 1, 1), ("10", 10, 10), ("100", 100, 100), ("1 of 100", 100, 1)];
 const ECHO: [u8; 64] = [b'e'; 64];
 
@@ -55,7 +55,7 @@ fn no_system(criterion: &mut Criterion) {
             asking,
             &ECHO,
         );
-        // As long as the bench runs, and not long: it's the same message over and over.
+        // Leaked once, since the bench sends the same message over and over.
         let search = common::search().leak();
         bench_staged(
             criterion,
@@ -94,7 +94,7 @@ struct Loopback<V: Service> {
 }
 
 impl<V: Service> Loopback<V> {
-    /// So many `connections`, each of which has asked once.
+    /// Opens this number of `connections`, and serves one request on each.
     fn new(service: V, connections: usize, request: &[u8]) -> Self {
         let selector = MioSelector::new().expect("a selector");
         let service = Counting { service, used: Rc::default() };
@@ -111,7 +111,7 @@ impl<V: Service> Loopback<V> {
         loopback
     }
 
-    /// What the first client is answered: with one send, and so here at once.
+    /// The reply to the first client. The reactor sends it with one call, so one read returns all of it.
     fn first_reply(&mut self) -> Vec<u8> {
         self.ask(1);
         let mut reply = vec![0; 4096];
@@ -120,7 +120,7 @@ impl<V: Service> Loopback<V> {
         reply
     }
 
-    /// Has the first `asking` clients ask, and returns how long the turns took in which they were served.
+    /// Serves one request of each of the first `asking` clients, and returns the time of the turns that this took.
     fn serve(&mut self, asking: usize) -> Duration {
         let took = self.ask(asking);
         let mut reply = vec![0; self.reply.len()];
@@ -138,7 +138,7 @@ impl<V: Service> Loopback<V> {
         let used = Rc::clone(&self.reactor.service().used);
         let awaited = used.get() + asking * self.request.len();
         let began = Instant::now();
-        // What is on its way is waited for, and nothing else is: a turn too many would wait forever.
+        // Counts the bytes read, because one turn too many would wait forever.
         while used.get() < awaited {
             self.reactor.turn().expect("the selector works");
         }
@@ -148,7 +148,7 @@ impl<V: Service> Loopback<V> {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Counts what the sessions of a service use of their input.
+/// A service that counts the bytes of input that its sessions use.
 struct Counting<V> {
     service: V,
     used: Rc<Cell<usize>>,

@@ -1,8 +1,7 @@
-//! What one call of a session costs, from the bytes that have come to those that are to go out: no socket, no loop, no
-//! system call.
+//! The cost of one call of a session, from input to output, without a socket, a loop or a system call.
 //!
-//! Sessions that serve many messages are called with one after the other, warm; those that are finished after one are made
-//! anew for each.
+//! A session that serves many messages gets one after the other; one that finishes after a message is created anew for
+//! each.
 
 mod common;
 
@@ -17,7 +16,7 @@ use multiconn::protocols::multiply::MultiplyService;
 use multiconn::session::testing::Harness;
 use multiconn::session::{Progress, Service, Session};
 
-/// A call with `bytes`, of which nothing may be left.
+/// Calls a session with `bytes`, all of which it has to use.
 fn call(session: &mut Harness<impl Session>, bytes: &[u8], now: Instant) -> Progress {
     session.output.clear();
     session.feed(black_box(bytes));
@@ -33,7 +32,7 @@ fn bench_kept(criterion: &mut Criterion, name: &str, mut service: impl Service, 
     criterion.bench_function(name, |bench| bench.iter(|| call(&mut session, message, now)));
 }
 
-/// Makes a session for each `message`.
+/// Calls a new session with each `message`.
 fn bench_single(criterion: &mut Criterion, name: &str, mut service: impl Service, message: &[u8]) {
     let (peer, now) = (common::peer(), Instant::now());
     criterion.bench_function(name, |bench| {
@@ -53,7 +52,7 @@ fn app(criterion: &mut Criterion) {
 }
 
 fn echo(criterion: &mut Criterion) {
-    // What goes back is lent, not copied, so its length does not matter here.
+    // The echo is sent from the input without a copy, so its length doesn't matter here.
     bench_kept(criterion, "session/echo/64 bytes", EchoService::default(), &[b'e'; 64]);
     bench_kept(criterion, "session/echo/16 KiB", EchoService::default(), &[b'e'; 16 << 10]);
     let prefixed = EchoService::new(Echo { prefix: b"Echo=>"[..].into(), ..Echo::default() });

@@ -1,14 +1,14 @@
-//! What deadlines cost a reactor, with many connections and with few.
+//! The cost of deadlines to a reactor, with many connections and with few.
 //!
-//! The queue of timers is the reactor's own, so it's measured where it works: in turns of a reactor, but one with neither
-//! sockets nor a protocol, on a clock that is moved by hand. What is left is the loop and its timers, and each is measured
-//! without deadlines as well: the difference is what the timers take.
+//! The timer queue is private to the reactor, so the benches measure turns of a reactor without sockets or a protocol,
+//! on a clock that they set. Each also runs without deadlines: the difference is the cost of the timers.
 //!
-//! - `move on`: each connection in turn gets a message, which moves its deadline on, ten times in each timeout. So for every
-//!   tenth message a timer goes off early, and is set anew.
-//! - `come and go`: while so many connections stay, another comes, gets a message and goes, and leaves its timer behind.
-//! - `pass`: the deadlines of all connections pass at once, and a turn closes them; without deadlines, all peers end at
-//!   once.
+//! - `move on`: one connection after the other gets a message, which moves its deadline, ten times per timeout. So for
+//!   every tenth message, a timer fires early and is set again.
+//! - `come and go`: beside the given number of connections, another one opens, gets a message and closes, and leaves its
+//!   timer behind.
+//! - `pass`: the deadlines of all connections pass at once, and a turn closes them; without deadlines, all peers end
+//!   their side at once.
 
 mod common;
 
@@ -23,7 +23,7 @@ const MESSAGES_PER_TIMEOUT: u32 = 10;
 const MESSAGE: &[u8] = b"message";
 const VARIANTS: [(&str, Option<Duration>); 2] = [("no deadlines", None), ("deadlines", Some(TIMEOUT))];
 
-/// Takes what comes, and gives its peer so long for more.
+/// A session that drops its input, and fails after this `timeout` without any.
 struct Patient {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
@@ -31,7 +31,7 @@ struct Patient {
 
 impl Session for Patient {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
-        // So that each is closed at once, whatever its peer may still send.
+        // Lets the connection close at once, whatever its peer may still send.
         io.ignore_input();
         if io.input_ended() {
             return Ok(Progress::Finished);
@@ -48,7 +48,7 @@ impl Session for Patient {
     }
 }
 
-/// So many `connections`, each of which has sent a message.
+/// A reactor with this number of `connections`, each of which has received a message.
 fn staged(connections: usize, timeout: Option<Duration>) -> Staged<impl Service> {
     let mut staged = Staged::new(move |_: &Peer| Patient { timeout, deadline: None }, connections);
     staged.clients.iter().for_each(|client| client.send(MESSAGE));

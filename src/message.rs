@@ -10,7 +10,7 @@
 //! let mut bytes = Vec::new();
 //! write_message(&mut bytes, Heading::json(true), |content| content.extend_from_slice(b"{}"));
 //!
-//! // However the bytes arrive, what is not enough stays in the input until there is more.
+//! // An incomplete part stays in the input until the rest arrives.
 //! let (limits, mut reader) = (Limits::default(), MessageReader::default());
 //! let (first, all) = (&bytes[..10], &bytes[..]);
 //! let mut input = Input::new(first);

@@ -94,7 +94,7 @@ impl Model {
     pub const ALL: [Model; 7] =
         [Model::Reactor, Model::Poll, Model::Select, Model::Sequential, Model::Threads, Model::Pool, Model::Fork];
 
-    /// Its name in lower case.
+    /// The model's name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Model::Reactor => "reactor",
@@ -145,9 +145,10 @@ pub struct Config {
     /// The connection limit under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
     /// [`reactor::Config`](ReactorConfig::connections_max).
     pub connections_max: usize,
-    /// The limit of connections that these refuse at once; see [`reactor::Config`](ReactorConfig::refusals_max).
+    /// The limit of connections being refused at once under these models; see
+    /// [`reactor::Config`](ReactorConfig::refusals_max).
     pub refusals_max: usize,
-    /// How long these busy-poll before they sleep; see [`reactor::Config`](ReactorConfig::spin).
+    /// How long these models busy-poll before they sleep; see [`reactor::Config`](ReactorConfig::spin).
     pub spin: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
@@ -249,10 +250,10 @@ impl fmt::Debug for Server<'_> {
 
 /// Prepares to serve the sessions of `service`: listens, and returns the server to run.
 ///
-/// Run [`Model::Fork`] in a process with one thread; the other models don't care. Its children inherit all descriptors
-/// of the process, and a lock that another thread holds at the fork stays locked in the child. The service's `accept`
-/// and `ended` are called in the child, on a copy of the service. Before it exits, the child flushes the logger of the
-/// crate `log`.
+/// Run [`Model::Fork`] in a single-threaded process: a lock that another thread holds at the fork would stay locked in
+/// the child. The other models have no such requirement. The children inherit all descriptors of the process. The
+/// service's `accept` and `ended` are called in the child, on a copy of the service. Before it exits, the child flushes
+/// the logger of the crate `log`.
 ///
 /// # Errors
 /// If it can't listen, the service can't be served by this model, or the system doesn't allow that many threads or
@@ -345,7 +346,7 @@ pub enum ServeError {
         what: &'static str,
         /// The number that the system allows.
         max: usize,
-        /// The limit that says so.
+        /// The limit in question.
         limit: String,
     },
     /// The system refuses another required resource.

@@ -5,9 +5,9 @@
 //! buffer. While the buffer is full, the thread reads nothing more, and soon the program waits for its pipe:
 //! back-pressure.
 //!
-//! A program is started in its own process group. Both are killed when the session drops the program, and what is left
-//! of the group when the program itself has ended. A child that has left the group can't be found any more; it goes on,
-//! but its output is ignored, even if it holds the pipe open, and it takes no place.
+//! A program is started in its own process group. When the session drops the program, both are killed; when the
+//! program ends, the rest of its group is. A child that has left the group can't be found any more: it goes on, but its
+//! output is ignored, even if it holds the pipe open, and it takes no place.
 //!
 //! If this process is killed, or exits at once, its programs are killed as well, on Linux. Their children, and on other
 //! systems the programs themselves, go on, and get SIGPIPE when they write.
@@ -35,9 +35,9 @@ use exit::{Exit, signal_group};
 
 /// The complete environment of a program.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")];
-/// The most bytes of output that wait for a session, besides those in the pipe.
+/// Maximum bytes of output that wait for a session, besides those in the pipe.
 const BUFFER_LEN: usize = 64 << 10;
-/// The most bytes read from a pipe at once.
+/// Maximum bytes read from a pipe at once.
 const READ_LEN: usize = 16 << 10;
 /// The stack size of a program's thread.
 const STACK_LEN: usize = 256 << 10;
@@ -55,7 +55,7 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Runs up to `max` programs at once. The process no longer ignores SIGCHLD: it would never learn how they end.
+    /// Runs up to `max` programs at once. Stops ignoring SIGCHLD: otherwise this process would never learn how they end.
     pub fn new(max: usize) -> Self {
         sys::stop_ignoring(SIGCHLD);
         Processes { places: Places::new(max), owner: std::process::id() }

@@ -223,7 +223,7 @@ pub enum Turn {
 /// A shared descriptor that is closed with its last owner. A connection is both a source and a sink.
 pub type Fd = Rc<dyn AsFd>;
 
-/// The most bytes read at once.
+/// Maximum bytes read at once.
 const CHUNK_LEN: usize = 16 << 10;
 
 #[cfg(test)]

@@ -131,7 +131,8 @@ fn what_would_go_over_the_limit_ends_one_connection_and_changes_nothing() {
     steady.send_at(seconds(2), "12345").send_at(seconds(4), "67890").send_at(seconds(5), "1");
     greedy.send_at(seconds(3), "abcdef");
     server.run_until(seconds(20));
-    let over = |bytes: &str, len| format!("{bytes} more would take the string of {len} bytes over the limit of 10");
+    let over =
+        |bytes: &str, len| format!("appending {bytes} to the string of {len} bytes would exceed the limit of 10");
     assert_eq!(server.end_of(&greedy), (seconds(3), over("6 bytes", 5)));
     assert_eq!((greedy.received(), greedy.reset_seen()), (vec![], None));
     assert_eq!(server.end_of(&steady), (seconds(5), over("1 byte", 10)));

@@ -1,4 +1,4 @@
-//! No bytes, in no pieces, make the reader or a session panic, and what comes of them does not depend on the pieces.
+//! No input makes the reader or a session panic, and the result doesn't depend on how the input is split.
 //!
 //! What must hold is in `fuzz/body.rs`, which the fuzz target runs as well. Here it runs over the fuzzer's seeds, over
 //! bytes of any kind, and over good messages spoilt.
@@ -277,8 +277,8 @@ proptest! {
         prop_assert_eq!(&result["result"], &format!("No match for '{value}'."));
     }
 
-    /// Plain objects are read at a glance, and all others by a parser for all of JSON: white space at the end makes a
-    /// plain object one of the others, and nothing else of it.
+    /// Plain objects take the fast path, and all others the general parser. White space at the end sends a plain object to
+    /// the parser, without changing its meaning.
     #[test]
     fn white_space_at_the_end_makes_no_difference(content in object(), header in header()) {
         let answer = |request: &[u8]| {

@@ -383,10 +383,10 @@ fn a_result_of_any_kind_is_printed() {
 #[test]
 fn an_echo_that_is_none() {
     let cases: [(&[u8], Farewell, &str, usize); 6] = [
-        (b"", Farewell::Close, "peer closed after 0 of 5 bytes had come back", 0),
-        (b"he", Farewell::Close, "peer closed after 2 of 5 bytes had come back", 2),
-        (b"heLlo", Farewell::Close, "what came back differs from what went out after 2 bytes", 2),
-        (b"hello, world", Farewell::Close, "more came back than the 5 bytes that went out", 5),
+        (b"", Farewell::Close, "peer closed after echoing 0 of 5 bytes", 0),
+        (b"he", Farewell::Close, "peer closed after echoing 2 of 5 bytes", 2),
+        (b"heLlo", Farewell::Close, "the echo differs from the sent bytes after 2 bytes", 2),
+        (b"hello, world", Farewell::Close, "the echo is longer than the 5 bytes sent", 5),
         (b"hell", Farewell::Wait, "timed out: nothing came for 700ms, after 4 of 5 bytes", 4),
         (b"", Farewell::Reset, "connection reset by peer", 0),
     ];
@@ -1120,7 +1120,7 @@ fn the_dictionary_is_read_again() {
 fn hanging_up_on_a_server_without_a_dictionary_file_changes_nothing() {
     let server = Server::start(&["app", "0"]);
     server.signal(Signal::HUP);
-    let line = server.wait_for_log("There is no dictionary file to read again");
+    let line = server.wait_for_log("There is no dictionary file to reload");
     assert!(line.contains("WARN") && line.contains("--dictionary FILE"), "{line}");
     ask(server.address());
     server.stop();

@@ -1,5 +1,5 @@
-//! Commands without processes and sockets: a runner of which the test says what its programs do, on a network of which it
-//! says what the peers do, in virtual time. And the client's session, however its input is split.
+//! Commands without processes and sockets: each test scripts the programs of a runner and the peers of a simulated
+//! network, in virtual time. Also the client's session, with its input split in every way.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -1,5 +1,4 @@
-//! Every row of the table of a connection's stages, brought about by a real connection, which then makes no step that is
-//! no row: read off the trace.
+//! Real connections take every row of the table of a connection's stages. Their traces show no step without a row.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

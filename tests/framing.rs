@@ -877,7 +877,7 @@ fn words_that_are_no_request() {
     for (form, words, why) in [
         (Form::default(), &["search", "x", "search"][..], "the action 'search' needs a VALUE"),
         (of("binary/i32", None), &["1", "2147483648"], "'2147483648' is not an integer of 32 bits"),
-        (of("text/json", Some("ascii")), &["search", "é"], "ASCII lacks a character of the request"),
+        (of("text/json", Some("ascii")), &["search", "é"], "the request has a character that is not in ASCII"),
         (of("text/json", Some("morse")), &["search", "e"], "unknown encoding 'morse'"),
     ] {
         assert_eq!(form.words(words).unwrap_err().to_string(), why);

@@ -1,12 +1,12 @@
-//! What is JSON is read, and what is not is refused: texts of our own, put in where a peer can put them.
+//! JSON is read, and everything else is refused: our own sample texts, in every place where a peer can put them.
 //!
-//! Each value stands once under a key of the header that nobody looks at, once under such a key of a content, once as
+//! Each value stands once under a key of the header that is ignored, once under such a key of a content, once as
 //! the `action` of a content, which is read and shown, and once as the whole header and content. Whole objects stand in
 //! for the content, and, with the header's keys in front, for the header.
 //!
-//! RFC 8259 leaves some things open. What we do, and these tests hold on to:
+//! RFC 8259 leaves some things open. These tests pin our choices:
 //!
-//! - A lone surrogate (`"\ud800"`) is no text in Rust. Under a key that nobody looks at it is passed over; in a key, or as
+//! - A lone surrogate (`"\ud800"`) is no text in Rust. Under an ignored key it is accepted; in a key, or as
 //!   a value that is used, it is refused. Python lets it pass everywhere.
 //! - A float beyond the range of 64 bits (`1e999`) is passed over in the same way, and refused where it is used. To Python
 //!   it is `inf`.
@@ -30,7 +30,7 @@ enum Verdict {
     Yes,
     /// Not JSON: refused everywhere.
     No,
-    /// Accepted where nobody looks at it, refused where it is used.
+    /// Accepted under an ignored key, refused where it is used.
     Unused,
 }
 use Verdict::{No, Unused, Yes};
@@ -501,7 +501,7 @@ fn what_is_read_is_what_was_written() {
         ("-0", "0"),
         ("-0.0", "-0.0"),
         ("0e5", "0.0"),
-        // The shortest digits that mean the same float; of two that are as close, the even.
+        // The shortest digits that mean the same float; of two equally close ones, the even.
         ("-957020589468182.2", "-957020589468182.2"),
         ("957020589468182.3", "957020589468182.2"),
         ("5.684341886080802e-14", "5.684341886080802e-14"),

@@ -1,4 +1,4 @@
-//! Protocols of which a request is a line, in memory: however the line ends and is split, and whatever a client is answered.
+//! The protocols with one-line requests, in memory: every end and split of the line, and every answer to a client.
 
 mod memory;
 
@@ -33,7 +33,7 @@ fn multiply() -> MultiplyServer {
     MultiplyService { limits, times: 3, ..MultiplyService::default() }.accept(&PEER)
 }
 
-/// Checks what `session` comes to, for every split of `bytes`, and of the end after them.
+/// Checks the outcome of `session` for every split of `bytes` and of the end after them.
 fn check<S: Session>(session: impl Fn() -> S, bytes: &[u8], ends: bool, expected: &Outcome) {
     for pieces in ways(bytes) {
         let (outcome, _) = serve(session(), pieces.iter().copied(), ends);
@@ -70,7 +70,7 @@ fn a_line_ends_with_a_pause() {
 
 #[test]
 fn a_line_that_is_too_long_is_an_error_however_it_ends() {
-    let expected = failed("", "a request of more than 10 bytes");
+    let expected = failed("", "the request is over the limit of 10 bytes");
     for line in [&b"0123456789a"[..], b"0123456789a\n", &[b'x'; 1000]] {
         check(multiply, line, false, &expected);
         check(multiply, line, true, &expected);
@@ -79,7 +79,7 @@ fn a_line_that_is_too_long_is_an_error_however_it_ends() {
 
 #[test]
 fn a_line_that_never_comes_is_an_idle_peer() {
-    // How long it may be that is the connection's to say.
+    // The connection limits how long it may be idle.
     let wire = Wire::new(multiply());
     assert!(wire.session().is_idle() && wire.session().deadline().is_none());
     let (_dir, server) = files();
@@ -165,7 +165,7 @@ fn who_asks_for_a_status_is_told_what_is_wrong_and_others_are_not() {
 #[test]
 fn requests_for_files_that_are_none() {
     let (_dir, server) = files();
-    let too_long = format!("a request of more than {REQUEST_LEN_MAX} bytes");
+    let too_long = format!("the request is over the limit of {REQUEST_LEN_MAX} bytes");
     let slow = "timed out after 10s, 3 bytes into the request";
     for (first, told) in [("x", ""), ("\0", "ERROR ")] {
         let told = |why| if told.is_empty() { String::new() } else { format!("{told}{why}\n") };
@@ -214,7 +214,7 @@ fn get(with_status: bool, offset: u64) -> GetFileClient<Kept> {
     GetFileClient::new(&Request { path: b"a b", with_status, offset }, kept, 10 * SECOND)
 }
 
-/// What it comes to when a server answers so, for every split: how it ended, if it has, and what it has kept.
+/// The outcome of such an answer, for every split: how the client ended, if it has, and what it has kept.
 fn answered(
     client: impl Fn() -> GetFileClient<Kept>,
     reply: &[u8],
@@ -262,10 +262,10 @@ fn an_answer_that_is_cut_off_is_told_from_one_that_is_whole() {
     let reply = b"OK 5\nhello";
     for len in 0..reply.len() {
         let expected = match len {
-            0 => "the server closed without a word (it is full, or an old one, which needs --plain)".into(),
+            0 => "the server closed without a reply (it may be full, or an old one, which requires --plain)".into(),
             1..5 => {
                 let came = &"OK 5"[..len];
-                format!("not a file server's answer: '{came}' (an old one needs --plain)")
+                format!("not a file server's answer: '{came}' (an old server requires --plain)")
             }
             _ => format!("cut off after {} of 5 bytes", len - 5),
         };
@@ -301,12 +301,12 @@ fn answers_that_are_none() {
         "ERROR",
         "HTTP/1.1 400",
     ] {
-        let expected = format!("not a file server's answer: '{status}' (an old one needs --plain)");
+        let expected = format!("not a file server's answer: '{status}' (an old server requires --plain)");
         let reply = format!("{status}\nhello");
         assert_eq!(came_to(|| get(true, 0), reply.as_bytes(), false), (error(&expected), "".into()), "{status}");
     }
     // Less than what is there already.
-    let expected = "not a file server's answer: 'OK 4' (an old one needs --plain)";
+    let expected = "not a file server's answer: 'OK 4' (an old server requires --plain)";
     assert_eq!(came_to(|| get(true, 5), b"OK 4\n", true), (error(expected), "".into()));
     // As much as there can be is waited for.
     assert_eq!(came_to(|| get(true, 0), b"OK 18446744073709551615\nx", false), (None, "x".into()));
@@ -330,7 +330,7 @@ fn what_a_server_says_does_not_get_hold_of_a_terminal() {
 
 #[test]
 fn no_more_is_kept_than_was_announced() {
-    let too_much = error("more came than the announced 5 bytes");
+    let too_much = error("received more than the announced 5 bytes");
     for (end, kept) in answered(|| get(true, 0), b"OK 5\nhello!", false) {
         // What comes once it's whole is not looked at.
         let is_whole = end == Some(Ok(())) && kept == "hello";
@@ -369,7 +369,8 @@ fn a_difference_is_found_wherever_it_is() {
     for at in 0..right.len() {
         let mut wrong = right.clone();
         wrong[at] ^= 1;
-        let expected = error(&format!("what came differs from the string repeated after {}", count(at, "byte")));
+        let expected =
+            error(&format!("the received bytes differ from the repeated string after {}", count(at, "byte")));
         for pieces in ways(&wrong) {
             let (end, summary, shown) = multiplied("hello", &pieces, true);
             assert_eq!(end, expected, "{}", describe(&pieces));

@@ -85,8 +85,7 @@ fn reset(stream: TcpStream) {
 fn more_peers_than_descriptors() {
     let server = start_with_descriptors(40, &["app", "0", "-q", "--linger-timeout", "20s"]);
     let mut peers: Vec<TcpStream> = (0..120).map(|_| server.connect()).collect();
-    // Every connection has been accepted by the system, and most of them not by the server. Those that it has accepted
-    // are answered, again and again.
+    // The system has accepted all connections, but the server only a few. Those few are answered, again and again.
     let (served, others) = peers.split_at_mut(10);
     for _ in 0..3 {
         for peer in &mut *served {
@@ -94,8 +93,7 @@ fn more_peers_than_descriptors() {
             expect(peer, &kept_result(RABBIT));
         }
     }
-    // The next is told that there is no room, or waits; as others close, those that wait get their turn, so that in the
-    // end each has an answer.
+    // The next one is refused, or waits. As others close, the waiting ones are accepted, so in the end each has an answer.
     let mut full = 0;
     for peer in served {
         peer.write_all(&search("ring")).unwrap();
@@ -309,7 +307,7 @@ fn an_idle_connection_gives_back_the_memory_of_a_long_exchange() {
     }
 }
 
-/// Nobody but the terminal says how long a line may be, and standard input need not be one.
+/// Only a terminal limits the length of a line, and standard input need not be one.
 #[test]
 fn a_line_on_standard_input_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
@@ -332,7 +330,7 @@ fn a_line_on_standard_input_is_not_kept() {
 
 #[test]
 fn no_descriptor_is_lost_in_ten_thousand_connections() {
-    // No timeout is to be what closes them.
+    // No timeout may close them.
     let server = Server::start(&[
         "app",
         "0",
@@ -388,7 +386,7 @@ fn an_idle_connection_costs_two_hundred_bytes_at_most() {
         .collect();
     let cost = resident(&server).saturating_sub(before) / count;
     println!("{count} idle connections cost {cost} bytes each");
-    // With few, what the slab has left behind when it grew is much of it.
+    // With few connections, the slab's old memory is a large part.
     let cost_max = if count == 10_000 { IDLE_MEMORY } else { 1024 };
     assert!(cost <= cost_max, "{count} idle connections cost {cost} bytes each");
     assert!(open_descriptors(&server) > count, "all are open");

@@ -1,4 +1,4 @@
-//! What a loop may expect of a selector, expected of each over real sockets; and the servers, under each.
+//! The guarantees that a loop relies on, tested on each selector over real sockets; and the servers under each.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
@@ -101,7 +101,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A selector, and what it's asked for.
+/// A selector, and the interest registered with it.
 struct Watched<S> {
     selector: S,
     listener: TcpListener,
@@ -262,7 +262,7 @@ fn another_interest_is_another_question<S: SocketSelector>() {
     arrived(&stream);
     watched.selector.register(&mut stream, Token(1), Interest::WRITE).unwrap();
     watched.expect(Token(1), Interest::WRITE);
-    // What is ready already is told anew.
+    // Readiness that exists already is reported again.
     for interest in [Interest::READ, Interest::WRITE, READ_WRITE, Interest::READ] {
         watched.selector.reregister(&mut stream, Token(1), interest).unwrap();
         watched.expect(Token(1), interest);
@@ -299,7 +299,7 @@ fn an_end_is_something_to_read<S: SocketSelector>() {
         watched.expect(Token(1), Interest::READ);
     }
     assert_eq!(bytes, b"last");
-    // Half of it goes on, and the half that has ended is not told where nobody asks.
+    // One half goes on, and the end of the other isn't reported without read interest.
     fill(&mut stream);
     watched.selector.reregister(&mut stream, Token(1), Interest::WRITE).unwrap();
     while !watched.now().is_empty() {
@@ -335,7 +335,7 @@ fn a_reset_is_told_to_readers_and_writers<S: SocketSelector>() {
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }
 
-/// Not by select(2), which would have to be asked for what can be read, again and again.
+/// Not on select(2): it would have to watch for reading, and would report that again and again.
 fn a_hang_up_is_told_to_who_does_not_read<S: SocketSelector>() {
     for resets in [false, true] {
         let mut watched = Watched::<S>::new();
@@ -361,7 +361,7 @@ fn a_hang_up_is_told_to_who_does_not_read<S: SocketSelector>() {
     }
 }
 
-/// What has come and is not read is told once for each arrival, or not at all.
+/// Unread input is reported once for each arrival, or not at all.
 fn what_comes_before_a_hang_up_makes_no_busy_loop<S: SocketSelector>() {
     let mut watched = Watched::<S>::new();
     let (mut stream, mut peer) = watched.pair();
@@ -381,7 +381,7 @@ fn what_comes_before_a_hang_up_makes_no_busy_loop<S: SocketSelector>() {
     assert_eq!(drain(&mut stream).unwrap(), 15);
 }
 
-/// The hang-up itself is told once more, or not at all: it makes no busy loop. By select(2), neither is told.
+/// The hang-up itself is reported once more, or not at all, so there is no busy loop. select(2) reports neither.
 fn a_reset_is_told_after_a_hang_up_that_is_known<S: SocketSelector>() {
     let mut watched = Watched::<S>::new();
     let (mut stream, peer) = watched.pair();
@@ -468,7 +468,7 @@ fn a_waker_ends_a_select<S: SocketSelector>() {
     (0..100_000).for_each(|_| waker.wake());
     watched.selector.select(&mut watched.events, None).unwrap();
     assert_eq!(watched.events, []);
-    // And it's gone with that: what ends the next select is the stream.
+    // That clears it: the next select is ended by the stream.
     let (mut stream, mut peer) = watched.pair();
     watched.selector.register(&mut stream, Token(1), Interest::READ).unwrap();
     peer.write_all(b"hello").unwrap();
@@ -532,7 +532,7 @@ fn a_timeout_ends_a_select<S: SocketSelector>() {
         watched.selector.select(&mut watched.events, Some(timeout)).unwrap();
         assert_eq!(watched.events, []);
     }
-    // The longest there is is one that the system takes.
+    // The system accepts even the longest timeout.
     let waker = watched.selector.waker();
     waker.wake();
     watched.selector.select(&mut watched.events, Some(Duration::MAX)).unwrap();
@@ -612,7 +612,7 @@ fn the_echo_server_echoes<S: SocketSelector>() {
     // Short ones, and some that fill every buffer on the way.
     let messages: Vec<Vec<u8>> = (0..20).map(|n: u8| vec![n; 1 << n]).collect();
     let conversations = serving::<S, _, _>(EchoService::default(), |addr| {
-        // One that does not read what it is sent stands in nobody's way.
+        // A client that doesn't read its replies holds up no other.
         let mut silent = net::TcpStream::connect(addr).unwrap();
         silent.set_nonblocking(true).unwrap();
         while silent.write(&[b'x'; 1 << 16]).is_ok() {}

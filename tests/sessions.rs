@@ -1,5 +1,5 @@
-//! Sessions wired to each other in memory: no reactor, no selector, no clock but a number. However the bytes are split
-//! on their way, what comes out is the same.
+//! Sessions wired to each other in memory: no reactor, no selector, and a number as the clock. The result is the same
+//! however the bytes are split on their way.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ struct Side<T> {
     end: Option<Result<(), SessionError>>,
 }
 
-/// What is on its way from one side to the other.
+/// The bytes on their way from one side to the other.
 #[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -130,7 +130,7 @@ impl<C: Session, S: Session> Pair<C, S> {
         self.client.end.is_some() && self.server.end.is_some() && self.is_quiet()
     }
 
-    /// Nothing is on its way that anybody could take.
+    /// Whether nothing on its way can be taken by either side.
     fn is_quiet(&self) -> bool {
         let (client, server) = (&self.client, &self.server);
         client.harness.output.is_empty()
@@ -139,7 +139,7 @@ impl<C: Session, S: Session> Pair<C, S> {
             && (self.replies.bytes.is_empty() || !client.reads())
     }
 
-    /// Goes on, in small steps on either side, until both have ended; where nothing moves, time does.
+    /// Runs both sides in small steps until both have ended. If nothing moves, time passes.
     fn run(&mut self) {
         for _ in 0..1_000_000 {
             for _ in 0..8 {
@@ -360,7 +360,7 @@ fn each_reply_is_waited_for_anew() {
 fn a_client_that_asks_half_is_left_to_the_server_s_patience() {
     for (sent, timeout, reply) in [(&b"\0"[..], 10, true), (b"\0\x02{", 10, true)] {
         let mut pair = Pair::new(Fixed(sent.to_vec()), app_server(Limits::default(), Timeouts::default()), 1);
-        // What the server has answered is dropped by `Fixed`, so it is looked at on its way.
+        // `Fixed` drops the server's answer, so it is checked on its way.
         while pair.server.end.is_none() {
             let _ = pair.client.send(&mut pair.requests, 1);
             pair.client.advance(&mut pair.replies, 0, pair.now);
@@ -397,8 +397,8 @@ fn an_echo_that_is_none_is_noticed() {
     let messages: Arc<[Vec<u8>]> = TUTORIAL_MESSAGES.map(|text| text.as_bytes().to_vec()).into();
     for seed in 0..SEEDS {
         for (answer, at_least, expected) in [
-            ("Message 1 from cliXnt.", 22, "what came back differs from what went out after 18 bytes"),
-            ("Message 1 from client.Message 3", 44, "what came back differs from what went out after 30 bytes"),
+            ("Message 1 from cliXnt.", 22, "the echo differs from the sent bytes after 18 bytes"),
+            ("Message 1 from client.Message 3", 44, "the echo differs from the sent bytes after 30 bytes"),
         ] {
             let answer = Fixed(answer.into());
             let mut pair = Pair::new(EchoClient::new(Arc::clone(&messages), Duration::from_secs(5)), answer, seed);
@@ -433,7 +433,7 @@ fn lines(lines: &[&str]) -> Lines {
     Lines { lines: lines.iter().map(|line| line.as_bytes().to_vec()).collect(), goes_on: false }
 }
 
-/// Says `lines`, and puts down what comes back.
+/// Sends `lines`, and records the replies.
 fn talker(lines: Lines, heard: &RefCell<Vec<String>>) -> impl Session {
     let show = |reply: &[u8], _: &Peer| {
         heard.borrow_mut().push(String::from_utf8(reply.to_vec()).map_err(SessionError::other)?);
@@ -487,7 +487,7 @@ fn what_a_server_adds_is_lost_for_no_split() {
         let heard = heard.into_inner();
         assert_eq!(heard.len(), 4, "seed {seed}");
         let heard = heard.concat();
-        // What comes after the last line is back may come too late to be heard.
+        // Bytes after the last line has come back may arrive too late to be read.
         let rest = heard.replace("Echo=>", "").replace(" at NOON", "");
         let tail = rest.strip_prefix(&said.concat()).unwrap_or_else(|| panic!("seed {seed}: {heard}"));
         assert!(" at NOON".starts_with(tail), "seed {seed}: {heard}");
@@ -517,8 +517,8 @@ fn said_by<T: Session>(side: &mut Side<T>) -> Vec<u8> {
     side.harness.take_output()
 }
 
-/// Lets a session get `pieces` one after the other, and then, `after` so much time, nothing but perhaps the end. Returns
-/// how it ended.
+/// Gives a session `pieces` one after the other, then nothing, or only the end, until `after` has passed. Returns how it
+/// ended.
 fn told<T: Session>(side: &mut Side<T>, pieces: &[&[u8]], has_ended: bool, after: Duration) -> Option<String> {
     let now = Instant::now();
     let mut from = Pipe::default();
@@ -543,12 +543,12 @@ fn a_line_that_does_not_come_back() {
         let heard = RefCell::default();
         told(&mut Side::new(talker(lines(&["hello", "hello"]), &heard)), pieces, has_ended, after)
     };
-    assert_eq!(talk(&[], true, NO_TIME).unwrap(), "peer closed after 0 of a line's 5 bytes had come back");
-    assert_eq!(talk(&[b"he"], true, NO_TIME).unwrap(), "peer closed after 2 of a line's 5 bytes had come back");
-    assert_eq!(talk(&[b"hello"], true, NO_TIME).unwrap(), "peer closed after 0 of a line's 5 bytes had come back");
+    assert_eq!(talk(&[], true, NO_TIME).unwrap(), "peer closed after echoing 0 of a line's 5 bytes");
+    assert_eq!(talk(&[b"he"], true, NO_TIME).unwrap(), "peer closed after echoing 2 of a line's 5 bytes");
+    assert_eq!(talk(&[b"hello"], true, NO_TIME).unwrap(), "peer closed after echoing 0 of a line's 5 bytes");
     assert_eq!(talk(&[b"hello", b"hello"], true, NO_TIME).unwrap(), "finished");
-    // What is none of the line's bytes does not count, but it's a sign of life.
-    assert_eq!(talk(&[b"xhxe"], true, NO_TIME).unwrap(), "peer closed after 2 of a line's 5 bytes had come back");
+    // Bytes that aren't the line's don't count, but they restart the timeout.
+    assert_eq!(talk(&[b"xhxe"], true, NO_TIME).unwrap(), "peer closed after echoing 2 of a line's 5 bytes");
     assert_eq!(talk(&[b"xhxe"], false, Duration::from_millis(4999)), None);
     assert_eq!(
         talk(&[b"xhxe"], false, Duration::from_secs(5)).unwrap(),
@@ -560,7 +560,7 @@ fn a_line_that_does_not_come_back() {
     );
     let flood = [b'x'; 1 << 19];
     assert_eq!(talk(&[&flood, &flood], false, NO_TIME), None);
-    assert_eq!(talk(&[&flood, &flood, b"x"], false, NO_TIME).unwrap(), "a reply of more than 1048576 bytes");
+    assert_eq!(talk(&[&flood, &flood, b"x"], false, NO_TIME).unwrap(), "a reply is over the limit of 1048576 bytes");
 }
 
 #[test]
@@ -651,7 +651,7 @@ fn a_fixed_message_that_is_another() {
     let longer = "the reply goes on after its 16 bytes";
     assert_eq!(client(&[b"Farewell, client!"], false, NO_TIME), longer);
     assert_eq!(client(&[FAREWELL, b"!"], true, NO_TIME), longer);
-    let open = "the reply has come, but the server did not close within 9s";
+    let open = "the reply is complete, but the server did not close within 9s";
     assert_eq!(client(&[FAREWELL], false, Duration::from_secs(9)), open);
 }
 

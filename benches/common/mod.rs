@@ -1,4 +1,4 @@
-//! What the benches share.
+//! Code shared by the benches.
 
 // Each bench uses its own part of this.
 #![allow(dead_code)]
@@ -12,12 +12,12 @@ use criterion::Criterion;
 use multiconn::protocols::app::Request;
 use multiconn::session::Peer;
 
-/// How long each bench takes: so that all of them together are over in a few minutes.
+/// The settings of all benches: short enough that all of them together take a few minutes.
 pub fn criterion() -> Criterion {
     Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3))
 }
 
-/// Who is on the other side where there is none.
+/// A peer for sessions without a connection.
 pub fn peer() -> Peer {
     Peer::accepted(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
 }
@@ -29,7 +29,7 @@ pub fn message(request: &Request, keep_alive: bool) -> Vec<u8> {
     message
 }
 
-/// A search that finds something, on a connection that's kept.
+/// A search with a match, on a connection that is kept open.
 pub fn search() -> Vec<u8> {
     message(&Request::Search("morpheus".into()), true)
 }

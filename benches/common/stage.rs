@@ -1,7 +1,7 @@
-//! A selector with no system behind it, so that what a reactor costs by itself can be told from what its system calls do.
+//! A selector without system calls, to measure the cost of the reactor itself.
 //!
-//! What is ready, and what time it is, is what the bench says; nothing waits. The simulated network of the tests would
-//! do the same, but it keeps all that ever happened on it, and schedules more than a reactor does.
+//! The bench sets the time and what is ready; nothing waits. The simulated network of the tests could do the same, but it
+//! records everything that happens on it, and does more scheduling work than a reactor.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::{Event, Interest, Listener, Readiness, Selector, Stream, Token, WakeFd, Waker};
 use multiconn::session::Service;
 
-/// A reactor on a stage, with as many clients as it was made for.
+/// A reactor on a stage, with a fixed number of clients.
 pub struct Staged<V: Service> {
     pub stage: Stage,
     pub reactor: Reactor<Stage, V>,
@@ -22,10 +22,10 @@ pub struct Staged<V: Service> {
 }
 
 impl<V: Service> Staged<V> {
-    /// All of `connections` are accepted, and have sent nothing.
+    /// Creates a reactor that has accepted this number of `connections`. None has sent anything yet.
     pub fn new(service: V, connections: usize) -> Self {
         let stage = Stage::new();
-        // One more than are there may come, and go.
+        // Leaves room for one more, which comes and goes.
         let config = Config { connections_max: connections + 1, ..Config::default() };
         let mut reactor = Reactor::new(stage.clone(), service, config);
         reactor.add_listener(StageListener).expect("a listener that can be watched");
@@ -48,7 +48,7 @@ pub struct Stage(Rc<State>);
 
 struct State {
     now: Cell<Instant>,
-    /// What the next select tells.
+    /// The events that the next select reports.
     events: RefCell<Vec<Event>>,
     listener: Cell<Option<Token>>,
     arriving: RefCell<VecDeque<Rc<Line>>>,
@@ -60,9 +60,9 @@ struct State {
 #[derive(Default)]
 struct Line {
     token: Cell<Option<Token>>,
-    /// What was sent and not read.
+    /// The message that was sent but not read yet.
     message: Cell<&'static [u8]>,
-    /// The client has ended its side.
+    /// Whether the client has ended its side.
     is_ended: Cell<bool>,
 }
 
@@ -92,7 +92,7 @@ impl Stage {
         Client { stage: self.clone(), line }
     }
 
-    /// What isn't watched yet is tried anyway.
+    /// Adds an event for the next select. Without a token, it adds none: the reactor tries a new stream anyway.
     fn tell(&self, token: Option<Token>, readiness: Readiness) {
         self.0.events.borrow_mut().extend(token.map(|token| Event { token, readiness }));
     }
@@ -192,7 +192,7 @@ impl Read for StageStream {
     }
 }
 
-/// Takes everything, and forgets it.
+/// Accepts all bytes, and drops them.
 impl Write for StageStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())
@@ -217,7 +217,7 @@ impl Stream for StageStream {
     }
 }
 
-/// The one place to connect to.
+/// The only listener.
 pub struct StageListener;
 
 impl Listener for StageListener {

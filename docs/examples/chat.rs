@@ -21,7 +21,7 @@ const NAME_LEN_MAX: usize = 20;
 const LINE_LEN_MAX: usize = 500;
 /// How long a name may take, and a line from its first byte on.
 const LINE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most lines that wait for a member. Each of the others may send a few hundred before it has its turn.
+/// Maximum number of lines that wait for a member. Each other member may send a few hundred before it has its turn.
 pub const MAILBOX_LEN_MAX: usize = 2000;
 
 /// The members by name. A reactor is one thread, so no lock is needed.
@@ -99,7 +99,7 @@ impl Member {
     }
 
     fn hear(&mut self, line: &[u8], io: &mut SessionIo<'_>) {
-        // Control characters could change the terminals of other members.
+        // Control characters could upset the terminals of other members.
         let text: String = String::from_utf8_lossy(line).chars().filter(|it| !it.is_control()).collect();
         let is_name = (1..=NAME_LEN_MAX).contains(&text.len()) && text.chars().all(char::is_alphanumeric);
         match &self.name {

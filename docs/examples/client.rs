@@ -1,4 +1,4 @@
-//! A client of `shout`: sends lines, checks each reply, and says what was wrong.
+//! A client of `shout`: sends lines, checks each reply, and reports what was wrong.
 //!
 //! Run it with `cargo run --example client 127.0.0.1:PORT`, with the port that `cargo run --example shout` has printed.
 
@@ -12,7 +12,7 @@ use multiconn::codec::Lines;
 use multiconn::session::{End, Progress, Session, SessionError, SessionIo};
 
 const LINES: [&str; 3] = ["hello", "How are you?", "bye"];
-/// Most bytes of a line or a reply.
+/// Maximum bytes of a line or a reply.
 const LINE_LEN_MAX: usize = 1000;
 /// How long to wait for the connection, and for each reply.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,7 +85,7 @@ pub fn talk(addr: impl ToSocketAddrs) -> Result<(), String> {
     Ok(())
 }
 
-/// Talks to the server at the address that is the argument.
+/// Talks to the server at the address in the first argument.
 pub fn main() -> ExitCode {
     let result = match env::args().nth(1) {
         Some(addr) => talk(addr),

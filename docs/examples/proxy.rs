@@ -17,10 +17,10 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
 use multiconn::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
-/// Most bytes that wait between the two sides, in each direction.
+/// Maximum bytes that wait between the two sides, in each direction.
 pub const PIPE_LEN_MAX: usize = 64 << 10;
-/// Most bytes in the output of a side: less than the high-water mark, from which on nothing would be read from that
-/// side either, and one direction could block the other.
+/// Maximum bytes in the output of a side: less than the high-water mark, at which that side would not be read either,
+/// and one direction could block the other.
 pub const OUTPUT_LEN_MAX: usize = 16 << 10;
 
 /// The sides whose connections are to be opened.
@@ -33,7 +33,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy that connects to the first of these addresses that lets it.
+    /// A proxy that connects to the first of these addresses that accepts.
     pub fn new(upstream: Vec<SocketAddr>) -> Self {
         Proxy { upstream, wanted: Wanted::default() }
     }
@@ -68,8 +68,8 @@ impl Service for Proxy {
 
 /// The sessions: those of accepted connections, and those of connections to the upstream address.
 pub enum Half {
-    /// Asks for the other half in its first call. A connection over the limit is accepted too, but its session never
-    /// called.
+    /// Asks for the other half in its first call. A connection over the limit is accepted too, but its session is
+    /// never called.
     Front(Side, Option<Wanted>),
     /// The other half.
     Back(Side),
@@ -100,13 +100,13 @@ pub struct Side {
     is_stopping: bool,
 }
 
-/// What the two sides share.
+/// The state shared by the two sides.
 #[derive(Default)]
 struct Pair {
     /// The bytes that came from each side.
     pipes: [Pipe; 2],
     wakers: [Option<Waker>; 2],
-    /// Why one of them has ended too early.
+    /// Why one of them ended too early.
     failure: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! A protocol of your own: what a peer says, line by line, comes back in capitals; `BYE` ends the conversation.
+//! A protocol of your own: each line of a peer comes back in capitals, and `BYE` ends the conversation.
 //!
-//! Run it with `cargo run --example shout`, and talk to it with `nc 127.0.0.1 PORT`. An argument is the address to
-//! listen on; otherwise it's a free port.
+//! Run it with `cargo run --example shout`, and talk to it with `nc 127.0.0.1 PORT`. The optional argument is the
+//! address to listen on; the default is a free port of 127.0.0.1.
 
 use std::env;
 use std::io;
@@ -12,7 +12,7 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 
-/// Most bytes of a line.
+/// Maximum bytes of a line.
 pub const LINE_LEN_MAX: usize = 1000;
 /// How long a line may take, from its first byte on. The connection's idle timeout limits the silence between lines.
 pub const LINE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ impl Session for Shout {
         if io.input_ended() {
             return Ok(Progress::Finished);
         }
-        // Half a line stays in the input until the rest has come, or it has taken too long.
+        // An incomplete line stays in the input until the rest arrives or the line has taken too long.
         if !io.input().is_empty() && now >= *self.deadline.get_or_insert(now + LINE_TIMEOUT) {
             return Err(SessionError::timed_out("a line took too long"));
         }

@@ -1,8 +1,8 @@
 //! The encodings of JSON content, under the names of Python's codecs and of the WHATWG registry.
 //!
 //! `latin-1` and `ascii` are Python's, not windows-1252, and `utf-16` without a byte order mark is in the machine's
-//! order. Encodings in the registry are decoded by its tables, even where these fill in what Python leaves undefined:
-//! byte 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are decoded as in windows-1254. Python's other
+//! order. Encodings in the registry are decoded by its tables, even where these define bytes that Python leaves
+//! undefined: 0x81 of `cp1252`, or 0x80 to 0x9f of `iso-8859-9`, which are decoded as in windows-1254. Python's other
 //! single-byte encodings are decoded by Python's tables.
 
 mod charmaps;
@@ -124,8 +124,8 @@ impl Encoding {
         }
     }
 
-    /// Encodes `text` as Python does on a machine with this `byteorder`, which counts only where the name leaves the order
-    /// open: then a byte order mark comes first. Returns `None` if the encoding lacks a character.
+    /// Encodes `text` as Python does on a machine with this `byteorder`. It matters only if the name leaves the order
+    /// open; then a byte order mark comes first. Returns `None` if the encoding lacks a character.
     ///
     /// This is the second half of the tutorial's `_json_encode`; the first makes the JSON.
     #[doc(alias = "_json_encode")]

@@ -11,10 +11,10 @@ pub fn write_string(out: &mut Tail<'_>, text: &str) {
     write_text(out, len_escaped(text), |out| out.extend_from_slice(text.as_bytes()));
 }
 
-/// Appends a JSON string with the text that `write` appends, of about `len` bytes. It is escaped where it stands, so that
+/// Appends a JSON string with the text that `write` appends, of about `len` bytes. The text is escaped in place, so that
 /// a long one is never in memory twice.
 pub fn write_text(out: &mut Tail<'_>, len: usize, write: impl FnOnce(&mut Tail<'_>)) {
-    // There is space for a short one. A long one has words around it, and the header behind it.
+    // A short text already has space. A long one also needs some for the words around it and the header after it.
     if len > HEAD_LEN_TYPICAL {
         out.reserve(len + 2 * HEAD_LEN_TYPICAL);
     }
@@ -45,7 +45,7 @@ fn escape(text: &mut Tail<'_>) {
     text.reserve_exact(longer + HEAD_LEN_TYPICAL);
     text.extend(iter::repeat_n(0, longer));
     let bytes = text.as_mut_slice();
-    // From the end on, each byte moves to its place, until those before it are in theirs.
+    // Moves each byte to its final place, from the last one back, until the remaining ones need no move.
     let (mut from, mut to) = (len, bytes.len());
     while from < to {
         from -= 1;

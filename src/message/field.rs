@@ -32,7 +32,7 @@ impl<'t> Field<'t> {
     /// Reads the valid JSON value `text`.
     ///
     /// # Errors
-    /// If Rust has no such string, or no such float.
+    /// If Rust can't represent the string or the number.
     fn read(text: &'t str) -> Result<Field<'t>, &'static str> {
         Ok(match text.as_bytes() {
             [b'n', ..] => Self::Null,
@@ -73,7 +73,7 @@ impl<'t> Field<'t> {
         String::from_utf8(text).expect("Python's `str()` of text is text")
     }
 
-    /// The length of what [`write`](Self::write) appends, escaped for JSON: about as many bytes, or 0 if they are few.
+    /// The approximate length of what [`write`](Self::write) appends, escaped for JSON; 0 if it's short.
     pub fn len_expected(&self) -> usize {
         match self {
             Self::Number(number) => number.len(),

@@ -57,7 +57,7 @@ pub fn fields<'t, const N: usize>(
         if text.trim_start().starts_with('{') {
             return JsonError::Invalid(error.to_string());
         }
-        // serde_json reports a wrong type first, with a quotation of the whole value.
+        // serde_json would report a wrong type first, and quote the whole value.
         match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => JsonError::NotObject,
             Err(error) => JsonError::Invalid(error.to_string()),

@@ -227,7 +227,7 @@ fn note(steps: Steps<'_>, from: Phase, event: Event, to: Position) {
     steps.note(|| {
         let Position { phase, got, want } = to;
         let (from, event, to) = (from.name(), event.name(), phase.name());
-        // Between messages, and after an error, nothing is waited for.
+        // Between messages, and after an error, the reader waits for no part.
         let waits = !matches!(phase, Phase::Idle | Phase::Failed);
         machine::Step { from, event, to, got: got.min(want), want: waits.then_some(want) }
     });

@@ -25,7 +25,7 @@ pub(super) trait Crew {
     /// The connection, and why it can't be served now.
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)>;
 
-    /// Tells a client, here, why it can't be served.
+    /// Tells a client why it can't be served, in this thread.
     fn refuse(&mut self, caller: Caller, why: &str);
 
     /// Makes the service reload. Returns what is left to do in a thread of its own.
@@ -61,7 +61,7 @@ impl Desk {
         Desk { listeners, orders, trace: Trace::new(subscribers, Instant::now()) }
     }
 
-    /// Tells that the server stops, with the number of `open` connections.
+    /// Traces that the server stops, with the number of `open` connections.
     pub fn tell_stop(&self, open: usize, timeout: Duration) {
         self.trace.own().emit_own(Event::Stopping { open, timeout });
     }

@@ -24,10 +24,10 @@ use crate::trace::{Event, PanicIn, Trace};
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
-/// How long a peer is waited for that has its last reply and doesn't close. Its thread may have others to serve.
+/// How long to wait for a peer to close after its last reply. Its thread may have other peers to serve.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// How long a connection must be silent until the memory of long messages is given back. A busy one goes on using it.
+/// Silence after which a connection frees the memory of long messages. A busy one keeps using it.
 const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
 /// An accepted connection.
@@ -41,7 +41,7 @@ pub(super) struct Caller {
 
 /// A way to interrupt a thread that waits for its connection.
 pub(super) trait Interrupt {
-    /// The descriptors of which one becomes ready on an interrupt.
+    /// The descriptors to watch: one of them becomes ready on an interrupt.
     fn watched(&self) -> [PollFd; 2];
 
     /// Takes the interrupt, given poll(2)'s result for the descriptors.
@@ -69,7 +69,7 @@ pub(super) fn serve<V: Service>(
     hold(service, caller, None, config, scratch, interrupt);
 }
 
-/// Tells a client that the server is full, and `why`. Like any close, that waits for the client's until
+/// Tells a client that the server is full, and `why`. Like any close, this waits for the client's until
 /// [`linger_timeout`](connection::Config::linger_timeout).
 pub(super) fn refuse<V: Service>(service: &mut V, caller: Caller, why: &str, config: &Config) {
     hold(service, caller, Some(why), config, &mut Scratch::default(), &mut Never);
@@ -242,7 +242,7 @@ impl Interrupt for Never {
 #[derive(Default)]
 struct SessionWaker {
     pair: OnceCell<(Waker, WakeFd)>,
-    /// Why there is none, if the system had none left. The session would wait for it in vain.
+    /// The error, if the system had no waker left. The session would wait for it forever.
     failure: Cell<Option<io::Error>>,
 }
 

@@ -19,7 +19,7 @@ const SETTINGS: &str = "/proc/sys";
 /// Where cgroups are mounted.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// The most that the system allows, and the limit that says so.
+/// The maximum that the system allows, and the limit that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
     /// The number allowed.
@@ -28,17 +28,17 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// Its limit on threads of this process. `None` if no limit is known.
+    /// The system's limit on threads of this process. `None` if no limit is known.
     pub fn of_threads() -> Option<Capacity> {
         smallest([of_mappings(), of_ids(1)])
     }
 
-    /// Its limit on child processes.
+    /// The system's limit on child processes.
     pub fn of_children() -> Option<Capacity> {
         of_ids(1)
     }
 
-    /// Its limit on programs, each of which takes a process and a thread that waits for it.
+    /// The system's limit on programs, each of which takes a process and a thread that waits for it.
     #[cfg(feature = "cli")]
     pub fn of_programs() -> Option<Capacity> {
         smallest([of_mappings(), of_ids(2)])
@@ -73,13 +73,13 @@ fn smallest(limits: impl IntoIterator<Item = Option<Capacity>>) -> Option<Capaci
     limits.into_iter().flatten().min_by_key(|capacity| capacity.max)
 }
 
-/// The threads that memory mappings suffice for. A quarter of the mappings is left for everything else.
+/// The number of threads that memory mappings suffice for. A quarter of the mappings is left for everything else.
 fn of_mappings() -> Option<Capacity> {
     let count = number_in(&Path::new(SETTINGS).join("vm/max_map_count"))?;
     Some(Capacity { max: count / 4 * 3 / MAPPINGS_EACH, limit: format!("vm.max_map_count ({count})") })
 }
 
-/// The threads or processes for which there are ids, if each takes this many.
+/// The number of threads or processes that ids suffice for, if each takes this many.
 fn of_ids(each: usize) -> Option<Capacity> {
     let setting = |name: &str| {
         let max = number_in(&Path::new(SETTINGS).join("kernel").join(name))?;
@@ -119,7 +119,7 @@ fn pids_files(cgroups: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The number in a file, unless there is none, as on other systems, or it says `max`.
+/// The number in a file. `None` if there is no such file, as on other systems, or it says `max`.
 fn number_in(path: &Path) -> Option<usize> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }

@@ -76,7 +76,7 @@ impl<V: Service> Crew for Children<V> {
     }
 
     fn take(&mut self, caller: Caller, desk: &mut Desk) -> Result<(), (Caller, io::Error)> {
-        // The child's, made here, where a failure only lets the connection wait.
+        // The child's waker, made here, where a failure only delays the connection.
         let wakes_child = match WakeFd::new() {
             Ok(pair) => pair,
             Err(error) => return Err((caller, error)),
@@ -96,7 +96,7 @@ impl<V: Service> Crew for Children<V> {
         blocking::refuse(&mut self.service, caller, why, &self.config);
     }
 
-    /// In this thread: a fork in the middle of another's work would copy locks that it holds.
+    /// Reloads in this thread: a fork while another thread works would copy the locks that it holds.
     fn reload(&mut self) -> Option<Reload> {
         if let Some(reload) = self.service.reload() {
             carry_out(reload);
@@ -135,7 +135,7 @@ impl<V: Service> Children<V> {
         // With the parent as the only writer, the pipe reports its death.
         self.stop.close_writer();
         if let Err(error) = desk.orders.take_over(&wakes_child) {
-            log::warn!("A signal to the process of {} alone may come late: {}", caller.addr, reason(&error));
+            log::warn!("A signal to only the process of {} may be noticed late: {}", caller.addr, reason(&error));
         }
         drop(wakes_child);
         let mut interrupt = ChildInterrupt { stop: self.stop.watch(), orders: &desk.orders };

@@ -104,7 +104,7 @@ fn set_congestion_control(socket: &Socket, name: &str) -> io::Result<()> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn set_congestion_control(_socket: &Socket, name: &str) -> io::Result<()> {
-    Err(io::Error::other(format!("congestion control '{name}': this system has but one")))
+    Err(io::Error::other(format!("congestion control '{name}': this system has only one")))
 }
 
 fn is_missing(error: &io::Error) -> bool {

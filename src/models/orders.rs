@@ -36,8 +36,8 @@ impl Orders {
         self.handle.takes_reload()
     }
 
-    /// Makes these the orders of this process, a copy of the one that made them, with a `pair` of its own: its signals
-    /// wake it from now on, and not the original.
+    /// Makes these the orders of this process, a fork of the one that created them. With its own `pair`, its signals wake
+    /// it from now on, and not the original.
     ///
     /// # Errors
     /// If the system refuses.
@@ -45,7 +45,7 @@ impl Orders {
         let (waker, wake_fd) = pair;
         sys::replace(self.handle.waker(), waker)?;
         sys::replace(&self.wake_fd, wake_fd)?;
-        // A signal that has come meanwhile has woken the original.
+        // A signal that arrived meanwhile has woken the original.
         self.handle.waker().wake();
         Ok(())
     }

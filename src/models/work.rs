@@ -84,7 +84,7 @@ impl<V: Service> Service for Busy<V> {
         self.service.opens_connections()
     }
 
-    /// Opened connections make requests and get none.
+    /// Opened connections make requests and receive none, so they do no work.
     fn next_connect(&mut self) -> Option<Connect<Self::Session>> {
         let Connect { addresses, session } = self.service.next_connect()?;
         Some(Connect { addresses, session: self.session(session, None) })
@@ -108,7 +108,7 @@ struct Job {
     reply: Reply,
 }
 
-/// What the session has made of one call.
+/// The result of one call of the session.
 #[derive(Debug)]
 struct Reply {
     output: Outgoing,

@@ -1,4 +1,4 @@
-//! The end of a process: reported by a descriptor (Linux), or found by asking at intervals.
+//! The end of a process: reported by a descriptor (Linux), or found by polling.
 
 use std::os::fd::OwnedFd;
 use std::process::Child;
@@ -31,12 +31,12 @@ impl Exit {
         Exit { pid: Pid::from_child(child), fd: None }
     }
 
-    /// The entry for poll(2), which becomes readable.
+    /// The entry for poll(2), which becomes readable at the end.
     pub fn watched(&self) -> PollFd {
         self.fd.as_ref().map_or(PollFd::NONE, |fd| PollFd::new(fd, true, false))
     }
 
-    /// How long to wait for that before asking anyway.
+    /// How long to wait for that before checking anyway.
     pub fn patience(&self) -> Option<Duration> {
         if self.fd.is_some() { None } else { Some(ASK_EVERY) }
     }

@@ -114,7 +114,7 @@ impl SharedString {
 }
 
 fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
-    // No call in between leaves it inconsistent.
+    // A panic can't leave the board inconsistent, so a poisoned lock is usable.
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -142,7 +142,7 @@ impl fmt::Display for StringFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StringFull { read, len, max } = self;
         let [read, len] = [*read, *len].map(|len| count(len, "byte"));
-        write!(f, "{read} more would take the string of {len} over the limit of {max}")
+        write!(f, "appending {read} to the string of {len} would exceed the limit of {max}")
     }
 }
 

@@ -55,7 +55,7 @@ impl Timeouts {
     }
 }
 
-/// What a session is waiting for. While that is the same, its deadline stands.
+/// A session's current wait. Its deadline stands until the wait changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
     Message,

@@ -50,8 +50,8 @@ pub trait Runner: fmt::Debug + Send + Sync {
 /// A running program. When this is dropped, the program is killed, with all its children in its process group.
 pub trait Running: fmt::Debug + Send {
     /// Appends the program's output, at most `len_max` bytes, to `output`. Once all output is taken, returns the
-    /// program's exit status; pending while there is neither. Output that is not taken is kept, up to a limit, at which
-    /// the program has to wait.
+    /// program's exit status; pending while there is neither. Output that is not taken is kept, up to a limit; then the
+    /// program has to wait.
     ///
     /// # Errors
     /// If it can't be run, or its output can't be read.
@@ -106,7 +106,7 @@ pub enum CommandError {
         /// The limit in a readable form.
         after: String,
     },
-    /// The client does not wait for the program's end.
+    /// The client closed before the program ended.
     PeerClosed {
         /// The program's name.
         name: String,

@@ -112,7 +112,7 @@ pub enum LineError {
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { len_max } => write!(f, "a request of more than {}", count(*len_max, "byte")),
+            Self::TooLong { len_max } => write!(f, "the request is over the limit of {}", count(*len_max, "byte")),
             Self::TooSlow { len, timeout } => {
                 write!(f, "timed out after {timeout:?}, {} into the request", count(*len, "byte"))
             }

@@ -1,7 +1,7 @@
-//! A string, sent back ten thousand times: a demonstration of what a stream is.
+//! A string, sent back ten thousand times: a demonstration that TCP is a stream.
 //!
 //! The texts' `tms` and `tmc`. The client sends a string, the server sends it back a configured number of times, and
-//! the client shows the chunks in which it arrives: TCP is one stream, and the boundaries of writes are not kept.
+//! the client shows the chunks in which it arrives. They don't match the server's writes: a stream has no boundaries.
 
 mod client;
 mod keyboard;

@@ -33,8 +33,8 @@ impl Default for SinkService {
 }
 
 impl SinkService {
-    /// Creates a service that keeps each connection until the peer hangs up, or for `hold_timeout`: when a peer has
-    /// gone with bytes still unsent, its hang-up can't arrive, since nothing gets past them.
+    /// Creates a service that keeps each connection until the peer hangs up, but at most for `hold_timeout`. The
+    /// hang-up of a peer with unsent bytes never arrives, since it queues behind them.
     pub fn new(hold_timeout: Duration) -> Self {
         SinkService { hold_timeout, lookout: None }
     }

@@ -11,7 +11,7 @@ use rustix::net::{Shutdown, shutdown};
 use super::Fd;
 use crate::sys::PollFd;
 
-/// Bytes in a sink at which its sources are no longer read.
+/// Number of buffered bytes at which a sink's sources are no longer read.
 pub const HIGH_WATER: usize = 64 << 10;
 
 /// A sink of this relay.
@@ -31,7 +31,7 @@ pub struct Sink {
     /// `None` once it has ended or failed.
     fd: Option<Fd>,
     buffer: VecDeque<u8>,
-    /// The most bytes to write at once.
+    /// Maximum bytes to write at once.
     piece_len_max: usize,
     at_end: AtEnd,
     /// How long it may accept nothing while bytes wait.

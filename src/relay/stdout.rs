@@ -11,8 +11,8 @@ use rustix::termios::{isatty, ttyname};
 use super::Fd;
 use crate::sys;
 
-/// Standard output, opened so that writes don't block. A terminal is reopened for that, since there is no telling how
-/// much it accepts.
+/// Standard output, opened so that writes don't block. A terminal is reopened for that, since it's unknown how much it
+/// accepts.
 ///
 /// # Errors
 /// If this process was started without one.

@@ -169,7 +169,7 @@ fn a_timetable_keeps_its_rate_and_is_the_same_for_everybody() {
     assert_eq!(poisson, dues(Schedule::Poisson, 1));
     assert_ne!(poisson, dues(Schedule::Poisson, 2));
     assert!(poisson.is_sorted());
-    // A second more or less three hundredths: so far from the mean is one in a thousand, and this seed is not.
+    // Within three hundredths of a second: only one seed in a thousand is further from the mean, and this one isn't.
     assert!((970_000_000..1_030_000_000).contains(&poisson[9999]), "{}", poisson[9999]);
     // The intervals spread as far as they're long, and more than a third of them, 1/e, are longer than the mean.
     let longer = poisson.windows(2).filter(|pair| pair[1] - pair[0] > 100_000).count();

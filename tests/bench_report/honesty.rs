@@ -1,4 +1,4 @@
-//! What is said of noise: equals are called equal, and a real difference is found.
+//! Verdicts on noisy figures: equals are called equal, and a real difference is found.
 
 use multiconn::bench::results::{Pace, Results, Run};
 use multiconn::bench::stats::{Difference, Ratio};

@@ -1,4 +1,4 @@
-//! Reports of what was measured: what is said of noise, and how it's written down.
+//! Reports of measurements: their statements about noise, and their formats.
 
 mod answer;
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! What reports look like, and that what they say is what was measured.
+//! The look of reports, and that they show the measured figures.
 
 use std::collections::BTreeSet;
 
@@ -129,7 +129,7 @@ fn without_colours_nothing_but_text_goes_to_the_terminal() {
     for (name, results) in all_kinds() {
         for has_colours in [false, true] {
             let table = render(&results, Look { width: 80, has_colours });
-            // Of names, no control characters are left; what is coloured is so by us.
+            // Names have no control characters left; all colours are our own.
             let bare = table.replace("\x1b[0m", "");
             let foreign = bare.split('\x1b').skip(1).filter(|code| {
                 !(has_colours && ["[1m", "[2m", "[31m", "[32m", "[33m"].iter().any(|known| code.starts_with(known)))
@@ -279,7 +279,7 @@ fn what_is_plotted_is_what_was_measured() {
     }
 }
 
-/// Where in a plot its marks stand is where their numbers belong on its axes, of which two marks give the scale.
+/// The marks of a plot stand where their numbers belong on its axes; two of the marks give the scale.
 #[test]
 fn marks_stand_where_their_numbers_belong() {
     let results = [fixtures::measured(2, &[1, 10, 100], 3, false)];

@@ -1,4 +1,4 @@
-//! A dictionary that takes long to read again delays nobody.
+//! A slow reload of the dictionary delays no client.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -223,7 +223,7 @@ pub fn several(model: &Model) {
     check(&running, "nothing said", &idle.close(), &[Came::End]);
     other.hear_to_end();
     check(&running, "nothing begun", &other.close(), &[bytes("hello"), Came::End]);
-    // How much of it had come when the server stopped, nobody knows; what comes back is how it begins.
+    // It's unknown how much of it had arrived when the server stopped; the reply is a prefix of it.
     unread.hear_to_end();
     let mut came = unread.close();
     if let [Came::Bytes(echo), Came::End] = &came[..]

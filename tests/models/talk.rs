@@ -1,4 +1,4 @@
-//! Conversations, and what came of them.
+//! Conversations, and their outcomes.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use crate::Model;
 use crate::common::{PATIENCE, Server, connect, read_some};
 use crate::running::Running;
 
-/// Something that came of a conversation.
+/// An outcome of a conversation.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Came {
     /// These bytes, in one piece or several.
@@ -21,7 +21,7 @@ pub enum Came {
     End,
     /// A reset, while there was something to read or send.
     Reset,
-    /// An end or a reset: which it is is the system's to say.
+    /// An end or a reset, depending on the system.
     Cut,
     /// The beginning of what should have come, and then the end.
     BeginningAndEnd,
@@ -64,7 +64,7 @@ pub fn logged(words: &str) -> Came {
     Came::Logged(words.to_owned())
 }
 
-/// A part of the script: what is said, and what has to come of it. Its connections are opened and closed one after the
+/// A part of the script: what is said, and the expected outcomes. Its connections are opened and closed one after the
 /// other, so that a server of one at a time can take part.
 pub struct Conversation {
     pub name: &'static str,
@@ -120,7 +120,7 @@ impl Peer {
         assert_eq!(rustix::net::send(&self.stream, bytes, rustix::net::SendFlags::OOB), Ok(bytes.len()));
     }
 
-    /// Sends `bytes` as far as they go without anybody reading what comes of them, and returns how many went.
+    /// Sends as many of `bytes` as the connection takes while nobody reads the replies, and returns how many.
     pub fn send_what_fits(&mut self, bytes: &[u8]) -> usize {
         self.stream.set_nonblocking(true).unwrap();
         let mut sent = 0;
@@ -239,7 +239,7 @@ pub fn hold_at_once(model: &Model, protocol: &str, servers: &[(&[&str], &[Conver
     });
 }
 
-/// That what came is what should have.
+/// Asserts that the outcomes are the expected ones.
 pub fn check(running: &Running, name: &str, came: &[Came], expected: &[Came]) {
     let Some(step) = (0..came.len().max(expected.len())).find(|&step| came.get(step) != expected.get(step)) else {
         return;

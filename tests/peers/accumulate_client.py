@@ -1,4 +1,4 @@
-"""A client that sends letter by letter and prints what one recv brings, in the manner of the texts: an empty line ends it."""
+"""A client that sends letter by letter and prints the result of one recv, as in the texts. An empty line ends it."""
 
 import argparse
 import socket

@@ -1,4 +1,4 @@
-"""A server that has a shell run `w` or `ps` for who asks for it, one client after the other, as the text does.
+"""A server that has a shell run `w` or `ps` for its clients, one after the other, as in the text.
 
 For other names it does what a server may do, or had better not: see there.
 """

@@ -1,4 +1,4 @@
-"""Sends files to who asks for their path on a line, in blocks of 1024 bytes, with a thread for each client.
+"""Sends the file whose path a client sends on a line, in blocks of 1024 bytes, with a thread for each client.
 
 It ends after as many clients as it's told. With --status it understands who asks for a status first.
 """

@@ -1,4 +1,4 @@
-"""What the programs have in common: how they listen, the selectors loop, and how they end."""
+"""Code shared by the programs: listening, the selectors loop, and the end of a program."""
 
 import selectors
 import socket
@@ -12,7 +12,7 @@ PATIENCE = 20
 
 
 def listen(host="127.0.0.1"):
-    """Listens on a port that is free. Who waits for a connection does so for no longer than PATIENCE."""
+    """Listens on a free port. Waiting for a connection fails after PATIENCE."""
     listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.settimeout(PATIENCE)
     return listener
@@ -29,7 +29,7 @@ def announce(*listeners):
 
 
 def select(selector):
-    """What is ready, for which nobody may let the program wait long."""
+    """The ready events. Fails if there are none for too long."""
     events = selector.select(timeout=PATIENCE)
     if not events:
         raise Violation(f"nothing happened for {PATIENCE} s")

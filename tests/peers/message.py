@@ -41,7 +41,7 @@ def as_json(value, encoding="utf-8"):
 
 
 class Incoming:
-    """A message of which the bytes come little by little. Each stage is passed once."""
+    """A message whose bytes arrive little by little. Each stage is passed once."""
 
     def __init__(self, keep):
         self.keep = keep

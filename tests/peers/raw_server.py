@@ -29,7 +29,7 @@ def silent(connection):
 
 
 def answer_to_open(connection):
-    """As some web servers do: whoever ends his side before the answer gets none. It closes itself."""
+    """Like some web servers, it answers and closes, but a client that has already ended its side gets no answer."""
     line = connection.makefile("rb").readline()
     connection.setblocking(False)
     try:

@@ -41,7 +41,7 @@ def answer(sock):
 
 
 def exchange(sock):
-    """A mebibyte each way, at once, of which what comes back is what was sent."""
+    """A mebibyte each way, at once: the reply has to equal what was sent."""
     data = b"".join(b"%07d\n" % number for number in range(1 << 17))
 
     def send():

@@ -49,14 +49,14 @@ def deaf():
 
 
 def endless():
-    """It ends as programs do that nobody reads, unless they are in Python."""
+    """It ends by SIGPIPE, as programs not written in Python do once nobody reads their output."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     while True:
         os.write(1, b"x" * 1000)
 
 
 def careless():
-    """It does not mind that nobody reads it, and is content with itself."""
+    """It ignores that nobody reads its output, and ends with success."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     print("begun", flush=True)
     sys.stdin.read()
@@ -69,7 +69,7 @@ def careless():
 
 
 def interrupted():
-    """It reads until somebody hits Ctrl-C, and then to the end, which a second Ctrl-C would not let it."""
+    """It reads until Ctrl-C, and then to the end, which a second Ctrl-C would prevent."""
     try:
         print("ready", flush=True)
         for line in sys.stdin:

@@ -11,14 +11,14 @@ import struct
 from loop import PATIENCE, run
 from message import Violation
 
-# Nothing is taken for so long: it's full.
+# If nothing is taken for this long, the buffers are full.
 SETTLED = 0.2
 
 
 def send_until_blocked(connection):
     """Sends as much as is taken, and then whatever is taken a little later, as the buffers grow.
 
-    Returns how much that was, and whether the connection was reset meanwhile, by a server that holds nobody so long.
+    Returns how much that was, and whether the connection was reset meanwhile, by a server that holds connections for less time.
     """
     connection.setblocking(False)
     count = 0

@@ -13,7 +13,7 @@ from message import Violation
 
 
 def wait_for_end(connection):
-    """Waits for an error or the end of the connection as a whole, which are told without being asked for."""
+    """Waits for an error or the end of the whole connection, which the system reports without being asked."""
     poll = select.poll()
     poll.register(connection, 0)
     if not poll.poll(PATIENCE * 1000):

@@ -16,7 +16,7 @@ const ECONNABORTED: i32 = Errno::CONNABORTED.raw_os_error();
 
 const FULL: &str = "Error: the server is full, its only connection is in use; try again later";
 
-/// What a turn takes: one that is too many is told so in the turn after it was accepted.
+/// The length of a turn: an excess connection is refused in the turn after it was accepted.
 const TURN: Duration = Duration::from_micros(1);
 
 fn one_connection() -> Config {

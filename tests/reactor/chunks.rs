@@ -111,7 +111,7 @@ fn what_is_huge_starves_nobody() {
     check_share(&mut copies, b"x\n", b"\n");
 }
 
-/// One asks for what is huge, and another for little meanwhile.
+/// One client asks for a huge reply, and another for a small one meanwhile.
 fn check_share<V: multiconn::session::Service>(server: &mut Server<V>, huge: &[u8], little: &[u8]) {
     server.net.set_turn_time(millis(1));
     let greedy = server.client_at(seconds(1));

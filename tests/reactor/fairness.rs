@@ -127,7 +127,7 @@ fn a_request_does_not_wait_for_a_crowd_of_floods() {
         assert_eq!(peer.received(), b"hello");
         assert!((1..=2).contains(&turns.get()), "answered after {} turns", turns.get());
     }
-    // What one of them alone may have read in a turn is read from all of them together.
+    // All of them together have as much read in a turn as one alone would.
     assert!((100 << 10..=TURN_LEN).contains(&longest.get()), "{} bytes in a turn", longest.get());
     let (least, most) = shares.get();
     assert!(least > 0 && most - least <= TURN_LEN, "they take turns: {least} to {most} bytes each");

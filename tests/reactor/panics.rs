@@ -14,7 +14,7 @@ use multiconn::session::{Connect, End, Peer, Progress, Reload, Service, Session,
 
 use crate::support::{millis, seconds, server_addr};
 
-/// Panics at a step that is chosen beforehand, the first being 1.
+/// Panics at a chosen step, counted from 1.
 #[derive(Clone)]
 struct Trap {
     steps: Rc<Cell<u32>>,
@@ -36,7 +36,7 @@ impl Trap {
     }
 }
 
-/// Echoes what comes, half of it at once and the rest a second later, and with a trap steps on it at every call.
+/// Echoes half of its input at once and the rest a second later. A trapped session steps on its trap at every call.
 struct Fragile {
     trap: Option<Trap>,
     rest: Option<(Vec<u8>, Instant)>,
@@ -92,7 +92,7 @@ impl Drop for Fragile {
     }
 }
 
-/// Sets the trap for the connection that is its `nth`, from 0, and counts those that are there.
+/// Sets the trap for its `nth` connection, from 0, and counts the open ones.
 struct Host {
     trap: Trap,
     nth: u32,
@@ -123,15 +123,15 @@ impl Service for Host {
     }
 }
 
-/// What a run with a trap at a step came to.
+/// The outcome of a run with a trap at one step.
 struct Outcome {
     has_sprung: bool,
     trapped: SimPeer,
     others: Vec<SimPeer>,
 }
 
-/// Two peers at once, where there is room for two, of which the `nth` is trapped; a third that is refused, and a fourth
-/// when the first two have gone.
+/// Two peers at a server with room for two, with the trap on the `nth`; a third that is refused; and a fourth after the
+/// first two have gone.
 fn run(springs_at: u32, nth: u32) -> Outcome {
     let trap = Trap { steps: Rc::default(), springs_at };
     let net = SimNet::new(u64::from(springs_at));
@@ -153,7 +153,7 @@ fn run(springs_at: u32, nth: u32) -> Outcome {
     Outcome { has_sprung: trap.has_sprung(), trapped, others }
 }
 
-/// Each step of the connection that is the `nth`, until there is none that it comes to.
+/// Runs with a trap at each step of the `nth` connection, until it reaches no further step.
 fn at_every_step(nth: u32, check: impl Fn(u32, &Outcome)) -> u32 {
     for step in 1..1000 {
         let outcome = run(step, nth);
@@ -170,7 +170,7 @@ fn a_panic_in_any_call_of_one_that_is_served_ends_it_with_a_reset() {
     let steps = at_every_step(0, |step, Outcome { trapped, others, .. }| {
         let received = trapped.received();
         assert!(b"one two.".starts_with(&received), "step {step}");
-        // What panics when all is said and done ends nothing any more.
+        // A panic after the end of the conversation ends nothing more.
         let is_whole = trapped.closed() == Some(seconds(6)) && received == b"one two.";
         assert_eq!(trapped.reset_seen().is_some(), !is_whole || trapped.end_seen().is_none(), "step {step}");
         assert_eq!((others[0].received(), others[0].reset_seen()), (b"one two.".to_vec(), None), "step {step}");
@@ -195,7 +195,7 @@ fn a_panic_in_any_call_of_one_that_is_refused_ends_it_with_a_reset() {
     assert_eq!(steps, 4);
 }
 
-/// Panics in the middle of a call that has put something into what all connections share.
+/// Panics in a call that has written into the buffers that all connections share.
 struct Messy;
 
 impl Session for Messy {

@@ -1,4 +1,4 @@
-//! A server that never reads: what it notices of its peers all the same, and what it does not.
+//! A server that never reads: which ends of its peers it still notices, and which not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

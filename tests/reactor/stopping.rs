@@ -98,7 +98,7 @@ fn what_was_sent_before_the_stop_is_served() {
     }
 }
 
-/// When it's told to reload, just before the stop, bytes arrive of which no event has told.
+/// On a reload just before the stop, bytes arrive that no event has reported.
 struct Late {
     service: AppService,
     peer: Rc<RefCell<Option<SimPeer>>>,

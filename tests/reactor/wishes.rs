@@ -13,7 +13,7 @@ use multiconn::session::{Connect, Peer, Progress, Service, Session, SessionError
 
 use crate::support::{Server, millis, seconds};
 
-/// Says good-bye, whatever it's doing, and stays for as long as it has something begun.
+/// On a stop, says good-bye at once, and finishes what it has begun.
 struct Polite {
     told: bool,
     is_busy: bool,
@@ -88,7 +88,7 @@ fn a_session_can_end_its_side_and_read_on() {
     assert_eq!(server.end_of(&peer), (seconds(7), "finished".into()));
 }
 
-/// Passes on what others leave for it.
+/// Sends what other sessions leave for it.
 struct Listener {
     mail: Rc<RefCell<VecDeque<&'static str>>>,
     waker: Rc<RefCell<Option<Waker>>>,
@@ -134,7 +134,7 @@ struct Relay {
     wanted: Rc<RefCell<VecDeque<Rc<Errand>>>>,
 }
 
-/// What an asking session and the one that runs for it share.
+/// The state shared by an asking session and the one that runs for it.
 #[derive(Default)]
 struct Errand {
     question: RefCell<Vec<u8>>,
@@ -236,15 +236,14 @@ fn a_session_can_have_connections_opened_to_servers_of_another_kind() {
     assert_eq!(asked.get(), 3);
 }
 
-/// Returns one mixture of progress after the other, whatever there is to do, and with each call sends something and may
-/// leave what it got.
+/// Returns varying progress, whatever there is to do. Each call sends something, and may leave its input unused.
 struct Careless {
     random: u64,
     uses_input: bool,
     seen: Rc<Cell<Seen>>,
 }
 
-/// How many calls there were, and the most that was there before one of them.
+/// The number of calls, and the most input and output pending before one of them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     calls: u32,
@@ -323,7 +322,7 @@ fn nor_does_any_on_a_connection_of_our_own() {
         });
         server.reactor.connect(&[addr], session);
         server.run_until(seconds(50));
-        // What it makes of input that comes with the output full is the last before it has to wait.
+        // The reply to input that arrives while the output is full is the last before it has to wait.
         assert!(seen.get().output <= 5000 + 2 * PER_CALL, "seed {seed}: {:?}", seen.get());
     }
 }

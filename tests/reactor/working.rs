@@ -246,7 +246,7 @@ fn who_hangs_up_is_told_of_once() {
     let counts = server.net.counts() - before;
     assert_eq!((counts.registers, counts.reregisters, counts.deregisters), (1, 1, 0), "{counts:?}");
 
-    // And one that is broken after that is closed, whatever its session is at.
+    // A connection that breaks later is closed, whatever its session is doing.
     let (mut server, orders) = by_waker();
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(1), "a").end_at(seconds(2)).reset_at(seconds(3));

@@ -194,7 +194,7 @@ fn a_string_has_a_limit_that_ends_one_connection() {
     let mut greedy = server.connect();
     greedy.write_all(b"xyz").unwrap();
     expect_last(&mut greedy, b"");
-    server.wait_for_log(": 3 bytes more would take the string of 2 bytes over the limit of 4");
+    server.wait_for_log(": appending 3 bytes to the string of 2 bytes would exceed the limit of 4");
     steady.write_all(b"c").unwrap();
     expect(&mut steady, b"abc");
     let output = call(&server, &["--one-by-one"], b"def");
@@ -202,7 +202,7 @@ fn a_string_has_a_limit_that_ends_one_connection() {
     let address = server.address();
     let words = "server closed before the end of the input; 2 bytes sent, 1 answered";
     assert_eq!(failure(&output), format!("the conversation with {address} failed: {words}"));
-    server.wait_for_log(": 1 byte more would take the string of 4 bytes over the limit of 4");
+    server.wait_for_log(": appending 1 byte to the string of 4 bytes would exceed the limit of 4");
     drop(steady);
     // One more that comes and goes without a word.
     drop(server.connect());

@@ -175,7 +175,7 @@ fn a_reply_that_is_an_error_is_a_failure() {
     for (args, why) in [
         (&["search"][..], "the action 'search' needs a VALUE"),
         (&["--type", "binary/i32", "1", "two"], "'two' is not an integer of 32 bits"),
-        (&["--encoding", "ascii", "search", "🐶"], "ASCII lacks a character of the request"),
+        (&["--encoding", "ascii", "search", "🐶"], "the request has a character that is not in ASCII"),
         (&["--encoding", "utf-8", "--type", "binary/i32", "1"], "--encoding is for text; integers have no encoding"),
     ] {
         assert_eq!(outcome(call(&server, args)), (String::new(), format!("multiconn: {why}\n"), Some(2)), "{args:?}");

@@ -215,9 +215,9 @@ fn odd_server(len: usize, reply: &'static [u8], waits: bool) -> (SocketAddr, thr
 #[test]
 fn a_server_that_closes_or_says_nothing_more() {
     for (reply, waits, why) in [
-        (&b"Echo=>hel"[..], false, "peer closed after 3 of a line's 5 bytes had come back"),
+        (&b"Echo=>hel"[..], false, "peer closed after echoing 3 of a line's 5 bytes"),
         (b"Echo=>hel", true, "timed out: nothing came for 700ms, after 3 of a line's 5 bytes"),
-        (b"", false, "peer closed after 0 of a line's 5 bytes had come back"),
+        (b"", false, "peer closed after echoing 0 of a line's 5 bytes"),
     ] {
         let (address, served) = odd_server(5, reply, waits);
         let timeout = if waits { "700ms" } else { "20s" };
@@ -228,12 +228,12 @@ fn a_server_that_closes_or_says_nothing_more() {
     let (printed, said) = failing_call(address, &["hello", "world"]);
     assert_eq!(printed, "hello\n", "what came is printed");
     // The system may tell of the end, or that the second line came too late.
-    let ends = ["peer closed after 0 of a line's 5 bytes had come back", "connection reset by peer"];
+    let ends = ["peer closed after echoing 0 of a line's 5 bytes", "connection reset by peer"];
     assert!(ends.contains(&said.as_str()) || said == "peer has closed the connection", "{said}");
     served.join().unwrap();
 
     let (address, served) = odd_server(5, &[b'x'; 2000], true);
-    let why = "a reply of more than 1024 bytes";
+    let why = "a reply is over the limit of 1024 bytes";
     assert_eq!(failing_call(address, &["hello", "--max-reply", "1k"]), (String::new(), why.into()));
     served.join().unwrap();
 }
@@ -253,7 +253,7 @@ fn of_several_connections_the_good_ones_are_shown() {
     served.join().unwrap();
     assert_eq!(printed.lines().filter(|line| line.ends_with(": hello")).count(), 2, "{printed}");
     assert!(said.contains("1 of 3 connections failed, the first being connection "), "{said}");
-    assert!(said.ends_with("peer closed after 0 of a line's 5 bytes had come back"), "{said}");
+    assert!(said.ends_with("peer closed after echoing 0 of a line's 5 bytes"), "{said}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_reply_that_is_short_or_long_or_another() {
         ("", &[], "socket closed 0 bytes into a 16-byte message"),
         ("Farew", &["--keep-open"], "timed out after 700ms, 5 bytes into a 16-byte message"),
         ("", &["--keep-open"], "timed out after 700ms, 0 bytes into a 16-byte message"),
-        ("Farewell, client", &["--keep-open"], "the reply has come, but the server did not close within 700ms"),
+        ("Farewell, client", &["--keep-open"], "the reply is complete, but the server did not close within 700ms"),
         ("Farewell, client!", &[], "the reply goes on after its 16 bytes"),
         ("Farewell, client!", &["--piece", "16"], "the reply goes on after its 16 bytes"),
         ("Farewell,\x1bclient", &[], r"the reply is 'Farewell,\x1bclient', not 'Farewell, client'"),

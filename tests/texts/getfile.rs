@@ -141,7 +141,7 @@ fn a_python_server_that_has_no_such_file() {
         command
     });
     let said = failure(&call(&here, &server.address_text(), &["one"]));
-    assert!(said.contains("(it is full, or an old one, which needs --plain)"), "{said}");
+    assert!(said.contains("(it may be full, or an old one, which requires --plain)"), "{said}");
     drop(server);
     assert!(names(&here).is_empty(), "nothing is left behind: {:?}", names(&here));
 }
@@ -396,8 +396,8 @@ fn requests_in_pieces_and_requests_that_are_none() {
     server.wait_for_log("timed out after 300ms, 4 bytes into the request");
     expect_last(&mut ask(&server, b"\0half"), b"ERROR timed out after 300ms, 5 bytes into the request\n");
     expect_last(&mut ask(&server, &[b'x'; 100_000]), b"");
-    server.wait_for_log("a request of more than 4128 bytes");
-    expect_last(&mut ask(&server, &[0; 100_000]), b"ERROR a request of more than 4128 bytes\n");
+    server.wait_for_log("the request is over the limit of 4128 bytes");
+    expect_last(&mut ask(&server, &[0; 100_000]), b"ERROR the request is over the limit of 4128 bytes\n");
     expect_last(&mut ask(&server, b"GET / HTTP/1.1\r\nHost: example.invalid\r\n\r\n"), b"");
     server.wait_for_log(r"cannot send 'GET / HTTP/1.1\r': no such file");
     // Peers that leave in the middle of it.
@@ -450,13 +450,13 @@ fn what_may_not_be_read_is_told_to_who_asks_for_a_status() {
 fn a_server_that_means_no_good() {
     let here = TempDir::new().unwrap();
     for (reply, why) in [
-        (&b"OK 5\nhello and more"[..], "more came than the announced 5 bytes"),
+        (&b"OK 5\nhello and more"[..], "received more than the announced 5 bytes"),
         (b"OK 99\nhello", "cut off after 5 of 99 bytes (5 bytes in .x.part; --resume goes on from there)"),
-        (b"OK five\n", "not a file server's answer: 'OK five' (an old one needs --plain)"),
-        (b"\x1b[2J\n", r"not a file server's answer: '\x1b[2J' (an old one needs --plain)"),
+        (b"OK five\n", "not a file server's answer: 'OK five' (an old server requires --plain)"),
+        (b"\x1b[2J\n", r"not a file server's answer: '\x1b[2J' (an old server requires --plain)"),
         (b"ERROR \x1b[2J\n", r"the server says: \u{1b}[2J"),
         (b"ERROR \xe2\x80\xaexe\xe2\x80\xa8y\n", r"the server says: \u{202e}xe\u{2028}y"),
-        (b"OK", "not a file server's answer: 'OK' (an old one needs --plain)"),
+        (b"OK", "not a file server's answer: 'OK' (an old server requires --plain)"),
         (
             b"OK 18446744073709551615\nx",
             "cut off after 1 of 18446744073709551615 bytes (1 byte in .x.part; --resume goes on from there)",

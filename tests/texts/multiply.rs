@@ -189,7 +189,7 @@ fn every_end_of_a_string() {
     expect_last(&mut server.connect(), b"");
     server.wait_for_log("idle for 300ms");
     expect_last(&mut ask(&server, &[b'x'; 100_000]), b"");
-    server.wait_for_log("a request of more than 10 bytes");
+    server.wait_for_log("the request is over the limit of 10 bytes");
     // One that leaves at once, and one that is rude about it.
     drop(ask(&server, b"hello\n"));
     let rude = ask(&server, b"hel");

@@ -8,7 +8,7 @@ use super::{ByteOrder, Encoding, charmaps};
 pub(super) fn encoding(name: &str) -> Option<Encoding> {
     let words = normalized(name)?;
     python(&words).or_else(|| {
-        // The registry's labels have hyphens, underscores, or both, as `iso_8859-2:1987`.
+        // The registry's labels have hyphens, underscores, or both, such as `iso_8859-2:1987`.
         let hyphenated = words.replace('_', "-");
         let labels = [name, &hyphenated, &words];
         labels.iter().find_map(|label| Codec::for_label_no_replacement(label.as_bytes())).map(Encoding::Other)

@@ -1,7 +1,7 @@
 //! Lists and objects of JSON as Python's `str()` shows them.
 //!
 //! A peer determines how much is shown, so there is no tree of values: the text is translated straight into the output.
-//! Where an object ends whose keys are repeated, its members are then moved there.
+//! When an object with repeated keys ends, its members are moved into place there.
 
 use std::hash::{BuildHasher, RandomState};
 use std::iter;
@@ -28,7 +28,7 @@ impl<'t> Compound<'t> {
         self.text.starts_with('[')
     }
 
-    /// The number of bytes that it takes at most, unless there are escapes, exponents or unprintable characters.
+    /// The maximum number of bytes that it takes, unless there are escapes, exponents or unprintable characters.
     pub fn len_expected(&self) -> usize {
         // Python has a space after each comma and colon.
         let bytes = self.text.as_bytes();
@@ -54,11 +54,11 @@ struct Printer<'o> {
     out: Tail<'o>,
     /// The members of all open objects.
     members: Vec<Member>,
-    /// As many members take half as much memory as the text.
+    /// The number of members that take half as much memory as the text.
     members_many: usize,
     /// The repeated keys of the object being settled: the places of the first member and of the last.
     repeated: Vec<(usize, usize)>,
-    /// Members on their way to another place.
+    /// The kept members in their new order, before they replace the old ones.
     moved: Vec<u8>,
     hasher: RandomState,
 }
@@ -98,7 +98,7 @@ impl Member {
     }
 }
 
-/// What separates members.
+/// The separator between members.
 const SEPARATOR: &[u8] = b", ";
 
 impl Printer<'_> {
@@ -178,7 +178,7 @@ impl Printer<'_> {
 
     /// Makes room for another member of the object whose first member has the index `first`.
     ///
-    /// So that memory is taken for what is shown and not for every repetition, repeated members go first.
+    /// Removes repeated members before it allocates, so memory grows with what is shown, not with every repetition.
     fn make_room(&mut self, first: usize) {
         if self.members.len() < self.members.capacity().max(self.members_many) {
             return;
@@ -186,7 +186,7 @@ impl Printer<'_> {
         if self.find_repeated(first) {
             self.remove_repeated(first);
         }
-        // Unless that has made room for many, it isn't tried again soon.
+        // If that freed less than half, allocate now, so that the next search is far off.
         if self.members.len() > self.members.capacity() / 2 {
             self.members.reserve(self.members.len());
         }
@@ -200,13 +200,13 @@ impl Printer<'_> {
         self.members.truncate(first);
     }
 
-    /// Looks for repeated keys among the members from the index `first` on, notes them, and marks their members. If there
-    /// are none, hashes may be left as marks; in either case the members may be in another order.
+    /// Finds repeated keys among the members from the index `first` on, records them, and marks their members. If there
+    /// are none, hashes may remain as marks. In either case, the order of the members may change.
     fn find_repeated(&mut self, first: usize) -> bool {
-        /// Of so few members, every two are compared. That takes less time than hashing their keys.
+        /// Up to this many members are compared pairwise, which takes less time than hashing their keys.
         const FEW: usize = 8;
         let bytes = self.out.as_slice();
-        // A key has its end within, so no other begins with it.
+        // A key includes its closing quotation mark, so no key is a prefix of another.
         let key = |member: &Member| &bytes[member.start()..string_end(bytes, member.start())];
         let members = &mut self.members[first..];
         if members.len() <= FEW {
@@ -223,7 +223,7 @@ impl Printer<'_> {
                 member.set_mark(self.hasher.hash_one(key(member)));
             }
             members.sort_unstable();
-            // Different keys seldom have the same mark, and hardly ever do three of them.
+            // Two different keys seldom have the same mark, and three hardly ever.
             let are_distinct = |alike: &[Member]| match alike {
                 [_] => true,
                 [one, other] => key(one) != key(other),
@@ -273,7 +273,8 @@ impl Printer<'_> {
         let stay = (from..members.len()).filter(|&index| matches!(members[index].mark(), 0 | Member::LAST));
         let len: usize = stay.map(|index| end(members, index) - members[index].start() + SEPARATOR.len()).sum();
         if self.moved.capacity() < len {
-            // There is nothing in it to be copied. The objects around this one are a little longer.
+            // Allocated anew, since a growing buffer would copy old contents. The spare eighth is for enclosing objects,
+            // which are a little longer.
             self.moved = Vec::new();
             self.moved.reserve_exact(len + len / 8);
         }

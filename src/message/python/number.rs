@@ -1,10 +1,10 @@
-//! Numbers of JSON as Python's `str()` shows them.
+//! JSON numbers as Python's `str()` shows them.
 
 use std::io::Write;
 
 use crate::buffer::Tail;
 
-/// The most significant digits with which no two decimal numbers are the same `f64`.
+/// Maximum number of significant digits with which different decimal numbers are always different `f64`s.
 const DIGITS_EXACT: usize = 15;
 
 /// Enough significant digits for any `f64`.
@@ -30,7 +30,7 @@ pub fn is_infinite(text: &str) -> bool {
 }
 
 fn value(text: &str) -> f64 {
-    text.parse().expect("JSON's numbers are numbers of Rust")
+    text.parse().expect("every JSON number parses as a float")
 }
 
 fn write_float(out: &mut Tail<'_>, text: &str) {
@@ -45,7 +45,8 @@ fn write_float(out: &mut Tail<'_>, text: &str) {
     if float.is_infinite() {
         return out.extend_from_slice(if float > 0.0 { b"inf" } else { b"-inf" });
     }
-    // As Python, serde_json writes the shortest digits that mean the same float, and of these the closest, or else the even.
+    // Like Python, serde_json writes the shortest digits that mean the same float: the closest of these, or on a tie the
+    // even ones.
     let mut buffer = [0; 32];
     let mut rest = &mut buffer[..];
     serde_json::to_writer(&mut rest, &float).expect("no float is written with more than 25 bytes");
@@ -101,7 +102,7 @@ impl Decimal {
         Some(decimal)
     }
 
-    /// Whether it is well within the range in which an `f64` has all its digits.
+    /// Whether it is well within the range in which an `f64` has its full precision.
     fn is_normal(&self) -> bool {
         self.len == 0 || (-300..300).contains(&self.point)
     }

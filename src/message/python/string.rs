@@ -1,11 +1,11 @@
-//! Strings of JSON, and as Python's `repr()` shows them.
+//! JSON strings, and how Python's `repr()` shows them.
 
 use std::array;
 use std::sync::OnceLock;
 
 use crate::buffer::Tail;
 
-/// A code point of a JSON string. Python has lone surrogates in its strings, and Rust has not.
+/// A code point of a JSON string. Unlike Rust's strings, Python's can hold lone surrogates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodePoint {
     Char(char),
@@ -122,7 +122,7 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\')
 }
 
-/// The quotation mark that Python puts around `inside`: the double one only for an apostrophe, and no double one, within.
+/// The quotation mark that Python puts around `inside`: a double one only if that has an apostrophe and no double one.
 fn quotation_mark(inside: &str) -> u8 {
     let mut has_apostrophe = false;
     if inside.contains('\'') || inside.contains("\\u0027") {
@@ -150,7 +150,7 @@ fn push_escape(out: &mut Tail<'_>, letter: u8, code: u32, digits: usize) {
 /// Whether `char` is printable in the sense of Python's `str.isprintable()`.
 fn is_printable(char: char) -> bool {
     const PAGE: usize = 256;
-    /// Answers for the characters up to U+1FFFF, a page at a time, since they take long to find.
+    /// Cached answers for the characters up to U+1FFFF, computed a page at a time, since each takes long.
     static PAGES: [OnceLock<[bool; PAGE]>; 0x200] = [const { OnceLock::new() }; 0x200];
     if char.is_ascii() {
         return matches!(char, ' '..='~');
@@ -161,8 +161,8 @@ fn is_printable(char: char) -> bool {
     page.get_or_init(|| array::from_fn(find))[code % PAGE]
 }
 
-/// Whether Rust prints `char` unescaped, which it decides by the same categories of characters as Python. Quotation marks
-/// and the backslash are not asked for.
+/// Whether Rust prints `char` unescaped, which depends on the same character categories as in Python. Not called for
+/// quotation marks or the backslash.
 fn is_printable_to_rust(char: char) -> bool {
     // At the start of a text, combining characters would be escaped as well.
     let mut text = [b'_'; 5];

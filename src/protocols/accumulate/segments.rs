@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::buffer::Output;
 
-/// Bytes that only grow: full segments in memory once for all replies, and an end, of which each reply has a copy.
+/// A string that only grows: full segments, which all replies share, and an end, which each reply copies.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
     full: Vec<Arc<[u8]>>,
@@ -12,7 +12,8 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// A reply's copy of the end has less than this, and sixteen segments fill a socket's buffer in one call.
+    /// Length of a full segment in bytes. A reply copies less than this, and sixteen segments fill a socket's buffer in
+    /// one call.
     pub const LEN: usize = 16 << 10;
 
     pub fn len(&self) -> usize {

@@ -65,8 +65,8 @@ impl fmt::Display for ReplyError {
 impl std::error::Error for ReplyError {}
 
 impl Reply {
-    /// The server's words, if it answers that something is wrong. A result that begins with `Error: ` is taken for that,
-    /// even if it's an entry of the dictionary: on the wire, they are the same.
+    /// The error text, if this is an error reply. A dictionary entry that begins with `Error: ` counts as one too: on
+    /// the wire, they look the same.
     pub fn error(&self) -> Option<&str> {
         match self {
             Self::Result(words) if words.starts_with("Error: ") => Some(words),

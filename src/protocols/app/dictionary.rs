@@ -12,7 +12,7 @@ use crate::text::reason;
 /// Values by name, with prepared replies.
 #[derive(Clone, Debug)]
 pub struct Dictionary {
-    /// Sorted, since a search of few names, such as the tutorial's three, takes less time than a hash of the one in question.
+    /// Sorted: searching a few names, such as the tutorial's three, takes less time than hashing the requested one.
     entries: BTreeMap<String, Entry>,
 }
 
@@ -61,7 +61,7 @@ impl Dictionary {
         Ok(entries.into_iter().collect())
     }
 
-    /// The same while a server is running: only from a regular file, because opening a pipe may block.
+    /// The same for a running server: reads only a regular file, because opening a pipe may block.
     ///
     /// # Errors
     /// If it can't be read, or isn't such an object.
@@ -117,7 +117,7 @@ impl fmt::Display for DictionaryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.cause {
-            Cause::NotRegular => write!(f, "{path} is no regular file, so it is not read again"),
+            Cause::NotRegular => write!(f, "cannot reload the dictionary {path}: not a regular file"),
             Cause::Unreadable(error) => write!(f, "cannot read the dictionary {path}: {}", reason(error)),
             Cause::Invalid(error) => write!(f, "the dictionary {path} is not a JSON object of strings: {error}"),
         }
@@ -134,7 +134,7 @@ mod tests {
     fn only_a_regular_file_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let error = Dictionary::read_again(folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with(" is no regular file, so it is not read again"), "{error}");
+        assert!(error.ends_with(": not a regular file"), "{error}");
         let file = folder.path().join("dictionary.json");
         let error = Dictionary::read_again(&file).unwrap_err().to_string();
         assert!(error.ends_with(": no such file"), "{error}");

@@ -7,7 +7,7 @@ use crate::message::{Limits, Message, MessageReader, Position};
 use crate::session::{Progress, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// Reads replies within limits, and gives up after a time without progress, of replies or of requests.
+/// Reads replies within limits, and gives up after a time without progress in either direction.
 #[derive(Debug)]
 pub(super) struct Replies {
     reader: MessageReader,
@@ -23,19 +23,19 @@ impl Replies {
         Replies { reader: MessageReader::default(), limits, timeout, patience: Patience::default(), unsent: 0 }
     }
 
-    /// The most lists and objects within one another.
+    /// Maximum nesting of lists and objects.
     pub fn depth_max(&self) -> usize {
         self.limits.depth_max
     }
 
-    /// Begins a new wait if some output has gone since [`remember_output`](Self::remember_output).
+    /// Begins a new wait if some output has been sent since [`remember_output`](Self::remember_output).
     pub fn check_output(&mut self, io: &mut SessionIo<'_>) {
         if io.output().len() < self.unsent {
             self.restart();
         }
     }
 
-    /// Remembers how much output has not gone yet.
+    /// Remembers how much output is unsent.
     pub fn remember_output(&mut self, io: &mut SessionIo<'_>) {
         self.unsent = io.output().len();
     }
@@ -45,7 +45,7 @@ impl Replies {
         self.patience.restart();
     }
 
-    /// Reads a reply, if all of it is there.
+    /// Reads a reply, if all of it has arrived.
     pub fn read<'a>(&mut self, io: &mut SessionIo<'a>) -> Result<Option<Message<'a>>, SessionError> {
         let steps = io.steps();
         let message = self.reader.read_noting(io.input(), &self.limits, steps).map_err(AppError::from)?;
@@ -56,12 +56,12 @@ impl Replies {
         Ok(message)
     }
 
-    /// How far the next reply has come, with this number of `unused` bytes.
+    /// How much of the next reply has arrived, given this number of `unused` bytes.
     pub fn position(&self, unused: usize) -> Position {
         self.reader.position(unused)
     }
 
-    /// Waits for more of a reply that has come as far as `position`.
+    /// Waits for more of a reply that has arrived up to `position`.
     pub fn wait(&mut self, position: Position, now: Instant) -> Result<Progress, SessionError> {
         match self.patience.observe(position, Some(self.timeout), now) {
             Some(timeout) => Err(AppError::TooSlow { position, timeout }.into()),

@@ -1,4 +1,4 @@
-//! Requests, and how they are made from words.
+//! Requests, and how to make them from words.
 
 use std::fmt;
 
@@ -79,7 +79,7 @@ fn write_json(content: &mut Tail<'_>, action: &str, value: &str) {
     content.push(b'}');
 }
 
-/// How a person's words become requests: the options of `multiconn call app`.
+/// The rules that turn a person's words into requests: the options of `multiconn call app`.
 ///
 /// ```
 /// use multiconn::message::ByteOrder;
@@ -97,12 +97,12 @@ fn write_json(content: &mut Tail<'_>, action: &str, value: &str) {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// The type of all requests. Without one, `search` makes a JSON request, and any other action one of bytes, as in the
-    /// tutorial's client.
+    /// The type of all requests. Without one, `search` makes a JSON request, and any other action a request of bytes, as
+    /// in the tutorial's client.
     pub content_type: Option<String>,
-    /// The encoding of text, which has to be one that [`Encoding`] knows. Without one, it's UTF-8.
+    /// The encoding of text, under a name that [`Encoding`] knows. Defaults to UTF-8.
     pub content_encoding: Option<String>,
-    /// The byte order that the header names, and that integers have.
+    /// The byte order of integers, which the header names.
     pub byteorder: ByteOrder,
 }
 
@@ -113,7 +113,7 @@ impl Default for Form {
     }
 }
 
-/// Why words are no request.
+/// Why words don't make a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
@@ -136,7 +136,7 @@ impl fmt::Display for FormError {
             Self::ValueMissing { action } => write!(f, "the action '{action}' needs a VALUE"),
             Self::NotAnInteger(word) => write!(f, "'{word}' is not an integer of 32 bits"),
             Self::EncodingUnknown(name) => write!(f, "unknown encoding '{name}'"),
-            Self::NotEncodable(encoding) => write!(f, "{encoding} lacks a character of the request"),
+            Self::NotEncodable(encoding) => write!(f, "the request has a character that is not in {encoding}"),
         }
     }
 }
@@ -144,11 +144,11 @@ impl fmt::Display for FormError {
 impl std::error::Error for FormError {}
 
 impl Form {
-    /// The requests in these words. For JSON, and without a type, each has two: an action and a value. For `binary/i32`,
-    /// all words are the integers of one request. For any other type, each word is a content.
+    /// The requests in these words. For JSON, and without a type, each request takes two words: an action and a value.
+    /// For `binary/i32`, all words are the integers of one request. For any other type, each word is the content of one.
     ///
     /// # Errors
-    /// If a value is missing, a word is no integer, or the encoding lacks a character.
+    /// If a value is missing, a word is not an integer, or the encoding lacks a character.
     pub fn words<T: AsRef<str>>(&self, words: &[T]) -> Result<Vec<Request>, FormError> {
         match self.content_type.as_deref() {
             None | Some(content_type::JSON) => words
@@ -178,7 +178,7 @@ impl Form {
         }
     }
 
-    /// The request with this content, which is in the encoding and byte order of this form already.
+    /// The request with this content, which already has this form's encoding and byte order.
     pub fn content(&self, bytes: Vec<u8>) -> Request {
         let content_type = self.content_type.as_deref().unwrap_or(content_type::CLIENT_BINARY);
         let usual = if content_type == content_type::JSON { "utf-8" } else { "binary" };

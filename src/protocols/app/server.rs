@@ -68,7 +68,7 @@ impl Service for AppService {
     /// Reads the dictionary's file again. If that fails, the old dictionary stays in use.
     fn reload(&mut self) -> Option<Reload> {
         let Some(path) = self.shared.path.clone() else {
-            log::warn!("There is no dictionary file to read again; --dictionary FILE serves one that can be reloaded");
+            log::warn!("There is no dictionary file to reload; name one with --dictionary FILE");
             return None;
         };
         let shared = Arc::clone(&self.shared);
@@ -83,7 +83,7 @@ impl AppShared {
                 let len = dictionary.len();
                 let mut current = self.dictionary.write().unwrap_or_else(PoisonError::into_inner);
                 let old = mem::replace(&mut *current, dictionary);
-                // Freeing a large one takes time, in which sessions need not wait.
+                // Freeing a large one takes time, and sessions should not wait for that.
                 drop(current);
                 drop(old);
                 log::info!("Read {} from {}", count(len, "entry"), path.display());

@@ -1,4 +1,4 @@
-//! The client of a person: sends one request, gets its reply, sends the next request.
+//! The interactive client: sends one request, gets its reply, sends the next request.
 
 use std::error::Error;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::message::{Limits, Message, Phase};
 use crate::session::{Peer, Progress, Session, SessionError, SessionIo, Source, State};
 use crate::text::{Escaped, count};
 
-/// The client's side: sends a message, passes its reply on, and only then sends the next. It finishes when the last is
-/// answered.
+/// The client's side: sends a message, passes on its reply, and only then sends the next message. It finishes after the
+/// last reply.
 ///
 /// The messages come from a [`Source`], such as a terminal, so that the client need not know how many there are.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct AppTalker<I, F> {
     awaited: Replies,
 }
 
-/// The server closed before it was asked everything.
+/// The server closed before the last reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// Replies that came before.
@@ -45,8 +45,8 @@ impl fmt::Display for Closed {
 impl Error for Closed {}
 
 impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>> AppTalker<I, F> {
-    /// Creates a client that sends `messages`, each of which is a whole one, and passes each reply to `show`, as a message
-    /// and as its bytes. It accepts replies within `limits`, and gives up after `timeout` without progress.
+    /// Creates a client that sends `messages`, each of them complete, and passes each reply to `show`, as a message and
+    /// as its bytes. It accepts replies within `limits`, and gives up after `timeout` without progress.
     pub fn new(messages: I, show: F, limits: Limits, timeout: Duration) -> Self {
         AppTalker {
             messages,
@@ -62,7 +62,7 @@ impl<I: Source, F: FnMut(&Message<'_>, &[u8], &Peer) -> Result<(), SessionError>
         SessionError::input_ended(Closed { replies: self.replies })
     }
 
-    /// Reads one reply, if all of it is there, and passes it on.
+    /// Reads one reply, if all of it has arrived, and passes it on.
     fn read(&mut self, io: &mut SessionIo<'_>) -> Result<bool, SessionError> {
         let before = io.input().remaining();
         let message = self.awaited.read(io)?;

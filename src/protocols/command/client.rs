@@ -12,9 +12,9 @@ const NOTICE_LEN_MAX: usize = 16 << 10;
 
 /// Sends a name, writes the output as it arrives, and finishes when the server closes.
 ///
-/// The server's own messages, such as that it doesn't have that program, arrive as output does. They are recognized by
-/// their beginning, and by being the last or only line; so a line with that beginning is held back until this is
-/// decided.
+/// The server's own messages, such as the error for an unknown name, arrive like output. They are recognized by their
+/// beginning, and by being the last or only line. So a line with that beginning is held back until more output, or the
+/// end, arrives.
 #[derive(Debug)]
 pub struct CommandClient<W> {
     name: String,
@@ -92,7 +92,7 @@ impl<W: Write> CommandClient<W> {
         self.has_output = true;
     }
 
-    /// Whether `line` begins like the server's own messages, or `None` if it is too short to say.
+    /// `None` if `line` can't be one of the server's own messages; otherwise whether it is long enough to be sure.
     fn may_be_notice(&self, line: &[u8]) -> Option<bool> {
         let name = Escaped(self.name.as_bytes());
         let last = format!("Error: {name:#} was ended after ");

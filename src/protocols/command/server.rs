@@ -15,8 +15,8 @@ use crate::text::{Escaped, count};
 const LINE_LEN_MAX: usize = NAME_LEN_MAX + 1;
 /// How long a name may take. A name is short, and a pause ends it, so it can't take long.
 const NAME_TIMEOUT: Duration = Duration::from_secs(10);
-/// If the client ends its sending side within this time after its name, that belongs to the request: the client waits
-/// for the answer. A later end means that the client has closed.
+/// How soon after its name a client may end its sending side and still get the answer: such an end belongs to the
+/// request. A later end means that the client has closed.
 const HALF_CLOSE_TIME: Duration = Duration::from_millis(100);
 /// The most bytes of output taken in one call, however much room there is.
 const BYTES_PER_CALL: usize = 256 << 10;
@@ -242,7 +242,7 @@ impl ProgramRun {
             return Err(CommandError::Ended { name: name(), after });
         }
         // Input is dropped, but its end may mean that the client has gone. The session is also called when there is
-        // room, even if it didn't wait for that.
+        // room, although it didn't wait for that.
         Ok(Some(if passed < BYTES_PER_CALL { Progress::NeedEither } else { Progress::Yield }))
     }
 }

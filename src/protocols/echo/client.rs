@@ -30,7 +30,7 @@ pub enum EchoError {
         /// The number of correct bytes before it.
         at: u64,
     },
-    /// More came back than went out.
+    /// More bytes came back than were sent.
     TooMuch {
         /// The number of bytes sent.
         sent: u64,
@@ -56,9 +56,9 @@ pub enum EchoError {
 impl fmt::Display for EchoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Differs { at } => write!(f, "what came back differs from what went out after {}", count(*at, "byte")),
-            Self::TooMuch { sent } => write!(f, "more came back than the {} that went out", count(*sent, "byte")),
-            Self::Cut { got, want } => write!(f, "peer closed after {got} of {want} bytes had come back"),
+            Self::Differs { at } => write!(f, "the echo differs from the sent bytes after {}", count(*at, "byte")),
+            Self::TooMuch { sent } => write!(f, "the echo is longer than the {} sent", count(*sent, "byte")),
+            Self::Cut { got, want } => write!(f, "peer closed after echoing {got} of {want} bytes"),
             Self::Stalled { got, want, timeout } => {
                 write!(f, "timed out: nothing came for {timeout:?}, after {got} of {want} bytes")
             }

@@ -145,12 +145,12 @@ impl fmt::Display for TalkError {
         match self {
             Self::Closed => write!(f, "peer closed before the next line"),
             Self::Cut { got, want } => {
-                write!(f, "peer closed after {got} of a line's {want} bytes had come back")
+                write!(f, "peer closed after echoing {got} of a line's {want} bytes")
             }
             Self::Stalled { got, want, timeout } => {
                 write!(f, "timed out: nothing came for {timeout:?}, after {got} of a line's {want} bytes")
             }
-            Self::TooLong { len_max } => write!(f, "a reply of more than {}", count(*len_max, "byte")),
+            Self::TooLong { len_max } => write!(f, "a reply is over the limit of {}", count(*len_max, "byte")),
         }
     }
 }

@@ -9,8 +9,8 @@ use super::{FAREWELL, GREETING, Incomplete, LEN};
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
-/// The client's side: sends its message, checks that the right answer comes and nothing more, and finishes when the
-/// server has closed.
+/// The client's side: sends its message, checks that exactly the right answer comes, and finishes when the server has
+/// closed.
 #[derive(Debug)]
 pub struct FixedClient {
     timeout: Duration,
@@ -87,7 +87,7 @@ impl fmt::Display for FixedError {
             Self::OtherWords(words) => write!(f, "the reply is {}, not {}", Escaped(words), Escaped(FAREWELL)),
             Self::TooLong => write!(f, "the reply goes on after its {LEN} bytes"),
             Self::NotClosed(timeout) => {
-                write!(f, "the reply has come, but the server did not close within {timeout:?}")
+                write!(f, "the reply is complete, but the server did not close within {timeout:?}")
             }
         }
     }

@@ -17,7 +17,7 @@ pub trait Store {
     /// Stores bytes.
     ///
     /// # Errors
-    /// If they can't be stored; then no more are wanted.
+    /// If they can't be stored. The session then ends.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -207,12 +207,12 @@ impl fmt::Display for GetFileError {
         match self {
             Self::Refused(reason) => write!(f, "the server says: {reason}"),
             Self::NoStatus => {
-                write!(f, "the server closed without a word (it is full, or an old one, which needs --plain)")
+                write!(f, "the server closed without a reply (it may be full, or an old one, which requires --plain)")
             }
-            Self::NotAStatus(line) => write!(f, "not a file server's answer: {line} (an old one needs --plain)"),
+            Self::NotAStatus(line) => write!(f, "not a file server's answer: {line} (an old server requires --plain)"),
             Self::Nothing => write!(f, "nothing came: the file is empty, or the server will not send it"),
             Self::Cut { got, want } => write!(f, "cut off after {got} of {want} bytes"),
-            Self::TooMuch { want } => write!(f, "more came than the announced {}", count(*want, "byte")),
+            Self::TooMuch { want } => write!(f, "received more than the announced {}", count(*want, "byte")),
             Self::Stalled { got, timeout } => {
                 write!(f, "timed out: nothing came for {timeout:?}, after {}", count(*got, "byte"))
             }

@@ -168,7 +168,7 @@ impl fmt::Display for MultiplyError {
         match self {
             Self::Nothing => write!(f, "peer closed without sending anything back"),
             Self::Differs { after } => {
-                write!(f, "what came differs from the string repeated after {}", count(*after, "byte"))
+                write!(f, "the received bytes differ from the repeated string after {}", count(*after, "byte"))
             }
             Self::Cut { got, want } => {
                 write!(f, "peer closed {} into a copy of {want}", count(*got, "byte"))

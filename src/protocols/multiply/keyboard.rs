@@ -9,7 +9,7 @@ use std::task::Waker;
 
 /// A keyboard for which sessions wait in their order of arrival. Clones are the same keyboard.
 ///
-/// Each Enter is for one session. If no session waits, it's for the next one, like all type-ahead.
+/// Each Enter is for one session. If no session waits, it's kept for the next one, like all type-ahead.
 #[derive(Clone, Debug, Default)]
 pub struct Keyboard(Arc<Mutex<KeyboardState>>);
 
@@ -86,7 +86,7 @@ impl EnterWait {
     /// Whether Enter was pressed for this session.
     ///
     /// # Errors
-    /// If it won't be.
+    /// If it will not be pressed any more.
     pub fn is_over(&self) -> Result<bool, NobodyAtTheKeyboard> {
         match self.ticket.is_over.load(Ordering::Acquire) {
             true => Ok(true),
@@ -96,7 +96,7 @@ impl EnterWait {
     }
 }
 
-/// Removes the place from the queue, so that an unused keyboard doesn't keep those of closed sessions.
+/// Removes the place from the queue, so that places of closed sessions don't accumulate while no key is pressed.
 impl Drop for EnterWait {
     fn drop(&mut self) {
         let ticket = Arc::downgrade(&self.ticket);
