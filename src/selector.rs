@@ -134,8 +134,8 @@ pub trait Stream: Read + Write {
     /// that has not been sent.
     fn reset_on_close(&mut self) {}
 
-    /// Lets the system drop its data if, after the close, the peer accepts none of it for `timeout`. Otherwise the system
-    /// may hold megabytes for as long as the peer answers that it has no room.
+    /// Lets the system drop its data if, after the close, the peer accepts none of it for `timeout`. Otherwise the
+    /// system may hold megabytes for as long as the peer answers that it has no room.
     fn bound_close(&mut self, timeout: Duration) {
         let _ = timeout;
     }
