@@ -43,8 +43,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long work in progress may take to finish after a stop.
     pub drain_timeout: Duration,
-    /// How long input is read and dropped after our side has ended, until the peer ends its own. After a conversation that
-    /// has ended in order, such a connection makes way for a new one that finds no other place.
+    /// How long input is read and dropped after our side has ended, until the peer ends its own. After a conversation
+    /// that has ended in order, such a connection makes way for a new one that finds no other place.
     pub linger_timeout: Duration,
     /// The most bytes dropped in that time.
     pub linger_len_max: usize,

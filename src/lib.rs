@@ -8,10 +8,10 @@
 //! # A tour
 //!
 //! Two state machines are the heart of it, each a table of rows that is code and documentation at once. [`message`]
-//! takes a framed message apart: protoheader, JSON header, content. [`exchange`] is the life of a connection around that:
-//! it receives, responds, drains, lingers and closes, and asks the system for reading or writing as its stage requires.
-//! `docs/state-machine.md` shows both as diagrams, beside the methods of the tutorial's `Message`; a search in this
-//! documentation for one of these names, such as `process_jsonheader`, finds what replaces it.
+//! takes a framed message apart: protoheader, JSON header, content. [`exchange`] is the life of a connection around
+//! that: it receives, responds, drains, lingers and closes, and asks the system for reading or writing as its stage
+//! requires. `docs/state-machine.md` shows both as diagrams, beside the methods of the tutorial's `Message`; a search
+//! in this documentation for one of these names, such as `process_jsonheader`, finds what replaces it.
 //!
 //! A [`Session`](session::Session) is one connection's protocol. The loop calls it with a
 //! [`SessionIo`](session::SessionIo), and it returns its [`Progress`](session::Progress) or an error.

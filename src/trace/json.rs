@@ -39,8 +39,8 @@ pub fn dropped(lines: u64) -> String {
     format!("{}\n", json!({ "event": "lines_dropped", "lines": lines }))
 }
 
-/// Writes the line of a record, which happened at `time` after the beginning of the trace, with the newline. `thread` is
-/// the name of its thread, if there are several.
+/// Writes the line of a record, which happened at `time` after the beginning of the trace, with the newline. `thread`
+/// is the name of its thread, if there are several.
 ///
 /// # Errors
 /// Those of `out`.
