@@ -1,6 +1,6 @@
 //! Bytes on their way in and out.
 //!
-//! During one call, a session sees two views: [`Input`], the bytes received and not used yet, and [`Output`], the
+//! During one call, a session has two views: [`Input`], the bytes received and not used yet, and [`Output`], the
 //! destination of its replies. When the call ends, the remainder is kept for each direction of a connection: a `Rest`
 //! of the input, and [`Outgoing`] data. These own heap memory only while they contain anything.
 
@@ -81,7 +81,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Used bytes are kept until there are this many, so that small steps don't move the rest each time.
+    /// Used bytes are kept up to this number, so that small steps don't move the rest each time.
     const COMPACT_LEN: usize = 4096;
 
     pub fn as_slice(&self) -> &[u8] {

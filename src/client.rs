@@ -21,11 +21,11 @@ pub struct Conversation<T> {
     pub end: End,
 }
 
-/// Opens a connection for each of `sessions`, all at once, to the first of `addresses` that accepts, and runs them to
-/// their end. The conversations are in the order of the sessions.
+/// Runs `sessions`, each on a connection of its own, until all have ended. The connections are opened at once, each to
+/// the first of `addresses` that accepts it. The conversations are in the order of the sessions.
 ///
-/// `timeout` limits the opening of each connection, and how long a server may accept no data; the sessions have their
-/// own timeouts for replies.
+/// `timeout` limits how long each connection may take to open, and how long a server may accept no data. The sessions
+/// have their own timeouts for replies.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -66,10 +66,10 @@ pub fn converse<T: Session>(
     converse_with(addresses, sessions, timeout, Log)
 }
 
-/// The same, with a subscriber to everything that happens.
+/// Like [`converse`], with a subscriber to everything that happens.
 ///
 /// # Errors
-/// The same.
+/// The same as those of [`converse`].
 pub fn converse_with<T: Session>(
     addresses: &[SocketAddr],
     sessions: impl IntoIterator<Item = T>,

@@ -5,13 +5,13 @@
 //!
 //! | type | the end of a message | its limit |
 //! |---|---|---|
-//! | [`Lines`] | a newline | the most bytes of a line |
+//! | [`Lines`] | a newline | the maximum length of a line |
 //! | [`Fixed`] | a length that both sides know | that length |
-//! | [`LengthPrefixed`] | a length that comes first | the most bytes of a message |
+//! | [`LengthPrefixed`] | a length that comes first | the maximum length of a message |
 //!
-//! Each takes a message off an [`Input`](crate::buffer::Input) once all of it has come, without copying it, and leaves
-//! the input as it is until then. A message over the limit is an [`Error`] as soon as that is known, before the rest of
-//! it has come. The limit has to be below
+//! Each takes a message off an [`Input`](crate::buffer::Input) once all of it has arrived, without copying it, and
+//! leaves the input as it is until then. A message over the limit is an [`Error`] as soon as that is known, before the
+//! rest of it has arrived. The limit must be below
 //! [`connection::Config::input_len_max`](crate::connection::Config::input_len_max), at which a connection is closed
 //! without the protocol's own error.
 //!
@@ -36,7 +36,7 @@ pub use lines::Lines;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A line has more bytes than it may have.
+    /// A line is longer than allowed.
     LineTooLong {
         /// Bytes allowed, without the newline.
         len_max: usize,
@@ -46,9 +46,9 @@ pub enum Error {
         /// The bytes before the newline.
         at: usize,
     },
-    /// A message has more bytes than it may have.
+    /// A message is longer than allowed.
     MessageTooLong {
-        /// Bytes announced, or to be written.
+        /// The length that is announced, or that the message to be written has.
         len: u64,
         /// Bytes allowed.
         len_max: usize,
@@ -92,7 +92,7 @@ mod testing {
         ways
     }
 
-    /// Reads with `read` as a session does: after each piece until there is no whole message left.
+    /// Reads with `read` as a session does: after each piece, until no whole message is left.
     pub fn read_pieces(
         pieces: &[&[u8]],
         mut read: impl for<'a> FnMut(&mut Input<'a>) -> Result<Option<&'a [u8]>, Error>,

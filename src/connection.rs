@@ -43,8 +43,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long work in progress may take to finish after a stop.
     pub drain_timeout: Duration,
-    /// How long input is read and dropped after our side has ended, until the peer ends its own. After a conversation that
-    /// has ended in order, such a connection makes way for a new one that finds no other place.
+    /// How long input is read and dropped after our side has ended, until the peer ends its own. After a conversation
+    /// that has ended in order, such a connection makes way for a new one that finds no other place.
     pub linger_timeout: Duration,
     /// The most bytes dropped in that time.
     pub linger_len_max: usize,
@@ -97,7 +97,7 @@ pub(crate) struct Connection<S, T> {
     progress: Progress,
     /// The session is to be called even without input: its deadline has passed, or it was woken.
     is_due: bool,
-    /// The session knows that the server stops.
+    /// The session knows that the server is stopping.
     knows_stop: bool,
     /// The session will never use any input.
     ignores_input: bool,
@@ -316,7 +316,7 @@ pub(crate) struct Turn<'a> {
     pub leave_timeout: Duration,
     /// Makes wakers for the session.
     pub make_waker: MakeWaker<'a>,
-    /// The rest of the connection's share.
+    /// What is left of the connection's share.
     pub budget: Budget,
     /// The receiver of what happens.
     pub trace: Tracer<'a>,
@@ -389,7 +389,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() }
     }
 
-    /// The time to run it even without events.
+    /// The time at which it must run even without events.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             ConnectionState::Connecting(connecting) => Some(connecting.until),

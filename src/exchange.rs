@@ -1,10 +1,10 @@
 //! The state machine of a connection: its stages from opening to closing, and the interest in each.
 //!
 //! The tutorial's `Message` passes through protoheader, JSON header, content and response, toggling between read and
-//! write interest on the way. [`message`](crate::message) has the first three; this module has the fourth and everything
-//! around it. A connection receives until a request is read, responds until the reply is sent or what is left of it is
-//! below the high-water mark, and receives again. When the session is done, the connection drains its output, lingers if
-//! the peer may still be sending, and closes.
+//! write interest on the way. [`message`](crate::message) has the first three; this module has the fourth and
+//! everything around it. A connection receives until a request is read. It responds until the reply is sent, or the
+//! rest of it is below the high-water mark, and receives again. When the session is done, the connection drains its
+//! output, lingers if the peer may still be sending, and closes.
 //!
 //! A session takes part through its return value: its [`Progress`](crate::session::Progress) or its
 //! [error](crate::session::ErrorKind) becomes one of the [`Event`]s. The connection does the rest for every protocol.
@@ -20,14 +20,14 @@ named! {
         Connecting = "connecting",
         /// The session waits for a request, or for the rest of one.
         Receiving = "receiving",
-        /// A request is read, and its reply is being made, or waits for the peer to take what was sent before.
+        /// A request is read. Its reply is being made, or waits until the peer accepts earlier output.
         ///
         /// The tutorial's `response_created` keeps this stage from being entered twice.
         #[doc(alias = "response_created")]
         Responding = "responding",
-        /// The session is done; what is left of its output is being sent.
+        /// The session is done; its remaining output is being sent.
         Draining = "draining",
-        /// Our side has ended; what still comes is dropped until the peer ends its own.
+        /// Our side has ended; input is dropped until the peer ends its side.
         Lingering = "lingering",
         /// It is over. This stage is final.
         Closed = "closed",
@@ -62,11 +62,11 @@ impl Stage {
 named! {
     /// What can happen to a connection.
     pub enum Event {
-        /// The connection that we open is open.
+        /// The outgoing connection is open.
         Connected = "connected",
         /// The session has read a request, and has begun its reply.
         RequestRead = "request read",
-        /// All of the output is sent, or what is left is below the high-water mark.
+        /// All of the output is sent, or the rest is below the high-water mark.
         OutputSent = "output sent",
         /// The high-water mark is reached.
         OutputFull = "output full",
@@ -78,11 +78,11 @@ named! {
         InputEnded = "input ended",
         /// A timeout has passed without the input that the session, or the connection, was waiting for.
         DeadlinePassed = "deadline passed",
-        /// The server stops, and nothing has begun.
+        /// The server stops while no work is in progress.
         Stopped = "stopped",
         /// The session of a connection that we opened has finished or failed, so the rest of its output is not needed.
         Done = "done",
-        /// The peer has taken none of the output within the write timeout.
+        /// The peer has accepted none of the output within the write timeout.
         OutputStalled = "output stalled",
         /// Our FIN is sent while input may still be on its way.
         OurEndSent = "our end sent",
@@ -95,7 +95,7 @@ named! {
 
 transitions! {
     Stage, Event {
-        Connecting --[ Connected      ]--> Receiving:  "the session is called, and speaks first if it likes";
+        Connecting --[ Connected      ]--> Receiving:  "the session is called, and may send first";
         Connecting --[ DeadlinePassed ]--> Closed:     "the connect timeout: the next address, if there is one";
         Connecting --[ Stopped        ]--> Closed:     "close";
         Connecting --[ PeerGone       ]--> Closed:     "refused: the next address, if there is one";
@@ -116,7 +116,7 @@ transitions! {
         Responding --[ OutputFull     ]--> Responding: "back-pressure: nothing is read until there is room";
         Responding --[ LastReply      ]--> Draining:   "this reply was the last";
         Responding --[ Violation      ]--> Draining:   "the error reply is the last";
-        Responding --[ InputEnded     ]--> Draining:   "nobody waits for what is being made";
+        Responding --[ InputEnded     ]--> Draining:   "nobody waits for the reply any more";
         Responding --[ DeadlinePassed ]--> Draining:   "the reply took too long to make";
         Responding --[ Stopped        ]--> Draining:   "the server stops";
         Responding --[ Done           ]--> Closed:     "a client has its replies";
@@ -125,13 +125,13 @@ transitions! {
         Responding --[ Cut            ]--> Closed:     "what has begun is given up";
 
         Draining   --[ OutputSent     ]--> Closed:     "nothing more is on its way: close";
-        Draining   --[ OurEndSent     ]--> Lingering:  "a close now could reset, and destroy, the last reply";
+        Draining   --[ OurEndSent     ]--> Lingering:  "closing now could reset the connection, and destroy the last reply";
         Draining   --[ OutputStalled  ]--> Closed:     "the write timeout";
         Draining   --[ PeerGone       ]--> Closed:     "reset";
         Draining   --[ Cut            ]--> Closed:     "what is left of the output is given up";
 
-        Lingering  --[ InputEnded     ]--> Closed:     "the peer has read the end, and answered it";
-        Lingering  --[ Violation      ]--> Closed:     "more comes than is dropped";
+        Lingering  --[ InputEnded     ]--> Closed:     "the peer has read the end, and has ended its side";
+        Lingering  --[ Violation      ]--> Closed:     "more input than is dropped";
         Lingering  --[ DeadlinePassed ]--> Closed:     "the linger timeout";
         Lingering  --[ PeerGone       ]--> Closed:     "reset";
         Lingering  --[ Cut            ]--> Closed:     "close";

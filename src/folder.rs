@@ -116,12 +116,12 @@ impl Folder {
     }
 }
 
-/// The length of a file that is `size` bytes long as the system has it. Some files have content all the same, as most do
-/// in /proc: there the system makes it when it is read.
+/// The length of a file, given the `size` that the system reports. At a size of 0, a file may have content all the
+/// same: the system generates most files in /proc when they are read.
 fn len_of(file: &File, size: i64) -> Result<u64, FolderError> {
     match size {
         0 if file.read_at(&mut [0], 0).map_err(FolderError::System)? > 0 => {
-            // It may also have grown just now.
+            // It may also have grown since its size was read.
             let size = file.metadata().map_err(FolderError::System)?.len();
             if size > 0 { Ok(size) } else { Err(FolderError::UnknownLength) }
         }
@@ -171,7 +171,7 @@ fn true_path(fd: &OwnedFd) -> Result<Vec<u8>, Errno> {
     Ok(rustix::fs::readlinkat(CWD, link, Vec::new())?.into_bytes())
 }
 
-/// Opens each name in the folder that the one before it led to; none of them may be a link.
+/// Opens name after name, each in the folder that the previous one led to. No name may be a link.
 fn step_by_step(folder: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b".")).peekable();
     let mut found = folder.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE))?;
@@ -203,7 +203,7 @@ pub enum FolderError {
     Hidden,
     /// It's a folder, a device, a pipe, or the like.
     NotRegular,
-    /// It has content but no length.
+    /// It has content, but the system reports no length.
     UnknownLength,
     /// The system can't open it.
     System(io::Error),
@@ -225,7 +225,7 @@ impl fmt::Display for FolderError {
             Self::Outside => write!(f, "it leads out of the served folder"),
             Self::Hidden => write!(f, "hidden files are not served"),
             Self::NotRegular => write!(f, "not a regular file"),
-            Self::UnknownLength => write!(f, "its length is unknown, as of files in /proc"),
+            Self::UnknownLength => write!(f, "its length is unknown, as for files in /proc"),
             Self::System(error) => f.write_str(&reason(error)),
         }
     }

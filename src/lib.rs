@@ -1,5 +1,5 @@
-//! The servers of Python's socket tutorials, rebuilt as one hand-rolled event loop; and every other concurrency model of
-//! the texts, serving the same protocol code.
+//! The servers of Python's socket tutorials, rebuilt as one hand-written event loop. Every other concurrency model of
+//! the tutorials serves the same protocol code.
 //!
 //! One idea holds the crate together: **a protocol is a state machine that knows no socket, no clock and no thread; a
 //! concurrency model is a loop that knows no protocol.** Every protocol runs under every loop, a test needs no network,
@@ -8,10 +8,10 @@
 //! # A tour
 //!
 //! Two state machines are the heart of it, each a table of rows that is code and documentation at once. [`message`]
-//! takes a framed message apart: protoheader, JSON header, content. [`exchange`] is the life of a connection around that:
-//! it receives, responds, drains, lingers and closes, and asks the system for reading or writing as its stage requires.
-//! `docs/state-machine.md` shows both as diagrams, beside the methods of the tutorial's `Message`; a search in this
-//! documentation for one of these names, such as `process_jsonheader`, finds what replaces it.
+//! takes a framed message apart: protoheader, JSON header, content. [`exchange`] is the life of a connection around
+//! that: it receives, responds, drains, lingers and closes, and asks the system for reading or writing as its stage
+//! requires. `docs/state-machine.md` shows both as diagrams, beside the methods of the tutorial's `Message`; a search
+//! in this documentation for one of these names, such as `process_jsonheader`, finds what replaces it.
 //!
 //! A [`Session`](session::Session) is one connection's protocol. The loop calls it with a
 //! [`SessionIo`](session::SessionIo), and it returns its [`Progress`](session::Progress) or an error.
@@ -24,13 +24,13 @@
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
-//! | bytes | [`buffer`] | bytes that have come in and bytes that are to go out, with cursors |
+//! | bytes | [`buffer`] | received bytes and bytes to send, with cursors |
 //! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
 //! | message | [`codec`], [`message`] | lines and other messages in a stream; the framed message, where [`message::reader`] is *the* state machine to study |
 //! | exchange | [`exchange`] | the stages of a connection, from connecting to closed, and their interest |
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
-//! | system calls | `sys` | those that need `unsafe`; private, and only there with the feature `models` |
+//! | system calls | `sys` | those that need `unsafe`; private, with the feature `models` |
 //! | panics, places | `panics`, `places` | catching a panic; limited numbers of connections, threads, programs; private |
 //! | programs | `programs` | processes that are run for clients; with the feature `models` |
 //! | selector | [`selector`] | the system as a loop sees it: mio, poll, select, or a simulated network with a clock |
@@ -42,7 +42,7 @@
 //!
 //! # A protocol of your own
 //!
-//! It takes a [`Session`](session::Session), and a function that makes one for each connection:
+//! A protocol requires a [`Session`](session::Session), and a function that makes one for each connection:
 //!
 //! ```
 //! use std::time::Instant;
@@ -83,12 +83,12 @@
 //! side](session::SessionIo::end_output) and read on, and [learn of a stop](session::SessionIo::is_stopping). A
 //! [`Service`](session::Service) holds what its sessions share, and can [open
 //! connections](session::Service::opens_connections). The examples `shout`, `chat`, `timer`, `proxy`, `client` and
-//! `server` in `docs/examples` show these. `front::Front`, with the feature `cli`, makes a service a program with the options, models
-//! and signals of `multiconn serve`.
+//! `server` in `docs/examples` show these. `front::Front`, with the feature `cli`, turns a service into a program with
+//! the options, models and signals of `multiconn serve`.
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
 
-// They panic if the stream is closed or full.
+// `println!` and `eprintln!` panic if the stream is closed or full.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(feature = "cli")]

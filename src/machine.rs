@@ -28,7 +28,7 @@ pub struct Step {
     pub event: &'static str,
     /// The state after.
     pub to: &'static str,
-    /// How many of the bytes that it waits for have arrived.
+    /// The number of bytes that have arrived of those that it waits for.
     pub got: usize,
     /// The number of bytes that it waits for, if it is known.
     pub want: Option<usize>,
@@ -56,7 +56,7 @@ impl<'a> Steps<'a> {
         Steps(Some(receive))
     }
 
-    /// Passes on a step, which is only made if it is received.
+    /// Passes on a step. It is created only if there is a receiver.
     #[inline]
     pub fn note(self, step: impl FnOnce() -> Step) {
         if let Some(receive) = self.0 {
@@ -103,7 +103,7 @@ macro_rules! named {
 /// Defines `TRANSITIONS`, the rows as data, and `next`, the rows as code.
 macro_rules! transitions {
     ($State:ident, $Event:ident { $($from:ident --[ $event:ident ]--> $to:ident: $meaning:literal;)+ }) => {
-        /// Every transition there is.
+        /// All transitions.
         pub const TRANSITIONS: &[$crate::machine::Transition<$State, $Event>] = &[$(
             $crate::machine::Transition {
                 from: $State::$from,
@@ -127,8 +127,8 @@ macro_rules! transitions {
 
 pub(crate) use {named, transitions};
 
-/// The table as a Mermaid state diagram that begins at each of `firsts` and ends at `last`. Events that lead from one
-/// state to the same other share an arrow.
+/// The table as a Mermaid state diagram that begins at each of `firsts` and ends at `last`. Events that lead from the
+/// same state to the same other one share an arrow.
 pub fn mermaid<S, E>(states: &[S], firsts: &[S], last: Option<S>, rows: &[Transition<S, E>]) -> String
 where
     S: Copy + Debug + PartialEq,

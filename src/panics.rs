@@ -33,7 +33,7 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Does `work`, which must leave nothing broken behind when it panics.
+/// Runs `work`, which must leave nothing broken behind when it panics.
 ///
 /// # Errors
 /// The panic that ended it.

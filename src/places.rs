@@ -28,7 +28,7 @@ impl Places {
         Self::waking(max, Waker::noop().clone())
     }
 
-    /// The same, and wakes `waker` when a place becomes free after all were taken.
+    /// Creates `max` places. Wakes `waker` when one becomes free after all were taken.
     pub fn waking(max: usize, waker: Waker) -> Self {
         Places(Arc::new(PlacesTaken { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
     }
@@ -54,7 +54,7 @@ impl Places {
         *self.lock()
     }
 
-    /// Waits until all are free, or `timeout` has passed, and returns how many are still taken.
+    /// Waits until all are free or `timeout` has passed, and returns how many are still taken.
     #[cfg(feature = "models")]
     pub fn wait_until_free(&self, timeout: Duration) -> usize {
         let waited = self.0.freed.wait_timeout_while(self.lock(), timeout, |taken| *taken > 0);

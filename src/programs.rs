@@ -5,9 +5,9 @@
 //! buffer. While the buffer is full, the thread reads nothing more, and soon the program waits for its pipe:
 //! back-pressure.
 //!
-//! A program is started in its own process group. When the session drops the program, both are killed; when the
-//! program ends, the rest of its group is. A child that has left the group can't be found any more: it goes on, but its
-//! output is ignored, even if it holds the pipe open, and it takes no place.
+//! A program is started in its own process group. Both are killed when the session drops the program. When the program
+//! itself has ended, the rest of the group is killed. A child that has left the group can't be found any more, and goes
+//! on. It takes no place, and its output is ignored, even if it holds the pipe open.
 //!
 //! If this process is killed, or exits at once, its programs are killed as well, on Linux. Their children, and on other
 //! systems the programs themselves, go on, and get SIGPIPE when they write.
@@ -41,7 +41,7 @@ const BUFFER_LEN: usize = 64 << 10;
 const READ_LEN: usize = 16 << 10;
 /// The stack size of a program's thread.
 const STACK_LEN: usize = 256 << 10;
-/// How long to wait for killed programs. Only one that the system does not release takes longer than a moment.
+/// How long to wait for killed programs. A program takes longer only if the system doesn't release it.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs programs as processes, up to a maximum at once.
@@ -55,7 +55,8 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Runs up to `max` programs at once. Stops ignoring SIGCHLD: otherwise this process would never learn how they end.
+    /// Runs up to `max` programs at once. The process no longer ignores SIGCHLD: otherwise it would never learn how
+    /// they end.
     pub fn new(max: usize) -> Self {
         sys::stop_ignoring(SIGCHLD);
         Processes { places: Places::new(max), owner: std::process::id() }

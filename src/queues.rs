@@ -1,8 +1,8 @@
 //! The queues that netstat shows: the bytes that wait in each TCP socket, in either direction.
 //!
 //! The kernel accepts bytes that no program reads, up to a limit, and keeps them in the socket's receive queue, its
-//! Recv-Q. And it keeps sent bytes until the other side has confirmed them, in the send queue, its Send-Q. On Linux,
-//! both are listed in `/proc/net`; other systems are not supported.
+//! Recv-Q. It keeps sent bytes in the send queue, its Send-Q, until the other side has confirmed them. On Linux, both
+//! are listed in `/proc/net`; other systems are not supported.
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 /// A TCP socket and its queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpQueues {
-    /// Its own address, in the [plain] form, as both are.
+    /// Its own address. Both addresses are in the [plain] form.
     pub local: SocketAddr,
     /// The peer's address; unspecified for a listening socket.
     pub remote: SocketAddr,

@@ -136,7 +136,7 @@ impl<S: Selector, V: Service> Reactor<S, V> {
 }
 
 impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
-    /// The same, with a subscriber to everything that it does; [`Log`](crate::trace::Log) logs it.
+    /// Creates a reactor with a subscriber to everything that it does; [`Log`](crate::trace::Log) logs it.
     pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
@@ -223,7 +223,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             let waited = self.now.saturating_duration_since(before);
             trace::Event::TurnBegun { waited, events: self.events.len() }
         });
-        // What a panic keeps from being done is done then, in order.
+        // Work that a panic has left undone is done now, in order.
         while let Err(caught) = panics::catch(|| self.work()) {
             self.recover(caught);
         }

@@ -113,7 +113,7 @@ pub trait Selector {
 
 /// A non-blocking connection.
 ///
-/// A short read or write means that the stream is now empty or full, and the next readiness is a new edge; so
+/// A short read or write means that the stream is now empty or full, and that the next readiness is a new edge. So
 /// `write_vectored` must go on after its first slice.
 pub trait Stream: Read + Write {
     /// The address of our side.
@@ -134,8 +134,8 @@ pub trait Stream: Read + Write {
     /// that has not been sent.
     fn reset_on_close(&mut self) {}
 
-    /// Lets the system drop its data if, after the close, the peer accepts none of it for `timeout`. Otherwise the system
-    /// may hold megabytes for as long as the peer answers that it has no room.
+    /// Lets the system drop its data if, after the close, the peer accepts none of it for `timeout`. Otherwise the
+    /// system may hold megabytes for as long as the peer answers that it has no room.
     fn bound_close(&mut self, timeout: Duration) {
         let _ = timeout;
     }
@@ -157,7 +157,7 @@ pub trait Stream: Read + Write {
     /// Whether it's connected: a connection being opened may not be open yet, and an open one may be broken.
     ///
     /// # Errors
-    /// Why it can't be opened, or what has broken it, unless reported before.
+    /// The error that has kept it from opening or has broken it, unless reported before.
     fn connected(&mut self) -> io::Result<bool>;
 }
 
@@ -231,8 +231,8 @@ pub struct Readiness {
     /// The peer has ended its sending side, or the connection is broken: the end or an error follows the remaining
     /// bytes. A selector that keeps reporting readability need not set this.
     pub read_closed: bool,
-    /// There is urgent data (TCP's URG), at which a read stops although more follows: a short read doesn't mean that the
-    /// stream is empty. A selector that keeps reporting readability need not set this.
+    /// There is urgent data (TCP's URG). A read stops there although more follows, so a short read doesn't mean that
+    /// the stream is empty. A selector that keeps reporting readability need not set this.
     pub urgent: bool,
 }
 

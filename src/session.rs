@@ -65,13 +65,12 @@ pub trait Session {
 pub struct State {
     /// Its name, in the protocol's words.
     pub name: &'static str,
-    /// How many of the bytes that the session waits for have arrived, and how many these are, if it waits for a known
-    /// number.
+    /// The number of bytes that have arrived, and the number that the session waits for, if that is known.
     pub arrived: Option<(usize, usize)>,
 }
 
 impl State {
-    /// The state of this name.
+    /// Creates a state of this name, with no number of bytes.
     pub const fn named(name: &'static str) -> Self {
         State { name, arrived: None }
     }
@@ -120,8 +119,8 @@ impl<T: Session + ?Sized> Session for Box<T> {
 pub enum Progress {
     /// The session has used what it can of the input and waits for more. Input is read once the output has room.
     NeedInput,
-    /// The session could go on, but output must be sent first. It is called when some of that has gone and less than
-    /// the high-water mark is left. Nothing is read meanwhile: back-pressure.
+    /// The session could go on, but output must be sent first. It is called when some of the output has been sent and
+    /// less than the high-water mark is left. Nothing is read meanwhile: back-pressure.
     NeedRoom,
     /// The session waits for more input or more room, whichever comes first.
     ///
@@ -131,8 +130,7 @@ pub enum Progress {
     NeedEither,
     /// The session is working, or waiting for work done elsewhere. It is called at its deadline or when it is
     /// [woken](SessionIo::waker), and once when the peer [has hung up](SessionIo::hung_up). Nothing is read meanwhile;
-    /// a stop waits for it. A connection that breaks is closed at once, where the selector
-    /// reports that.
+    /// a stop waits for it. A connection that breaks is closed at once if the selector reports that.
     Working,
     /// The session has used up its share of messages and wants another turn, once the output has room.
     Yield,
@@ -192,7 +190,7 @@ impl fmt::Display for Peer {
 /// A source of bytes for a session other than its peer, such as standard input.
 pub trait Source {
     /// The next piece, or `None` at the end. If none is ready, `make_waker` supplies a [waker](SessionIo::waker) to
-    /// wake once there is.
+    /// wake when one is.
     ///
     /// # Errors
     /// The error that ends the session, if the source fails.

@@ -2,7 +2,7 @@
 //!
 //! Each wrapper is safe for every caller; a comment at each call says why.
 
-#![allow(unsafe_code, reason = "here are the calls that need it; everywhere else it is denied")]
+#![allow(unsafe_code, reason = "this module has the calls that need it; it is denied everywhere else")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 #[cfg(feature = "cli")]
@@ -124,8 +124,8 @@ pub enum Fork {
 
 /// Makes a copy of this process: fork(2).
 ///
-/// In the child, a lock that another thread held stays locked forever. So a process that forks should have one thread, or
-/// others whose locks the child leaves alone.
+/// In the child, a lock that another thread held stays locked forever. So a process that forks should have one thread,
+/// or the child should use no lock of another.
 ///
 /// # Errors
 /// If there are too many processes, or there is too little memory.
@@ -156,7 +156,7 @@ pub fn exit_now(status: c_int) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Makes the number of `fd` stand for a copy of `with`: dup2(2).
+/// Makes the number of `fd` refer to a copy of `with`: dup2(2).
 ///
 /// # Errors
 /// If the system refuses.
@@ -222,7 +222,7 @@ impl FdSet {
     }
 }
 
-/// Checks an index, as `FD_SET` and the others don't.
+/// Checks an index, since `FD_SET` and the others don't.
 fn bit(index: usize) -> c_int {
     assert!(index < FdSet::LEN, "descriptor {index} is in no set");
     index as c_int
@@ -247,8 +247,8 @@ impl fmt::Display for BeyondFdSet {
 impl Error for BeyondFdSet {}
 
 /// Calls select(2): waits until one of the first `len` descriptors is ready for what its sets ask, or `timeout` has
-/// passed. Waits forever without a timeout. Leaves only the ready descriptors in the sets, and returns their number in
-/// both together.
+/// passed. Waits forever without a timeout. Leaves only the ready descriptors in the sets, and returns the sum of their
+/// numbers in both.
 ///
 /// # Errors
 /// `Interrupted` if a signal arrived; otherwise if the system refuses, such as when a descriptor isn't open. The sets

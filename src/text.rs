@@ -6,8 +6,8 @@ use std::mem;
 
 /// Bytes from a peer, made safe for a log: text unchanged as far as it is [printable](Printable), the rest escaped, in
 /// single quotes, and cut after [`Escaped::LEN_MAX`] bytes. Quotes and backslashes of the text are escaped as well, so
-/// that the bytes can be told from what is shown. With `{:#}`, everything beyond printable ASCII is escaped, as what a
-/// peer is told always was.
+/// that the output is unambiguous. With `{:#}`, everything beyond printable ASCII is escaped, for errors that are sent
+/// to peers.
 pub struct Escaped<'a>(pub &'a [u8]);
 
 impl Escaped<'_> {
@@ -45,7 +45,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The first `len` bytes, or a few less where they would end within a character.
+/// The first `len` bytes, or a few fewer if they would end within a character.
 fn start_of(bytes: &[u8], len: usize) -> &[u8] {
     if bytes.len() <= len {
         return bytes;
@@ -77,8 +77,8 @@ impl fmt::Display for Word<'_> {
     }
 }
 
-/// A number of things, with a regular noun: `1 byte`, `2 bytes`, `2 replies`. After "of" there are always several, as in
-/// `0 of 1 bytes`, so that needs no function.
+/// A number of things, with a regular noun: `1 byte`, `2 bytes`, `2 replies`. After "of", the noun is always plural, as
+/// in `0 of 1 bytes`, so that needs no function.
 pub fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, noun: &'static str) -> Count<N> {
     Count { number, noun }
 }
@@ -101,12 +101,12 @@ impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<N> {
     }
 }
 
-/// Makes text from others safe for a terminal, except that lines may end in it: see [`Printable`].
+/// Makes text from others safe for a terminal, but keeps its line ends: see [`Printable`].
 pub fn printable(text: &[u8]) -> String {
     all_of(Printable::default(), text)
 }
 
-/// The same as a single line: line ends are escaped as well.
+/// Makes text from others safe for a terminal as a single line: line ends are escaped as well.
 #[cfg(feature = "cli")]
 pub fn printable_line(text: &str) -> String {
     all_of(Printable { kept: &['\t'], ..Printable::default() }, text.as_bytes())
@@ -116,11 +116,11 @@ fn all_of(mut printable: Printable, text: &[u8]) -> String {
     printable.take(text) + &printable.take_rest()
 }
 
-/// Makes text safe for a terminal, piece by piece: whatever takes hold of a terminal or can't be seen is escaped.
+/// Makes text safe for a terminal, piece by piece: whatever could control a terminal or can't be seen is escaped.
 ///
-/// That is control characters, invalid UTF-8, and [invisible characters](is_invisible), which reorder the text around
-/// them or hide in it. Joiners are invisible too, but emoji and several scripts are made with them: one is left as it
-/// is after a character beyond ASCII.
+/// It escapes control characters, invalid UTF-8, and [invisible characters](is_invisible), which reorder the text
+/// around them or hide in it. Joiners are invisible too, but emoji and several scripts need them: a joiner after a
+/// character beyond ASCII is kept.
 #[derive(Debug)]
 pub struct Printable {
     /// The control characters that are left as they are.
@@ -138,7 +138,7 @@ impl Default for Printable {
 }
 
 impl Printable {
-    /// Leaves carriage returns as they are, too.
+    /// Creates one that keeps carriage returns, too.
     #[cfg(feature = "cli")]
     pub fn with_carriage_returns() -> Self {
         Printable { kept: &['\n', '\t', '\r'], ..Printable::default() }
@@ -154,7 +154,7 @@ impl Printable {
         self.shown(&text)
     }
 
-    /// Returns the incomplete character, if no more text comes.
+    /// Returns the incomplete character at the end of the text, escaped.
     pub fn take_rest(&mut self) -> String {
         let rest = mem::take(&mut self.begun);
         self.shown(&rest)
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn bytes_are_escaped_and_cut() {
         assert_eq!(Escaped(b"\"a\"\n\x1b[1m\xff'").to_string(), r#"'"a"\n\x1b[1m\xff\''"#);
-        // Text is text, unless it hides something or turns it around.
+        // Text is unchanged, except for characters that hide something or change its direction.
         assert_eq!(Escaped("é 🐶 a\u{200d}b\u{202e}\u{9b}".as_bytes()).to_string(), r"'é 🐶 a\u{200d}b\u{202e}\u{9b}'");
         assert_eq!(Escaped("👩\u{200d}👧 \\".as_bytes()).to_string(), "'👩\u{200d}👧 \\\\'");
         assert_eq!(Escaped(b"\xc3\xa9\xc3").to_string(), r"'é\xc3'");
@@ -292,10 +292,10 @@ mod tests {
             ("a\u{200b}b\u{feff}c\u{ad}", r"a\u{200b}b\u{feff}c\u{ad}"),
             ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
             ("\u{e0041}\u{e0042}\u{3164}", r"\u{e0041}\u{e0042}\u{3164}"),
-            // A joiner that joins nothing hides.
+            // A joiner that joins nothing is only invisible.
             ("ad\u{200d}min \u{200c}", r"ad\u{200d}min \u{200c}"),
             ("é\u{200d}\u{200d}", "é\u{200d}\\u{200d}"),
-            // Text that needs joiners and selectors, or goes from right to left by itself.
+            // Text that needs joiners and selectors, or is written from right to left.
             (
                 "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 می\u{200c}خواهم שלום",
                 "👩\u{200d}👧 ❤\u{fe0f}\u{200d}🔥 می\u{200c}خواهم שלום",

@@ -1,8 +1,9 @@
 //! The trace: everything that a loop does, step by step, as events.
 //!
 //! There is one vocabulary for it. The [log](Log), the [lines of JSON](json) and whatever else shows a loop at work are
-//! [`Subscriber`]s of the same events, so they all tell the same. Events are emitted where things happen: by the
-//! [reactor](crate::reactor), by the [connections](crate::connection) and, through [`Steps`](crate::machine::Steps), by the sessions.
+//! [`Subscriber`]s of the same events, so they all agree. Events are emitted where things happen: by the
+//! [reactor](crate::reactor), by the [connections](crate::connection) and, through [`Steps`](crate::machine::Steps), by
+//! the sessions.
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -23,7 +24,7 @@
 //! ```
 //!
 //! Pass a subscriber to [`Reactor::with_subscriber`](crate::reactor::Reactor::with_subscriber). Without one, a reactor
-//! has `()`, and nothing is made that nobody receives.
+//! has `()`, and creates no events.
 
 pub mod json;
 mod log;
@@ -131,7 +132,7 @@ impl<T: Subscriber> Subscriber for Option<T> {
     }
 }
 
-/// Both receive the events of their levels.
+/// Each receives the events of its level.
 impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
     fn level(&self) -> LevelFilter {
         self.0.level().max(self.1.level())
@@ -208,11 +209,11 @@ pub enum Event<'a> {
         /// The system's error.
         why: &'a str,
     },
-    /// Accepting has paused: for the system, or for this server, there is no room for another connection.
+    /// Accepting has paused: the system, or this server, has no room for another connection.
     AcceptingPaused {
         /// The reason.
         why: &'a str,
-        /// Whether the reason is worth a line in the log, and no earlier pause has had it.
+        /// Whether the reason is worth a line in the log and no earlier pause has logged it.
         is_news: bool,
     },
     /// Accepting goes on.
@@ -251,7 +252,7 @@ pub enum Event<'a> {
         /// The number of bytes, or `usize::MAX` if there are more.
         len: usize,
     },
-    /// The stream has taken output, in one write: the tutorial's `_write`.
+    /// The stream has accepted output, in one write: the tutorial's `_write`.
     Sent {
         /// The bytes.
         bytes: Bytes<'a>,
@@ -316,7 +317,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Bytes on their way, lent from where they are for the time of the event. Nothing is copied for it.
+/// Bytes in transit, borrowed for the time of the event. Nothing is copied.
 #[derive(Clone, Copy)]
 pub struct Bytes<'a> {
     len: usize,
@@ -325,8 +326,8 @@ pub struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// The first `len` bytes of `slices`. Without slices, these are bytes that this process has not read, since the system
-    /// sends them from a file.
+    /// The first `len` bytes of `slices`. Without slices, the system sends the bytes from a file, and this process has
+    /// not read them.
     pub fn new(len: usize, slices: &'a [IoSlice<'a>]) -> Self {
         Bytes { len, slices }
     }
@@ -492,7 +493,7 @@ impl Tracer<'_> {
         self.is_detailed
     }
 
-    /// Emits a small step of a connection, which is only made if it is received.
+    /// Emits a small step of a connection. The event is created only if it is received.
     #[inline]
     pub fn step<'b>(&self, peer: &Peer, event: impl FnOnce() -> Event<'b>) {
         if self.is_detailed {
@@ -506,7 +507,7 @@ impl Tracer<'_> {
         self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
     }
 
-    /// Emits a small step of the loop, which is only made if it is received.
+    /// Emits a small step of the loop. The event is created only if it is received.
     #[inline]
     pub fn own_step<'b>(&self, event: impl FnOnce() -> Event<'b>) {
         if self.is_detailed {

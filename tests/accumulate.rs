@@ -192,7 +192,7 @@ fn it_tells_when_so_many_have_come_and_all_have_gone() {
     clients[3].send_at(seconds(15), "x");
     server.run_until(seconds(30));
     assert_eq!((*before.borrow(), *after.borrow()), (0, 1));
-    assert_eq!(server.end_of(&refused).1, "over the limit of connections");
+    assert_eq!(server.end_of(&refused).1, "over the connection limit");
 }
 
 // The client.

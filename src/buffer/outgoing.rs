@@ -11,9 +11,9 @@ use super::{Rest, Slices};
 
 /// Data that waits to be sent, in order: the tutorial's `_send_buffer`.
 ///
-/// It holds bytes, followed by chunks appended by a [session](crate::session::Session) that need not be in memory of
-/// their own: a gigabyte on disk takes no gigabyte here, and bytes for many peers are in memory once. It owns no heap
-/// memory while it is empty.
+/// It holds bytes, followed by chunks that need no memory of their own, appended by a
+/// [session](crate::session::Session). A gigabyte on disk takes no gigabyte here, and bytes for many peers are in
+/// memory once. It owns no heap memory while it is empty.
 ///
 /// Reading takes bytes out, whatever kind of chunk they come from.
 #[doc(alias = "_send_buffer")]
@@ -91,7 +91,7 @@ impl Outgoing {
         match self.chunks.back_mut() {
             Some(Chunk::Bytes(bytes)) => bytes,
             Some(Chunk::File(_) | Chunk::Repeat(_) | Chunk::Shared(_)) | None => {
-                unreachable!("it was made to be bytes")
+                unreachable!("it has just been made a chunk of bytes")
             }
         }
     }
@@ -126,7 +126,7 @@ impl Outgoing {
         (slices.len() > 0).then_some(Front::Memory(slices))
     }
 
-    /// Drops the next `len` bytes, of which there must be as many.
+    /// Drops the next `len` bytes, which must exist.
     pub(crate) fn consume(&mut self, mut len: usize) {
         while len > 0 {
             let used = if !self.bytes.is_empty() {
@@ -145,8 +145,8 @@ impl Outgoing {
         }
     }
 
-    /// Takes the data that remains once `sent` bytes have gone, of this and of the `lent` slice behind its bytes. The
-    /// memory of its bytes stays here for reuse.
+    /// Takes the data that remains once `sent` bytes of this, and of the `lent` slice behind its bytes, have been sent.
+    /// The memory of its bytes stays here for reuse.
     pub(crate) fn take_rest(&mut self, lent: &[u8], sent: usize) -> Outgoing {
         let own = self.head();
         let of_lent = sent.saturating_sub(own.len());
@@ -276,14 +276,14 @@ impl FileRange {
 pub(crate) struct Repeat {
     /// The bytes, repeated often enough to be worth a system call.
     block: Box<[u8]>,
-    /// The index in the block of the next byte.
+    /// The index of the next byte in the block.
     at: usize,
     /// The number of bytes to come.
     left: u64,
 }
 
 impl Repeat {
-    /// As many slices of this length as are sent at once fill a socket's buffer.
+    /// The length of a block: as many such slices as one call sends fill a socket's buffer.
     const BLOCK_LEN: usize = 16 << 10;
 
     pub(super) fn new(bytes: &[u8], times: u64) -> Self {
@@ -319,7 +319,7 @@ impl Shared {
         &self.bytes[self.at..]
     }
 
-    /// An equal part of its memory for each holder. These come and go, so it holds for the moment.
+    /// One holder's equal part of its memory, which changes as holders come and go.
     fn part(&self) -> usize {
         self.bytes.len().div_ceil(Arc::strong_count(&self.bytes))
     }

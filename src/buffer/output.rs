@@ -9,10 +9,10 @@ use super::outgoing::{Chunk, FileRange, Front, Outgoing, Repeat, Shared};
 
 /// The output of a session: a view of the tutorial's `_send_buffer`.
 ///
-/// It consists of a queue, and of a slice of the input that is [lent](Output::lend), to be sent without a copy. Data
-/// too large for memory goes into the queue as a [file](Output::push_file) or as bytes to be
-/// [repeated](Output::push_repeated), and is sent from there. So are bytes that are [shared](Output::push_shared) with
-/// other connections.
+/// It consists of a queue, and of a slice of the input that is [lent](Output::lend), so that it is sent without a copy.
+/// Data too large for memory goes into the queue as a [file](Output::push_file) or as bytes to be
+/// [repeated](Output::push_repeated), and is sent from there, as are bytes [shared](Output::push_shared) with other
+/// connections.
 #[doc(alias = "_send_buffer")]
 #[derive(Debug)]
 pub struct Output<'a> {
@@ -25,7 +25,7 @@ pub struct Output<'a> {
 const SHARED_LEN_MIN: usize = 4 << 10;
 
 impl Outgoing {
-    /// An output that appends to this queue, and is full from `high_water` bytes on.
+    /// Creates an output that appends to this queue, and is full from `high_water` bytes on.
     pub fn output(&mut self, high_water: usize) -> Output<'_> {
         Output::new(self, high_water)
     }
@@ -95,7 +95,7 @@ impl<'a> Output<'a> {
         self.push_chunk(Chunk::Repeat(Repeat::new(bytes, times)));
     }
 
-    /// Appends `bytes` that are in memory once for all connections to which they are sent. Less than 4 KiB are copied,
+    /// Appends `bytes` that are in memory once for all connections to which they are sent. Fewer than 4 KiB are copied,
     /// which costs less.
     ///
     /// The memory is freed when its last holder has dropped it. The limit on [the memory of all
@@ -120,7 +120,7 @@ impl<'a> Output<'a> {
         self.queue.push(chunk);
     }
 
-    /// Takes the data that remains once `sent` bytes have gone, from the queue and from the lent slice.
+    /// Takes the data of the queue and the lent slice that remains once `sent` bytes have been sent.
     pub(crate) fn take_rest(&mut self, sent: usize) -> Outgoing {
         self.queue.take_rest(std::mem::take(&mut self.lent), sent)
     }

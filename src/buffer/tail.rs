@@ -1,4 +1,4 @@
-//! Appending to bytes that must not be touched.
+//! Appending to bytes that must not change.
 
 use std::io;
 
@@ -45,13 +45,13 @@ impl Tail<'_> {
         self.bytes.reserve(additional);
     }
 
-    /// Reserves space for `additional` bytes and no more, for when few will follow them.
+    /// Reserves space for `additional` bytes and no more, for when few more will follow.
     #[inline]
     pub fn reserve_exact(&mut self, additional: usize) {
         self.bytes.reserve_exact(additional);
     }
 
-    /// Keeps the first `len` of the appended bytes.
+    /// Keeps only the first `len` of the appended bytes.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.bytes.truncate(self.start + len);

@@ -4,7 +4,7 @@ use crate::buffer::{Input, Tail};
 
 /// Messages of `LEN` bytes each.
 ///
-/// Nothing can be wrong with such a message, so neither reading nor writing one fails.
+/// Every message has the right length, so neither reading nor writing one can fail.
 ///
 /// ```
 /// use multiconn::buffer::Input;
@@ -24,7 +24,7 @@ use crate::buffer::{Input, Tail};
 pub struct Fixed<const LEN: usize>;
 
 impl<const LEN: usize> Fixed<LEN> {
-    /// Takes the next message off `input`, or returns `None` while not all of it has come.
+    /// Takes the next message off `input`, or returns `None` while it is incomplete.
     pub fn read<'a>(&self, input: &mut Input<'a>) -> Option<&'a [u8; LEN]> {
         input.take(LEN)?.try_into().ok()
     }

@@ -5,7 +5,7 @@ use crate::buffer::{Input, Tail};
 
 /// Messages whose length comes first, as an unsigned big-endian integer.
 ///
-/// The length is checked as soon as it has come, so a peer can't announce more than the limit and have it waited for.
+/// The length is checked as soon as it has arrived, so nothing waits for a message over the limit.
 ///
 /// ```
 /// use multiconn::buffer::Input;
@@ -30,7 +30,7 @@ pub struct LengthPrefixed {
     len_max: usize,
 }
 
-/// The integer that a message's length is sent as.
+/// The integer type of the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
     /// One byte: `!B` in Python's `struct`.
@@ -44,7 +44,7 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    /// How many bytes it has.
+    /// Its size in bytes.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub const fn len(self) -> usize {
         match self {
@@ -69,10 +69,10 @@ impl LengthPrefixed {
         LengthPrefixed { prefix, len_max }
     }
 
-    /// Takes the next message off `input`, or returns `None` while not all of it has come.
+    /// Takes the next message off `input`, or returns `None` while it is incomplete.
     ///
     /// # Errors
-    /// Where the announced length is over the limit. The prefix is left in the input.
+    /// If the announced length is over the limit. The prefix is left in the input.
     pub fn read<'a>(&self, input: &mut Input<'a>) -> Result<Option<&'a [u8]>, Error> {
         let Some((prefix, rest)) = input.remaining().split_at_checked(self.prefix.len()) else { return Ok(None) };
         let len = prefix.iter().fold(0, |len, &byte| len << 8 | u64::from(byte));
@@ -85,7 +85,7 @@ impl LengthPrefixed {
     /// Appends the length of `message`, and `message`, to `out`.
     ///
     /// # Errors
-    /// Where it has too many bytes. Then nothing is appended.
+    /// If it is too long. Nothing is appended then.
     pub fn write<'a>(&self, out: impl Into<Tail<'a>>, message: &[u8]) -> Result<(), Error> {
         let len = message.len() as u64;
         self.check(len)?;

@@ -3,10 +3,10 @@
 use super::Error;
 use crate::buffer::{Input, Tail};
 
-/// Lines: messages that end with a newline, which is not part of what is read.
+/// Messages that end with a newline; reading returns them without it.
 ///
-/// A carriage return before the newline is part of the line. A line's length is limited, and bytes that have come
-/// without a newline are not searched again.
+/// A carriage return before the newline is part of the line. A line's length is limited. Bytes in which no newline was
+/// found are not searched again.
 ///
 /// ```
 /// use multiconn::buffer::Input;
@@ -29,7 +29,7 @@ use crate::buffer::{Input, Tail};
 #[derive(Clone, Debug)]
 pub struct Lines {
     len_max: usize,
-    /// How many of the next bytes have been searched in vain.
+    /// The number of next bytes that are known to contain no newline.
     scanned: usize,
 }
 
@@ -39,12 +39,12 @@ impl Lines {
         Lines { len_max, scanned: 0 }
     }
 
-    /// Takes the next line off `input`, or returns `None` while its newline has not come.
+    /// Takes the next line off `input`, or returns `None` while it is incomplete.
     ///
-    /// Bytes that are left in the input have to come first in the next call's, as they do in a session's.
+    /// The next call's input must begin with the bytes that this one leaves, as a session's input does.
     ///
     /// # Errors
-    /// Where the line has too many bytes. They are left in the input.
+    /// If the line is too long. Its bytes are left in the input.
     pub fn read<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<&'a [u8]>, Error> {
         let bytes = input.remaining();
         // A newline after these comes too late.
@@ -66,7 +66,7 @@ impl Lines {
     /// Appends `line` and a newline to `out`.
     ///
     /// # Errors
-    /// Where it has too many bytes, or a newline, which would make two lines of it. Then nothing is appended.
+    /// If it is too long, or contains a newline, which would make it two lines. Nothing is appended then.
     pub fn write<'a>(&self, out: impl Into<Tail<'a>>, line: &[u8]) -> Result<(), Error> {
         if line.len() > self.len_max {
             return Err(Error::LineTooLong { len_max: self.len_max });

@@ -10,19 +10,20 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The share of a busy connection. Smaller ones cost throughput: 500 connections that send without pause get a third
-    /// less with shares of 64 KiB. Others don't wait for many of these, since a turn is bounded as well.
+    /// The share of a busy connection. Smaller ones cost throughput: 500 connections that send without pause get a
+    /// third less with shares of 64 KiB. Other connections don't wait for many of these, since a turn is bounded as
+    /// well.
     pub const FULL: Share = Share { bytes: 384 << 10, messages: 256 };
-    /// The share of a connection that has just become ready. A request of the usual size fits, so that a connection with
-    /// more than that is known after a moment.
+    /// The share of a connection that has just become ready. A request of the usual size fits, so a connection that
+    /// has more to do is soon recognized.
     pub const FIRST: Share = Share { bytes: 32 << 10, messages: 32 };
-    /// The work in using it up.
+    /// The work that using it up takes.
     pub fn work(self) -> usize {
         3 * self.bytes
     }
 }
 
-/// The rest of a connection's share of its turn.
+/// What is left of a connection's share of a turn.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// Bytes to read.
@@ -37,7 +38,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The work of running a connection at all, and that of a message, in bytes moved that take about as long.
+    /// The fixed work of a run, and that of a message, as the number of bytes that are moved in about the same time.
     const WORK_PER_RUN: usize = 4 << 10;
     const WORK_PER_MESSAGE: usize = 1 << 10;
 

@@ -1,4 +1,4 @@
-//! The way to the close: the rest of the output, our FIN, and input that is still on its way.
+//! Closing a connection: the rest of the output, our FIN, and input that is still on its way.
 
 use std::mem;
 use std::time::Instant;
@@ -40,8 +40,8 @@ impl Lingering {
 }
 
 impl<S, T: Session> Connection<S, T> {
-    /// Lets the session tell the peer in its protocol's format that the server is full, and `why`. Only sending that
-    /// remains, or the rest of a reply that has begun.
+    /// Lets the session tell the peer in its protocol's format that the server is full, and `why`. After that, the
+    /// connection only sends this, or the rest of a reply that has begun.
     pub fn refuse(&mut self, why: &str, config: &Config, now: Instant) {
         self.turn_away(why, End::Refused, config, now);
     }
@@ -80,7 +80,7 @@ impl<S, T> Connection<S, T> {
         self.left_over.has_output()
     }
 
-    /// Whether it's only there to be told that it can't be served.
+    /// Whether it is being refused: it is open only until its peer has the error.
     pub fn is_refused(&self) -> bool {
         match &self.state {
             ConnectionState::Draining(draining) => matches!(draining.end, End::Refused),
@@ -108,7 +108,7 @@ impl<S: Stream, T> Connection<S, T> {
         }
     }
 
-    /// Prepares its stream for the close, for which nothing waits: the system gives up data that the peer doesn't accept
+    /// Prepares its stream for the close. Nothing waits for that, so the system drops data that the peer doesn't accept
     /// within the write timeout.
     pub fn prepare_close(&mut self, config: &Config) {
         if self.output_has_waited {
@@ -125,7 +125,7 @@ impl<S: Stream, T> Connection<S, T> {
 }
 
 impl<S: Stream, T: Session> Connection<S, T> {
-    /// Whether it is to be ended, since all connections together use too much memory and this one has more than its share.
+    /// Whether it must end: all connections together use too much memory, and this one more than its share.
     pub fn is_over_memory(&self, memory: &Memory) -> bool {
         memory.is_over() && self.memory_used() > memory.fair_share()
     }
@@ -135,8 +135,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
         self.left_over.charged()
     }
 
-    /// Frees its memory. Returns the end if there is nothing else to do; otherwise the peer is being told, and it goes on
-    /// to the close.
+    /// Frees its memory. Returns the end if there is nothing else to do; otherwise the peer still gets an error, and
+    /// the close follows.
     pub fn free_memory(&mut self, config: &Config, now: Instant, trace: Tracer<'_>) -> Option<End> {
         let end = End::MemoryOverLimit(config.memory.max());
         if self.peer.role != Role::Accepted || self.left_over.has_output() {
@@ -152,7 +152,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 
     /// Ends the session's part: from here on, only the rest of its output and the close remain.
     pub(super) fn finish(&mut self, event: Event, end: End, linger: bool, turn: &mut Turn<'_>) -> Outcome {
-        // After a half-close on purpose, the server waits for the rest of what a client sends; otherwise it doesn't.
+        // After a deliberate half-close, the server waits for the rest of what a client sends; otherwise it doesn't.
         let sends_rest = self.output_end == OutputEnd::Wanted;
         let (event, linger) = match self.peer.role {
             Role::Accepted => (event, linger),
@@ -170,7 +170,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
     }
 
-    /// Makes the last transition. If output is left, the close is a reset: data that was cut short never looks complete,
+    /// Makes the last transition. If output is left, the close is a reset, so that data cut short never looks complete,
     /// and the system doesn't keep it for a peer that won't read it.
     pub(super) fn close(&mut self, from: Stage, event: Event, end: End, trace: Tracer<'_>) -> Outcome {
         self.leads(from, event, trace);

@@ -42,11 +42,11 @@ impl Needs {
     /// | needs either, on one that was accepted | full | any | `w` |
     /// | needs input, or either | some | read | `w` |
     /// | needs room, or yields | some | any | `w` |
-    /// | is working | none | not known of | `h` |
-    /// | is working | some | not known of | `wh` |
-    /// | is working | some | known of | `w` |
+    /// | is working | none | unknown | `h` |
+    /// | is working | some | unknown | `wh` |
+    /// | is working | some | known | `w` |
     /// | needs input, or either | none | read | `e`, until our own FIN |
-    /// | is working | none | known of | `e`, until our own FIN |
+    /// | is working | none | known | `e`, until our own FIN |
     /// | anything else | none | any | none |
     #[doc(alias = "_set_selector_events_mask")]
     pub fn interest(&self) -> Interest {

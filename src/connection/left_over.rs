@@ -16,23 +16,23 @@ pub(super) struct Kept {
     pub output: Outgoing,
     /// The wait for the peer to accept some of the output, if there is any.
     wait: Option<WriteWait>,
-    /// The memory that it takes.
+    /// The memory in use.
     charge: Charge,
 }
 
 /// A wait for a peer to accept output.
 #[derive(Clone, Copy, Debug)]
 struct WriteWait {
-    /// The last time when the stream took something.
+    /// The last time the stream accepted something.
     since: Instant,
     /// The time of the next try to write, even if the system reports no room.
     next_try: Instant,
-    /// The time when the peer has accepted nothing for too long.
+    /// The time at which the peer will have accepted nothing for too long.
     until: Instant,
 }
 
 impl WriteWait {
-    /// The first try, as a part of the timeout; each of the others doubles the time since the last progress.
+    /// The timeout divided by the wait before the first try; each later try doubles the time since the last progress.
     const FIRST_TRY: u32 = 64;
 
     fn new(now: Instant, timeout: Duration) -> Self {
@@ -118,7 +118,7 @@ impl LeftOver {
         }
     }
 
-    /// Keeps `output`, where there was none. The peer must accept some of it within `timeout`.
+    /// Keeps `output`; there must be none yet. The peer must accept some of it within `timeout`.
     pub fn keep_output(&mut self, output: Outgoing, now: Instant, timeout: Duration) {
         if output.is_empty() {
             return;
@@ -144,7 +144,7 @@ impl LeftOver {
         self.tidy();
     }
 
-    /// Frees what is used up.
+    /// Frees the memory of data that is used up.
     pub fn tidy(&mut self) {
         let Some(kept) = &mut self.0 else { return };
         if kept.output.is_empty() {

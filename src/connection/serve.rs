@@ -1,4 +1,4 @@
-//! Serving: when the session is called, and what for, while the connection is open.
+//! Serving an open connection: when its session is called, and why.
 
 use std::io;
 use std::mem;
@@ -15,7 +15,7 @@ use crate::trace;
 enum News {
     /// None: it waits.
     None,
-    /// Perhaps some, but other connections have their turn first.
+    /// Perhaps some, but it's the turn of other connections.
     Later,
     /// Some, with this many bytes just received.
     Now { received: usize },

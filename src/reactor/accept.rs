@@ -68,7 +68,7 @@ impl<L> Accepting<L> {
         self.paused
     }
 
-    /// Whether no connection will be accepted ever again.
+    /// Whether no connection will ever be accepted again.
     pub fn is_over(&self) -> bool {
         self.listeners.is_empty()
     }
@@ -85,7 +85,7 @@ impl<L> Accepting<L> {
         self.refusals = other.refusals.clone();
     }
 
-    /// Resumes accepting, if paused, after a connection has closed, which may have freed what was missing.
+    /// Resumes accepting, if paused, after a connection has closed, since that may have freed what was missing.
     pub fn connection_closed<S: Selector<Listener = L>>(&mut self, selector: &mut S, now: Instant, trace: Tracer<'_>) {
         if self.paused.is_some() {
             self.resume(selector, now, trace);
@@ -95,7 +95,7 @@ impl<L> Accepting<L> {
     fn pause<S: Selector<Listener = L>>(&mut self, selector: &mut S, until: Option<Instant>) {
         if self.paused.is_none() {
             for (index, listening) in self.listeners.iter_mut().enumerate() {
-                // If one can't be removed, that does no harm: its events are only remembered.
+                // Failure does no harm: the listener's events are only noted.
                 let _ = selector.unwatch_listener(&mut listening.listener, Watched::listener_token(index));
             }
         }
@@ -143,7 +143,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
         if !self.accepting.places.has_room() && !self.accepting.refusals.has_room() {
-            let full = Event::AcceptingPaused { why: "all places are taken, and those for refusals", is_news: false };
+            let full =
+                Event::AcceptingPaused { why: "all places are taken, including those for refusals", is_news: false };
             self.trace.own().emit_own(full);
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;

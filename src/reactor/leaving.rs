@@ -1,8 +1,8 @@
-//! Connections that are done, and wait only for their peers' closes.
+//! Connections that are done, and only wait for their peers' closes.
 //!
-//! A conversation that has ended in order leaves nothing to do but to wait for the peer's close: a close of ours would
-//! make the system answer further input with a reset, which destroys a reply that the peer has not read yet (RFC 9112,
-//! section 9.6). Such a connection keeps its place until then, but makes way for a new one that finds no other place.
+//! After a conversation that has ended in order, a connection waits for its peer's close. If we closed first, the
+//! system would answer further input with a reset, which destroys a reply that the peer has not read yet (RFC 9112,
+//! section 9.6). The connection keeps its place until then, but makes way for a new one that finds no other place.
 
 use std::collections::VecDeque;
 

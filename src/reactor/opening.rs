@@ -43,8 +43,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         }
     }
 
-    /// Begins to open a connection. If that fails at once, tries the next address, until one can be tried or none is
-    /// left.
+    /// Begins to open a connection. If that fails at once, tries the next address, until an attempt has begun or no
+    /// address is left.
     fn open(&mut self, mut peer: Peer, mut others: VecDeque<SocketAddr>, session: V::Session) {
         let number = self.slots.next_number();
         loop {

@@ -1,7 +1,7 @@
 //! Going on after a panic in a session, or in its service: that connection ends, and no other.
 //!
-//! The reactor records the connection that it is calling a session or the service for. A panic ends the work of the turn;
-//! the connection on record is closed with a reset, and the rest of the work is done then.
+//! The reactor records the connection that it is calling a session or the service for. A panic ends the work of the
+//! turn; the connection on record is closed with a reset, and then the rest of the work is done.
 
 use std::mem;
 

@@ -1,11 +1,11 @@
 //! The runnable connections, in the order in which they run.
 //!
 //! A connection that has just become ready runs first, with a small share. If it has more to do than that, it's busy,
-//! and waits behind other busy connections for shares of a turn that is bounded in all; at the end of the turn, new
-//! events are fetched. So a request waits for no crowd of busy connections, only for what is left of a turn. The idea
-//! is that of the scheduler fq_codel (RFC 8290, section 4), which sends packets of new flows before those of old flows.
+//! and waits behind other busy connections. Their work in a turn is bounded, and after it, new events are fetched. So a
+//! request doesn't wait for a crowd of busy connections, only for the rest of a turn. The idea is that of the scheduler
+//! fq_codel (RFC 8290, section 4), which sends packets of new flows before those of old flows.
 //!
-//! Nobody starves: a turn runs at least one busy connection, and they take turns.
+//! No connection starves: each turn runs at least one busy connection, and these alternate.
 
 use std::collections::VecDeque;
 
@@ -28,11 +28,11 @@ pub(super) struct Runnable {
     busy_left: usize,
 }
 
-/// The room of each queue at first.
+/// The initial capacity of each queue.
 const FEW: usize = 64;
 
 impl Default for Runnable {
-    /// Has room for a few connections, so that the first of a kind costs no more than those after it.
+    /// Has room for a few connections, so that the first ones cost no more than later ones.
     fn default() -> Self {
         let queue = || VecDeque::with_capacity(FEW);
         Runnable { fresh: queue(), busy: queue(), fresh_left: 0, busy_left: 0 }
@@ -49,7 +49,7 @@ impl Runnable {
         self.fresh.is_empty() && self.busy.is_empty()
     }
 
-    /// Begins the runs of a turn that has this number of `events`. Returns the work that busy connections may do in it.
+    /// Begins the runs of a turn with this number of `events`. Returns the work that busy connections may do in it.
     pub fn begin_turn(&mut self, events: usize) -> usize {
         (self.fresh_left, self.busy_left) = (self.fresh.len(), self.busy.len());
         BUSY_WORK_MIN.max(events * BUSY_WORK_PER_EVENT)

@@ -1,13 +1,14 @@
-//! Busy-polling before sleeping, where that serves more.
+//! Busy-polling before sleeping, where that raises throughput.
 //!
-//! Sleeping and being woken takes longer than a small request. Where the next event depends on our last reply, as with a
-//! client that waits for it, polling brings that event sooner. Where it doesn't, as with requests that come at their own
-//! times, polling only burns the processor, however near the next event is. How long the waits are doesn't tell these
-//! apart; how fast the events come does. So the loop compares: it counts the events of a while with sleeping, then of a
-//! while with polling, goes on in the better way, and compares again from time to time. Linux's KVM does something similar
-//! with halt polling.
+//! Sleeping and being woken takes longer than a small request. If the next event depends on our last reply, as with a
+//! client that waits for it, polling brings that event sooner. If requests come at their own times, polling only burns
+//! the processor, however near the next event is. The length of the waits doesn't distinguish these cases; the rate of
+//! events does. So the loop compares: it times a number of events with sleeping, then as many with polling. It
+//! continues in the better way, and compares again from time to time. Linux's KVM does something similar with halt
+//! polling.
 //!
-//! A loop with no work sleeps and costs nothing; so does one whose events are further apart than the longest poll.
+//! A loop with no work sleeps and costs nothing, and so does a loop whose events are further apart than the longest
+//! poll.
 
 use std::hint;
 use std::io;
@@ -22,14 +23,14 @@ pub(super) struct Spin {
     chosen: Way,
     /// The way that is in use: the chosen one, or the other to compare.
     way: Way,
-    /// What has happened in that way so far.
+    /// The waits in that way so far.
     stretch: Stretch,
     /// The duration of the last stretch in the chosen way.
     reference: Duration,
     /// The stretches until the ways are compared again, and that number after the next comparison.
     left: u32,
     pause: u32,
-    /// The last poll was in vain: it's time to sleep.
+    /// The last poll found nothing: it's time to sleep.
     sleeps_next: bool,
     /// Silences since the last whole stretch.
     silences: u32,
@@ -48,7 +49,7 @@ struct Stretch {
     events: usize,
     waits: u32,
     waited: Duration,
-    /// Polls in vain.
+    /// Polls that found nothing.
     vain: u32,
 }
 
@@ -91,7 +92,7 @@ impl Spin {
     /// Polls the selector through `select`, which may wait as long as its argument says, until there are events or
     /// `timeout` has passed; `now` is the start of the turn. Returns the time.
     ///
-    /// Returns early when polling was in vain, and only sleeps in the next call: the selector may have been woken
+    /// Returns early when polling found nothing, and only sleeps in the next call: the selector may have been woken
     /// without an event, and the reason for that must be handled before a sleep.
     ///
     /// # Errors
@@ -185,7 +186,7 @@ impl Spin {
         waited < 2 * self.max * waits && waited.as_secs_f64() > elapsed.as_secs_f64() * (GAIN - 1.0)
     }
 
-    /// Goes on in the way that has proved better. The more often that is the same, the less often it's questioned.
+    /// Goes on in the way that has proved better. The more often the result is the same, the less often it is checked.
     fn choose(&mut self, way: Way) {
         self.pause = if way == self.chosen { (self.pause * 2).min(PAUSE_MAX) } else { PAUSE_MIN };
         (self.chosen, self.way, self.left) = (way, way, self.pause);
@@ -219,7 +220,7 @@ mod tests {
             Script { spin: Spin::new(max), now: Instant::now(), slept: 0, asked: 0 }
         }
 
-        /// Waits until the event that comes at `due`, in any case, or only to a sleeping loop.
+        /// Waits until an event at `due`, which a poll finds as well unless `comes_to_sleepers_only`.
         fn wait_until(&mut self, due: Instant, comes_to_sleepers_only: bool, timeout: Option<Duration>) {
             let mut has_come = false;
             while !has_come {
@@ -297,7 +298,7 @@ mod tests {
         script.converse(1000, Duration::from_millis(1));
         script.serve_at_a_rate(1000, Duration::from_secs(1));
         assert_eq!(script.counts(), (2000, 0));
-        // After dense traffic ends, it polls a few times more, each within the allowed time.
+        // After dense traffic ends, the loop polls a few times more, each within the allowed time.
         let mut script = Script::new(MAX);
         script.converse(1000, micros(10));
         let (slept, asked) = script.counts();

@@ -37,8 +37,8 @@ impl Timers {
     }
 
     /// Whether most timers are stale, given the number of `connections`, each of which needs at most one. Closed
-    /// connections leave theirs behind. Dropping these now and then keeps memory in proportion, at a constant cost for
-    /// each.
+    /// connections leave theirs behind. Dropping these now and then keeps memory in proportion to the connections, at a
+    /// constant cost for each.
     pub fn is_mostly_stale(&self, connections: usize) -> bool {
         self.heap.len() > 2 * connections + Self::FEW
     }

@@ -118,7 +118,7 @@ fn mask(interest: Interest) -> mio::Interest {
     }
 }
 
-/// What is reported of input. Only Linux can report urgent data with the rest.
+/// The events reported for input. Only Linux can report urgent data together with the rest.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const READABLE: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

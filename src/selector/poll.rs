@@ -2,7 +2,7 @@
 //!
 //! The array is kept from call to call, and a connection that comes, goes, or changes its interest changes one entry.
 //! The cost is in each call: the system checks every descriptor, ready or not, and so do we, until we have found as
-//! many as it has counted. epoll was made to avoid that.
+//! many as it has counted. epoll was designed to avoid that.
 
 use std::io;
 use std::net::SocketAddr;
@@ -125,7 +125,7 @@ impl Selector for PollSelector {
     }
 
     fn close(&mut self, stream: TcpStream, _token: Token) {
-        // Before its number is reused. A stream that was never registered has no entry to remove.
+        // The entry must go before its number is reused. A stream that was never registered has none.
         let _ = self.remove(stream.as_raw_fd());
         drop(stream);
     }

@@ -18,9 +18,9 @@ const WAKE: Token = Token(usize::MAX);
 
 /// A selector on select(2), which reports readiness as long as it lasts, for descriptors below the limit.
 ///
-/// It can't report that a peer has ended its sending side, or that a connection is broken, before that is read:
-/// [`Interest::hangup`] and [`Interest::error`] have no effect. If a registered stream is dropped without being [closed](Selector::close), every
-/// [`select`](Selector::select) fails.
+/// It can't report that a peer has ended its sending side, or that a connection is broken, before a read finds out:
+/// [`Interest::hangup`] and [`Interest::error`] have no effect. If a registered stream is dropped without being
+/// [closed](Selector::close), every [`select`](Selector::select) fails.
 #[derive(Debug)]
 pub struct SelectSelector {
     /// Descriptors watched for reading.
@@ -134,7 +134,7 @@ impl Selector for SelectSelector {
     }
 
     fn close(&mut self, stream: TcpStream, _token: Token) {
-        // Before its number is reused. A stream that was never registered has nothing to remove.
+        // The bits must go before its number is reused. A stream that was never registered has none.
         let _ = self.unwatch(stream.as_raw_fd());
         drop(stream);
     }

@@ -95,8 +95,8 @@ impl std::ops::Sub for Counts {
 }
 
 impl SimNet {
-    /// Creates a network on which nothing happens yet. Random choices, such as the order of simultaneous events, follow
-    /// from `seed`.
+    /// Creates a network on which nothing happens yet. Random choices, such as the order of simultaneous events, depend
+    /// only on `seed`.
     pub fn new(seed: u64) -> Self {
         SimNet { world: Rc::new(RefCell::new(World::new(seed))) }
     }
@@ -158,12 +158,12 @@ impl SimNet {
         self.world().fail_accepts(errno, from..until, u64::MAX);
     }
 
-    /// Splits received bytes at random: a read finds some of them, and the others come right after.
+    /// Splits received bytes at random: a read finds some of them, and the others arrive right after it.
     pub fn split_reads(&self) {
         self.world().splits_reads = true;
     }
 
-    /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Otherwise, the clock
+    /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Without it, the clock
     /// would stand still while there is always something to do.
     pub fn set_turn_time(&self, time: Duration) {
         self.world().turn_time = time;

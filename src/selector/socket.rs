@@ -40,8 +40,8 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Checks that both ends of a connection differ. Where nothing listens on a port that the system gives to clients, it
-/// may give that port to the connection itself, and TCP then opens it.
+/// Checks that both ends of a connection differ. If nothing listens on a port in the system's range for clients, the
+/// system may choose that port for our own end. TCP then connects the socket to itself.
 ///
 /// # Errors
 /// If it's connected to itself.

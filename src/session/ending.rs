@@ -165,7 +165,7 @@ impl fmt::Display for End {
             Self::Failed(error) => error.fmt(f),
             Self::Idle(timeout) => write!(f, "idle for {timeout:?}"),
             Self::InputOverLimit(len_max) => {
-                write!(f, "more than {} of input wait to be used", count(*len_max, "byte"))
+                write!(f, "more than {} of unused input", count(*len_max, "byte"))
             }
             Self::MemoryOverLimit(max) => {
                 write!(f, "all connections use more than {} of memory, this one the most", count(*max, "byte"))
@@ -173,7 +173,7 @@ impl fmt::Display for End {
             Self::ConnectFailed(error) | Self::Broken(error) => f.write_str(&crate::text::reason(error)),
             Self::ConnectTimedOut(timeout) => write!(f, "no answer within {timeout:?}"),
             Self::WriteTimedOut(timeout) => write!(f, "peer read nothing for {timeout:?}"),
-            Self::Refused => write!(f, "over the limit of connections"),
+            Self::Refused => write!(f, "over the connection limit"),
             Self::Stopped => write!(f, "server is stopping"),
             Self::Cut => write!(f, "server stopped before it was done"),
             Self::Panicked => write!(f, "its session panicked"),

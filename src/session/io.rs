@@ -32,7 +32,7 @@ pub(crate) type MakeWaker<'a> = &'a dyn Fn() -> Waker;
 /// Asks the system for our address.
 type LocalAddr<'a> = &'a dyn Fn() -> io::Result<SocketAddr>;
 
-/// A waker for a session that nothing calls again.
+/// A waker for a session that is never called again.
 #[cfg(test)]
 pub(crate) fn no_waker() -> Waker {
     Waker::noop().clone()
@@ -112,7 +112,8 @@ impl<'a> SessionIo<'a> {
     }
 
     /// Ends our sending side when all of the output so far is sent: a half-close, after which the session goes on
-    /// reading. The output of later calls is dropped. If the session finishes before, the rest of its output is still sent.
+    /// reading. The output of later calls is dropped. If the session finishes before, the rest of its output is still
+    /// sent.
     pub fn end_output(&mut self) {
         self.ends_output = true;
     }

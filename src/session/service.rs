@@ -8,8 +8,9 @@ use super::{End, Peer, Session};
 ///
 /// A panic in one of its sessions, or in a call for one connection, ends only that connection. So shared state must be
 /// consistent wherever a panic can happen: either change it in one step after everything that may fail, or repair it in
-/// [`ended`](Service::ended), which is also called for a session that has panicked, but not if [`accept`](Service::accept) has. A `Mutex` that was locked meanwhile
-/// is poisoned; the service decides whether that matters.
+/// [`ended`](Service::ended), which is also called for a session that has panicked, but not after a panic in
+/// [`accept`](Service::accept). A `Mutex` that was locked meanwhile is poisoned; the service decides whether that
+/// matters.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -72,14 +73,14 @@ pub trait Service {
 
     /// Reads its files again, such as at SIGHUP.
     ///
-    /// All connections may wait for this call. Work that takes time, such as reading a file, belongs into the returned
+    /// All connections may wait for this call. Work that takes time, such as reading a file, belongs in the returned
     /// [`Reload`].
     fn reload(&mut self) -> Option<Reload> {
         log::warn!("There is nothing to reload: this server keeps no files in memory");
         None
     }
 
-    /// Whether one connection's actions can affect another connection. Such a service can't be served by processes that
+    /// Whether one connection's actions can affect other connections. Such a service can't be served by processes that
     /// share nothing.
     fn shares_state(&self) -> bool {
         false
@@ -102,8 +103,8 @@ pub trait Service {
 /// The part of a reload that takes time. It runs in a thread of its own while connections go on, and puts the result
 /// where sessions find it.
 ///
-/// A request to reload that comes meanwhile is carried out afterwards, and several count as one. A stop doesn't wait for
-/// it. Under `Model::Fork`, it runs in the accept loop, since a process with several threads can't fork safely.
+/// A request to reload that comes meanwhile is carried out afterwards, and several count as one. A stop doesn't wait
+/// for it. Under `Model::Fork`, it runs in the accept loop, since a process with several threads can't fork safely.
 pub type Reload = Box<dyn FnOnce() + Send>;
 
 /// A connection to open.

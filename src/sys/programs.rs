@@ -17,8 +17,8 @@ use rustix::process::{getrlimit, ioctl_tiocsctty, setsid};
 /// The limit of open files with which this process was started, if it was raised since.
 static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 
-/// Raises the soft limit of open files to the hard one, for this process alone:
-/// [prepared programs](prepare_program) get the one with which it was started.
+/// Raises the soft limit of open files to the hard one, for this process alone: [prepared programs](prepare_program)
+/// get the limit with which it was started.
 ///
 /// # Errors
 /// If the system refuses.
@@ -35,8 +35,8 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
 /// Makes a program start as it would in our place: with the limit of open files with which this process was started,
 /// and by `/bin/sh` if it is a script without `#!`.
 ///
-/// Every program should be started so. The shell comes from execvp(3), which starts a program that is prepared in its
-/// own process; std starts others in another way, which refuses such a script.
+/// Every program should be started this way. The shell comes from execvp(3), which starts a program that is prepared in
+/// its own process; std starts others in another way, which refuses such a script.
 pub fn prepare_program(command: &mut Command) {
     let limit = STARTED_WITH.get().copied();
     let lower = move || match limit {

@@ -7,7 +7,7 @@ static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 /// Whether this process was started without a standard output. std opens /dev/null in its place, which accepts
 /// everything, so no write reveals it.
 ///
-/// /dev/null itself is no sign of that: parents that drop the output open it in the same way.
+/// An open /dev/null is no sign of that: parents that discard the output open it in the same way.
 pub fn stdout_was_closed() -> bool {
     STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
 }

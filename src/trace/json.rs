@@ -11,9 +11,9 @@
 //! | `event` | the event's name |
 //!
 //! and the fields of the event, by the names that they have in [`Event`], except that the cause of a step or a move is
-//! `cause`. Times are in seconds, lengths in bytes; a length
-//! that is too large to count is `null`. Where lines could not be written in time, a line with the event `lines_dropped` has
-//! their number, `lines`, and nothing else. Within a version of the format, keys and names may be added, not changed.
+//! `cause`. Times are in seconds, lengths in bytes; a length that is too large to count is `null`. If lines could not
+//! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else. Within a
+//! version of the format, keys and names may be added, not changed.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -34,13 +34,13 @@ pub fn header(started: &str) -> String {
     format!("{{\"trace\":{VERSION},\"program\":\"multiconn\",\"version\":\"{version}\",\"started\":{started}}}\n")
 }
 
-/// The line, with the newline, that stands for this many others, which could not be written in time.
+/// The line, with the newline, that stands for this many lines that could not be written in time.
 pub fn dropped(lines: u64) -> String {
     format!("{}\n", json!({ "event": "lines_dropped", "lines": lines }))
 }
 
-/// Writes the line of a record, which happened at `time` after the beginning of the trace, with the newline. `thread` is
-/// the name of its thread, if there are several.
+/// Writes the line of a record, which happened at `time` after the beginning of the trace, with the newline. `thread`
+/// is the name of its thread, if there are several.
 ///
 /// # Errors
 /// Those of `out`.

@@ -8,8 +8,7 @@ use crate::text::count;
 
 /// Logs the events, with the crate `log`: the trace in words.
 ///
-/// The smallest steps that say nothing to a reader of lines are left out: the beginnings of turns and runs, timers, and
-/// what other lines say already.
+/// The smallest steps are left out: the beginnings of turns and runs, timers, and what other lines say already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
 

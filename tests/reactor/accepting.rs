@@ -45,7 +45,7 @@ fn one_above_the_limit_is_told_and_closed() {
     assert_eq!(replies(&first.received()), [MORPHEUS, RING]);
     assert_eq!(replies(&refused.received()), [FULL]);
     assert_eq!((refused.end_seen(), refused.reset_seen()), (Some(seconds(3) + TURN), None));
-    assert_eq!(app.end_of(&refused).1, "over the limit of connections");
+    assert_eq!(app.end_of(&refused).1, "over the connection limit");
     assert_eq!(replies(&next.received()), [RING], "when one has closed, the next is served");
 
     let mut echo = echo_server(one_connection());

@@ -302,7 +302,7 @@ fn no_mixture_of_progress_grows_without_bound() {
             assert!(calls > 1, "seed {seed}: {calls} calls");
             let (at, end) = server.end_of(&peer);
             if !uses_input && at < seconds(30) {
-                assert_eq!(end, "more than 100000 bytes of input wait to be used", "seed {seed}");
+                assert_eq!(end, "more than 100000 bytes of unused input", "seed {seed}");
             }
         }
     }

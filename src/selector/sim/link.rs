@@ -29,7 +29,7 @@ pub(super) struct Link {
     /// The peer is about to react.
     pub is_reacting: bool,
 
-    /// Bytes that have arrived and that we have not read.
+    /// Bytes that have arrived and are not read yet.
     input: VecDeque<u8>,
     /// Bytes that arrive over and over, without end.
     flood: Option<Rc<[u8]>>,
@@ -42,7 +42,7 @@ pub(super) struct Link {
     /// The number of bytes that we have read.
     pub taken: usize,
 
-    /// Bytes sent to the peer, which has not read them.
+    /// Bytes sent to the peer that it has not read.
     unread: VecDeque<u8>,
     window: usize,
     /// Less room than this is not reported, though a write would find it.

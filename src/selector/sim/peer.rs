@@ -102,7 +102,7 @@ impl SimPeer {
         self
     }
 
-    /// Does what the script makes it do of its own accord.
+    /// Performs its scripted reactions.
     pub(super) fn react(&self) {
         let mut answers = None;
         let mut received = Vec::new();
@@ -117,7 +117,7 @@ impl SimPeer {
                 answers = link.answers.take();
             }
         });
-        // Called while nothing is borrowed, since it may look at the network.
+        // It is called while nothing is borrowed, since it may use the network.
         if let Some(mut answer) = answers {
             let bytes = answer(&received);
             self.change(|link, now| {
