@@ -16,7 +16,7 @@ use super::results::{Cause, FASTER_BY, GeneratorUse, Histogram, Point, Run, Serv
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
-use crate::text::reason;
+use crate::text::{count, reason};
 
 /// The outcome of a measurement.
 #[derive(Debug)]
@@ -334,7 +334,11 @@ fn doubt(
     if let Some(&unanswered) = tally.errors.get(UNANSWERED)
         && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections) * f64::from(point.depth)
     {
-        return of_server(format!("{unanswered} requests were never answered, on {} connections", point.connections));
+        return of_server(format!(
+            "{} never answered, on {}",
+            count(unanswered, "request"),
+            count(point.connections, "connection")
+        ));
     }
     let errors: u64 = tally.errors.values().sum();
     if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::bench::report::words::{Unit, counted, grouped, plain};
+use crate::bench::report::words::{Grouped, Unit, counted, plain};
 use crate::bench::results::{Histogram, Kept, Pace, Point, Run, Workload};
 use crate::bench::summary::Figure;
 
@@ -112,9 +112,9 @@ impl Layout {
             text.push_str(&field);
         }
         let mut flaws: Vec<String> =
-            run.errors.iter().map(|(kind, count)| format!("{} × {}", grouped(*count), plain(kind))).collect();
+            run.errors.iter().map(|(kind, count)| format!("{} × {}", Grouped(*count), plain(kind))).collect();
         if run.unsent > 0 {
-            flaws.push(format!("{} not sent", grouped(run.unsent)));
+            flaws.push(format!("{} not sent", Grouped(run.unsent)));
         }
         flaws.extend(run.doubt.as_ref().map(|doubt| format!("in doubt: {}", plain(doubt))));
         for flaw in flaws {
