@@ -127,7 +127,9 @@ fn what_is_never_answered_counts_as_long_as_it_has_waited() {
     const RATE: f64 = 200.0;
     let talk = Talk::echo(SIZE);
     let (address, _) = scripted(70, Act::Silence);
+    let begun = Instant::now();
     let measured = run_load(&load(address, &talk, even(RATE), Duration::from_millis(500)));
+    let took = begun.elapsed().as_secs_f64();
     let tally = &measured.tally;
     let unanswered = tally.errors.get(UNANSWERED).copied().unwrap_or_default();
     assert_eq!(unanswered, 4, "one on each connection: {:?}", tally.errors);
@@ -136,8 +138,9 @@ fn what_is_never_answered_counts_as_long_as_it_has_waited() {
     assert_eq!(tally.latency.count(), 100);
     // Not `replies`: a late generator also receives some whose requests were due during the warm-up.
     assert_eq!(tally.service.count() + tally.unsent, 100);
-    // It waits a second more than the run takes.
-    assert!(seconds(&tally.latency, 0.99) > 1.0 && seconds(&tally.latency, 1.0) < 3.0);
+    // The generator waits a second longer than the measured time, or more if the machine keeps it from running.
+    let (least, longest) = (seconds(&tally.latency, 0.0), seconds(&tally.latency, 1.0));
+    assert!(seconds(&tally.latency, 0.99) > 1.0 && longest < took, "{least} to {longest} s in {took} s");
 }
 
 #[test]
