@@ -50,10 +50,11 @@ use told::name;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_value_name = "report")]
 #[command(after_help = "Examples:\n  \
-    multiconn bench echo --model reactor,threads --connections 1,50 --duration 1s --json results.json\n  \
+    multiconn bench echo --model reactor,threads --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
     multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n  \
-    multiconn bench raw --against redis=127.0.0.1:6379 --request 'PING\\r\\n' --reply-until '\\r\\n'\n\n\
+    multiconn bench raw --against x=127.0.0.1:6379 --request 'PING\\r\\n' \\\n    \
+      --reply-until '\\r\\n'\n\n\
     Exit status: 0 if all was measured and written, 1 after a failure, 2 after wrong usage, 3 if it was interrupted. \
     Whatever was measured is reported in any case.")]
 pub struct Bench {
