@@ -277,7 +277,7 @@ impl Bench {
     fn exchange(&self) -> Result<Option<Exchange>, Failure> {
         let exchange = self.exchange.exchange(self.workloads.contains(&Workload::Raw))?;
         if exchange.is_some() {
-            self.servers.are_other_programs()?;
+            self.servers.suit_raw()?;
             if !self.sizes.is_empty() {
                 return Err(Failure::of_usage("--size is not for `bench raw`, whose request has a size of its own"));
             }

@@ -267,6 +267,9 @@ fn what_cannot_be_asked_is_refused() {
     assert_eq!(said, "multiconn: cannot read /none/there: no such file\n");
     let said = complaint(&[&["raw"], &whole[..]].concat(), 2);
     assert_eq!(said, "multiconn: `bench raw` requires a server: --against or --command\n");
+    let said = complaint(&[&["raw", "--against", "x=localhost"], &whole[..]].concat(), 2);
+    let why = "`bench raw` has no default port; write 'x=localhost:5000' for port 5000";
+    assert_eq!(said, format!("multiconn: --against x=localhost: {why}\n"));
     assert_eq!(complaint(&["echo", "--request", "a"], 2), "multiconn: --request is for `bench raw`\n");
     assert_eq!(complaint(&["--reply-until", "a"], 2), "multiconn: --reply-until is for `bench raw`\n");
 }
