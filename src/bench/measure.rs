@@ -345,7 +345,7 @@ fn doubt(
         return of_server(format!("requests went wrong: {}", all_errors(measured)));
     }
     if tally.replies < REPLIES_MIN {
-        return of_server(format!("only {} replies came; a longer --duration gets more", tally.replies));
+        return of_server(format!("only {} came; a longer --duration gets more", count(tally.replies, "reply")));
     }
     // Checked first, because time in which the generator was kept from working counts as work.
     let got = measured.cpu_seconds / measured.seconds;
