@@ -466,8 +466,15 @@ mod tests {
         tally.replies = 1000;
         let mut measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };
         let mut server = ServerUse { user_seconds: 0.6, threads: 1, ..ServerUse::default() };
-        let mut point =
-            Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let mut point = Point {
+            workload: Workload::Echo,
+            connections: 1,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         change(&mut measured, &mut server, &mut point);
         let busiest = Some("firefox (process 7, 30 % of a processor)".to_owned());
         let others = others.map(|share| Others { share, busiest });

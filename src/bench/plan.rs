@@ -1,5 +1,6 @@
 //! The order of measurements: every server at every point, in turn, so that changes over time affect all of them.
 
+use super::raw::Exchange;
 use super::results::{Pace, Point, Run, Schedule, Workload};
 use super::stats::Spread;
 
@@ -52,8 +53,8 @@ pub struct Grid {
     pub sizes: Vec<u64>,
     /// Requests in flight at once.
     pub depths: Vec<u32>,
-    /// Bytes in the first request of the workload `raw`.
-    pub request_len: u64,
+    /// The requests and replies of the workload `raw`.
+    pub exchange: Option<Exchange>,
 }
 
 /// The silent connections of the `idle` workload.
@@ -70,10 +71,22 @@ impl Grid {
                 (given, _) => given.to_vec(),
             };
             let sizes = match (self.sizes.as_slice(), workload) {
-                (_, Workload::Raw) => vec![self.request_len],
+                (_, Workload::Raw) => {
+                    vec![self.exchange.as_ref().map_or(0, |exchange| exchange.request(0).len() as u64)]
+                }
                 ([], workload) => vec![super::meet::size_by_default(workload)],
                 (_, Workload::Connect) => vec![0],
                 (given, _) => given.to_vec(),
+            };
+            let request = match workload {
+                Workload::Raw => self.exchange.as_ref().map(Exchange::name),
+                Workload::Echo
+                | Workload::App
+                | Workload::AppClose
+                | Workload::Connect
+                | Workload::Idle
+                | Workload::Stream
+                | Workload::Slow => None,
             };
             // A connection used for a single request has only one in flight.
             let depths = match workload {
@@ -86,7 +99,16 @@ impl Grid {
                 for &depth in &depths {
                     for &connections in &self.connections {
                         for &idle in &idle {
-                            points.push(Point { workload, connections, idle, size, depth, pace: Pace::Closed });
+                            let request = request.clone();
+                            points.push(Point {
+                                workload,
+                                connections,
+                                idle,
+                                size,
+                                request,
+                                depth,
+                                pace: Pace::Closed,
+                            });
                         }
                     }
                 }

@@ -292,7 +292,7 @@ impl Bench {
             idle: self.idle.clone(),
             sizes: self.sizes.iter().map(|&size| size as u64).collect(),
             depths: self.depths.clone(),
-            request_len: exchange.map_or(0, |exchange| exchange.request(0).len() as u64),
+            exchange: exchange.cloned(),
         }
     }
 

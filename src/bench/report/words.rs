@@ -187,7 +187,9 @@ pub fn group(group: &Group<'_>) -> String {
 
 /// The same, without how requests are timed.
 pub fn work(axis: Axis, point: &Point) -> String {
-    let mut parts = vec![workload(point.workload).to_owned(), counted(point.size, "byte")];
+    let mut parts = vec![workload(point.workload).to_owned()];
+    parts.extend(point.request.clone());
+    parts.push(counted(point.size, "byte"));
     if point.depth > 1 {
         parts.push(format!("{} deep", point.depth));
     }

@@ -177,8 +177,15 @@ mod tests {
 
     #[test]
     fn what_a_search_has_found_is_of_the_open_loop_and_says_its_doubt() {
-        let point =
-            Point { workload: Workload::Echo, connections: 50, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let point = Point {
+            workload: Workload::Echo,
+            connections: 50,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         let kept = Kept {
             subject: "reactor".into(),
             point,
@@ -192,7 +199,15 @@ mod tests {
     }
 
     fn run(subject: &str, replies: u64) -> Run {
-        let point = Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let point = Point {
+            workload: Workload::Echo,
+            connections: 1,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         Run {
             subject: subject.into(),
             point,
