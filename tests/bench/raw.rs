@@ -1,4 +1,4 @@
-//! Servers of any protocol: requests are made as told, replies found and checked, and all figures are there.
+//! `bench raw`: requests are made as specified, replies are found and checked, and all figures are present.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::{bench, complaint};
 #[path = "../../docs/examples/shout.rs"]
 mod shout;
 
-/// A server that answers each line, with a thread for each connection, until the answer is nothing.
+/// A server with a thread for each connection, which answers each line, and closes where `answer` returns `None`.
 fn answering(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -25,7 +25,7 @@ fn answering(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (stream, answer) = (stream.unwrap(), Arc::clone(&answer));
-            // A client that breaks off has said all it had to.
+            // A failed connection ends only its own thread.
             thread::spawn(move || serve(&stream, &*answer).unwrap_or_default());
         }
     });

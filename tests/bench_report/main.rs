@@ -1,4 +1,4 @@
-//! Reports of what was measured: what is said of noise, and how it's written down.
+//! Reports of results: verdicts on noisy figures, and every output format.
 
 mod answer;
 #[path = "../common/mod.rs"]
