@@ -28,8 +28,8 @@ const IN_VAIN_MAX: u32 = 2;
 /// The number of the next round at `point` beyond the `planned` ones, if there is to be another.
 ///
 /// A round that was disturbed is measured again, so that there are as many others as planned. But there are at most half
-/// as many rounds more, and none after `IN_VAIN_MAX` of them were disturbed in a row: a disturbance that lasts won't be
-/// outwaited.
+/// as many rounds more, and none after `IN_VAIN_MAX` of them were disturbed in a row: a lasting disturbance would
+/// affect the next round, too.
 pub fn another_round(runs: &[Run], point: &Point, planned: u32) -> Option<u32> {
     let is_disturbed =
         |round: u32| runs.iter().any(|run| run.point == *point && run.round == round && run.is_disturbed());

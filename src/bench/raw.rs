@@ -1,4 +1,4 @@
-//! Requests and replies of any protocol: the request's bytes, where a reply ends, and which reply is right.
+//! Requests and replies of any protocol: the bytes of a request, the end of a reply, and its check.
 //!
 //! All of it comes from the command line. Nothing here knows a socket: [`Partial`] takes the bytes as they arrive, however
 //! they are cut, and hands on whole replies.
@@ -15,14 +15,14 @@ pub use partial::Partial;
 pub use regex::Regex;
 pub use template::Template;
 
-/// A request, and what must come back.
+/// A request, and the reply that it requires.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The request.
     pub request: Template,
-    /// Where a reply ends.
+    /// The end of a reply.
     pub framing: Framing,
-    /// Which reply is right.
+    /// The check of a reply.
     pub check: Check,
 }
 
