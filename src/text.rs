@@ -79,17 +79,17 @@ impl fmt::Display for Word<'_> {
 
 /// A number of things, with a regular noun: `1 byte`, `2 bytes`, `2 replies`. After "of", the noun is always plural, as
 /// in `0 of 1 bytes`, so that needs no function.
-pub fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, noun: &'static str) -> Count<N> {
+pub fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, noun: &str) -> Count<'_, N> {
     Count { number, noun }
 }
 
 /// See [`count`].
-pub struct Count<N> {
+pub struct Count<'a, N> {
     number: N,
-    noun: &'static str,
+    noun: &'a str,
 }
 
-impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<N> {
+impl<N: fmt::Display + PartialEq + From<u8>> fmt::Display for Count<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Count { number, noun } = self;
         match (noun.strip_suffix('y'), noun.ends_with('s')) {

@@ -16,7 +16,7 @@ use super::results::{Cause, FASTER_BY, GeneratorUse, Histogram, Point, Run, Serv
 use super::server::{Server, Subject};
 use super::system_calls::SystemCalls;
 use super::usage::{self, Memory, Processors, Sample};
-use crate::text::reason;
+use crate::text::{count, reason};
 
 /// The outcome of a measurement.
 #[derive(Debug)]
@@ -334,14 +334,18 @@ fn doubt(
     if let Some(&unanswered) = tally.errors.get(UNANSWERED)
         && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections) * f64::from(point.depth)
     {
-        return of_server(format!("{unanswered} requests were never answered, on {} connections", point.connections));
+        return of_server(format!(
+            "{} never answered, on {}",
+            count(unanswered, "request"),
+            count(point.connections, "connection")
+        ));
     }
     let errors: u64 = tally.errors.values().sum();
     if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {
         return of_server(format!("requests went wrong: {}", all_errors(measured)));
     }
     if tally.replies < REPLIES_MIN {
-        return of_server(format!("only {} replies came; a longer --duration gets more", tally.replies));
+        return of_server(format!("only {} came; a longer --duration gets more", count(tally.replies, "reply")));
     }
     // Checked first, because time in which the generator was kept from working counts as work.
     let got = measured.cpu_seconds / measured.seconds;
@@ -462,8 +466,15 @@ mod tests {
         tally.replies = 1000;
         let mut measured = Measured { finish: Finish::Whole, seconds: 1.0, tally, busy: 0.5, cpu_seconds: 1.0 };
         let mut server = ServerUse { user_seconds: 0.6, threads: 1, ..ServerUse::default() };
-        let mut point =
-            Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let mut point = Point {
+            workload: Workload::Echo,
+            connections: 1,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         change(&mut measured, &mut server, &mut point);
         let busiest = Some("firefox (process 7, 30 % of a processor)".to_owned());
         let others = others.map(|share| Others { share, busiest });

@@ -1,5 +1,6 @@
 //! The order of measurements: every server at every point, in turn, so that changes over time affect all of them.
 
+use super::raw::Exchange;
 use super::results::{Pace, Point, Run, Schedule, Workload};
 use super::stats::Spread;
 
@@ -27,8 +28,8 @@ const IN_VAIN_MAX: u32 = 2;
 /// The number of the next round at `point` beyond the `planned` ones, if there is to be another.
 ///
 /// A round that was disturbed is measured again, so that there are as many others as planned. But there are at most half
-/// as many rounds more, and none after `IN_VAIN_MAX` of them were disturbed in a row: a disturbance that lasts won't be
-/// outwaited.
+/// as many rounds more, and none after `IN_VAIN_MAX` of them were disturbed in a row: a lasting disturbance would
+/// affect the next round, too.
 pub fn another_round(runs: &[Run], point: &Point, planned: u32) -> Option<u32> {
     let is_disturbed =
         |round: u32| runs.iter().any(|run| run.point == *point && run.round == round && run.is_disturbed());
@@ -52,8 +53,8 @@ pub struct Grid {
     pub sizes: Vec<u64>,
     /// Requests in flight at once.
     pub depths: Vec<u32>,
-    /// Bytes in the first request of the workload `raw`.
-    pub request_len: u64,
+    /// The requests and replies of the workload `raw`.
+    pub exchange: Option<Exchange>,
 }
 
 /// The silent connections of the `idle` workload.
@@ -70,10 +71,22 @@ impl Grid {
                 (given, _) => given.to_vec(),
             };
             let sizes = match (self.sizes.as_slice(), workload) {
-                (_, Workload::Raw) => vec![self.request_len],
+                (_, Workload::Raw) => {
+                    vec![self.exchange.as_ref().map_or(0, |exchange| exchange.request(0).len() as u64)]
+                }
                 ([], workload) => vec![super::meet::size_by_default(workload)],
                 (_, Workload::Connect) => vec![0],
                 (given, _) => given.to_vec(),
+            };
+            let request = match workload {
+                Workload::Raw => self.exchange.as_ref().map(Exchange::name),
+                Workload::Echo
+                | Workload::App
+                | Workload::AppClose
+                | Workload::Connect
+                | Workload::Idle
+                | Workload::Stream
+                | Workload::Slow => None,
             };
             // A connection used for a single request has only one in flight.
             let depths = match workload {
@@ -86,7 +99,16 @@ impl Grid {
                 for &depth in &depths {
                     for &connections in &self.connections {
                         for &idle in &idle {
-                            points.push(Point { workload, connections, idle, size, depth, pace: Pace::Closed });
+                            let request = request.clone();
+                            points.push(Point {
+                                workload,
+                                connections,
+                                idle,
+                                size,
+                                request,
+                                depth,
+                                pace: Pace::Closed,
+                            });
                         }
                     }
                 }

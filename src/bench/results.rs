@@ -93,6 +93,9 @@ pub struct Point {
     pub idle: u32,
     /// Bytes in a message (echo), a value (app), a piece (stream), or the first request (raw).
     pub size: u64,
+    /// The request and the end of a reply, for the workload `raw`: requests that differ are different tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Requests in flight at once on each connection.
     pub depth: u32,
     /// How requests are timed.

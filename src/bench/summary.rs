@@ -259,7 +259,7 @@ impl Axis {
 
     /// Whether two points differ in nothing else. The rate of an open loop may differ as well.
     fn joins(self, a: &Point, b: &Point) -> bool {
-        let alike = a.workload == b.workload && a.size == b.size && a.depth == b.depth;
+        let alike = a.workload == b.workload && a.size == b.size && a.request == b.request && a.depth == b.depth;
         let connections = self == Axis::Connections || a.connections == b.connections;
         let idle = self == Axis::Idle || a.idle == b.idle;
         alike && connections && idle && schedule(a) == schedule(b)

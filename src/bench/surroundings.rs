@@ -1,4 +1,4 @@
-//! What on this machine may disturb measurements, and what a person can do about it.
+//! Possible disturbances of measurements on this machine, and their remedies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Surroundings {
     pub quota: Option<f64>,
 }
 
-/// The least use of processors by others that is worth a word.
+/// The least use of processors by other programs that is reported.
 const OTHERS_MIN: f64 = 0.05;
 /// The governor that keeps the frequency high.
 const STEADY: &str = "performance";

@@ -28,7 +28,7 @@ fn is_same(a: &Point, b: &Point) -> bool {
         Axis::Connections | Axis::Rate => a.idle == b.idle,
         Axis::Idle => a.connections == b.connections,
     };
-    has_same_rest && a.workload == b.workload && a.size == b.size && a.depth == b.depth
+    has_same_rest && a.workload == b.workload && a.size == b.size && a.request == b.request && a.depth == b.depth
 }
 
 impl<'s, 'a> Task<'s, 'a> {

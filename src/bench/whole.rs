@@ -16,7 +16,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(earlier) if earlier.is_file() => replace(&fs::canonicalize(path)?, Some(earlier), bytes),
         Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => replace(path, None, bytes),
-        // A link that leads nowhere yet leads to a new file then.
+        // A dangling link leads to the new file.
         Ok(_) | Err(_) => fs::write(path, bytes),
     }
 }
@@ -84,7 +84,7 @@ mod tests {
         let second = format!(".multiconn-{}-1.part", process::id());
         fs::write(at("precious"), "precious").unwrap();
         fs::write(at("a.csv.part"), "somebody's").unwrap();
-        // Even under the names that it would take.
+        // Not even files with the temporary names.
         fs::write(at(&first), "somebody's").unwrap();
         symlink("precious", at(&second)).unwrap();
         for text in ["new", "newer"] {

@@ -53,12 +53,13 @@ use told::name;
     override_usage = "multiconn bench [OPTIONS] [PROTOCOL]...\n       multiconn bench report [OPTIONS] <FILE>..."
 )]
 #[command(after_help = "Examples:\n  \
-    multiconn bench echo --model reactor,threads --duration 1s --json results.json\n  \
+    multiconn bench echo --model reactor,threads --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'py=python3 server.py {port}'\n  \
-    multiconn bench raw --against redis=6379 --request 'PING\\n' --reply-until '\\n'\n\n\
-    Exit status: 0 for success, 1 for a failure, 2 for wrong usage, 3 if it was interrupted. Whatever was measured is \
-    reported in any case.")]
+    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n  \
+    multiconn bench raw --against x=127.0.0.1:6379 --request 'PING\\r\\n' \\\n    \
+      --reply-until '\\r\\n'\n\n\
+    Exit status: 0 for success, 1 for a failure, 2 for wrong usage, 3 if it was interrupted. \
+    Whatever was measured is reported in any case.")]
 pub struct Bench {
     /// Kind of requests [default: echo]
     #[arg(value_name = "PROTOCOL")]
@@ -281,7 +282,7 @@ impl Bench {
     fn exchange(&self) -> Result<Option<Exchange>, Failure> {
         let exchange = self.exchange.exchange(self.workloads.contains(&Workload::Raw))?;
         if exchange.is_some() {
-            self.servers.are_other_programs()?;
+            self.servers.suit_raw()?;
             if !self.sizes.is_empty() {
                 return Err(Failure::of_usage("--size is not for `bench raw`, whose request has a size of its own"));
             }
@@ -296,7 +297,7 @@ impl Bench {
             idle: self.idle.clone(),
             sizes: self.sizes.iter().map(|&size| size as u64).collect(),
             depths: self.depths.clone(),
-            request_len: exchange.map_or(0, |exchange| exchange.request(0).len() as u64),
+            exchange: exchange.cloned(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The figures of the program, for every workload and for servers of every kind.
+//! The figures of the program, for each workload and each kind of server.
 
 use std::fs;
 use std::process::Command;

@@ -1,5 +1,4 @@
-//! What the benchmark says, against servers that do what they are told: statistics against theory, errors by kind, and the
-//! program as a whole.
+//! Benchmarks of scripted servers: statistics against theory, errors by kind, and the program as a whole.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -13,7 +12,7 @@ mod statistics;
 use common::*;
 use multiconn::bench::results::Results;
 
-/// Runs a bench of no more than a moment, and returns what it has written as JSON.
+/// Runs a short benchmark, and returns the results from its JSON file.
 fn bench(args: &[&str]) -> Results {
     bench_warmed_up("50ms", args)
 }
@@ -32,7 +31,7 @@ fn bench_warmed_up(warmup: &str, args: &[&str]) -> Results {
     results
 }
 
-/// What it says when it can't go on, after what it says of the machine.
+/// The error message of a failed call, without the notes about the machine before it.
 fn complaint(args: &[&str], status: i32) -> String {
     let output = run(multiconn(&[&["bench"], args].concat()));
     assert_eq!(output.status.code(), Some(status), "{}", text(&output.stderr));

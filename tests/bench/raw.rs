@@ -1,4 +1,4 @@
-//! Servers of any protocol: requests are made as told, replies found and checked, and all figures are there.
+//! `bench raw`: requests are made as specified, replies are found and checked, and all figures are present.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::{bench, complaint};
 #[path = "../../docs/examples/shout.rs"]
 mod shout;
 
-/// A server that answers each line, with a thread for each connection, until the answer is nothing.
+/// A server with a thread for each connection, which answers each line, and closes where `answer` returns `None`.
 fn answering(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -25,7 +25,7 @@ fn answering(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (stream, answer) = (stream.unwrap(), Arc::clone(&answer));
-            // A client that breaks off has said all it had to.
+            // A failed connection ends only its own thread.
             thread::spawn(move || serve(&stream, &*answer).unwrap_or_default());
         }
     });
@@ -267,6 +267,9 @@ fn what_cannot_be_asked_is_refused() {
     assert_eq!(said, "multiconn: cannot read /none/there: no such file\n");
     let said = complaint(&[&["raw"], &whole[..]].concat(), 2);
     assert_eq!(said, "multiconn: `bench raw` requires a server: --against or --command\n");
+    let said = complaint(&[&["raw", "--against", "x=localhost"], &whole[..]].concat(), 2);
+    let why = "`bench raw` has no default port; write 'x=localhost:5000' for port 5000";
+    assert_eq!(said, format!("multiconn: --against x=localhost: {why}\n"));
     assert_eq!(complaint(&["echo", "--request", "a"], 2), "multiconn: --request is for `bench raw`\n");
     assert_eq!(complaint(&["--reply-until", "a"], 2), "multiconn: --reply-until is for `bench raw`\n");
 }

@@ -1,4 +1,4 @@
-//! What the program refuses, and says about it.
+//! Refused command lines and failed starts, with their error messages.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -27,7 +27,7 @@ fn what_cannot_be_measured_is_told() {
     assert_eq!(said, "multiconn: cannot start x: it says 'this is broken'\n");
     let said = complaint(&["--shell", "--command", "x=exit 3 # {port}"], 1);
     assert!(said.contains("cannot start x: it has ended with exit status: 3"), "{said}");
-    // One that ends is waited for no longer, whatever time it may take.
+    // A command that has ended is not waited for, whatever --start-timeout says.
     let begun = Instant::now();
     let said = complaint(&["--shell", "--command", "x=exit 4 # {port}", "--start-timeout", "1h"], 1);
     assert!(said.contains("it has ended with exit status: 4") && begun.elapsed() < PATIENCE, "{said}");
@@ -77,7 +77,7 @@ fn where_nothing_is_measured_no_file_is_left() {
     fs::write(&path, "earlier").unwrap();
     complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", path.to_str().unwrap()], 1);
     assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
-    // Whether it can be written is known before anything is started.
+    // Unwritable files are found before anything is started.
     let nowhere = folder.path().join("none").join("new.json");
     let said = complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
     assert!(said.contains("new.json: no such file"), "{said}");
@@ -125,7 +125,7 @@ fn what_nothing_could_bear_is_refused_with_its_limit() {
 fn two_outputs_in_one_file_are_refused_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    // Neither is there yet: one leads to the other.
+    // Neither file exists yet, and one is a link to the other.
     symlink("a.json", at("link")).unwrap();
     let [a, link, plots] = ["a.json", "link", "plots"].map(at);
     for (first, second) in [(&a, &a), (&a, &link), (&link, &a)] {
@@ -141,7 +141,7 @@ fn two_outputs_in_one_file_are_refused_before_anything_starts() {
         let said = complaint(&["--plots", "/proc/new"], 1);
         assert_eq!(said, "multiconn: cannot make the folder /proc/new: no such file\n");
     }
-    // Whether a folder can be made is tried, and nothing of it stays.
+    // Creating the folder is tried, and leaves nothing behind.
     let deep = at("new/and/deep");
     complaint(&["--plots", &deep, "--command", "x=false {port}"], 1);
     let said = complaint(&["--json", &a, "--csv", folder.path().to_str().unwrap()], 1);

@@ -1,4 +1,4 @@
-//! Echo servers that do what they are told.
+//! Echo servers with a scripted fault.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,13 +12,13 @@ pub const SIZE: u64 = 64;
 /// A fault of an echo server, after it has received a number of bytes on all connections together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Act {
-    /// Leaves everybody without an answer for this long.
+    /// Answers no client for this long.
     Stall(Duration),
-    /// Nobody gets an answer any more.
+    /// Never answers any client again.
     Silence,
-    /// One byte comes back wrong.
+    /// Sends one wrong byte.
     Lie,
-    /// All connections are closed.
+    /// Closes all connections.
     Leave,
 }
 
@@ -26,13 +26,13 @@ pub struct Script {
     bytes_before: u64,
     act: Act,
     bytes: u64,
-    /// How long the stall was: a sleep may be longer than asked for.
+    /// The duration of the stall: a sleep may be longer than requested.
     pub stalled: Option<Duration>,
-    /// When each answer was sent.
+    /// The time at which each answer was sent.
     pub answers: Vec<Instant>,
 }
 
-/// An echo server with a thread for each connection, that acts once by its script.
+/// An echo server with a thread for each connection and a fault after `messages_before` messages.
 pub fn scripted(messages_before: u64, act: Act) -> (SocketAddr, Arc<Mutex<Script>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -42,7 +42,7 @@ pub fn scripted(messages_before: u64, act: Act) -> (SocketAddr, Arc<Mutex<Script
     thread::spawn(move || {
         for stream in listener.incoming() {
             let script = Arc::clone(&shared);
-            // One that breaks off has said all it had to.
+            // A failed connection ends only its own thread.
             thread::spawn(move || serve(stream.unwrap(), &script).unwrap_or_default());
         }
     });
@@ -57,7 +57,7 @@ fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
         if len == 0 {
             return Ok(());
         }
-        // Holding the lock holds up every connection.
+        // The lock is held during a stall, so that it stalls all connections.
         let mut script = script.lock().unwrap();
         script.bytes += len as u64;
         if script.bytes >= script.bytes_before {

@@ -1,4 +1,4 @@
-//! The load generator's statistics, and what is made of them.
+//! The load generator's statistics, and their evaluation.
 
 use std::iter;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::scripted::{Act, SIZE, scripted};
 static NEVER: AtomicBool = AtomicBool::new(false);
 static UNREAD: AtomicU64 = AtomicU64::new(0);
 
-/// Load on an echo server, which leaves it a processor.
+/// Load on an echo server, from a generator that sleeps, and so leaves it a processor.
 fn load(target: SocketAddr, talk: &Talk, pace: Pace, duration: Duration) -> Load<'_> {
     Load {
         target,
@@ -49,8 +49,8 @@ fn seconds(histogram: &Recorder, quantile: f64) -> f64 {
     histogram.quantile(quantile) as f64 / 1e9
 }
 
-/// Load with a request each 1/`rate` seconds on a server that stalls; returns what was measured, how long the stall was,
-/// and the latencies by the server's clock, in order: from when a request was due to when its answer was sent.
+/// Puts a load of `rate` requests a second on a server that stalls. Returns the measurement, the duration of the stall, and
+/// the sorted latencies by the server's clock: from when a request was due to when its answer was sent.
 fn latencies_by_the_server(rate: f64, duration: Duration, stall: Act) -> (Measured, f64, Vec<f64>) {
     let talk = Talk::echo(SIZE);
     let (address, script) = scripted((rate * 0.8) as u64, stall);
@@ -64,8 +64,8 @@ fn latencies_by_the_server(rate: f64, duration: Duration, stall: Act) -> (Measur
         })
         .unwrap();
     let script = script.lock().unwrap();
-    // Each connection makes a request before there is load. From then on requests are answered in the order in which
-    // they're due.
+    // Each connection makes a request before the load. From then on, requests are answered in the order of their due
+    // times.
     let due = (0..).map(|number| loaded + Duration::from_secs_f64(f64::from(number) / rate));
     let latencies = due.zip(&script.answers[load.busy..]).map(|(due, answer)| (*answer - due).as_secs_f64());
     let [unmeasured, measured_ones] = [load.warmup, duration].map(|time| (time.as_secs_f64() * rate) as usize);
@@ -82,9 +82,9 @@ fn of_a_stall_the_open_loop_says_what_theory_says_and_the_closed_loop_next_to_no
     let talk = Talk::echo(SIZE);
     let duration = Duration::from_secs_f64(SECONDS);
     thread::scope(|scope| {
-        // In the open loop one of a connection each waits for an answer, and all others that are due in the queue.
+        // In the open loop, one request on each connection waits for an answer, and all others that are due are queued.
         let open = scope.spawn(|| latencies_by_the_server(RATE, duration, stall));
-        // In the closed loop a request more or less makes no difference to when it comes.
+        // In the closed loop, the exact position of the stall makes no difference.
         let closed = scope.spawn(|| {
             let (address, _) = scripted(2000, stall);
             run_load(&load(address, &talk, Pace::Closed, duration))
@@ -99,20 +99,20 @@ fn of_a_stall_the_open_loop_says_what_theory_says_and_the_closed_loop_next_to_no
         );
         assert_eq!(open.tally.latency.count(), (RATE * SECONDS) as u64);
         assert_eq!(latencies.len(), (RATE * SECONDS) as usize);
-        // On a machine that keeps the generator from running it can't be on time, and knows by how much.
+        // On a busy machine the generator is late, and records by how much.
         let late = seconds(&open.tally.lag, 0.99);
         for quantile in [0.8, 0.9, 0.95, 0.99, 0.999] {
             let said = seconds(&open.tally.latency, quantile);
-            // A request that is due during the stall waits for the rest of it, and requests are evenly spaced: so the
-            // share of all that wait longer than t is (stall - t) / duration.
+            // A request that is due during the stall waits for the rest of it, and requests are evenly spaced. So the
+            // share of requests that wait longer than t is (stall - t) / duration.
             let theory = stalled - (1.0 - quantile) * SECONDS;
             assert!(said > 0.95 * theory, "{quantile}: {said} s, not {theory} s");
-            // On a machine that keeps the server from running, they wait longer, and the server knows by how much.
+            // On a busy machine the server is late, too, and its own clock shows by how much.
             let answered = latencies[(quantile * latencies.len() as f64).ceil() as usize - 1];
             assert!((said - answered).abs() < 0.05 * theory + late, "{quantile}: {said} s, not {answered} s");
         }
-        assert!(seconds(&open.tally.latency, 0.5) < 0.1, "most don't notice");
-        // What the requests took once they were sent is another matter: four of them have met the stall.
+        assert!(seconds(&open.tally.latency, 0.5) < 0.1, "most are not affected");
+        // The service time differs: only four requests were in flight during the stall.
         assert!(seconds(&open.tally.service, 0.9) < 0.1);
 
         let closed = closed.join().unwrap().tally;
@@ -127,17 +127,20 @@ fn what_is_never_answered_counts_as_long_as_it_has_waited() {
     const RATE: f64 = 200.0;
     let talk = Talk::echo(SIZE);
     let (address, _) = scripted(70, Act::Silence);
+    let begun = Instant::now();
     let measured = run_load(&load(address, &talk, even(RATE), Duration::from_millis(500)));
+    let took = begun.elapsed().as_secs_f64();
     let tally = &measured.tally;
     let unanswered = tally.errors.get(UNANSWERED).copied().unwrap_or_default();
     assert_eq!(unanswered, 4, "one on each connection: {:?}", tally.errors);
     assert!(tally.unsent > 20, "the others are in the queue yet: {}", tally.unsent);
-    // All that were due are there, and none of them twice.
+    // Every due request is counted exactly once.
     assert_eq!(tally.latency.count(), 100);
     // Not `replies`: a late generator also receives some whose requests were due during the warm-up.
     assert_eq!(tally.service.count() + tally.unsent, 100);
-    // It waits a second more than the run takes.
-    assert!(seconds(&tally.latency, 0.99) > 1.0 && seconds(&tally.latency, 1.0) < 3.0);
+    // The generator waits a second longer than the measured time, or more if the machine keeps it from running.
+    let (least, longest) = (seconds(&tally.latency, 0.0), seconds(&tally.latency, 1.0));
+    assert!(seconds(&tally.latency, 0.99) > 1.0 && longest < took, "{least} to {longest} s in {took} s");
 }
 
 #[test]
@@ -169,9 +172,9 @@ fn a_timetable_keeps_its_rate_and_is_the_same_for_everybody() {
     assert_eq!(poisson, dues(Schedule::Poisson, 1));
     assert_ne!(poisson, dues(Schedule::Poisson, 2));
     assert!(poisson.is_sorted());
-    // Within three hundredths of a second: only one seed in a thousand is further from the mean, and this one isn't.
+    // One second ± 3 %: three standard deviations, which this seed stays within.
     assert!((970_000_000..1_030_000_000).contains(&poisson[9999]), "{}", poisson[9999]);
-    // The intervals spread as far as they're long, and more than a third of them, 1/e, are longer than the mean.
+    // Exponential intervals: a share of 1/e of them, more than a third, is longer than the mean.
     let longer = poisson.windows(2).filter(|pair| pair[1] - pair[0] > 100_000).count();
     assert!((3500..3860).contains(&longer), "{longer}");
 
@@ -191,7 +194,7 @@ fn requests_that_wait_are_sent_in_the_order_in_which_they_are_due() {
         let mut requests = Requests::new(table.clone());
         assert_eq!((requests.next_due(), requests.take_waiting()), (table.next_due(), None), "none has come");
         let dues: Vec<u64> = iter::from_fn(|| table.take_due(5_000_000_000)).collect();
-        // They come in two batches, and are sent bit by bit.
+        // Requests become due in two batches, and are sent in parts.
         let mut come = Vec::new();
         let mut sent = Vec::new();
         for now in [2_000_000_000, 5_000_000_000] {
@@ -237,7 +240,7 @@ fn the_highest_rate_that_keeps_an_objective_is_found() {
     }
     assert_eq!(found(100_000.0, 200_000.0), (Some(100_000.0), 1));
     assert_eq!(found(100_000.0, 0.0).0, None);
-    // One bad moment doesn't decide.
+    // A single failure doesn't decide.
     let mut calls = 0;
     let lucky = search(1000.0, |_| {
         calls += 1;

@@ -5,8 +5,9 @@ use std::path::Path;
 use multiconn::bench::report;
 use multiconn::bench::report::condition::Condition;
 use multiconn::bench::report::table::{Look, brief};
-use multiconn::bench::results::{Cause, Results};
+use multiconn::bench::results::{Cause, Results, Workload};
 use multiconn::bench::summary::{Figure, Summary};
+use multiconn::bench::task::tasks;
 
 use crate::answer::sentences;
 use crate::common::{multiconn, run, text};
@@ -23,7 +24,10 @@ fn slower(mut results: Results, server: &str, factor: f64) -> Results {
 }
 
 fn before_and_after(after: Results) -> Vec<Results> {
-    let before = measured(2, &[50], 3, true);
+    before_and_after_of(measured(2, &[50], 3, true), after)
+}
+
+fn before_and_after_of(before: Results, after: Results) -> Vec<Results> {
     report::side_by_side(vec![("before".into(), before), ("after".into(), after)])
 }
 
@@ -87,6 +91,24 @@ fn latencies_at_different_rates_are_not_compared() {
     assert!(said.contains("p99 not compared (measured at different points)"), "{said}");
 }
 
+#[test]
+fn different_raw_requests_are_different_tasks() {
+    let asking = |request: &str| {
+        let mut results = measured(2, &[50], 3, true);
+        for run in &mut results.runs {
+            (run.point.workload, run.point.request) = (Workload::Raw, Some(request.into()));
+        }
+        results
+    };
+    assert_eq!(sentences(&before_and_after_of(asking("GET"), asking("GET"))).len(), 2);
+    let all = before_and_after_of(asking("GET"), asking("SET"));
+    let summary = Summary::of(&all);
+    assert_eq!(tasks(&summary).len(), 2);
+    for group in &summary.groups {
+        assert!(group.rows.iter().all(|row| group.compare(row, Figure::CpuPerRequest).is_none()));
+    }
+}
+
 fn judged(condition: &str, all: &[Results]) -> (usize, usize) {
     let judgement = condition.parse::<Condition>().unwrap().judge(&Summary::of(all));
     (judgement.met.len(), judgement.undecided.len())
@@ -138,10 +160,10 @@ fn the_exit_status_says_whether_a_condition_is_met() {
         comment.contains("- cpu&gt;1.05 fails: after: threads, 50 connections (1.27–1.33 ×)\n- memory&gt;2 passes\n")
     );
     assert_eq!(report(&["--fail-if", "cpu>1.5,p99>2"]), (0, String::new()));
-    // Wrong usage is something else.
+    // Wrong usage has another status.
     let (status, said) = report(&["--fail-if", "time>2"]);
     assert!(status == 2 && said.contains("no figure is called 'time'"), "{status}: {said}");
-    // A condition that nothing could ever meet is no pass.
+    // A condition that can never be met is an error, not a pass.
     let output = run(multiconn(&["bench", "report", &before, "--fail-if", "p99.9>1.5,cpu>1.05"]));
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
     let mut unknown = measured(2, &[50], 3, true);

@@ -1,4 +1,4 @@
-//! What something else on the machine disturbs: which rounds are measured again, and which figures are judged.
+//! Disturbances by other programs: the rounds that are measured again, and the figures that are judged.
 
 use multiconn::bench::plan::{another_round, latency_rate, throughput};
 use multiconn::bench::report;
@@ -93,7 +93,7 @@ fn the_open_loop_has_its_rate_from_undisturbed_rounds() {
     let mut rest = good.clone();
     rest.runs.retain(|run| run.round > 5);
     assert_eq!(latency_rate(&bad.runs, &at), latency_rate(&rest.runs, &at));
-    // If there are no others, those are better than none.
+    // If all rounds are disturbed, they count all the same.
     bad.runs.iter_mut().filter(|run| run.round > 5).for_each(disturb);
     let (low, usual) =
         (throughput(&bad.runs, "threads", &at).unwrap(), throughput(&good.runs, "threads", &at).unwrap());
@@ -116,7 +116,7 @@ fn the_good_rounds_are_judged() {
     let good = measured(2, &[50], 8, false);
     let all = vec![Some(Lower), Some(Higher), Some(Higher), Some(Higher)];
     assert_eq!(verdicts(&good), all);
-    // Both servers have three good rounds in common.
+    // Both servers have three undisturbed rounds in common.
     let mut some = good.clone();
     let first_bad = |run: &Run| if run.subject == "threads" { 5 } else { 2 };
     some.runs.iter_mut().filter(|run| run.round <= first_bad(run)).for_each(disturb);
@@ -137,7 +137,7 @@ fn what_the_server_uses_is_judged_even_if_its_load_is_in_doubt() {
         let mut results = measured(2, &[50], 8, false);
         results.runs.iter_mut().for_each(|run| doubt(run, cause));
         assert_eq!(verdicts(&results), [None, None, Some(Higher), Some(Higher)]);
-        // Two good rounds are not enough.
+        // Two undisturbed rounds are not enough.
         let two = |run: &&mut Run| run.round <= 2;
         results.runs.iter_mut().filter(two).for_each(|run| (run.doubt, run.doubt_cause) = (None, None));
         assert_eq!(verdicts(&results), [None, None, Some(Higher), Some(Higher)]);

@@ -110,7 +110,7 @@ fn servers_of_several_files_are_told_apart() {
     // The same name, or even the same file, twice.
     let table = text(&printed(multiconn(&["bench", "report", SMALL, SMALL])));
     assert!(table.contains("small (1): reactor") && table.contains("small (2): reactor"), "{table}");
-    // Names that don't clash are left alone.
+    // Names that occur in one file only stay unchanged.
     let mut other = Results::read(Path::new(SMALL)).unwrap();
     other.subjects.iter_mut().for_each(|subject| subject.name.push('2'));
     other.runs.iter_mut().for_each(|run| run.subject.push('2'));
@@ -132,7 +132,7 @@ fn what_fails_is_told_in_a_line() {
     let first = plots.join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[0].0);
     fs::create_dir_all(&first).unwrap();
     let (plots, first) = (plots.to_str().unwrap(), first.to_str().unwrap());
-    // The table is printed if only the last can't be written.
+    // The table is printed even if the last file can't be written.
     let output = run(multiconn(&["bench", "report", SMALL, "--plots", plots]));
     assert_eq!(text(&output.stderr), format!("multiconn: cannot write to {first}: is a directory\n"));
     assert_eq!((text(&output.stdout).contains("reactor"), output.status.code()), (true, Some(1)));
@@ -195,7 +195,7 @@ fn a_report_never_overwrites_what_it_reads_or_another() {
     let wanted = format!("multiconn: --csv {page} would overwrite standard output: give it a file of its own\n");
     assert_eq!((text(&said.stderr), said.status.code()), (wanted, Some(2)));
     assert_eq!(fs::read(&results).unwrap(), fs::read(SMALL).unwrap());
-    // What is no file can't be lost.
+    // Only a regular file can be lost.
     printed(multiconn(&["bench", "report", &results, "--csv", "/dev/null", "--html", "/dev/null"]));
 }
 

@@ -1,4 +1,4 @@
-//! Results that were never measured: made of a seed, so that they are the same each time.
+//! Made-up results from a seed, so that they are the same each time.
 
 use multiconn::bench::json::SCHEMA;
 use multiconn::bench::results::{
@@ -18,12 +18,12 @@ impl Noise {
         z ^ (z >> 31)
     }
 
-    /// Above 0, and up to 1.
+    /// A random number above 0 and up to 1.
     pub fn uniform(&mut self) -> f64 {
         ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
-    /// Of mean 0 and deviation 1.
+    /// A normally distributed number with mean 0 and deviation 1.
     pub fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
@@ -69,7 +69,7 @@ pub fn empty() -> Results {
 }
 
 pub fn point(connections: u32, pace: Pace) -> Point {
-    Point { workload: Workload::Echo, connections, idle: 0, size: 64, depth: 1, pace }
+    Point { workload: Workload::Echo, connections, idle: 0, size: 64, request: None, depth: 1, pace }
 }
 
 /// Results of the first `models` models at each number of connections, in `rounds` rounds; in closed loop, and with
@@ -111,7 +111,7 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
         Pace::Closed => f64::from(point.connections) / rate,
         Pace::Open { .. } => 25e-6 * (1.0 + slope * load),
     };
-    // A long tail, longer where threads take turns.
+    // A long tail, which is longer if threads take turns.
     let tail = 0.18 + slope;
     let mut values: Vec<u64> = (0..4000).map(|_| (typical * 1e9 * (tail * noise.normal()).exp()) as u64).collect();
     values.extend((0..16).map(|_| (typical * 1e9 * (4.0 + 20.0 * noise.uniform())) as u64));
@@ -172,8 +172,8 @@ pub fn run(model: usize, point: Point, round: u32, noise: &mut Noise) -> Run {
     }
 }
 
-/// Of two models, with the searches for the highest rate that keeps an objective: in each round, the one that was found,
-/// and the one next to it, which failed twice.
+/// Results of two models with searches for the highest rate that keeps an objective. Each round has the rate that was found
+/// and the next higher one, which failed twice.
 pub fn searched() -> Results {
     let mut results = measured(2, &[1, 50], 3, false);
     let mut noise = Noise(9);
@@ -199,7 +199,7 @@ pub fn searched() -> Results {
     results
 }
 
-/// One in which nothing has happened, in one second.
+/// A run of one second without replies.
 pub fn empty_run() -> Run {
     Run {
         subject: "reactor".into(),
@@ -222,7 +222,7 @@ pub fn empty_run() -> Run {
     }
 }
 
-/// With three significant digits, as those that are measured.
+/// A histogram with three significant digits, like measured ones.
 pub fn histogram(values: Vec<u64>) -> Histogram {
     let mut buckets = std::collections::BTreeMap::<u64, u64>::new();
     for value in values {
@@ -232,7 +232,7 @@ pub fn histogram(values: Vec<u64>) -> Histogram {
     Histogram { buckets: buckets.into_iter().collect() }
 }
 
-/// Names that would be something else where they're not escaped.
+/// Results with names that do harm unless they are escaped.
 pub fn hostile() -> Results {
     let mut results = measured(2, &[1, 50], 3, false);
     let names = ["<script>alert('x')</script>", "=cmd|' /C \"calc\"'!A0 `*_[x](http://evil)\u{1b}[31m\u{202e}"];

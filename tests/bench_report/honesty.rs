@@ -1,4 +1,4 @@
-//! Verdicts on noisy figures: equals are called equal, and a real difference is found.
+//! Verdicts on noisy figures: equal servers are called equal, and a real difference is found.
 
 use multiconn::bench::results::{Pace, Results, Run};
 use multiconn::bench::stats::{Difference, Ratio};
@@ -6,22 +6,22 @@ use multiconn::bench::summary::{Figure, Summary};
 
 use crate::fixtures::{self, Noise};
 
-/// How measurements are wrong.
+/// The kind of noise in measurements.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
-    /// As textbooks have it, by so much.
+    /// Normally distributed, with this deviation.
     Normal(f64),
-    /// A tail to one side.
+    /// Skewed, with a tail on one side.
     Skewed,
-    /// One in eight is disturbed by something, and a quarter lower.
+    /// With outliers: one in eight is a quarter lower.
     Disturbed,
-    /// Either of two, as with a program's layout in memory.
+    /// Either of two levels, as with a program's layout in memory.
     TwoLevels,
-    /// So coarse that several are the same.
+    /// So coarse that several values are equal.
     Coarse,
-    /// Each much like the one before.
+    /// Correlated: each is similar to the one before.
     Lingering,
-    /// The whole machine is another one in each round.
+    /// The speed of the whole machine differs from round to round.
     Drifting,
     /// The machine gets slower all the time, by half a percent with each measurement.
     Tiring,
@@ -80,7 +80,7 @@ impl Measurements {
     }
 }
 
-/// In how many of [`TRIES`] a difference is claimed between a server and one that is `factor` times as good.
+/// The number of [`TRIES`] in which a difference is claimed between a server and one that is `factor` times as good.
 fn claims(shape: Shape, rounds: usize, factor: f64) -> usize {
     let mut measurements = Measurements::new(shape, 42);
     let mut claims = 0;

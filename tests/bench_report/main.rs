@@ -1,4 +1,4 @@
-//! Reports of measurements: their statements about noise, and their formats.
+//! Reports of results: verdicts on noisy figures, and every output format.
 
 mod answer;
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! The highest rates that keep an objective: how they are shown, when they are in doubt, and that their trials are nowhere else.
+//! The highest rates that keep an objective: their table, their doubts, and that trials appear nowhere else.
 
 use multiconn::bench::report::table::{Look, render};
 use multiconn::bench::report::{self, document::Document, grid::Grid};
@@ -10,7 +10,7 @@ use crate::fixtures::{self, searched};
 const PLAIN: Look = Look { width: 100, has_colours: false };
 const TITLE: &str = "highest rate that keeps p99<5ms: echo, 64 bytes, open loop, even";
 
-/// What is said of the objective: the rows of its table, and the doubts.
+/// The rows of the table of objectives, and the doubts.
 fn told(results: Results) -> (Vec<Vec<String>>, Vec<String>) {
     let all = [results];
     let document = Document::of(&all, &Summary::of(&all));
@@ -20,8 +20,8 @@ fn told(results: Results) -> (Vec<Vec<String>>, Vec<String>) {
     (rows, section.doubts)
 }
 
-/// The same with a doubt in the first round of the reactor at 50 connections, in those runs that are chosen by what part of
-/// the rate that was kept they were made at; the closed loop's is 0.
+/// The same with a doubt in some runs of the reactor's first round at 50 connections. They are chosen by the ratio of their
+/// rate to the one that kept the objective; it's 0 for the closed loop.
 fn doubted(mut results: Results, doubt: &str, is_chosen: fn(f64) -> bool) -> Results {
     let kept = results.kept.iter().find(|kept| (kept.subject.as_str(), kept.point.connections) == ("reactor", 50));
     let rate = kept.and_then(|kept| kept.rate_per_second).expect("it was kept");
@@ -113,7 +113,7 @@ fn a_rate_that_may_be_the_limit_of_the_generator_is_marked() {
         doubted(results, LATE, |share| share > 1.5)
     };
     assert!(!is_marked(far(searched())), "there is a lower rate that failed without a doubt");
-    // Where nothing failed, the closed loop is the limit.
+    // If no trial failed, the closed loop is the limit.
     let mut all_kept = searched();
     let best: Vec<f64> = all_kept.kept.iter().filter_map(|kept| kept.rate_per_second).collect();
     all_kept.runs.retain(|run| match run.point.pace {

@@ -1,4 +1,4 @@
-//! The look of reports, and that they show the measured figures.
+//! The appearance of reports, and that their figures are the measured ones.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::fixtures;
 
 const PLAIN: Look = Look { width: 100, has_colours: false };
 
-/// All that is not quite as it should be.
+/// Results with every kind of flaw.
 fn odd() -> Results {
     let mut results = fixtures::measured(3, &[1, 50], 3, false);
     results.ended_early = true;
@@ -32,7 +32,7 @@ fn odd() -> Results {
     results
 }
 
-/// Each kind of results that there may be.
+/// Results of each kind.
 pub fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
     let mut idle = fixtures::measured(2, &[50], 3, false);
     let mut beside = idle.runs.clone();
@@ -72,7 +72,7 @@ pub fn all_kinds() -> Vec<(&'static str, Vec<Results>)> {
     ]
 }
 
-/// The page as a tree; it's XML, or this fails.
+/// Parses the page as XML.
 fn parsed(page: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     Document::parse_with_options(page, options).unwrap_or_else(|error| panic!("{error}"))
@@ -88,7 +88,7 @@ fn plot<'a>(page: &'a Document<'a>, id: &str) -> Node<'a, 'a> {
     page.descendants().find(|node| node.attribute("id") == Some(id)).unwrap_or_else(|| panic!("there is no {id}"))
 }
 
-/// Of a server's part of a plot, the exact numbers of its marks.
+/// The exact numbers of the marks in a server's part of a plot.
 fn numbers(plot: Node<'_, '_>, subject: &str) -> Vec<(f64, f64)> {
     let part = plot.descendants().find(|node| node.attribute("data-subject") == Some(subject)).expect("it is plotted");
     let number = |node: Node<'_, '_>, name| node.attribute(name)?.parse::<f64>().ok();
@@ -215,10 +215,10 @@ fn a_page_shows_what_answers_and_folds_the_rest() {
         let plots = tree.descendants().filter(|node| node.has_tag_name("svg"));
         plots.filter(is_shown).map(|plot| plot.attribute("id").unwrap().to_owned()).collect::<Vec<_>>()
     };
-    // A single point of a single server: how long clients wait, once.
+    // For a single point of a single server, one plot of the latency.
     assert_eq!(page(fixtures::measured(1, &[50], 3, false)), ["part-1-percentiles-1", "part-1-time-1"]);
     assert_eq!(page(fixtures::measured(1, &[50], 3, true)), ["part-2-percentiles-1", "part-2-time-1"]);
-    // Of several points, the plots over all of them.
+    // For several points, plots over all of them.
     let over = |part| ["throughput", "cpu", "p99", "memory"].map(|name| format!("part-{part}-{name}"));
     assert_eq!(page(fixtures::measured(2, &[1, 50], 3, true)), [over(1), over(2)].concat());
 }
@@ -279,7 +279,7 @@ fn what_is_plotted_is_what_was_measured() {
     }
 }
 
-/// The marks of a plot stand where their numbers belong on its axes; two of the marks give the scale.
+/// Marks are at the right places on the axes, whose scale follows from two of them.
 #[test]
 fn marks_stand_where_their_numbers_belong() {
     let results = [fixtures::measured(2, &[1, 10, 100], 3, false)];
@@ -329,7 +329,7 @@ fn a_doubtful_row_is_marked_and_has_no_verdict() {
     assert!(page.contains("threads, 50 connections: the generator was 97 % busy"));
     assert!(page.contains("threads, 50 connections: errors: 12 × connection reset by peer"));
     assert!(page.contains("The bench ended early"));
-    // If the first is in doubt, so is every comparison with it.
+    // If the baseline is in doubt, so is every comparison with it.
     let mut results = [odd()];
     results[0].runs.iter_mut().for_each(|run| run.doubt = (run.subject == "reactor").then(|| "late".into()));
     let summary = Summary::of(&results);
@@ -380,7 +380,7 @@ fn one_stays_one_and_names_stay_names() {
         let plot = plot(&tree, "part-1-throughput");
         assert!(plot.descendants().any(|node| node.attribute("data-subject") == Some(&name)), "{name}");
     }
-    // A spreadsheet takes none of them for a formula, and each is one field.
+    // No field is a formula to a spreadsheet, and each stays a single field.
     let csv = report::csv(&results);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -390,7 +390,7 @@ fn one_stays_one_and_names_stay_names() {
         assert!(record.iter().all(|field| !field.starts_with(['=', '+', '@'])));
         assert_eq!(record[record.len() - 1], *run.doubt.as_ref().unwrap());
     }
-    // No table of Markdown has more columns in one row than in others.
+    // All rows of a Markdown table have the same number of columns.
     for table in report::markdown(&results).split("\n\n").filter(|text| text.starts_with('|')) {
         let columns = |line: &str| line.replace("\\|", "").matches('|').count();
         let counts: BTreeSet<usize> = table.lines().map(columns).collect();

@@ -1,4 +1,4 @@
-//! The plots as files of their own.
+//! The plots as separate files.
 
 use std::collections::BTreeSet;
 
@@ -93,7 +93,7 @@ fn who_does_not_see_it_is_told_all_figures() {
          reactor (1: {reactor_1}; 50: {reactor_50}), threads (1: {threads_1}; 50: {threads_50})."
     );
     assert_eq!(text_of("desc"), Some(told.as_str()));
-    // The visible heading says what it's about.
+    // The visible heading states the subject.
     let shown = |class| with_class(tree.root_element(), class).iter().filter_map(Node::text).collect::<Vec<_>>();
     assert_eq!(shown("heading"), ["Throughput by connections"]);
     assert_eq!(shown("caption")[0], "echo, 64 bytes, closed loop");

@@ -49,7 +49,7 @@ impl Dialog {
         &self.outgoing[self.outgoing.len() - len as usize..]
     }
 
-    /// Takes `bytes` that have arrived while `awaited` requests are in flight, and returns the replies that are whole now.
+    /// Takes `bytes` that have arrived while `awaited` requests are in flight, and returns the replies that they complete.
     pub fn receive(&mut self, exchange: &Exchange, bytes: &[u8], awaited: usize) -> Result<Received, Wrong> {
         let Dialog { numbers, partial, expected, .. } = self;
         let (awaited, mut received) = (awaited as u64, Received::default());

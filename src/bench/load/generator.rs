@@ -156,7 +156,6 @@ impl<'a> Generator<'a> {
     pub fn start(&mut self) {
         self.stage = Stage::Running;
         let now = self.now();
-        self.begin = now + self.load.warmup.as_nanos() as u64;
         if self.load.dripping > 0 {
             let rate = self.load.dripping as f64 * DRIPS_PER_SECOND;
             self.drips = Some(Timetable::new(rate, Schedule::Even, 0));
@@ -175,6 +174,8 @@ impl<'a> Generator<'a> {
                 }
             }
         }
+        self.started = self.now();
+        self.begin = self.started + self.load.warmup.as_nanos() as u64;
         match self.load.pace {
             Pace::Closed => {}
             Pace::Open { rate_per_second, schedule } => {
@@ -182,7 +183,6 @@ impl<'a> Generator<'a> {
                 self.tally.measure(self.begin..self.begin + self.load.duration.as_nanos() as u64);
             }
         }
-        self.started = self.now();
     }
 
     /// Runs the loop until the run is over.

@@ -1,4 +1,4 @@
-//! Which reply is right.
+//! Checks of replies.
 
 use std::fmt;
 use std::iter;
@@ -30,12 +30,12 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// A reply whose end doesn't come.
+    /// A reply without an end.
     pub fn endless(what: String) -> Wrong {
         Wrong { kind: "endless reply", what }
     }
 
-    /// Bytes that nobody asked for.
+    /// Unrequested bytes.
     pub fn unrequested(bytes: &[u8]) -> Wrong {
         Wrong { kind: "wrong reply", what: format!("{} came after the end of the reply", Escaped(bytes)) }
     }

@@ -1,4 +1,4 @@
-//! Where a reply ends.
+//! The ends of replies.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub struct Framing {
     len_max: usize,
 }
 
-/// What finds an end.
+/// The search for an end.
 #[derive(Clone, Debug)]
 enum Search {
     Length(usize),

@@ -13,7 +13,7 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Takes the `bytes` that have arrived, and calls `each` with every reply that is whole now.
+    /// Takes the `bytes` that have arrived, and calls `each` with every reply that they complete.
     pub fn take(
         &mut self,
         framing: &Framing,

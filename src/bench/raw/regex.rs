@@ -24,7 +24,7 @@ pub struct Regex {
     start: StateID,
 }
 
-/// How far a search has come.
+/// The state of a search after some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A match ends here, after this many of the bytes given.

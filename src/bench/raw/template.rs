@@ -1,5 +1,6 @@
 //! Text with escapes, and with the number of a request in it.
 
+use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -56,6 +57,28 @@ impl Template {
             Some(Piece::Bytes(bytes)) => bytes.push(byte),
             Some(Piece::Number(_)) | None => self.pieces.push(Piece::Bytes(vec![byte])),
         }
+    }
+}
+
+/// The text that it can be read from again.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Bytes(bytes) => bytes.iter().try_for_each(|&byte| match byte {
+                    b'\n' => f.write_str("\\n"),
+                    b'\r' => f.write_str("\\r"),
+                    b'\t' => f.write_str("\\t"),
+                    b'\\' => f.write_str("\\\\"),
+                    b'{' => f.write_str("\\{"),
+                    b' '..=b'~' => write!(f, "{}", char::from(byte)),
+                    _ => write!(f, "\\x{byte:02x}"),
+                })?,
+                Piece::Number(None) => f.write_str("{i}")?,
+                Piece::Number(Some(digits)) => write!(f, "{{i:{digits}}}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -181,6 +204,13 @@ mod tests {
             ("{i:20}", "{i:20} must have a number of digits from 1 to 19, as in {i:6}"),
         ] {
             assert_eq!(text.parse::<Template>(), Err(why.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn its_text_can_be_read_again() {
+        for text in [r"PING\r\n\t\\\x7f\xff", "get {i} {i:4}", r"\{i} \{'a': {i}}", r"\xc3\xa9", ""] {
+            assert_eq!(text.parse::<Template>().unwrap().to_string(), text);
         }
     }
 

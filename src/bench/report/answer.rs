@@ -210,7 +210,7 @@ fn grid(task: &Task<'_, '_>, all: &[Results], summary: &Summary<'_>) -> Grid {
     let axis = Axis::of_workload(task.point().workload);
     let keys = keys(task, axis);
     let mut grid = Grid::new(title(task));
-    let points = keys.iter().map(|key| words::grouped(key.at as u64).into());
+    let points = keys.iter().map(|key| words::Grouped(key.at as u64).to_string().into());
     grid.key(if axis == Axis::Idle { "idle" } else { "conn." }, true, points.collect());
     if keys.iter().any(|key| key.rate.is_some()) {
         let rate = |rate: f64| words::Unit::PerSecond.show(rate).into();

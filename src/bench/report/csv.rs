@@ -24,7 +24,7 @@ pub fn csv(all: &[Results]) -> String {
 
 type Column = (&'static str, fn(&Results, &Run) -> String);
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     ("started", |results, _| text(&results.started)),
     ("subject", |_, run| text(&run.subject)),
     ("workload", |_, run| {
@@ -33,6 +33,7 @@ const COLUMNS: [Column; 16] = [
     ("connections", |_, run| run.point.connections.to_string()),
     ("idle", |_, run| run.point.idle.to_string()),
     ("size_bytes", |_, run| run.point.size.to_string()),
+    ("request", |_, run| run.point.request.as_deref().map(text).unwrap_or_default()),
     ("depth", |_, run| run.point.depth.to_string()),
     ("loop", |_, run| match run.point.pace {
         Pace::Closed => "closed".into(),

@@ -131,7 +131,7 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
             .errors()
             .iter()
             .filter(|&(_, &count)| count > 0)
-            .map(|(kind, &count)| format!("{} × {kind}", words::grouped(count)))
+            .map(|(kind, &count)| format!("{} × {kind}", words::Grouped(count)))
             .collect();
         if !errors.is_empty() {
             doubts.push(format!("{at}: errors: {}", errors.join(", ")));
@@ -154,7 +154,7 @@ fn section(group: &Group<'_>, summary: &Summary<'_>) -> Section {
 fn keyed(group: &Group<'_>, title: impl Into<String>, figures: &[Figure]) -> Grid {
     let mut grid = Grid::new(title);
     let points = group.rows.iter().map(|row| match group.axis.of(row.point) {
-        value if value == value.trunc() => words::grouped(value as u64).into(),
+        value if value == value.trunc() => words::Grouped(value as u64).to_string().into(),
         value => format!("{value:.1}").into(),
     });
     grid.key(group.axis.title(), true, points.collect());
@@ -292,7 +292,7 @@ fn provenance(results: &Results) -> Provenance {
         "Processors".into(),
         format!("servers on {}, generator on {}", cpus(&machine.server_cpus), cpus(&machine.client_cpus)),
     ));
-    facts.push(("Open files".into(), format!("{} at most", words::grouped(machine.descriptors_max))));
+    facts.push(("Open files".into(), format!("{} at most", words::Grouped(machine.descriptors_max))));
     for subject in &results.subjects {
         facts.push((subject.name.clone(), subject.how.clone()));
     }

@@ -96,7 +96,7 @@ impl Grid {
             (false, false) => None,
         };
         let ends_with = |mark: &str| cells().any(|cell| cell.text.ends_with(&format!(" {mark}")));
-        let doubt = ends_with(DOUBT).then(|| format!("{DOUBT} in doubt, for a reason given below"));
+        let doubt = ends_with(DOUBT).then(|| format!("{DOUBT} in doubt; the reasons are listed"));
         let close = ends_with(CLOSE).then(|| {
             format!(
                 "{CLOSE} the generator was busy for more than two thirds of the time, so it alone would be less than \

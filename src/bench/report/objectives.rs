@@ -109,7 +109,11 @@ impl<'a> Searches<'a> {
         rows.sort_by(|a, b| axis.of(a.point).total_cmp(&axis.of(b.point)));
         let rounds = rows.iter().map(|row| row.rates.len()).max().unwrap_or(0);
         let mut grid = Grid::new(format!("Highest rate (median of {})", words::counted(rounds as u64, "round")));
-        grid.key(axis.title(), true, rows.iter().map(|row| words::grouped(axis.of(row.point) as u64).into()).collect());
+        grid.key(
+            axis.title(),
+            true,
+            rows.iter().map(|row| words::Grouped(axis.of(row.point) as u64).to_string().into()).collect(),
+        );
         grid.key("server", false, rows.iter().map(SearchRow::server).collect());
         let spreads = || rows.iter().map(|row| Spread::of(row.rates.iter().copied()));
         let median = |spread: Spread| FIGURE.show(spread.median).into();

@@ -1,9 +1,12 @@
 //! Numbers and verdicts in readable form.
 
+use std::fmt::{self, Write as _};
+
 use super::super::results::{Pace, Point, Schedule, Workload};
 use super::super::stats::{Difference, Spread};
 use super::super::summary::{Axis, Comparison, Figure, Group};
 use super::grid::Mark;
+use crate::text::count;
 
 /// The unit of a figure, which decides its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ impl Unit {
     /// Formats a value with three digits and its unit.
     pub fn show(self, value: f64) -> String {
         match self {
-            Unit::Count if value == value.trunc() && value.abs() < 1e6 => grouped(value as u64),
+            Unit::Count if value == value.trunc() && value.abs() < 1e6 => Grouped(value as u64).to_string(),
             Unit::PerSecond | Unit::Count => scaled(value, 1000.0, &["", "k", "M", "G"], ""),
             Unit::BytesPerSecond => scaled(value, 1000.0, &["B/s", "kB/s", "MB/s", "GB/s"], " "),
             Unit::Seconds if value < 1.0 => scaled(value * 1e9, 1000.0, &["ns", "µs", "ms", "s"], " "),
@@ -184,7 +187,9 @@ pub fn group(group: &Group<'_>) -> String {
 
 /// The same, without how requests are timed.
 pub fn work(axis: Axis, point: &Point) -> String {
-    let mut parts = vec![workload(point.workload).to_owned(), counted(point.size, "byte")];
+    let mut parts = vec![workload(point.workload).to_owned()];
+    parts.extend(point.request.clone());
+    parts.push(counted(point.size, "byte"));
     if point.depth > 1 {
         parts.push(format!("{} deep", point.depth));
     }
@@ -252,34 +257,38 @@ fn workload(workload: Workload) -> &'static str {
     }
 }
 
-/// Formats a count of a thing.
-pub fn counted(count: u64, thing: &str) -> String {
-    match count {
-        1 => format!("1 {thing}"),
-        count => format!("{} {thing}s", grouped(count)),
+/// Formats a count of a thing, with the number in [groups](Grouped).
+pub fn counted(number: u64, thing: &str) -> String {
+    count(Grouped(number), thing).to_string()
+}
+
+/// A whole number, shown in groups of three digits if it has at least five.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped(pub u64);
+
+impl From<u8> for Grouped {
+    fn from(number: u8) -> Grouped {
+        Grouped(number.into())
     }
 }
 
-/// Formats a whole number, in groups of three digits if it has at least five.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    if digits.len() < 5 {
-        return digits;
-    }
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (index, digit) in digits.chars().enumerate() {
+            if digits.len() >= 5 && index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_char(' ')?;
+            }
+            f.write_char(digit)?;
         }
-        text.push(digit);
+        Ok(())
     }
-    text
 }
 
 /// That number alone, in short form.
 pub fn number(axis: Axis, point: &Point) -> String {
     match axis {
-        Axis::Connections | Axis::Idle => grouped(axis.of(point) as u64),
+        Axis::Connections | Axis::Idle => Grouped(axis.of(point) as u64).to_string(),
         Axis::Rate => Unit::PerSecond.show(axis.of(point)),
     }
 }
@@ -395,7 +404,10 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_in_groups() {
-        assert_eq!([1000, 10_000, 1_234_567].map(grouped), ["1000", "10 000", "1 234 567"]);
-        assert_eq!(counted(1, "byte"), "1 byte");
+        assert_eq!(
+            [1000, 10_000, 1_234_567].map(|number| Grouped(number).to_string()),
+            ["1000", "10 000", "1 234 567"]
+        );
+        assert_eq!([1, 20_000].map(|number| counted(number, "busy reply")), ["1 busy reply", "20 000 busy replies"]);
     }
 }

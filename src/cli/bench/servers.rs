@@ -21,7 +21,7 @@ pub struct Servers {
     /// Concurrency models to compare [default: reactor,threads,fork,select,poll, unless other servers are named]
     #[arg(long = "model", value_name = "MODEL", value_delimiter = ',')]
     models: Vec<Model>,
-    /// A running server; may be given more than once
+    /// A running server; may be given more than once; with `raw`, the address requires a port
     #[arg(long, value_name = "NAME=ADDRESS")]
     against: Vec<Named<Address>>,
     /// The process of such a server, to measure its processor time and memory; NAME= may be omitted if there is only
@@ -71,14 +71,21 @@ impl Servers {
         }
     }
 
-    /// Checks that there are servers, and that none of them is a model, which speaks protocols of ours.
-    pub fn are_other_programs(&self) -> Result<(), Failure> {
-        match (self.models.is_empty(), self.against.is_empty() && self.commands.is_empty()) {
-            (true, false) => Ok(()),
-            (false, _) => {
-                Err(Failure::of_usage("--model is not for `bench raw`; name servers with --against or --command"))
-            }
-            (true, true) => Err(Failure::of_usage("`bench raw` requires a server: --against or --command")),
+    /// Checks the servers of `bench raw`: there is at least one, none is a model, which serves only our own protocols,
+    /// and each running server has a port, since no protocol supplies one.
+    pub fn suit_raw(&self) -> Result<(), Failure> {
+        if !self.models.is_empty() {
+            return Err(Failure::of_usage("--model is not for `bench raw`; name servers with --against or --command"));
+        }
+        if self.against.is_empty() && self.commands.is_empty() {
+            return Err(Failure::of_usage("`bench raw` requires a server: --against or --command"));
+        }
+        match self.against.iter().find(|named| !named.value.has_port()) {
+            Some(Named { name, value }) => Err(Failure::of_usage(format!(
+                "--against {name}={value}: `bench raw` has no default port; write '{name}={}' for port 5000",
+                value.or_port(5000)
+            ))),
+            None => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::bench::report::words::{Unit, counted, grouped, plain};
+use crate::bench::report::words::{Grouped, Unit, counted, plain};
 use crate::bench::results::{Histogram, Kept, Pace, Point, Run, Workload};
 use crate::bench::summary::Figure;
 
@@ -112,9 +112,9 @@ impl Layout {
             text.push_str(&field);
         }
         let mut flaws: Vec<String> =
-            run.errors.iter().map(|(kind, count)| format!("{} × {}", grouped(*count), plain(kind))).collect();
+            run.errors.iter().map(|(kind, count)| format!("{} × {}", Grouped(*count), plain(kind))).collect();
         if run.unsent > 0 {
-            flaws.push(format!("{} not sent", grouped(run.unsent)));
+            flaws.push(format!("{} not sent", Grouped(run.unsent)));
         }
         flaws.extend(run.doubt.as_ref().map(|doubt| format!("in doubt: {}", plain(doubt))));
         for flaw in flaws {
@@ -177,8 +177,15 @@ mod tests {
 
     #[test]
     fn what_a_search_has_found_is_of_the_open_loop_and_says_its_doubt() {
-        let point =
-            Point { workload: Workload::Echo, connections: 50, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let point = Point {
+            workload: Workload::Echo,
+            connections: 50,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         let kept = Kept {
             subject: "reactor".into(),
             point,
@@ -192,7 +199,15 @@ mod tests {
     }
 
     fn run(subject: &str, replies: u64) -> Run {
-        let point = Point { workload: Workload::Echo, connections: 1, idle: 0, size: 64, depth: 1, pace: Pace::Closed };
+        let point = Point {
+            workload: Workload::Echo,
+            connections: 1,
+            idle: 0,
+            size: 64,
+            request: None,
+            depth: 1,
+            pace: Pace::Closed,
+        };
         Run {
             subject: subject.into(),
             point,
