@@ -55,9 +55,8 @@ use told::name;
 #[command(after_help = "Examples:\n  \
     multiconn bench echo --model reactor,threads --json results.json\n  \
     multiconn bench app --connections 50 --rate 10000\n  \
-    multiconn bench echo --model reactor --command 'python=python3 server.py {port}'\n  \
-    multiconn bench raw --against x=127.0.0.1:6379 --request 'PING\\r\\n' \\\n    \
-      --reply-until '\\r\\n'\n\n\
+    multiconn bench echo --model reactor --command 'py=python3 server.py {port}'\n  \
+    multiconn bench raw --against redis=6379 --request 'PING\\n' --reply-until '\\n'\n\n\
     Exit status: 0 for success, 1 for a failure, 2 for wrong usage, 3 if it was interrupted. \
     Whatever was measured is reported in any case.")]
 pub struct Bench {

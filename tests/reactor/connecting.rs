@@ -209,7 +209,7 @@ fn a_server_that_is_silent_or_gone_is_an_error_of_its_own_connection() {
     assert_eq!(ends[0].1, seconds(30) + millis(1));
     assert!(ends[0].2.starts_with("timed out: nothing came for 30s, after 0 of"), "{ends:?}");
     assert_eq!((ends[1].1, ends[1].2.as_str()), (seconds(2), "connection reset by peer"));
-    assert_eq!((ends[2].1, ends[2].2.contains("closed after 4 of")), (seconds(3), true), "{ends:?}");
+    assert_eq!((ends[2].1, ends[2].2.contains("closed after echoing 4 of")), (seconds(3), true), "{ends:?}");
     assert_eq!((ends[3].1, ends[3].2.contains("differs")), (seconds(4), true), "{ends:?}");
 }
 
