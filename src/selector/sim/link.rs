@@ -24,7 +24,7 @@ pub(super) struct Link {
     /// Changes since the last report, in each direction.
     read_edge: bool,
     write_edge: bool,
-    /// The link is in the world's list of edges.
+    /// The link is in the network's list of edges.
     pub is_listed: bool,
     /// The peer is about to react.
     pub is_reacting: bool,

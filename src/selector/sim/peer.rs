@@ -93,12 +93,12 @@ impl SimPeer {
 
     fn schedule(&self, time: Duration, what: impl FnOnce(&mut Link, Duration) + 'static) -> &Self {
         let id = self.id;
-        self.net.world().schedule(time, move |net| net.world().with_link(id, what));
+        self.net.network().schedule(time, move |net| net.network().with_link(id, what));
         self
     }
 
     fn change(&self, what: impl FnOnce(&mut Link, Duration)) -> &Self {
-        self.net.world().with_link(self.id, what);
+        self.net.network().with_link(self.id, what);
         self
     }
 
@@ -185,6 +185,6 @@ impl SimPeer {
 
     fn look<R>(&self, at: impl FnOnce(&Link) -> R) -> R {
         self.net.settle();
-        at(self.net.world().link(self.id))
+        at(self.net.network().link(self.id))
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::link::{Link, Opening, client_addr};
+use super::random::Random;
 use super::{Counts, SimNet, SimPeer};
 use crate::selector::{Event, Readiness, Token};
 
@@ -19,7 +20,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
 /// A scheduled action. It gets the network as an argument, since holding it would keep it alive.
 type Happening = Box<dyn FnOnce(&SimNet)>;
 
-pub(super) struct World {
+pub(super) struct Network {
     /// The clock's zero. It's a real instant because there is no other kind, but only differences to it are used.
     epoch: Instant,
     pub now: Duration,
@@ -70,13 +71,13 @@ enum Edge {
     Listener(usize),
 }
 
-impl World {
+impl Network {
     pub fn new(seed: u64) -> Self {
-        World {
+        Network {
             epoch: Instant::now(),
             now: Duration::ZERO,
             turn_time: Duration::from_micros(1),
-            random: Random(seed),
+            random: Random::new(seed),
             splits_reads: false,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -214,12 +215,12 @@ impl World {
         let answered_at = self.now + HANDSHAKE_TIME;
         match answer {
             Answer::Serve(script) => self.schedule(answered_at, move |net| {
-                net.world().with_link(id, |link, now| link.opened(Opening::Done, now));
+                net.network().with_link(id, |link, now| link.opened(Opening::Done, now));
                 script.borrow_mut()(SimPeer { net: net.clone(), id });
             }),
             Answer::Refuse => self.schedule(answered_at, move |net| {
                 let refused = Opening::Failed(io::ErrorKind::ConnectionRefused);
-                net.world().with_link(id, |link, now| link.opened(refused, now));
+                net.network().with_link(id, |link, now| link.opened(refused, now));
             }),
             Answer::Ignore | Answer::Fail => {}
         }
@@ -236,19 +237,5 @@ impl Backlog {
         self.is_listed = false;
         let token = self.token.filter(|_| self.is_open && !self.waiting.is_empty())?;
         Some(Event { token, readiness: Readiness { readable: true, ..Readiness::default() } })
-    }
-}
-
-/// SplitMix64: small, and good enough for random choices.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, len: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        (bits % len as u64) as usize
     }
 }
