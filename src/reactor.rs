@@ -376,11 +376,14 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             let memory = &self.config.connection.memory;
             let slots = self.slots.iter_mut().filter(|(_, slot)| slot.connection.is_over_memory(memory));
             let Some((id, slot)) = slots.max_by_key(|(_, slot)| slot.connection.memory_used()) else { return };
+            let is_queued = slot.is_runnable();
             self.concerned = Concerned::Session(id);
             let end = slot.connection.free_memory(&self.config.connection, self.now, self.trace.of(id.generation()));
             self.concerned = Concerned::Nothing;
             match end {
                 Some(end) => self.close(id, end),
+                // Running it now would leave it in the queue, and it would get two turns from then on.
+                None if is_queued => {}
                 None => {
                     self.run_connection(id, Share::FIRST);
                 }
