@@ -121,7 +121,7 @@ impl Network {
     }
 
     pub fn schedule(&mut self, time: Duration, what: Happening) {
-        self.agenda.add(time, what);
+        self.agenda.add(time, what, self.now);
     }
 
     pub fn call_at(&mut self, time: Duration, what: impl FnOnce(&SimNet) + 'static) {
