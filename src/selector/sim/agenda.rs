@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::SimNet;
-use super::network::Source;
 
 /// Happenings by time, and for the same time in the order in which they were scheduled.
 #[derive(Default)]
@@ -39,6 +38,13 @@ pub(super) enum Happening {
     Report(Source),
     /// A fault begins, strikes or ends: the one with this index.
     Strike(usize),
+}
+
+/// A source of events.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    Link(usize),
+    Listener(usize),
 }
 
 /// What a peer does.

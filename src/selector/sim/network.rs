@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::agenda::{Action, Agenda, Happening, Packet};
+use super::agenda::{Action, Agenda, Happening, Packet, Source};
 use super::fault::{ConnectFailure, Fault, FaultKind, Faults, Way};
 use super::link::{Answers, Link, Opening, client_addr};
 use super::random::Random;
@@ -73,13 +73,6 @@ struct Backlog {
     /// It will be reported although there may be nothing to accept.
     is_spurious: bool,
     waiting: VecDeque<usize>,
-}
-
-/// A source of events.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    Link(usize),
-    Listener(usize),
 }
 
 /// What can happen only while nothing is borrowed, since it may look at the network.
