@@ -31,29 +31,48 @@
 //!
 //! Readiness is reported as sparingly as any system does: one edge for each direction in which something has happened,
 //! and again when a stream is registered again. So code that works here does not rely on a more generous system.
+//! [`SimNet::set_trigger`] chooses a more generous one.
 
+mod agenda;
+mod fault;
 mod link;
+mod network;
 mod peer;
+mod random;
 mod stream;
-mod world;
 
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::agenda::{Action, Happening};
+pub use self::fault::{ConnectFailure, Fault, FaultKind};
 use self::link::Link;
+use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
+pub use self::random::Random;
 pub use self::stream::{SimListener, SimStream};
-use self::world::{Answer, World};
-use super::{Event, Interest, Selector, Token, WakeFd, Waker};
+use super::{Event, Interest, Selector, Token, WakeFlag, Waker};
 
 /// A simulated network, on which scripts run. Clones are the same network.
 #[derive(Clone)]
 pub struct SimNet {
-    world: Rc<RefCell<World>>,
+    network: Rc<RefCell<Network>>,
+}
+
+/// How readiness is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trigger {
+    /// Once for each change, as sparingly as any system does, and again when registered again: epoll(7), `EPOLLET`.
+    #[default]
+    Edge,
+    /// As long as it lasts, as poll(2) does.
+    Level,
 }
 
 /// The number of calls to the selector and its streams. Subtract two of these to count the calls in between.
@@ -98,108 +117,126 @@ impl SimNet {
     /// Creates a network on which nothing happens yet. Random choices, such as the order of simultaneous events, depend
     /// only on `seed`.
     pub fn new(seed: u64) -> Self {
-        SimNet { world: Rc::new(RefCell::new(World::new(seed))) }
+        SimNet { network: Rc::new(RefCell::new(Network::new(seed))) }
     }
 
     /// A selector for this network.
-    ///
-    /// # Panics
-    /// If the system has no socket pair left for the [`Waker`], which is a real one.
     pub fn selector(&self) -> SimSelector {
-        let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
-        SimSelector { net: self.clone(), waker, wake_fd }
+        let (waker, wake_flag) = WakeFlag::new();
+        SimSelector { net: self.clone(), waker, wake_flag }
     }
 
     /// Creates a socket that listens on `addr` from now on until it's dropped.
     pub fn listener(&self, addr: SocketAddr) -> SimListener {
-        SimListener { net: self.clone(), index: self.world().listen(addr), addr }
+        SimListener { net: self.clone(), index: self.network().listen(addr), addr }
     }
 
     /// Creates a peer that connects to `addr` at `time`. It is reset if nothing listens there by then.
     pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
-        let mut world = self.world();
-        let id = world.add_link(Link::new());
-        world.schedule(time, move |net| net.world().arrive_at_listener(id, addr));
+        let mut network = self.network();
+        let id = network.add_link(Link::new());
+        network.schedule(time, Happening::Act(id, Action::Connect(addr)));
         SimPeer { net: self.clone(), id }
     }
 
     /// Lets a server listen on `addr`. `script` scripts the peer for each connection opened to it.
     pub fn server(&self, addr: SocketAddr, script: impl FnMut(SimPeer) + 'static) {
-        self.world().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));
+        self.network().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));
     }
 
     /// Makes connects to `addr` fail with a refusal a little later, which is the default for all addresses.
     pub fn refuse(&self, addr: SocketAddr) {
-        self.world().answers.insert(addr, Answer::Refuse);
+        self.network().answers.insert(addr, Answer::Refuse);
     }
 
     /// Makes connects to `addr` hang forever.
     pub fn ignore(&self, addr: SocketAddr) {
-        self.world().answers.insert(addr, Answer::Ignore);
+        self.network().answers.insert(addr, Answer::Ignore);
     }
 
     /// Makes connects to `addr` fail at once.
     pub fn unreachable(&self, addr: SocketAddr) {
-        self.world().answers.insert(addr, Answer::Fail);
+        self.network().answers.insert(addr, Answer::Fail);
     }
 
     /// Calls `what` at `time`: to stop the reactor by its handle, check the counts, or anything else.
     pub fn at(&self, time: Duration, what: impl FnOnce() + 'static) {
-        self.world().schedule(time, move |_| what());
+        self.network().call_at(time, move |_| what());
+    }
+
+    /// Adds a fault, which strikes while it lasts.
+    pub fn inject(&self, fault: Fault) {
+        self.network().inject(fault, u64::MAX);
+    }
+
+    /// How often the injected faults of each kind have struck, by the kind's [name](FaultKind::name).
+    pub fn injected(&self) -> BTreeMap<&'static str, u64> {
+        self.network().faults.strikes()
     }
 
     /// Makes the next `times` calls of `accept` fail with the system's error number `errno`.
     pub fn fail_accepts(&self, errno: i32, times: u64) {
-        self.world().fail_accepts(errno, Duration::ZERO..Duration::MAX, times);
+        self.network().inject_always(FaultKind::AcceptFails(errno), Duration::ZERO..Duration::MAX, times);
     }
 
     /// Makes every `accept` from `from` until `until` fail with the system's error number `errno`.
     pub fn fail_accepts_between(&self, errno: i32, from: Duration, until: Duration) {
-        self.world().fail_accepts(errno, from..until, u64::MAX);
+        self.network().inject_always(FaultKind::AcceptFails(errno), from..until, u64::MAX);
     }
 
     /// Splits received bytes at random: a read finds some of them, and the others arrive right after it.
     pub fn split_reads(&self) {
-        self.world().splits_reads = true;
+        self.network().inject_always(FaultKind::ShortReads, Duration::ZERO..Duration::MAX, u64::MAX);
+    }
+
+    /// Sets how readiness is reported from now on, by default as [`Trigger::Edge`].
+    pub fn set_trigger(&self, trigger: Trigger) {
+        self.network().set_trigger(trigger);
     }
 
     /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Without it, the clock
     /// would stand still while there is always something to do.
     pub fn set_turn_time(&self, time: Duration) {
-        self.world().turn_time = time;
+        self.network().turn_time = time;
     }
 
     /// Lets `time` pass outside of `select`, as it does in a computation or a lookup.
     pub fn pass(&self, time: Duration) {
-        self.world().now += time;
+        self.network().now += time;
     }
 
     /// The virtual time since the network was created.
     pub fn now(&self) -> Duration {
-        self.world().now
+        self.network().now
     }
 
     /// The calls so far.
     pub fn counts(&self) -> Counts {
-        self.world().counts
+        self.network().counts
     }
 
     /// The number of open streams on the side under test.
     pub fn open_streams(&self) -> usize {
-        self.world().open_streams()
+        self.network().open_streams
     }
 
     /// Runs everything that is due.
     fn settle(&self) {
         loop {
             // The borrow ends before the script is called, which may schedule more.
-            let Some(happening) = self.world().take_due() else { return };
-            happening(self);
+            let Some(due) = self.network().settle() else { return };
+            match due {
+                Due::Call(what) => what(self),
+                Due::Answer(id, mut answers, bytes) => {
+                    let answer = answers(&bytes);
+                    self.network().answered(id, answers, bytes, answer);
+                }
+            }
         }
     }
 
-    fn world(&self) -> RefMut<'_, World> {
-        self.world.borrow_mut()
+    fn network(&self) -> RefMut<'_, Network> {
+        self.network.borrow_mut()
     }
 }
 
@@ -214,7 +251,7 @@ impl fmt::Debug for SimNet {
 pub struct SimSelector {
     net: SimNet,
     waker: Waker,
-    wake_fd: WakeFd,
+    wake_flag: Arc<WakeFlag>,
 }
 
 /// The number of selects after which a loop counts as spinning.
@@ -225,7 +262,7 @@ impl Selector for SimSelector {
     type Listener = SimListener;
 
     fn now(&self) -> Instant {
-        self.net.world().instant()
+        self.net.network().instant()
     }
 
     /// Jumps to the next event, or to the end of `timeout`.
@@ -234,27 +271,27 @@ impl Selector for SimSelector {
     /// If nothing will ever happen, or it's called so often that the loop seems to spin. A test fails instead of
     /// hanging.
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        self.net.world().counts.selects += 1;
+        self.net.network().counts.selects += 1;
         if self.net.counts().selects > SELECTS_MAX {
             return Err(io::Error::other(format!("{SELECTS_MAX} selects: the loop spins")));
         }
         let until = timeout.map(|timeout| self.net.now() + timeout);
         loop {
             self.net.settle();
-            let mut world = self.net.world();
-            let is_woken = self.wake_fd.take();
-            let has_events = world.report(events);
+            let mut network = self.net.network();
+            let is_woken = self.wake_flag.take() || network.take_wake();
+            let has_events = network.report(events);
             if timeout == Some(Duration::ZERO) {
-                let turn_time = world.turn_time;
-                world.now += turn_time;
+                let turn_time = network.turn_time;
+                network.now += turn_time;
                 return Ok(());
             }
             if is_woken || has_events {
                 return Ok(());
             }
-            world.now = match (world.next_time(), until) {
-                (Some(next), until) if until.is_none_or(|until| next <= until) => next.max(world.now),
-                (_, Some(until)) if world.now >= until => return Ok(()),
+            network.now = match (network.next_time(), until) {
+                (Some(next), until) if until.is_none_or(|until| next <= until) => next.max(network.now),
+                (_, Some(until)) if network.now >= until => return Ok(()),
                 (_, Some(until)) => until,
                 (_, None) => return Err(io::Error::other("select would wait forever: nothing will ever happen")),
             };
@@ -266,21 +303,21 @@ impl Selector for SimSelector {
     }
 
     fn register(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
-        let mut world = self.net.world();
-        world.counts.registers += 1;
-        world.with_link(stream.id, |link, _| link.watch(token, interest, false))
+        let mut network = self.net.network();
+        network.counts.registers += 1;
+        network.watch(stream.id, token, interest, false)
     }
 
     fn reregister(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
-        let mut world = self.net.world();
-        world.counts.reregisters += 1;
-        world.with_link(stream.id, |link, _| link.watch(token, interest, true))
+        let mut network = self.net.network();
+        network.counts.reregisters += 1;
+        network.watch(stream.id, token, interest, true)
     }
 
     fn deregister(&mut self, stream: &mut SimStream, _token: Token) -> io::Result<()> {
-        let mut world = self.net.world();
-        world.counts.deregisters += 1;
-        world.with_link(stream.id, |link, _| link.unwatch())
+        let mut network = self.net.network();
+        network.counts.deregisters += 1;
+        network.with_link(stream.id, |link, _| link.unwatch())
     }
 
     fn close(&mut self, stream: SimStream, _token: Token) {
@@ -288,22 +325,21 @@ impl Selector for SimSelector {
     }
 
     fn watch_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
-        self.net.world().watch_listener(listener.index, Some(token));
-        Ok(())
+        self.net.network().watch_listener(listener.index, token)
     }
 
     fn unwatch_listener(&mut self, listener: &mut SimListener, _token: Token) -> io::Result<()> {
-        self.net.world().watch_listener(listener.index, None);
+        self.net.network().unwatch_listener(listener.index);
         Ok(())
     }
 
     fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, SocketAddr)> {
-        let (id, addr) = self.net.world().accept(listener.index)?;
+        let (id, addr) = self.net.network().accept(listener.index)?;
         Ok((SimStream { net: self.net.clone(), id }, addr))
     }
 
     fn connect(&mut self, addr: SocketAddr) -> io::Result<SimStream> {
-        let id = self.net.world().connect(addr)?;
+        let id = self.net.network().connect(addr)?;
         Ok(SimStream { net: self.net.clone(), id })
     }
 }

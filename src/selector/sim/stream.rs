@@ -15,7 +15,7 @@ pub struct SimStream {
 
 impl Read for SimStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.net.world().read(self.id, buffer)
+        self.net.network().read(self.id, buffer)
     }
 }
 
@@ -25,9 +25,7 @@ impl Write for SimStream {
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut world = self.net.world();
-        world.counts.writes += 1;
-        world.with_link(self.id, |link, _| link.write(parts))
+        self.net.network().write(self.id, parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -37,21 +35,21 @@ impl Write for SimStream {
 
 impl Stream for SimStream {
     fn end_output(&mut self) -> io::Result<()> {
-        self.net.world().with_link(self.id, |link, _| link.end_output())
+        self.net.network().with_link(self.id, |link, _| link.end_output())
     }
 
     fn reset_on_close(&mut self) {
-        self.net.world().with_link(self.id, |link, _| link.resets_on_close = true);
+        self.net.network().with_link(self.id, |link, _| link.resets_on_close = true);
     }
 
     fn connected(&mut self) -> io::Result<bool> {
-        self.net.world().link(self.id).connected()
+        self.net.network().link(self.id).connected()
     }
 }
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.net.world().with_link(self.id, |link, now| link.close(now));
+        self.net.network().close(self.id);
     }
 }
 
@@ -71,6 +69,6 @@ impl Listener for SimListener {
 
 impl Drop for SimListener {
     fn drop(&mut self) {
-        self.net.world().close_listener(self.index);
+        self.net.network().close_listener(self.index);
     }
 }
