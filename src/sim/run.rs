@@ -1,0 +1,87 @@
+//! One run of a world, turn by turn.
+
+use std::cell::RefCell;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::actors::Actors;
+use super::coverage::Coverage;
+use super::ledger::Ledger;
+use super::oracles::{self, Oracle, Violation};
+use super::story::Story;
+use super::subject::Subject;
+use super::world::World;
+use crate::reactor::Reactor;
+use crate::selector::Selector;
+use crate::selector::sim::SimNet;
+use crate::trace::Subscriber;
+
+/// The address of the server.
+const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 65432);
+/// The most turns of a run; a loop that takes more is busy for nothing.
+const TURNS_MAX: u64 = 1_000_000;
+
+/// The outcome of a run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The number of turns.
+    pub turns: u64,
+    /// The virtual time.
+    pub time: Duration,
+    /// The number of connections that the peers made.
+    pub connections: usize,
+    /// The hash of the story.
+    pub hash: u64,
+    /// The rows that were taken.
+    pub coverage: Coverage,
+    /// What an oracle has found.
+    pub violation: Option<Violation>,
+}
+
+/// Runs `world`.
+pub fn run<S: Subject>(world: &World<S>) -> Run {
+    run_with(world, ())
+}
+
+/// Runs `world`, with a subscriber to its trace.
+pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Run {
+    let net = SimNet::new(world.seed);
+    if world.splits_reads {
+        net.split_reads();
+    }
+    let selector = net.selector();
+    let ledger = Rc::new(RefCell::new(Ledger::default()));
+    let story = Story::new(selector.now(), Rc::clone(&ledger));
+    let (service, config) = (world.subject.service(), world.limits.config());
+    let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
+    let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
+    let patience = oracles::liveness::patience(world);
+    match world.stops {
+        Some(at) => {
+            let handle = reactor.handle();
+            net.at(at, move || handle.stop());
+        }
+        None => actors.stop_when_quiet(patience, reactor.handle()),
+    }
+    let mut turns = 0;
+    let ran = match reactor.add_listener(net.listener(ADDR)) {
+        Ok(()) => loop {
+            match reactor.turn() {
+                Ok(true) => turns += 1,
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(Violation::new(Oracle::Liveness, error.to_string())),
+            }
+            if turns == TURNS_MAX {
+                break Err(Violation::new(Oracle::Liveness, format!("{turns} turns, and no end")));
+            }
+        },
+        Err(error) => Err(Violation::new(Oracle::Liveness, format!("cannot listen: {error}"))),
+    };
+    drop(reactor);
+    drop(actors);
+    let ledger = ledger.borrow();
+    let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
+    let connections = ledger.conversations.len();
+    Run { turns, time: net.now(), connections, hash: story.hash(), coverage: story.coverage(), violation }
+}
