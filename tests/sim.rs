@@ -2,9 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
-use multiconn::selector::sim::{SimListener, SimNet, SimPeer, SimSelector, SimStream};
+use multiconn::selector::sim::{
+    ConnectFailure, Fault, FaultKind, Random, SimListener, SimNet, SimPeer, SimSelector, SimStream,
+};
 use multiconn::selector::{Event, Interest, Readiness, Selector, Stream, Token};
 
 const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false, urgent: false };
@@ -27,7 +30,7 @@ fn seconds(n: u64) -> Duration {
 struct Fixture {
     net: SimNet,
     selector: SimSelector,
-    _listener: SimListener,
+    listener: SimListener,
     peer: SimPeer,
     stream: SimStream,
 }
@@ -46,7 +49,7 @@ impl Fixture {
         let (stream, from) = selector.accept(&mut listener).unwrap();
         assert_eq!(from, peer.addr());
         assert_eq!(selector.accept(&mut listener).unwrap_err().kind(), ErrorKind::WouldBlock);
-        Fixture { net, selector, _listener: listener, peer, stream }
+        Fixture { net, selector, listener: listener, peer, stream }
     }
 
     /// What the stream is ready for by the time `at`, or when something happens before that.
@@ -220,4 +223,147 @@ fn registrations_are_checked_as_the_system_does() {
     assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::NONE)), ErrorKind::InvalidInput);
     it.register(Interest::READ);
     assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::READ)), ErrorKind::AlreadyExists);
+}
+
+const ALWAYS: Range<Duration> = Duration::ZERO..Duration::MAX;
+
+fn fault(kind: FaultKind, during: Range<Duration>) -> Fault {
+    Fault { kind, during, random: Random::new(7) }
+}
+
+impl Fixture {
+    fn inject(&self, kind: FaultKind, during: Range<Duration>) {
+        self.net.inject(fault(kind, during));
+    }
+
+    /// How often faults of this kind have struck.
+    fn strikes(&self, kind: FaultKind) -> u64 {
+        self.net.injected()[kind.name()]
+    }
+
+    /// The results of reading as a loop does: at each event, until a short read.
+    fn read_at_edges(&mut self) -> (Vec<u8>, u32) {
+        let (mut received, mut blocked) = (Vec::new(), 0);
+        while let Some(readiness) = self.select(self.net.now()) {
+            assert_eq!(readiness, READABLE);
+            let mut bytes = [0; 100];
+            match self.stream.read(&mut bytes) {
+                Ok(len) => received.extend(&bytes[..len]),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    blocked += 1;
+                }
+            }
+        }
+        (received, blocked)
+    }
+
+    /// The results of writing `bytes` in the same way.
+    fn write_at_edges(&mut self, bytes: &[u8]) -> (usize, u32) {
+        let (mut sent, mut blocked) = (0, 0);
+        while sent < bytes.len()
+            && let Some(readiness) = self.select(self.net.now())
+        {
+            assert_eq!(readiness, WRITABLE);
+            match self.stream.write(&bytes[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    blocked += 1;
+                }
+            }
+        }
+        (sent, blocked)
+    }
+}
+
+#[test]
+fn the_rest_of_a_short_read_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), [b'x'; 100]);
+    });
+    it.register(Interest::READ);
+    it.inject(FaultKind::ShortReads, ALWAYS);
+    assert_eq!(it.select(seconds(1)), Some(READABLE));
+    it.reregister(Interest::READ);
+    assert_eq!(it.read_at_edges(), (vec![b'x'; 100], 0));
+    assert!((1..100).contains(&it.strikes(FaultKind::ShortReads)));
+}
+
+#[test]
+fn the_room_after_a_short_write_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.window(60).reads_nothing();
+    });
+    it.register(Interest::WRITE);
+    it.inject(FaultKind::ShortWrites, ALWAYS);
+    assert_eq!(it.write_at_edges(&[b'x'; 100]), (60, 0), "until it is full");
+    assert!((1..60).contains(&it.strikes(FaultKind::ShortWrites)));
+    it.peer.read_at(it.net.now(), 60);
+    assert_eq!(it.write_at_edges(&[b'x'; 40]), (40, 0));
+}
+
+#[test]
+fn after_a_spurious_read_or_write_there_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(Duration::ZERO, [b'x'; 100]);
+    });
+    it.inject(FaultKind::SpuriousReads, ALWAYS);
+    it.inject(FaultKind::SpuriousWrites, ALWAYS);
+    it.register(Interest::READ);
+    let (bytes, mut blocked) = it.read_at_edges();
+    assert_eq!(bytes.len(), 100);
+    it.reregister(Interest::WRITE);
+    for _ in 0..10 {
+        let (sent, more) = it.write_at_edges(b"x");
+        assert_eq!(sent, 1);
+        blocked += more;
+        it.reregister(Interest::WRITE);
+    }
+    let strikes = it.strikes(FaultKind::SpuriousReads) + it.strikes(FaultKind::SpuriousWrites);
+    assert!(blocked > 0 && strikes == u64::from(blocked), "{blocked}, {strikes}");
+}
+
+#[test]
+fn nothing_fails_before_a_fault_or_after_it() {
+    let (enospc, emfile) = (28, 24);
+    let mut it = Fixture::new(|_| {});
+    let during = seconds(1)..seconds(2);
+    it.inject(FaultKind::RegisterFails(enospc), during.clone());
+    it.inject(FaultKind::AcceptFails(emfile), during);
+    for at in 0..3 {
+        it.select(seconds(at));
+        let registered = it.selector.register(&mut it.stream, STREAM, Interest::READ);
+        let accepted = it.selector.accept(&mut it.listener).unwrap_err();
+        if at == 1 {
+            assert_eq!(registered.unwrap_err().raw_os_error(), Some(enospc));
+            assert_eq!(accepted.raw_os_error(), Some(emfile));
+        } else {
+            registered.unwrap();
+            assert_eq!(accepted.kind(), ErrorKind::WouldBlock);
+            it.selector.deregister(&mut it.stream, STREAM).unwrap();
+        }
+    }
+    assert_eq!((it.strikes(FaultKind::RegisterFails(0)), it.strikes(FaultKind::AcceptFails(0))), (1, 1));
+}
+
+#[test]
+fn connects_fail_to_one_address_or_to_all() {
+    let other = SocketAddr::from(([10, 255, 0, 2], 65432));
+    let outcome = |how, to, addr| {
+        let net = SimNet::new(1);
+        net.server(other, |_| {});
+        net.inject(fault(FaultKind::ConnectFails { how, to }, ALWAYS));
+        let mut selector = net.selector();
+        let mut stream = selector.connect(addr).map_err(|error| (error.kind(), net.now()))?;
+        selector.register(&mut stream, STREAM, Interest::WRITE).unwrap();
+        selector.select(&mut Vec::new(), None).unwrap();
+        stream.connected().map_err(|error| (error.kind(), net.now()))
+    };
+    let handshake = Duration::from_millis(1);
+    assert_eq!(outcome(ConnectFailure::Refused, None, other), Err((ErrorKind::ConnectionRefused, handshake)));
+    assert_eq!(outcome(ConnectFailure::TimedOut, Some(other), other), Err((ErrorKind::TimedOut, seconds(127))));
+    let unreachable = outcome(ConnectFailure::Unreachable, None, other);
+    assert_eq!(unreachable, Err((ErrorKind::NetworkUnreachable, Duration::ZERO)));
+    assert_eq!(outcome(ConnectFailure::Unreachable, Some(addr()), other), Ok(true));
 }

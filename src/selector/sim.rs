@@ -32,6 +32,7 @@
 //! Readiness is reported as sparingly as any system does: one edge for each direction in which something has happened,
 //! and again when a stream is registered again. So code that works here does not rely on a more generous system.
 
+mod fault;
 mod link;
 mod network;
 mod peer;
@@ -39,12 +40,14 @@ mod random;
 mod stream;
 
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use self::fault::{ConnectFailure, Fault, FaultKind};
 use self::link::Link;
 use self::network::{Answer, Network};
 pub use self::peer::SimPeer;
@@ -150,19 +153,29 @@ impl SimNet {
         self.network().schedule(time, move |_| what());
     }
 
+    /// Adds a fault, which strikes while it lasts.
+    pub fn inject(&self, fault: Fault) {
+        self.network().inject(fault, u64::MAX);
+    }
+
+    /// How often the injected faults of each kind have struck, by the kind's [name](FaultKind::name).
+    pub fn injected(&self) -> BTreeMap<&'static str, u64> {
+        self.network().faults.strikes()
+    }
+
     /// Makes the next `times` calls of `accept` fail with the system's error number `errno`.
     pub fn fail_accepts(&self, errno: i32, times: u64) {
-        self.network().fail_accepts(errno, Duration::ZERO..Duration::MAX, times);
+        self.network().inject_always(FaultKind::AcceptFails(errno), Duration::ZERO..Duration::MAX, times);
     }
 
     /// Makes every `accept` from `from` until `until` fail with the system's error number `errno`.
     pub fn fail_accepts_between(&self, errno: i32, from: Duration, until: Duration) {
-        self.network().fail_accepts(errno, from..until, u64::MAX);
+        self.network().inject_always(FaultKind::AcceptFails(errno), from..until, u64::MAX);
     }
 
     /// Splits received bytes at random: a read finds some of them, and the others come right after.
     pub fn split_reads(&self) {
-        self.network().splits_reads = true;
+        self.network().inject_always(FaultKind::ShortReads, Duration::ZERO..Duration::MAX, u64::MAX);
     }
 
     /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Otherwise, the clock
@@ -270,12 +283,14 @@ impl Selector for SimSelector {
     fn register(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.registers += 1;
+        network.may_register()?;
         network.with_link(stream.id, |link, _| link.watch(token, interest, false))
     }
 
     fn reregister(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.reregisters += 1;
+        network.may_register()?;
         network.with_link(stream.id, |link, _| link.watch(token, interest, true))
     }
 
@@ -290,7 +305,9 @@ impl Selector for SimSelector {
     }
 
     fn watch_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
-        self.net.network().watch_listener(listener.index, Some(token));
+        let mut network = self.net.network();
+        network.may_register()?;
+        network.watch_listener(listener.index, Some(token));
         Ok(())
     }
 

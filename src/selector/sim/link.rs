@@ -202,7 +202,7 @@ impl Link {
         self.room_reported = len;
     }
 
-    fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         self.window.saturating_sub(self.unread.len())
     }
 
@@ -244,18 +244,22 @@ impl Link {
         self.registration.take().map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    pub fn read(&mut self, buffer: &mut [u8], len_max: usize) -> io::Result<usize> {
+    /// Reads at most `len_max` bytes, or none though there are some.
+    pub fn read(&mut self, buffer: &mut [u8], len_max: io::Result<usize>) -> io::Result<usize> {
         self.check_open()?;
         if self.is_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        while let Some(bytes) = self.flood.as_ref().filter(|_| self.input.len() < FLOOD_LEN) {
-            self.input.extend(bytes.iter());
-        }
         if self.input.is_empty() {
             return if self.input_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
-        let len = buffer.len().min(len_max).min(self.input.len());
+        let len = match len_max {
+            Ok(len_max) => buffer.len().min(len_max).min(self.input.len()),
+            Err(error) => {
+                self.read_edge = true;
+                return Err(error);
+            }
+        };
         io::Read::read_exact(&mut self.input, &mut buffer[..len])?;
         self.taken += len;
         // A short read meant that there was no more data. If it was shortened on purpose, the rest arrives now.
@@ -265,7 +269,8 @@ impl Link {
         Ok(len)
     }
 
-    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes at most `len_max` bytes, or none though there is room.
+    pub fn write(&mut self, parts: &[IoSlice<'_>], len_max: io::Result<usize>) -> io::Result<usize> {
         self.check_open()?;
         if self.is_reset || self.output_ended {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -280,13 +285,23 @@ impl Link {
         if room == 0 && len > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let mut left = room;
+        let len_max = match len_max {
+            Ok(len_max) => len_max,
+            Err(error) => {
+                self.write_edge = true;
+                return Err(error);
+            }
+        };
+        // A short write meant that there is no more room. If it's shortened on purpose, the rest of the room comes now.
+        self.write_edge |= len_max < len.min(room);
+        let accepted = room.min(len_max);
+        let mut left = accepted;
         for part in parts {
             let taken = &part[..part.len().min(left)];
             self.unread.extend(taken);
             left -= taken.len();
         }
-        Ok(room - left)
+        Ok(accepted - left)
     }
 
     pub fn end_output(&mut self) -> io::Result<()> {
@@ -338,7 +353,11 @@ impl Link {
 
     // Readiness.
 
-    pub fn readable_len(&self) -> usize {
+    /// The number of bytes that a read can find now.
+    pub fn readable_len(&mut self) -> usize {
+        while let Some(bytes) = self.flood.as_ref().filter(|_| self.input.len() < FLOOD_LEN) {
+            self.input.extend(bytes.iter());
+        }
         self.input.len()
     }
 

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::io::IoSlice;
 use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::fault::{ConnectFailure, Fault, FaultKind, Faults, Way};
 use super::link::{Link, Opening, client_addr};
 use super::random::Random;
 use super::{Counts, SimNet, SimPeer};
@@ -16,6 +18,8 @@ use crate::selector::{Event, Readiness, Token};
 
 /// The time until a connection of ours is open or refused.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
+/// The time after which the system gives up connecting: tcp(7), `tcp_syn_retries`.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(127);
 
 /// A scheduled action. It gets the network as an argument, since holding it would keep it alive.
 type Happening = Box<dyn FnOnce(&SimNet)>;
@@ -25,15 +29,15 @@ pub(super) struct Network {
     epoch: Instant,
     pub now: Duration,
     pub turn_time: Duration,
+    seed: u64,
     random: Random,
-    pub splits_reads: bool,
     /// Sorted by time, and for the same time in the script's order.
     agenda: BTreeMap<(Duration, u64), Happening>,
     scheduled: u64,
     links: Vec<Link>,
     listeners: Vec<Backlog>,
     pub answers: HashMap<SocketAddr, Answer>,
-    faults: Vec<AcceptFault>,
+    pub faults: Faults,
     /// Links and listeners with changes since the last select.
     edges: Vec<Edge>,
     pub counts: Counts,
@@ -45,6 +49,7 @@ pub(super) enum Answer {
     Serve(Rc<RefCell<dyn FnMut(SimPeer)>>),
     Refuse,
     Ignore,
+    GiveUp,
     Fail,
 }
 
@@ -56,12 +61,6 @@ struct Backlog {
     /// It's in the list of edges.
     is_listed: bool,
     waiting: VecDeque<usize>,
-}
-
-struct AcceptFault {
-    errno: i32,
-    during: Range<Duration>,
-    times_left: u64,
 }
 
 /// A source that has become ready since the last report.
@@ -77,14 +76,14 @@ impl Network {
             epoch: Instant::now(),
             now: Duration::ZERO,
             turn_time: Duration::from_micros(1),
+            seed,
             random: Random::new(seed),
-            splits_reads: false,
             agenda: BTreeMap::new(),
             scheduled: 0,
             links: Vec::new(),
             listeners: Vec::new(),
             answers: HashMap::new(),
-            faults: Vec::new(),
+            faults: Faults::default(),
             edges: Vec::new(),
             counts: Counts::default(),
         }
@@ -148,11 +147,31 @@ impl Network {
 
     pub fn read(&mut self, id: usize, buffer: &mut [u8]) -> io::Result<usize> {
         self.counts.reads += 1;
-        let len_max = match self.splits_reads {
-            true => 1 + self.random.below(self.links[id].readable_len().max(1)),
-            false => buffer.len(),
-        };
+        let available = self.links[id].readable_len().min(buffer.len());
+        let len_max = self.faults.shorten(available, Way::Read, self.now);
         self.with_link(id, |link, _| link.read(buffer, len_max))
+    }
+
+    pub fn write(&mut self, id: usize, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.counts.writes += 1;
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let accepted = self.links[id].room().min(len);
+        let len_max = self.faults.shorten(accepted, Way::Write, self.now);
+        self.with_link(id, |link, _| link.write(parts, len_max))
+    }
+
+    /// Lets a registration fail, if a fault does.
+    pub fn may_register(&mut self) -> io::Result<()> {
+        self.faults.register(self.now)
+    }
+
+    pub fn inject(&mut self, fault: Fault, times: u64) {
+        self.faults.inject(fault, times);
+    }
+
+    /// Injects a fault whose choices follow from the network's seed.
+    pub fn inject_always(&mut self, kind: FaultKind, during: Range<Duration>, times: u64) {
+        self.inject(Fault { kind, during, random: Random::stream(self.seed, kind.name(), 0) }, times);
     }
 
     pub fn listen(&mut self, addr: SocketAddr) -> usize {
@@ -188,18 +207,9 @@ impl Network {
         }
     }
 
-    pub fn fail_accepts(&mut self, errno: i32, during: Range<Duration>, times_left: u64) {
-        self.faults.push(AcceptFault { errno, during, times_left });
-    }
-
     pub fn accept(&mut self, index: usize) -> io::Result<(usize, SocketAddr)> {
         self.counts.accepts += 1;
-        let now = self.now;
-        let is_due = |fault: &&mut AcceptFault| fault.times_left > 0 && fault.during.contains(&now);
-        if let Some(fault) = self.faults.iter_mut().find(is_due) {
-            fault.times_left -= 1;
-            return Err(io::Error::from_raw_os_error(fault.errno));
-        }
+        self.faults.accept(self.now)?;
         let id = self.listeners[index].waiting.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         self.with_link(id, Link::accept);
         Ok((id, client_addr(id)))
@@ -207,7 +217,12 @@ impl Network {
 
     pub fn connect(&mut self, addr: SocketAddr) -> io::Result<usize> {
         self.counts.connects += 1;
-        let answer = self.answers.get(&addr).cloned().unwrap_or(Answer::Refuse);
+        let answer = match self.faults.connect(addr, self.now) {
+            None => self.answers.get(&addr).cloned().unwrap_or(Answer::Refuse),
+            Some(ConnectFailure::Refused) => Answer::Refuse,
+            Some(ConnectFailure::Unreachable) => Answer::Fail,
+            Some(ConnectFailure::TimedOut) => Answer::GiveUp,
+        };
         if matches!(answer, Answer::Fail) {
             return Err(io::ErrorKind::NetworkUnreachable.into());
         }
@@ -218,13 +233,17 @@ impl Network {
                 net.network().with_link(id, |link, now| link.opened(Opening::Done, now));
                 script.borrow_mut()(SimPeer { net: net.clone(), id });
             }),
-            Answer::Refuse => self.schedule(answered_at, move |net| {
-                let refused = Opening::Failed(io::ErrorKind::ConnectionRefused);
-                net.network().with_link(id, |link, now| link.opened(refused, now));
-            }),
+            Answer::Refuse => self.fail_opening(id, io::ErrorKind::ConnectionRefused, answered_at),
+            Answer::GiveUp => self.fail_opening(id, io::ErrorKind::TimedOut, self.now + GIVE_UP_AFTER),
             Answer::Ignore | Answer::Fail => {}
         }
         Ok(id)
+    }
+
+    fn fail_opening(&mut self, id: usize, kind: io::ErrorKind, time: Duration) {
+        self.schedule(time, move |net| {
+            net.network().with_link(id, |link, now| link.opened(Opening::Failed(kind), now));
+        });
     }
 
     pub fn open_streams(&self) -> usize {
