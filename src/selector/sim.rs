@@ -31,7 +31,9 @@
 //!
 //! Readiness is reported as sparingly as any system does: one edge for each direction in which something has happened,
 //! and again when a stream is registered again. So code that works here does not rely on a more generous system.
+//! [`SimNet::set_trigger`] chooses a more generous one.
 
+mod agenda;
 mod fault;
 mod link;
 mod network;
@@ -47,9 +49,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
 use self::link::Link;
-use self::network::{Answer, Network};
+use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
 pub use self::random::Random;
 pub use self::stream::{SimListener, SimStream};
@@ -59,6 +62,16 @@ use super::{Event, Interest, Selector, Token, WakeFd, Waker};
 #[derive(Clone)]
 pub struct SimNet {
     network: Rc<RefCell<Network>>,
+}
+
+/// How readiness is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trigger {
+    /// Once for each change, as sparingly as any system does, and again when registered again: epoll(7), `EPOLLET`.
+    #[default]
+    Edge,
+    /// As long as it lasts, as poll(2) does.
+    Level,
 }
 
 /// The number of calls to the selector and its streams. Subtract two of these to count the calls in between.
@@ -124,7 +137,7 @@ impl SimNet {
     pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
         let mut network = self.network();
         let id = network.add_link(Link::new());
-        network.schedule(time, move |net| net.network().arrive_at_listener(id, addr));
+        network.schedule(time, Happening::Act(id, Action::Connect(addr)));
         SimPeer { net: self.clone(), id }
     }
 
@@ -150,7 +163,7 @@ impl SimNet {
 
     /// Calls `what` at `time`: to stop the reactor by its handle, check the counts, or anything else.
     pub fn at(&self, time: Duration, what: impl FnOnce() + 'static) {
-        self.network().schedule(time, move |_| what());
+        self.network().call_at(time, move |_| what());
     }
 
     /// Adds a fault, which strikes while it lasts.
@@ -178,6 +191,11 @@ impl SimNet {
         self.network().inject_always(FaultKind::ShortReads, Duration::ZERO..Duration::MAX, u64::MAX);
     }
 
+    /// Sets how readiness is reported from now on, by default as [`Trigger::Edge`].
+    pub fn set_trigger(&self, trigger: Trigger) {
+        self.network().set_trigger(trigger);
+    }
+
     /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Otherwise, the clock
     /// would stand still while there is always something to do.
     pub fn set_turn_time(&self, time: Duration) {
@@ -201,15 +219,21 @@ impl SimNet {
 
     /// The number of open streams on the side under test.
     pub fn open_streams(&self) -> usize {
-        self.network().open_streams()
+        self.network().open_streams
     }
 
     /// Runs everything that is due.
     fn settle(&self) {
         loop {
             // The borrow ends before the script is called, which may schedule more.
-            let Some(happening) = self.network().take_due() else { return };
-            happening(self);
+            let Some(due) = self.network().settle() else { return };
+            match due {
+                Due::Call(what) => what(self),
+                Due::Answer(id, mut answers, bytes) => {
+                    let answer = answers(&bytes);
+                    self.network().answered(id, answers, bytes, answer);
+                }
+            }
         }
     }
 
@@ -257,7 +281,7 @@ impl Selector for SimSelector {
         loop {
             self.net.settle();
             let mut network = self.net.network();
-            let is_woken = self.wake_fd.take();
+            let is_woken = self.wake_fd.take() || network.take_wake();
             let has_events = network.report(events);
             if timeout == Some(Duration::ZERO) {
                 let turn_time = network.turn_time;
@@ -283,15 +307,13 @@ impl Selector for SimSelector {
     fn register(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.registers += 1;
-        network.may_register()?;
-        network.with_link(stream.id, |link, _| link.watch(token, interest, false))
+        network.watch(stream.id, token, interest, false)
     }
 
     fn reregister(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.reregisters += 1;
-        network.may_register()?;
-        network.with_link(stream.id, |link, _| link.watch(token, interest, true))
+        network.watch(stream.id, token, interest, true)
     }
 
     fn deregister(&mut self, stream: &mut SimStream, _token: Token) -> io::Result<()> {
@@ -305,14 +327,11 @@ impl Selector for SimSelector {
     }
 
     fn watch_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
-        let mut network = self.net.network();
-        network.may_register()?;
-        network.watch_listener(listener.index, Some(token));
-        Ok(())
+        self.net.network().watch_listener(listener.index, token)
     }
 
     fn unwatch_listener(&mut self, listener: &mut SimListener, _token: Token) -> io::Result<()> {
-        self.net.network().watch_listener(listener.index, None);
+        self.net.network().unwatch_listener(listener.index);
         Ok(())
     }
 

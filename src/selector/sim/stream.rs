@@ -49,7 +49,7 @@ impl Stream for SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.net.network().with_link(self.id, |link, now| link.close(now));
+        self.net.network().close(self.id);
     }
 }
 
