@@ -8,7 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`subject`] | the protocol under test: its service, its clients' requests, and a reference server; [`subjects`] has ours |
-//! | [`world`] | what a seed makes, as data: [`limits`], and a [plan](peer) for each peer |
+//! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
 //! | [`ledger`] | what each peer has done, and what became of its connection |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
@@ -17,6 +17,7 @@
 
 pub mod actors;
 pub mod coverage;
+pub mod faults;
 pub mod ledger;
 pub mod limits;
 pub mod oracles;

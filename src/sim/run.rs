@@ -1,6 +1,7 @@
 //! One run of a world, turn by turn.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::trace::Subscriber;
 /// The address of the server.
 const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 65432);
 /// The most turns of a run; a loop that takes more is busy for nothing.
-const TURNS_MAX: u64 = 1_000_000;
+const TURNS_MAX: u64 = 100_000;
 
 /// The outcome of a run.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Run {
     pub hash: u64,
     /// The rows that were taken.
     pub coverage: Coverage,
+    /// How often the faults of each kind have struck.
+    pub faults: BTreeMap<&'static str, u64>,
     /// What an oracle has found.
     pub violation: Option<Violation>,
 }
@@ -47,9 +50,6 @@ pub fn run<S: Subject>(world: &World<S>) -> Run {
 /// Runs `world`, with a subscriber to its trace.
 pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Run {
     let net = SimNet::new(world.seed);
-    if world.splits_reads {
-        net.split_reads();
-    }
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::default()));
     let story = Story::new(selector.now(), Rc::clone(&ledger));
@@ -57,6 +57,10 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
     let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
     let patience = oracles::liveness::patience(world);
+    if let Some(at) = world.reloads {
+        let handle = reactor.handle();
+        net.at(at, move || handle.reload());
+    }
     match world.stops {
         Some(at) => {
             let handle = reactor.handle();
@@ -65,7 +69,10 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         None => actors.stop_when_quiet(patience, reactor.handle()),
     }
     let mut turns = 0;
-    let ran = match reactor.add_listener(net.listener(ADDR)) {
+    let listening = reactor.add_listener(net.listener(ADDR));
+    world.faults.iter().for_each(|fault| net.inject(fault.fault(world.seed)));
+    net.set_trigger(world.trigger);
+    let ran = match listening {
         Ok(()) => loop {
             match reactor.turn() {
                 Ok(true) => turns += 1,
@@ -83,5 +90,6 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let ledger = ledger.borrow();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
     let connections = ledger.conversations.len();
-    Run { turns, time: net.now(), connections, hash: story.hash(), coverage: story.coverage(), violation }
+    let (hash, coverage, faults) = (story.hash(), story.coverage(), net.injected());
+    Run { turns, time: net.now(), connections, hash, coverage, faults, violation }
 }

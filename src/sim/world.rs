@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::faults::PlannedFault;
 use super::limits::Limits;
 use super::peer::Plan;
 use super::subject::Subject;
-use crate::selector::sim::Random;
+use crate::selector::sim::{Random, Trigger};
 
 /// A world. It is plain data: a smaller one is made by taking parts away, which changes nothing of the others.
 #[derive(Clone, Debug)]
@@ -22,8 +23,12 @@ pub struct World<S> {
     /// The time of an early stop. Otherwise the server stops when every peer has done all that it wants and all timeouts
     /// have passed.
     pub stops: Option<Duration>,
-    /// The network splits what it delivers at random.
-    pub splits_reads: bool,
+    /// How its selector reports readiness.
+    pub trigger: Trigger,
+    /// The faults of its network.
+    pub faults: Vec<PlannedFault>,
+    /// The time of a reload.
+    pub reloads: Option<Duration>,
 }
 
 impl<S: Subject> World<S> {
@@ -41,9 +46,16 @@ impl<S: Subject> World<S> {
         let arrivals: Vec<Duration> =
             (0..random.within(1..=4)).map(|_| Duration::from_micros(random.within(0..=span))).collect();
         let stops = random.once_in(4).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
-        let splits_reads = random.once_in(2);
+        let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
+        let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
+        let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
         let peers = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
-        World { seed, subject, limits, peers, stops, splits_reads }
+        World { seed, subject, limits, peers, stops, trigger, faults, reloads }
+    }
+
+    /// By how much its faults together can change the times at which something happens.
+    pub fn delay(&self) -> Duration {
+        self.faults.iter().map(PlannedFault::delay).sum()
     }
 }
 
@@ -52,11 +64,17 @@ impl<S: Subject> fmt::Display for World<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.subject)?;
         writeln!(f, "{}", self.limits)?;
-        if self.splits_reads {
-            writeln!(f, "reads are split at random")?;
+        if self.trigger == Trigger::Level {
+            writeln!(f, "level-triggered, as poll is")?;
         }
         for plan in &self.peers {
             writeln!(f, "{plan}")?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        if let Some(at) = self.reloads {
+            writeln!(f, "the server reloads at {at:?}")?;
         }
         match self.stops {
             Some(at) => writeln!(f, "the server stops at {at:?}"),

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::Case;
+use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::Ending;
 use crate::sim::subject::{Answer, Subject, Then};
 use crate::text::count;
@@ -69,10 +70,7 @@ fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], endin
         });
     }
     // After some replies, an error reply of any wording, or what was sent of it.
-    let has_error = matches!(
-        ending,
-        Ending::Violation | Ending::TimedOut | Ending::Refused | Ending::MemoryOverLimit | Ending::Cut | Ending::Broken
-    );
+    let has_error = !matches!(ending, Ending::Finished | Ending::InputEnded | Ending::Idle | Ending::Stopped);
     let ends = answer.replies.as_deref().unwrap_or(&[]);
     let before = ends.iter().copied().rfind(|&end| end <= same);
     if let (true, Some(before)) = (has_error, before) {
@@ -89,11 +87,13 @@ fn has_error_replies(subject: &impl Subject) -> bool {
 
 /// Whether the peer reads everything at once, and is there until the end. Then nothing is lost on its way, unless it sends
 /// more than a server drops after its last reply.
-fn is_attentive<S>(case: &Case<'_, S>) -> bool {
+fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     let conversation = case.conversation;
     let sends_on = conversation.closed().is_some_and(|(at, _)| conversation.last_sent >= at);
     let sends_much = conversation.sent >= case.world.limits.linger_len_max;
-    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much
+    // A reset that comes from such a delay may overtake data.
+    let is_late = !case.world.delay().is_zero() && conversation.peer.reset_seen().is_some();
+    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much && !is_late
 }
 
 /// Whether the server's reason to close is true.
@@ -111,13 +111,19 @@ fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> R
             "its input did not end within a request",
         ),
         Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
-        Ending::Idle => {
-            unless(conversation.longest_silence >= limits.idle_timeout, "it was never silent for that long")
-        }
+        Ending::Idle => unless(
+            conversation.longest_silence + case.world.delay() >= limits.idle_timeout,
+            "it was never silent for that long",
+        ),
         Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
         Ending::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
-        Ending::Broken => unless(conversation.gone.is_some(), "it has neither closed nor reset"),
-        Ending::WriteTimedOut => unless(!case.plan.reads_eagerly(), "it reads everything"),
+        Ending::Broken => unless(
+            conversation.gone.is_some() || case.world.faults.iter().any(PlannedFault::breaks_connections),
+            "it has neither closed nor reset",
+        ),
+        Ending::WriteTimedOut => {
+            unless(!case.plan.reads_eagerly() || case.world.delay() >= limits.write_timeout, "it reads everything")
+        }
         Ending::InputOverLimit => Err("a session left too much input unused".to_owned()),
         Ending::Refused => {
             unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")

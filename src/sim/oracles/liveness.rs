@@ -12,7 +12,12 @@ const SLACK: Duration = Duration::from_millis(200);
 /// The longest time that a connection is kept after its peer's last action.
 pub fn patience<S: Subject>(world: &World<S>) -> Duration {
     let limits = &world.limits;
-    limits.idle_timeout + limits.write_timeout + limits.linger_timeout + world.subject.patience() + SLACK
+    limits.idle_timeout
+        + limits.write_timeout
+        + limits.linger_timeout
+        + world.subject.patience()
+        + world.delay()
+        + SLACK
 }
 
 /// Judges one conversation.
@@ -23,7 +28,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let work = case.world.subject.patience() * served.reads;
     let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
     let by = match case.ledger.stopping {
-        Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + SLACK),
+        Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
         None => by,
     };
     if closed > by {
