@@ -14,6 +14,7 @@
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`run`] | one run of a world |
+//! | [`shrink`] | from a world that fails to the smallest that fails in the same way |
 
 pub mod actors;
 pub mod coverage;
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod oracles;
 pub mod peer;
 pub mod run;
+pub mod shrink;
 pub mod story;
 pub mod subject;
 pub mod subjects;
@@ -31,5 +33,6 @@ pub mod world;
 pub use coverage::Coverage;
 pub use oracles::{Oracle, Violation};
 pub use run::{Run, run};
+pub use shrink::{Shrunk, shrink};
 pub use subject::{Answer, Subject};
 pub use world::World;

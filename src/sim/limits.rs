@@ -7,6 +7,9 @@ use crate::connection::{self, Memory};
 use crate::reactor;
 use crate::selector::sim::Random;
 
+/// A limit on memory that no world reaches.
+const MEMORY_USUAL: usize = 512 << 20;
+
 /// The limits and timeouts of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -33,30 +36,48 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The usual limits, for sessions that leave at most `input_len_max` bytes unused.
+    pub fn usual(input_len_max: usize) -> Self {
+        let usual = connection::Config::default();
+        Limits {
+            connections_max: reactor::Config::default().connections_max,
+            refusals_max: reactor::REFUSALS_MAX,
+            idle_timeout: usual.idle_timeout,
+            write_timeout: usual.write_timeout,
+            drain_timeout: usual.drain_timeout,
+            linger_timeout: usual.linger_timeout,
+            linger_len_max: usual.linger_len_max,
+            output_high_water: usual.output_high_water,
+            input_len_max,
+            memory_max: MEMORY_USUAL,
+        }
+    }
+
     /// Draws limits. Most are the usual ones, so that a few at their edges show what they do.
     pub fn drawn(random: &mut Random, input_len_max: usize) -> Self {
-        let usual = connection::Config::default();
-        let mut edge = |usual: usize, edges: &[usize]| if random.once_in(3) { *random.pick(edges) } else { usual };
-        let connections_max = edge(1000, &[1, 1, 2, 3, 5, 10]);
-        let refusals_max = edge(reactor::REFUSALS_MAX, &[0, 1, 2]);
-        let linger_len_max = edge(usual.linger_len_max, &[0, 1, 100, 5_000]);
-        let output_high_water = edge(usual.output_high_water, &[0, 1, 64, 200, 5_000]);
-        let memory_max = edge(512 << 20, &[512 << 20, 64 << 10, 1 << 20]);
-        let mut timeout = |usual: Duration| {
-            if random.once_in(2) { Duration::from_millis(*random.pick(&[1, 5, 50, 400, 3_000])) } else { usual }
+        let mut limits = Limits::usual(input_len_max);
+        let mut edge = |limit: &mut usize, edges: &[usize]| {
+            if random.once_in(3) {
+                *limit = *random.pick(edges);
+            }
         };
-        Limits {
-            connections_max,
-            refusals_max,
-            idle_timeout: timeout(usual.idle_timeout),
-            write_timeout: timeout(usual.write_timeout),
-            drain_timeout: timeout(usual.drain_timeout),
-            linger_timeout: timeout(usual.linger_timeout),
-            linger_len_max,
-            output_high_water,
-            input_len_max,
-            memory_max,
+        edge(&mut limits.connections_max, &[1, 1, 2, 3, 5, 10]);
+        edge(&mut limits.refusals_max, &[0, 1, 2]);
+        edge(&mut limits.linger_len_max, &[0, 1, 100, 5_000]);
+        edge(&mut limits.output_high_water, &[0, 1, 64, 200, 5_000]);
+        edge(&mut limits.memory_max, &[64 << 10, 1 << 20]);
+        let Limits { idle_timeout, write_timeout, drain_timeout, linger_timeout, .. } = &mut limits;
+        for timeout in [idle_timeout, write_timeout, drain_timeout, linger_timeout] {
+            if random.once_in(2) {
+                *timeout = Duration::from_millis(*random.pick(&[1, 5, 50, 400, 3_000]));
+            }
         }
+        limits
+    }
+
+    /// Whether the memory of all connections together may not suffice.
+    pub fn memory_is_short(&self) -> bool {
+        self.memory_max < MEMORY_USUAL
     }
 
     /// The configuration of a reactor with these limits.
@@ -83,7 +104,7 @@ impl Limits {
 /// The limits as options of `serve` name them.
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let usual = connection::Config::default();
+        let usual = Limits::usual(self.input_len_max);
         write!(f, "at most {} connections and {} refusals", self.connections_max, self.refusals_max)?;
         write!(f, "; timeouts: idle {:?}, write {:?}", self.idle_timeout, self.write_timeout)?;
         write!(f, ", drain {:?}, linger {:?}", self.drain_timeout, self.linger_timeout)?;
@@ -93,7 +114,7 @@ impl fmt::Display for Limits {
         if self.linger_len_max != usual.linger_len_max {
             write!(f, "; at most {} bytes dropped", self.linger_len_max)?;
         }
-        if self.memory_max < 512 << 20 {
+        if self.memory_is_short() {
             write!(f, "; memory {}", self.memory_max)?;
         }
         Ok(())

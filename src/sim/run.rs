@@ -23,6 +23,9 @@ const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 
 /// The most turns of a run; a loop that takes more is busy for nothing.
 const TURNS_MAX: u64 = 100_000;
 
+/// The time after the end of a run in which the last bytes arrive.
+const ARRIVAL: Duration = Duration::from_secs(1);
+
 /// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -86,10 +89,13 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         Err(error) => Err(Violation::new(Oracle::Liveness, format!("cannot listen: {error}"))),
     };
     drop(reactor);
+    let time = net.now();
+    // What is still on its way to the peers arrives.
+    net.pass(world.delay() + ARRIVAL);
     drop(actors);
     let ledger = ledger.borrow();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
     let connections = ledger.conversations.len();
     let (hash, coverage, faults) = (story.hash(), story.coverage(), net.injected());
-    Run { turns, time: net.now(), connections, hash, coverage, faults, violation }
+    Run { turns, time, connections, hash, coverage, faults, violation }
 }

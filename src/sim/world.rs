@@ -53,6 +53,22 @@ impl<S: Subject> World<S> {
         World { seed, subject, limits, peers, stops, trigger, faults, reloads }
     }
 
+    /// Whether it has the same parts as another world of the same seed.
+    pub fn has_parts_of(&self, other: &Self) -> bool {
+        let of = |world: &Self| (world.stops, world.trigger, world.reloads);
+        of(self) == of(other) && self.limits == other.limits && self.peers == other.peers && self.faults == other.faults
+    }
+
+    /// Keeps only the peers and faults of these numbers, if any are given.
+    pub fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>) {
+        if let Some(peers) = peers {
+            self.peers.retain(|plan| peers.contains(&plan.number));
+        }
+        if let Some(faults) = faults {
+            self.faults.retain(|fault| faults.contains(&fault.number));
+        }
+    }
+
     /// By how much its faults together can change the times at which something happens.
     pub fn delay(&self) -> Duration {
         self.faults.iter().map(PlannedFault::delay).sum()

@@ -128,7 +128,7 @@ fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> R
         Ending::Refused => {
             unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")
         }
-        Ending::MemoryOverLimit => unless(limits.memory_max < 512 << 20, "the memory is not used up"),
+        Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
         Ending::OtherError => Err("a session failed".to_owned()),
         Ending::Panicked => Err("a session panicked".to_owned()),
         Ending::NotConnected => Err("it is no connection of ours".to_owned()),
