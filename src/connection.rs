@@ -5,6 +5,7 @@
 //! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
 //! which thread waits, and for how many connections at once.
 
+mod audit;
 mod budget;
 mod close;
 mod interest;

@@ -47,6 +47,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::agenda::{Action, Happening};
@@ -56,7 +57,7 @@ use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
 pub use self::random::Random;
 pub use self::stream::{SimListener, SimStream};
-use super::{Event, Interest, Selector, Token, WakeFd, Waker};
+use super::{Event, Interest, Selector, Token, WakeFlag, Waker};
 
 /// A simulated network, on which scripts run. Clones are the same network.
 #[derive(Clone)]
@@ -120,12 +121,9 @@ impl SimNet {
     }
 
     /// A selector for this network.
-    ///
-    /// # Panics
-    /// If the system has no socket pair left for the [`Waker`], which is a real one.
     pub fn selector(&self) -> SimSelector {
-        let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
-        SimSelector { net: self.clone(), waker, wake_fd }
+        let (waker, wake_flag) = WakeFlag::new();
+        SimSelector { net: self.clone(), waker, wake_flag }
     }
 
     /// Creates a socket that listens on `addr` from now on until it's dropped.
@@ -253,7 +251,7 @@ impl fmt::Debug for SimNet {
 pub struct SimSelector {
     net: SimNet,
     waker: Waker,
-    wake_fd: WakeFd,
+    wake_flag: Arc<WakeFlag>,
 }
 
 /// The number of selects after which a loop counts as spinning.
@@ -281,7 +279,7 @@ impl Selector for SimSelector {
         loop {
             self.net.settle();
             let mut network = self.net.network();
-            let is_woken = self.wake_fd.take() || network.take_wake();
+            let is_woken = self.wake_flag.take() || network.take_wake();
             let has_events = network.report(events);
             if timeout == Some(Duration::ZERO) {
                 let turn_time = network.turn_time;
