@@ -15,8 +15,10 @@
 //! | [`oracles`] | the judges |
 //! | [`run`] | one run of a world |
 //! | [`shrink`] | from a world that fails to the smallest that fails in the same way |
+//! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
+pub mod check;
 pub mod coverage;
 pub mod faults;
 pub mod ledger;
@@ -30,6 +32,7 @@ pub mod subject;
 pub mod subjects;
 pub mod world;
 
+pub use check::{Failure, check};
 pub use coverage::Coverage;
 pub use oracles::{Oracle, Violation};
 pub use run::{Run, run};

@@ -17,19 +17,22 @@ pub enum Oracle {
     Bytes,
     /// Nobody waits for ever.
     Liveness,
+    /// The loop's books balance after every turn, and nothing is left at the end.
+    Books,
     /// Nothing panics.
     Panics,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 3] = [Oracle::Bytes, Oracle::Liveness, Oracle::Panics];
+    pub const ALL: [Oracle; 4] = [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Panics];
 
     /// The name.
     pub const fn name(self) -> &'static str {
         match self {
             Oracle::Bytes => "bytes",
             Oracle::Liveness => "liveness",
+            Oracle::Books => "books",
             Oracle::Panics => "panics",
         }
     }

@@ -126,7 +126,7 @@ impl Plan {
         };
         // Not so small that the output would take hundreds of turns.
         let window = *random.pick(&[256 << 10, 256 << 10, 256 << 10, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(answer.output.len() / 50);
+        let window = window.max(answer.len_max() / 50);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns }
     }

@@ -82,6 +82,9 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
                 Ok(false) => break Ok(()),
                 Err(error) => break Err(Violation::new(Oracle::Liveness, error.to_string())),
             }
+            if let Err(what) = reactor.audit() {
+                break Err(Violation::new(Oracle::Books, format!("after turn {turns}: {what}")));
+            }
             if turns == TURNS_MAX {
                 break Err(Violation::new(Oracle::Liveness, format!("{turns} turns, and no end")));
             }
@@ -89,6 +92,10 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         Err(error) => Err(Violation::new(Oracle::Liveness, format!("cannot listen: {error}"))),
     };
     drop(reactor);
+    let ran = ran.and_then(|()| match net.open_streams() {
+        0 => Ok(()),
+        open => Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
+    });
     let time = net.now();
     // What is still on its way to the peers arrives.
     net.pass(world.delay() + ARRIVAL);

@@ -40,6 +40,11 @@ pub trait Subject: Clone + fmt::Debug {
         Duration::ZERO
     }
 
+    /// Whether a session may end with an error that is not its peer's, such as a wait that takes too long.
+    fn gives_up(&self) -> bool {
+        false
+    }
+
     /// The most bytes of input that a session may leave unused.
     fn input_len_max(&self) -> usize {
         16 << 20
@@ -54,6 +59,8 @@ pub struct Answer {
     /// The lengths of the output before and after each reply, if the protocol has replies; a server that stops or loses patience ends
     /// the output at one of these. Otherwise it may end anywhere.
     pub replies: Option<Vec<usize>>,
+    /// The bytes that it must receive after them if the input ends here.
+    pub at_end: Vec<u8>,
     /// What follows the output.
     pub then: Then,
 }
@@ -75,6 +82,11 @@ pub enum Then {
 }
 
 impl Answer {
+    /// The most bytes that the peer may receive, apart from an error reply.
+    pub fn len_max(&self) -> usize {
+        self.output.len() + self.at_end.len()
+    }
+
     /// The output of a protocol without messages, which waits for more input.
     pub fn stream(output: impl Into<Vec<u8>>) -> Self {
         Answer { output: output.into(), ..Answer::default() }

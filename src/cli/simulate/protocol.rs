@@ -6,7 +6,7 @@ use super::failed::Failed;
 use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::subjects::{AppSubject, EchoSubject};
+use crate::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
 use crate::sim::{Run, Subject, World, run, shrink};
 
 /// A protocol that can be simulated.
@@ -16,6 +16,12 @@ pub enum Protocol {
     App,
     /// Messages come back
     Echo,
+    /// Sixteen bytes, and sixteen back
+    Fixed,
+    /// A string many times over
+    Multiply,
+    /// Nothing is read
+    Sink,
 }
 
 /// A world whose story was told.
@@ -25,12 +31,15 @@ pub struct Told {
 }
 
 impl Protocol {
-    pub const ALL: [Protocol; 2] = [Protocol::App, Protocol::Echo];
+    pub const ALL: [Protocol; 5] = [Protocol::App, Protocol::Echo, Protocol::Fixed, Protocol::Multiply, Protocol::Sink];
 
     pub fn name(self) -> &'static str {
         match self {
             Protocol::App => "app",
             Protocol::Echo => "echo",
+            Protocol::Fixed => "fixed",
+            Protocol::Multiply => "multiply",
+            Protocol::Sink => "sink",
         }
     }
 
@@ -59,6 +68,9 @@ impl Protocol {
         match self {
             Protocol::App => task.on(&AppSubject::default()),
             Protocol::Echo => task.on(&EchoSubject::default()),
+            Protocol::Fixed => task.on(&FixedSubject::default()),
+            Protocol::Multiply => task.on(&MultiplySubject::default()),
+            Protocol::Sink => task.on(&SinkSubject::default()),
         }
     }
 }

@@ -21,6 +21,12 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         true => Rc::clone(&case.plan.answer),
         false => Rc::new(subject.answer(sent)),
     };
+    let answer = match conversation.ended {
+        Some(_) if !answer.at_end.is_empty() => {
+            Rc::new(Answer { output: [&answer.output[..], &answer.at_end].concat(), ..Answer::clone(&answer) })
+        }
+        Some(_) | None => answer,
+    };
     if answer.then == Then::Unknown {
         return Ok(());
     }
@@ -129,7 +135,7 @@ fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> R
             unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")
         }
         Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
-        Ending::OtherError => Err("a session failed".to_owned()),
+        Ending::OtherError => unless(case.world.subject.gives_up(), "a session failed"),
         Ending::Panicked => Err("a session panicked".to_owned()),
         Ending::NotConnected => Err("it is no connection of ours".to_owned()),
     }

@@ -27,7 +27,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some((closed, _)) = served.closed else { return Err("its connection is never closed".to_owned()) };
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
-    let rounds = case.plan.answer.output.len() / case.plan.window;
+    let rounds = case.plan.answer.len_max() / case.plan.window;
     let work = work + case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
     let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
     let by = match case.ledger.stopping {

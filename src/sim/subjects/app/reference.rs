@@ -24,7 +24,7 @@ pub fn answer(input: &[u8], limits: &Limits) -> Answer {
             Err(then) => break then,
         }
     };
-    Answer { output, replies: Some(replies), then }
+    Answer { output, replies: Some(replies), then, ..Answer::default() }
 }
 
 /// The reply to the first request of `rest`, which is taken off, and whether another request may follow.
