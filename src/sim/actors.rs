@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::peer::{Leaving, Manner, Plan, Reading, When};
 use crate::reactor::Handle;
 use crate::selector::sim::{SimNet, SimPeer};
+use crate::text::count;
 
 /// The peers of a world. The network's agenda holds only weak references to them, so they end with the run.
 #[derive(Debug)]
@@ -94,6 +95,7 @@ impl Actors {
         let (now, plan) = (self.net.now(), &self.plans[plan_index]);
         let peer = self.net.client_at(now, self.addr);
         let index = self.ledger.borrow_mut().open(plan_index, peer.clone(), now);
+        log::trace!("peer {} connects as {}", plan.number, peer.addr());
         peer.window(plan.window);
         if plan.leaving == Leaving::Stays {
             peer.keeps_open();
@@ -164,6 +166,7 @@ impl Actors {
                 actor.waits = true;
                 return;
             }
+            log::trace!("peer {} sends {}", plan.number, count(piece.len, "byte"));
             actor.peer.send_at(now, &plan.stream[actor.sent..actor.sent + piece.len]);
             self.ledger.borrow_mut().sends(index, piece.len, now);
             actor.sent += piece.len;
@@ -219,6 +222,7 @@ impl Actors {
         let mut ledger = self.ledger.borrow_mut();
         ledger.acts(index, now);
         let conversation = &mut ledger.conversations[index];
+        log::trace!("peer {} {}", self.plans[actor.plan].number, manner.name());
         actor.is_mute = true;
         match manner {
             Manner::HalfCloses => {

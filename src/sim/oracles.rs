@@ -1,6 +1,7 @@
 //! The oracles: each judges one aspect of a run.
 
 mod bytes;
+pub mod cost;
 pub mod liveness;
 
 use std::fmt;
@@ -19,13 +20,15 @@ pub enum Oracle {
     Liveness,
     /// The loop's books balance after every turn, and nothing is left at the end.
     Books,
+    /// No call is wasted.
+    Cost,
     /// Nothing panics.
     Panics,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 4] = [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Panics];
+    pub const ALL: [Oracle; 5] = [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Panics];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Oracle {
             Oracle::Bytes => "bytes",
             Oracle::Liveness => "liveness",
             Oracle::Books => "books",
+            Oracle::Cost => "cost",
             Oracle::Panics => "panics",
         }
     }

@@ -85,6 +85,17 @@ pub enum Manner {
     Resets,
 }
 
+impl Manner {
+    /// What it does, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Manner::HalfCloses => "ends its side",
+            Manner::Closes => "closes",
+            Manner::Resets => "resets",
+        }
+    }
+}
+
 /// The time of leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -232,11 +243,7 @@ impl fmt::Display for Plan {
             Leaving::Follows => {}
             Leaving::Stays => write!(f, ", never ends its side")?,
             Leaving::Leaves(manner, when) => {
-                let manner = match manner {
-                    Manner::HalfCloses => "ends its side",
-                    Manner::Closes => "closes",
-                    Manner::Resets => "resets",
-                };
+                let manner = manner.name();
                 match when {
                     When::Sent(Duration::ZERO) => write!(f, ", then {manner}")?,
                     When::Sent(after) => write!(f, ", {manner} {after:?} later")?,

@@ -96,6 +96,9 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         0 => Ok(()),
         open => Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
     });
+    let strikes = net.injected().values().sum();
+    let cost = || oracles::cost::judge(net.counts(), &story.happened(), strikes);
+    let ran = ran.and_then(|()| cost().map_err(|what| Violation::new(Oracle::Cost, what)));
     let time = net.now();
     // What is still on its way to the peers arrives.
     net.pass(world.delay() + ARRIVAL);

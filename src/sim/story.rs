@@ -17,12 +17,39 @@ pub struct Story {
     ledger: Rc<RefCell<Ledger>>,
     hash: Cell<Hash>,
     coverage: Cell<Coverage>,
+    happened: Cell<Happened>,
+    /// Nothing has happened in the current turn.
+    is_empty: Cell<bool>,
+}
+
+/// How often something has happened that calls for the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// Runs of connections.
+    pub runs: u64,
+    /// Reads that have found bytes, or the end.
+    pub reads: u64,
+    /// Writes that have moved bytes.
+    pub writes: u64,
+    /// Changes of interest.
+    pub changes: u64,
+    /// Timers that were set.
+    pub timers: u64,
+    /// Turns without any other event.
+    pub empty_turns: u64,
 }
 
 impl Story {
     /// A story that begins at `epoch`.
     pub fn new(epoch: Instant, ledger: Rc<RefCell<Ledger>>) -> Self {
-        Story { epoch, ledger, hash: Cell::default(), coverage: Cell::default() }
+        Story {
+            epoch,
+            ledger,
+            hash: Cell::default(),
+            coverage: Cell::default(),
+            happened: Cell::default(),
+            is_empty: Cell::new(false),
+        }
     }
 
     /// The hash of everything that has happened. It is the same on every machine.
@@ -33,6 +60,26 @@ impl Story {
     /// The rows of the tables that were taken.
     pub fn coverage(&self) -> Coverage {
         self.coverage.get()
+    }
+
+    /// What has happened, in numbers.
+    pub fn happened(&self) -> Happened {
+        self.happened.get()
+    }
+
+    fn counts(&self, event: &Event<'_>) {
+        let mut happened = self.happened.get();
+        match event {
+            Event::TurnBegun { .. } => happened.empty_turns += u64::from(self.is_empty.get()),
+            Event::RunBegun => happened.runs += 1,
+            Event::Received { .. } | Event::InputEnded => happened.reads += 1,
+            Event::Sent { .. } => happened.writes += 1,
+            Event::InterestChanged { .. } => happened.changes += 1,
+            Event::TimerSet { .. } => happened.timers += 1,
+            _ => {}
+        }
+        self.is_empty.set(matches!(event, Event::TurnBegun { .. }));
+        self.happened.set(happened);
     }
 
     fn covers(&self, record: impl FnOnce(&mut Coverage)) {
@@ -57,6 +104,7 @@ impl Subscriber for Story {
         hash.add(id);
         hash.event(&record.event);
         self.hash.set(hash);
+        self.counts(&record.event);
         match &record.event {
             Event::Stepped(step) => self.covers(|coverage| coverage.stepped(step)),
             Event::Moved { from, event, to } => {
