@@ -421,6 +421,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 }
 
 /// The earlier of two deadlines, each of which may be missing.
+#[inline]
 pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

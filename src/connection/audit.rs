@@ -9,9 +9,13 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// # Errors
     /// The first violation, in words.
+    #[inline]
     pub fn audit(&self, config: &Config) -> Result<(), String> {
         if matches!(self.state, ConnectionState::Closed) {
             return Err("it is closed, and still there".into());
+        }
+        if self.left_over.is_empty() {
+            return Ok(());
         }
         let (input, charged) = (self.left_over.input_len(), self.left_over.charged());
         if input > config.input_len_max.saturating_add(READ_LEN) {
@@ -27,6 +31,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     ///
     /// # Errors
     /// The violation, in words.
+    #[inline]
     pub fn audit_interest(&self, interest: Interest, config: &Config) -> Result<(), String> {
         let wanted = match &self.state {
             ConnectionState::Connecting(_) | ConnectionState::Draining(_) => Interest::WRITE,

@@ -6,9 +6,10 @@ use super::Reactor;
 use super::id::ConnectionId;
 use super::recover::Concerned;
 use super::slot::Slot;
-use crate::connection::TICK;
-use crate::selector::Selector;
-use crate::session::Service;
+use crate::connection::{TICK, earlier};
+use crate::places::Places;
+use crate::selector::{Selector, Stream};
+use crate::session::{Service, Session};
 use crate::trace::Subscriber;
 
 impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
@@ -36,37 +37,63 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             let (begun, ended, open) = (self.begun, self.ended, self.slots.len());
             return Err(format!("of {begun} sessions, {ended} have ended and {open} have a connection"));
         }
-        let (mut runnable, mut timed, mut leaving) = (0, 0, 0);
+        let mut seen = Seen::default();
         for (id, slot) in self.slots.iter() {
             let result = self.audit_slot(slot);
             result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, id.generation()))?;
-            runnable += usize::from(slot.is_runnable());
-            timed += usize::from(slot.timer().is_some());
-            leaving += usize::from(slot.connection.is_leaving());
+            seen.add(slot, self.accepting.places());
         }
-        let of_each = |ids: Vec<ConnectionId>, is_so: &dyn Fn(&Slot<S::Stream, V::Session>) -> bool| {
-            ids.iter().filter(|&&id| self.slots.get(id).is_some_and(is_so)).count()
-        };
-        let live = self.runnable.ids().filter(|&id| self.slots.get(id).is_some()).collect();
-        let (queued, once) = (of_each(live, &|_| true), unique(self.runnable.ids()));
-        let flagged = of_each(once, &Slot::is_runnable);
-        if (queued, flagged) != (runnable, runnable) {
-            return Err(format!("{queued} are queued as runnable, {flagged} of {runnable} connections that say so"));
+        self.audit_queues(&seen)?;
+        if seen.timer.is_some_and(|timer| self.timers.next().is_none_or(|next| next > timer)) {
+            return Err("the timer of a connection is not set".into());
         }
-        let current =
-            self.timers.iter().filter(|&(when, id)| self.slots.get(id).is_some_and(|it| it.has_timer_at(when)));
-        let set = unique(current.map(|(_, id)| id)).len();
-        if set != timed {
-            return Err(format!("{set} timers are set for {timed} connections"));
+        for (places, held) in self.accepting.places().into_iter().zip(seen.places) {
+            let taken = places.taken();
+            if held > taken || held < taken && places.sharers() == 1 {
+                return Err(format!("{taken} places are taken, and {held} connections have one"));
+            }
         }
-        let known = of_each(unique(self.leaving.ids()), &|slot| slot.connection.is_leaving());
-        if known < leaving {
-            return Err(format!("{known} of {leaving} connections that are leaving may make way"));
+        let memory = &self.config.connection.memory;
+        let is_shared = memory.users() != seen.memory_users;
+        if seen.memory > memory.used() || seen.memory < memory.used() && !is_shared {
+            return Err(format!("{} bytes are in use, and connections have {}", memory.used(), seen.memory));
         }
-        self.audit_places()?;
-        self.audit_memory()
+        if memory.is_over() && !is_shared {
+            return Err(format!("{} bytes are in use, and {} are allowed", memory.used(), memory.max()));
+        }
+        Ok(())
     }
 
+    fn audit_queues(&self, seen: &Seen) -> Result<(), String> {
+        if seen.runnable == 0 && self.runnable.is_empty() && seen.leaving == 0 {
+            return Ok(());
+        }
+        let queued = self.runnable.ids().filter(|&id| self.slots.get(id).is_some()).count();
+        let flagged = self.count_once(self.runnable.ids(), Slot::is_runnable);
+        if (queued, flagged) != (seen.runnable, seen.runnable) {
+            let all = seen.runnable;
+            return Err(format!("{queued} are queued as runnable, {flagged} of {all} connections that say so"));
+        }
+        let known = self.count_once(self.leaving.ids(), |slot| slot.connection.is_leaving());
+        if known < seen.leaving {
+            return Err(format!("{known} of {} connections that are leaving may make way", seen.leaving));
+        }
+        Ok(())
+    }
+
+    /// The number of connections among `ids` that are so.
+    fn count_once(
+        &self,
+        ids: impl Iterator<Item = ConnectionId>,
+        is_so: impl Fn(&Slot<S::Stream, V::Session>) -> bool,
+    ) -> usize {
+        let mut ids: Vec<ConnectionId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().filter(|&id| self.slots.get(id).is_some_and(&is_so)).count()
+    }
+
+    #[inline]
     fn audit_slot(&self, slot: &Slot<S::Stream, V::Session>) -> Result<(), String> {
         slot.connection.audit(&self.config.connection)?;
         if slot.is_runnable() {
@@ -88,40 +115,36 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         }
         Ok(())
     }
-
-    fn audit_places(&self) -> Result<(), String> {
-        for places in self.accepting.places() {
-            let held =
-                self.slots.iter().filter(|(_, slot)| slot.place.as_ref().is_some_and(|it| it.is_of(places))).count();
-            let taken = places.taken();
-            if held > taken || places.sharers() == 1 && held < taken {
-                return Err(format!("{taken} places are taken, and {held} connections have one"));
-            }
-        }
-        Ok(())
-    }
-
-    fn audit_memory(&self) -> Result<(), String> {
-        let memory = &self.config.connection.memory;
-        let used = self.slots.iter().map(|(_, slot)| slot.connection.memory_used());
-        let (users, bytes) = used.filter(|&used| used > 0).fold((0, 0), |(users, sum), used| (users + 1, sum + used));
-        let is_shared = memory.users() != users;
-        if bytes > memory.used() || !is_shared && bytes < memory.used() {
-            return Err(format!("{} bytes are in use, and connections have {bytes}", memory.used()));
-        }
-        if !is_shared && memory.is_over() {
-            return Err(format!("{bytes} bytes are in use, and {} are allowed", memory.max()));
-        }
-        Ok(())
-    }
 }
 
-/// Each of `ids`, once.
-fn unique(ids: impl Iterator<Item = ConnectionId>) -> Vec<ConnectionId> {
-    let mut ids: Vec<ConnectionId> = ids.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+/// What all connections have, added up.
+#[derive(Default)]
+struct Seen {
+    runnable: usize,
+    leaving: usize,
+    /// The earliest timer.
+    timer: Option<Instant>,
+    /// The places that they hold, for being served and for being refused.
+    places: [usize; 2],
+    memory: usize,
+    memory_users: usize,
+}
+
+impl Seen {
+    #[inline]
+    fn add<S: Stream, T: Session>(&mut self, slot: &Slot<S, T>, places: [&Places; 2]) {
+        self.runnable += usize::from(slot.is_runnable());
+        self.leaving += usize::from(slot.connection.is_leaving());
+        self.timer = earlier(self.timer, slot.timer());
+        if let Some(place) = &slot.place {
+            for (held, places) in self.places.iter_mut().zip(places) {
+                *held += usize::from(place.is_of(places));
+            }
+        }
+        let used = slot.connection.memory_used();
+        self.memory += used;
+        self.memory_users += usize::from(used > 0);
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +156,7 @@ mod tests {
     use crate::reactor::Config;
     use crate::selector::Interest;
     use crate::selector::sim::{SimNet, SimSelector};
-    use crate::session::{Peer, Progress, Session, SessionError, SessionIo};
+    use crate::session::{Peer, Progress, SessionError, SessionIo};
 
     /// Waits for more, whatever it gets.
     struct Hoard;
@@ -191,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_missing_or_missed_timer_is_found() {
-        finds("0 timers are set for 1 connections", |reactor, _| reactor.timers.retain(|_, _| false));
+        finds("the timer of a connection is not set", |reactor, _| reactor.timers.retain(|_, _| false));
         finds("its timer has not fired in time", |reactor, _| {
             reactor.now += Duration::from_secs(60);
             while reactor.timers.expired(reactor.now).is_some() {}

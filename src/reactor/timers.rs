@@ -44,11 +44,6 @@ impl Timers {
         self.fired_by == Some(now)
     }
 
-    /// All that are set, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (Instant, ConnectionId)> {
-        self.heap.iter().map(|Reverse(timer)| *timer)
-    }
-
     /// Whether most timers are stale, given the number of `connections`, each of which needs at most one. Closed
     /// connections leave theirs behind. Dropping these now and then keeps memory in proportion, at a constant cost for
     /// each.

@@ -1,18 +1,19 @@
 //! What will happen on a simulated network, in order.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::SimNet;
-use super::network::Source;
 
 /// Happenings by time, and for the same time in the order in which they were scheduled.
 #[derive(Default)]
 pub(super) struct Agenda {
     heap: BinaryHeap<Entry>,
+    /// Those that were due when they were scheduled, in order: a heap would sort them for nothing.
+    due: VecDeque<Entry>,
     scheduled: u64,
 }
 
@@ -39,6 +40,13 @@ pub(super) enum Happening {
     Strike(usize),
 }
 
+/// A source of events.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    Link(usize),
+    Listener(usize),
+}
+
 /// What a peer does.
 pub(super) enum Action {
     Connect(SocketAddr),
@@ -59,21 +67,29 @@ pub(super) enum Packet {
 }
 
 impl Agenda {
-    pub fn add(&mut self, time: Duration, what: Happening) {
+    pub fn add(&mut self, time: Duration, what: Happening, now: Duration) {
         self.scheduled += 1;
-        self.heap.push(Entry { time, number: self.scheduled, what });
+        let entry = Entry { time, number: self.scheduled, what };
+        if time <= now && self.due.back().is_none_or(|last| last.time <= time) {
+            self.due.push_back(entry);
+        } else {
+            self.heap.push(entry);
+        }
     }
 
     pub fn next_time(&self) -> Option<Duration> {
-        self.heap.peek().map(|entry| entry.time)
+        self.next().map(|entry| entry.time)
+    }
+
+    fn next(&self) -> Option<&Entry> {
+        self.heap.peek().max(self.due.front())
     }
 
     /// Removes and returns the next that is due at `now`.
     pub fn take_due(&mut self, now: Duration) -> Option<Happening> {
-        if self.next_time()? > now {
-            return None;
-        }
-        self.heap.pop().map(|entry| entry.what)
+        let next = self.next().filter(|entry| entry.time <= now)?;
+        let is_first = self.due.front().is_some_and(|entry| entry.number == next.number);
+        if is_first { self.due.pop_front() } else { self.heap.pop() }.map(|entry| entry.what)
     }
 }
 
@@ -83,7 +99,7 @@ impl Entry {
     }
 }
 
-/// The heap's greatest entry is the earliest.
+/// The greatest entry is the earliest.
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
         other.key().cmp(&self.key())

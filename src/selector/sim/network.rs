@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::agenda::{Action, Agenda, Happening, Packet};
+use super::agenda::{Action, Agenda, Happening, Packet, Source};
 use super::fault::{ConnectFailure, Fault, FaultKind, Faults, Way};
 use super::link::{Answers, Link, Opening, client_addr};
 use super::random::Random;
@@ -75,13 +75,6 @@ struct Backlog {
     waiting: VecDeque<usize>,
 }
 
-/// A source of events.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    Link(usize),
-    Listener(usize),
-}
-
 /// What can happen only while nothing is borrowed, since it may look at the network.
 pub(super) enum Due {
     Call(Box<dyn FnOnce(&SimNet)>),
@@ -121,7 +114,7 @@ impl Network {
     }
 
     pub fn schedule(&mut self, time: Duration, what: Happening) {
-        self.agenda.add(time, what);
+        self.agenda.add(time, what, self.now);
     }
 
     pub fn call_at(&mut self, time: Duration, what: impl FnOnce(&SimNet) + 'static) {
