@@ -1,6 +1,8 @@
 //! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
 //! the oracles find.
 
+use std::env;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use multiconn::selector::sim::Random;
@@ -8,29 +10,37 @@ use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
 use multiconn::sim::{Answer, Failure, Oracle, Subject, World, check, run};
 
+/// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
+/// hundred.
+fn seeds() -> Range<u64> {
+    let Ok(range) = env::var("MULTICONN_SEEDS") else { return 0..100 };
+    let seeds = range.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
+    seeds.unwrap_or_else(|| panic!("MULTICONN_SEEDS must be a range such as 0..100, not '{range}'"))
+}
+
 #[test]
 fn an_app_server_passes() -> Result<(), Failure<AppSubject>> {
-    check(&AppSubject::default(), 0..100)
+    check(&AppSubject::default(), seeds())
 }
 
 #[test]
 fn an_echo_server_passes() -> Result<(), Failure<EchoSubject>> {
-    check(&EchoSubject::default(), 0..100)
+    check(&EchoSubject::default(), seeds())
 }
 
 #[test]
 fn a_server_of_fixed_messages_passes() -> Result<(), Failure<FixedSubject>> {
-    check(&FixedSubject::default(), 0..100)
+    check(&FixedSubject::default(), seeds())
 }
 
 #[test]
 fn a_multiplying_server_passes() -> Result<(), Failure<MultiplySubject>> {
-    check(&MultiplySubject::default(), 0..100)
+    check(&MultiplySubject::default(), seeds())
 }
 
 #[test]
 fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
-    check(&SinkSubject::default(), 0..100)
+    check(&SinkSubject::default(), seeds())
 }
 
 #[test]
