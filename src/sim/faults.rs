@@ -97,6 +97,11 @@ impl PlannedFault {
         }
     }
 
+    /// Whether it makes the loop ask the time again and again.
+    pub fn makes_turns_empty(&self) -> bool {
+        matches!(self.kind, FaultKind::ClockStands)
+    }
+
     /// Whether it can break a connection.
     pub fn breaks_connections(&self) -> bool {
         matches!(self.kind, FaultKind::RegisterFails(_))

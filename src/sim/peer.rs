@@ -30,6 +30,8 @@ pub struct Plan {
     pub leaving: Leaving,
     /// How often it comes back, and after how long, if it wasn't served.
     pub returns: Option<(u32, Duration)>,
+    /// It comes when all faults have passed, and must be served at once.
+    pub is_probe: bool,
 }
 
 /// A piece of a peer's bytes.
@@ -139,7 +141,18 @@ impl Plan {
         let window = *random.pick(&[256 << 10, 256 << 10, 256 << 10, 64 << 10, 4 << 10, 100, 1]);
         let window = window.max(answer.len_max() / 50);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
-        Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns }
+        Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
+    }
+
+    /// Draws the plan of a peer that sends its requests at once, ends its side and reads: one that any server serves at once.
+    pub fn probe(seed: u64, number: u64, arrives: Duration, subject: &impl Subject) -> Self {
+        let stream = subject.requests(&mut Random::stream(seed, "peer", number)).concat();
+        let answer = Rc::new(subject.answer(&stream));
+        let piece = Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 };
+        let pieces = if stream.is_empty() { Vec::new() } else { vec![piece] };
+        let leaving = Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO));
+        let (reading, window) = (Reading::Eager, 256 << 10);
+        Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
     }
 
     /// Whether it reads whatever comes as it comes.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::actors::Actors;
 use super::coverage::Coverage;
+use super::faults::PlannedFault;
 use super::ledger::Ledger;
 use super::oracles::{self, Oracle, Violation};
 use super::story::Story;
@@ -96,8 +97,11 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         0 => Ok(()),
         open => Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
     });
-    let strikes = net.injected().values().sum();
-    let cost = || oracles::cost::judge(net.counts(), &story.happened(), strikes);
+    let empty_turns_max = match world.faults.iter().any(PlannedFault::makes_turns_empty) {
+        true => u64::MAX,
+        false => net.injected().values().sum::<u64>() + story.happened().timers,
+    };
+    let cost = || oracles::cost::judge(net.counts(), &story.happened(), empty_turns_max);
     let ran = ran.and_then(|()| cost().map_err(|what| Violation::new(Oracle::Cost, what)));
     let time = net.now();
     // What is still on its way to the peers arrives.

@@ -7,7 +7,7 @@ use super::faults::PlannedFault;
 use super::limits::Limits;
 use super::peer::Plan;
 use super::subject::Subject;
-use crate::selector::sim::{Random, Trigger};
+use crate::selector::sim::{FaultKind, Random, Trigger};
 
 /// A world. It is plain data: a smaller one is made by taking parts away, which changes nothing of the others.
 #[derive(Clone, Debug)]
@@ -49,7 +49,12 @@ impl<S: Subject> World<S> {
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
         let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
-        let peers = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
+        let mut peers: Vec<Plan> = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
+        // Where there is room for it, somebody tries whether the server has recovered.
+        let has_room = limits.connections_max as u64 > 4 * count && !limits.memory_is_short();
+        if let (Some(healed), true, None) = (faults.iter().map(|fault| fault.until).max(), has_room, stops) {
+            peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
+        }
         World { seed, subject, limits, peers, stops, trigger, faults, reloads }
     }
 
@@ -69,11 +74,23 @@ impl<S: Subject> World<S> {
         }
     }
 
+    /// By how much the server's clock is ahead of the network's in the end.
+    pub fn clock_ahead(&self) -> Duration {
+        let jump = |fault: &PlannedFault| match fault.kind {
+            FaultKind::ClockJumps(by) => by,
+            _ => Duration::ZERO,
+        };
+        self.faults.iter().map(jump).sum()
+    }
+
     /// By how much its faults together can change the times at which something happens.
     pub fn delay(&self) -> Duration {
         self.faults.iter().map(PlannedFault::delay).sum()
     }
 }
+
+/// The time after which a fault that has passed must not be noticed any more.
+pub const RECOVERY: Duration = Duration::from_millis(200);
 
 /// The world in words.
 impl<S: Subject> fmt::Display for World<S> {

@@ -7,8 +7,9 @@ use crate::text::count;
 /// Turns in which nothing happens that need no reason.
 const EMPTY_TURNS_FREE: u64 = 10;
 
-/// Judges the calls of a run in which faults have struck so many times.
-pub fn judge(calls: Counts, happened: &Happened, strikes: u64) -> Result<(), String> {
+/// Judges the calls of a run. The loop may wake for timers that are no longer needed, and for faults: in at most
+/// `empty_turns_max` turns, besides a few.
+pub fn judge(calls: Counts, happened: &Happened, empty_turns_max: u64) -> Result<(), String> {
     let Happened { runs, reads, writes, changes, timers, empty_turns } = *happened;
     // A run ends with the first read, and with the first write, that moves nothing.
     if calls.reads > reads + runs {
@@ -26,8 +27,7 @@ pub fn judge(calls: Counts, happened: &Happened, strikes: u64) -> Result<(), Str
     if registrations != changes {
         return Err(format!("{} for {}", count(registrations, "registration"), count(changes, "change of interest")));
     }
-    // The loop may wake for a timer that is no longer needed, or for a fault.
-    if empty_turns > timers + strikes + EMPTY_TURNS_FREE {
+    if empty_turns > empty_turns_max.saturating_add(EMPTY_TURNS_FREE) {
         return Err(format!("nothing happened in {}, with {}", count(empty_turns, "turn"), count(timers, "timer")));
     }
     Ok(())

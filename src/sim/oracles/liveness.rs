@@ -23,13 +23,18 @@ pub fn patience<S: Subject>(world: &World<S>) -> Duration {
 /// Judges one conversation.
 pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let conversation = case.conversation;
-    let Some(served) = &conversation.served else { return Ok(()) };
+    let Some(served) = &conversation.served else {
+        return if case.plan.is_probe { Err("isn't accepted after all faults have passed".to_owned()) } else { Ok(()) };
+    };
     let Some((closed, _)) = served.closed else { return Err("its connection is never closed".to_owned()) };
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
     let rounds = case.plan.answer.len_max() / case.plan.window;
     let work = work + case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
     let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
+    let work_of_probe = case.world.subject.patience() * served.reads;
+    let recovered = case.plan.arrives + case.world.clock_ahead() + work_of_probe + SLACK;
+    let by = if case.plan.is_probe { recovered } else { by };
     let by = match case.ledger.stopping {
         Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
         None => by,

@@ -28,13 +28,12 @@ impl Subject for EchoSubject {
         let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
         let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(5) };
         let line = |random: &mut Random| {
-            let (first, step) = (random.next().to_le_bytes()[0], random.next().to_le_bytes()[0]);
-            (0..=random.below(len_max))
-                .scan(first, |byte, _| {
-                    *byte = byte.wrapping_mul(5).wrapping_add(step | 1);
-                    Some(*byte)
-                })
-                .collect()
+            // A pattern that no shift of the output matches.
+            let mut line: Vec<u8> = (0..32).flat_map(|_| random.next().to_le_bytes()).chain([0]).collect();
+            let len = 1 + random.below(len_max);
+            line = line.repeat(len / line.len() + 1);
+            line.truncate(len);
+            line
         };
         (0..count).map(|_| line(random)).collect()
     }
