@@ -3,7 +3,7 @@
 /// Splits a command line into the program and its arguments by a POSIX shell's rules for quotes and backslashes.
 ///
 /// # Errors
-/// If it has something that only a shell can do, or an unclosed quote, with a readable reason.
+/// If it requires a shell or has an unclosed quote, with a readable reason.
 pub fn words(line: &str) -> Result<Vec<String>, String> {
     if let Some(syntax) = shell_syntax(line) {
         return Err(format!("{syntax:?} needs a shell: add --shell, or put it in single quotes"));
@@ -18,13 +18,13 @@ pub fn words(line: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Commands that are the shell's own, and not programs.
+/// Builtins and keywords of a shell, which are not programs.
 const SHELLS_OWN: [&str; 17] = [
     ".", ":", "{", "cd", "eval", "exec", "exit", "export", "for", "if", "set", "source", "trap", "ulimit", "umask",
     "until", "while",
 ];
 
-/// The first character that a shell would neither pass on nor take for a quote.
+/// The first character with a meaning that requires a shell, such as a pipe's.
 fn shell_syntax(line: &str) -> Option<char> {
     let mut quote = None;
     let mut chars = line.chars();
@@ -42,7 +42,7 @@ fn shell_syntax(line: &str) -> Option<char> {
     None
 }
 
-/// Whether a first word sets a variable, as `PORT=7000` does.
+/// Whether a first word sets a variable, such as `PORT=7000`.
 fn is_assignment(word: &str) -> bool {
     let name = word.split_once('=').map_or("", |(name, _)| name);
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

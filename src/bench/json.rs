@@ -67,7 +67,7 @@ impl Results {
                 return fail("a histogram's values don't ascend");
             }
             if !run.over_time.windows(2).all(|pair| pair[0].until < pair[1].until) {
-                return fail("the slices of time don't follow each other");
+                return fail("the time slices are not in order");
             }
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Histogram {
     }
 }
 
-/// Why results can't be read.
+/// The error when results can't be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// The file can't be read.
@@ -98,10 +98,12 @@ impl fmt::Display for ReadError {
         match self {
             ReadError::Io(error) => f.write_str(&reason(error)),
             ReadError::NotJson(why) => write!(f, "it is not JSON: {why}"),
-            ReadError::Schema(None) => write!(f, "it is no result of a benchmark: it has no \"schema\" of {SCHEMA:?}"),
+            ReadError::Schema(None) => {
+                write!(f, "it is not the result of a benchmark: it has no \"schema\" of {SCHEMA:?}")
+            }
             ReadError::Schema(Some(schema)) => {
                 let schema = schema.chars().take(SCHEMA_SHOWN_MAX).collect::<String>();
-                write!(f, "its schema is {schema}, and only {SCHEMA:?} is known here")
+                write!(f, "its schema is {schema}; only {SCHEMA:?} is supported")
             }
             ReadError::Invalid(why) => write!(f, "it does not follow its schema: {why}"),
         }

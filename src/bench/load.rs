@@ -47,8 +47,7 @@ pub struct Load<'a> {
     pub warmup: Duration,
     /// The duration of the measurement.
     pub duration: Duration,
-    /// Whether to poll for events without pause. If the servers share this processor, that would take it away from
-    /// them.
+    /// Whether to poll for events without sleeping. On a processor shared with the servers, that would slow them down.
     pub spin: bool,
     /// Counts replies before the measured time, for counters that run during the warm-up.
     pub warmup_replies: &'a AtomicU64,
@@ -56,8 +55,7 @@ pub struct Load<'a> {
     pub interrupted: &'a AtomicBool,
 }
 
-/// The end of the warm-up, in which the server isn't inspected, so that the cost of inspecting it has passed when the
-/// measurement begins.
+/// The last part of the warm-up. The server isn't inspected in it, so that inspections don't affect the measurement.
 pub const SETTLING: Duration = Duration::from_millis(100);
 
 /// The moments of a run at which an observer may inspect the server.
@@ -93,7 +91,7 @@ pub enum Finish {
     Whole,
     /// It was interrupted.
     Interrupted,
-    /// No connection was left, or errors didn't stop.
+    /// No connection was left, or too many errors followed each other.
     NoServer,
 }
 

@@ -75,7 +75,7 @@ pub fn measure(
             }
         });
         drop(say);
-        (measured, observer.join().expect("what observes does not panic"))
+        (measured, observer.join().expect("the observer does not panic"))
     });
     let measured = measured.map_err(refused)?;
     if measured.finish == Finish::Interrupted {
@@ -275,12 +275,12 @@ impl Observed {
         if used.voluntary_switches.is_none() {
             notes.push(format!(
                 "Context switches of {name} are left out where its threads or processes come and go, or are too many to be \
-                 asked one by one."
+                 read one by one."
             ));
         }
         match system_calls {
             Some(Ok(each)) => used.system_calls_per_request = Some(each),
-            // The same for all servers, so that it's noted once.
+            // The text is the same for all servers, so that the report has it once.
             Some(Err(why)) => notes.push(format!("System calls are left out {why}.")),
             None => {}
         }
@@ -299,9 +299,9 @@ const SERVER_BUSY: f64 = 0.95;
 const CPU_MIN: f64 = 0.9;
 /// The share of the servers' processors used by other processes above which results are in doubt.
 const OTHERS_MAX: f64 = 0.1;
-/// The share of a processor that others may use without changing much what a request takes.
+/// The share of a processor that other programs may use without much effect on the processor time of a request.
 const LOST_MAX: f64 = 0.4;
-/// Lateness counts as too much if it exceeds this, and a share of the latency.
+/// The generator is too late if its lag exceeds this, and also a share of the latency.
 const LAG_NS_MAX: u64 = 200_000;
 const LAG_SHARE_MAX: f64 = 0.1;
 /// The least number of replies for a meaningful result.
@@ -318,7 +318,7 @@ struct Others {
     busiest: Option<String>,
 }
 
-/// Why no verdict may be drawn from it, the most important reason first, and the cause.
+/// The most important reason why no verdict may be drawn from a run, if there is one, and its cause.
 fn doubt(
     measured: &Measured,
     point: &Point,
@@ -329,7 +329,7 @@ fn doubt(
     let tally = &measured.tally;
     let of_server = |why| Some((Cause::Server, why));
     if measured.finish == Finish::NoServer {
-        return of_server(format!("nothing was left to ask: {}", all_errors(measured)));
+        return of_server(format!("no usable connection was left: {}", all_errors(measured)));
     }
     if let Some(&unanswered) = tally.errors.get(UNANSWERED)
         && unanswered as f64 > ERRORS_SHARE_MAX * f64::from(point.connections) * f64::from(point.depth)
@@ -342,7 +342,7 @@ fn doubt(
     }
     let errors: u64 = tally.errors.values().sum();
     if errors as f64 > ERRORS_SHARE_MAX * (tally.replies + errors) as f64 {
-        return of_server(format!("requests went wrong: {}", all_errors(measured)));
+        return of_server(format!("requests failed: {}", all_errors(measured)));
     }
     if tally.replies < REPLIES_MIN {
         return of_server(format!("only {} came; a longer --duration gets more", count(tally.replies, "reply")));
@@ -358,33 +358,35 @@ fn doubt(
     };
     if conditions.pinning.is_apart() && got < CPU_MIN {
         let got = percent(got);
-        return of_disturbance(format!("the generator got only {got} of its processor: others use it{busiest}"));
+        return of_disturbance(format!(
+            "the generator got only {got} of its processor: other programs use it{busiest}"
+        ));
     }
     if let Some(others) = others
         && conditions.pinning.is_apart()
         && others.share > OTHERS_MAX
     {
-        return of_disturbance(format!("others used {} of the server's processors{busiest}", percent(others.share)));
+        return of_disturbance(format!(
+            "other programs used {} of the server's processors{busiest}",
+            percent(others.share)
+        ));
     }
     let of_generator = |why| Some((Cause::Generator, why));
     let is_exhausted = server.is_some_and(|server| is_exhausted(server, measured.seconds, conditions));
     let busy = percent(measured.busy);
     if measured.busy > BUSY_MAX {
         return of_generator(match is_exhausted {
-            false => format!("the generator was at work {busy} of the time: this may be its own limit"),
+            false => format!("the generator was busy for {busy} of the time: this may be its own limit"),
             true => format!(
-                "the generator was at work {busy} of the time, and so was the server: what a request takes of the processor is \
-                 the server's, its throughput may be the limit of either"
+                "the generator was busy for {busy} of the time, and so was the server: the processor time per request is the \
+                 server's, but the throughput may be the limit of either"
             ),
         });
     }
     if point.pace.is_open() {
         let (lag, latency) = (tally.lag.quantile(0.99), tally.latency.quantile(0.99));
         if lag > LAG_NS_MAX && lag as f64 > LAG_SHARE_MAX * latency as f64 {
-            return of_disturbance(format!(
-                "the generator was late: by {} µs at the 99th percentile{busiest}",
-                lag / 1000
-            ));
+            return of_disturbance(format!("the generator was {} µs late at the 99th percentile{busiest}", lag / 1000));
         }
         return None;
     }
@@ -392,8 +394,10 @@ fn doubt(
     // [`FASTER_BY`] times as fast.
     if measured.busy > 1.0 / FASTER_BY && !is_exhausted {
         return of_generator(match server {
-            Some(_) => format!("the generator was at work {busy} of the time, and the server not at its end either"),
-            None => format!("the generator was at work {busy} of the time, and whether the server was is not known"),
+            Some(_) => format!("the generator was busy for {busy} of the time, but the server had processor time left"),
+            None => {
+                format!("the generator was busy for {busy} of the time, and it is unknown whether the server was, too")
+            }
         });
     }
     None
@@ -444,8 +448,7 @@ mod tests {
         assert!(used.threads > 0, "the other figures are there");
     }
 
-    /// The doubt about a second without flaws, in which the server has one processor and time left, once it is changed by
-    /// `change`.
+    /// The doubt about a flawless run of one second, in which the server has one processor and time left, after `change`.
     fn doubt_if(
         client: &str,
         others: Option<f64>,
@@ -505,7 +508,7 @@ mod tests {
             measured.tally.latency.record(400_000);
         };
         assert_eq!(cause(late), Some(Cause::Disturbance));
-        // Requests come in heaps then.
+        // Requests arrive in bursts then.
         assert_eq!(cause(|measured, _, _| measured.cpu_seconds = 0.5), Some(Cause::HeavyDisturbance));
         let of_others = |share| doubt_if("1", Some(share), |_, _, _| {}).map(|(cause, _)| cause);
         assert_eq!((of_others(0.4), of_others(0.41)), (Some(Cause::Disturbance), Some(Cause::HeavyDisturbance)));
@@ -514,10 +517,11 @@ mod tests {
     #[test]
     fn a_server_whose_processors_others_use_is_in_doubt() {
         let doubt = |client: &str, others| doubt_if(client, others, |_, _, _| {});
-        let said = "others used 34 % of the server's processors, most of all firefox (process 7, 30 % of a processor)";
+        let said =
+            "other programs used 34 % of the server's processors, most of all firefox (process 7, 30 % of a processor)";
         assert_eq!(doubt("1", Some(0.341)), Some((Cause::Disturbance, said.to_owned())));
         assert_eq!(doubt("1", Some(0.1)), None);
-        assert_eq!(doubt("1", None), None, "that can't be told");
+        assert_eq!(doubt("1", None), None, "the use by others is unknown");
         assert_eq!(doubt("0", Some(0.341)), None, "the generator is one of them");
     }
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const VALUE: &str = "morpheus";
 /// The most bytes echoed in this conversation.
 const ECHO_LEN_MAX: u64 = 64;
-/// Bytes that a reply may have beside the value.
+/// Bytes that a reply may have besides the value.
 const REPLY_LEN_SPARE: usize = 64 << 10;
 
 /// The default size for the workload: of a message, a value or a piece.
@@ -38,7 +38,7 @@ pub fn size_by_default(workload: Workload) -> u64 {
 /// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of this `exchange`.
 ///
 /// # Errors
-/// The failure, in words for people.
+/// The failure, with a readable reason.
 pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
     let mut stream = greet(address)?;
     let failed = |error: io::Error| match error.kind() {
@@ -54,10 +54,10 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
             (&stream).take(sent.len() as u64).read_to_end(&mut back).map_err(failed)?;
             if back.len() < sent.len() {
                 let (came, asked) = (back.len(), sent.len());
-                return Err(format!("{address} is no echo server: it has closed after {came} of {asked} bytes"));
+                return Err(format!("{address} is not an echo server: it closed after {came} of {asked} bytes"));
             }
             if back != sent {
-                return Err(format!("{address} is no echo server: {} came back", Escaped(&back)));
+                return Err(format!("{address} is not an echo server: {} came back", Escaped(&back)));
             }
             talk
         }
@@ -76,7 +76,7 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
         Workload::Connect => Talk::nothing(),
         Workload::Raw => return raw::meet(stream, address, exchange.expect("the command line has one")),
     };
-    // Wait until it has closed, too: a server of one client at a time is free only then.
+    // Wait until the server has closed, too: one that serves a client at a time is free only then.
     match workload {
         Workload::AppClose | Workload::Raw => {}
         Workload::App | Workload::Echo | Workload::Idle | Workload::Slow | Workload::Stream | Workload::Connect => {
@@ -85,7 +85,7 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
     }
     match stream.read(&mut [0; 1]).map_err(failed)? {
         0 => Ok(talk),
-        _ => Err(format!("{address} says more than it was asked")),
+        _ => Err(format!("{address} sent more than the reply")),
     }
 }
 
@@ -104,7 +104,7 @@ fn greet(address: SocketAddr) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-/// Connects to another socket. Where there is none, the connection is refused, even if it meets itself.
+/// Connects to a listening socket. A connection to itself, possible without a listening one, counts as refused.
 pub(super) fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, timeout)?;
     not_to_itself(stream.local_addr(), stream.peer_addr()).map_err(|_| ErrorKind::ConnectionRefused)?;
@@ -123,13 +123,13 @@ fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Resul
         None => format!("No match for '{value}'."),
     };
     let limits = Limits { content_len_max: value.len() + REPLY_LEN_SPARE, ..Limits::default() };
-    let is_no_app = |why: &dyn std::fmt::Display| Wrong::Words(format!("{address} is no app server: {why}"));
+    let is_no_app = |why: &dyn std::fmt::Display| Wrong::Words(format!("{address} is not an app server: {why}"));
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     loop {
         let len = stream.read(&mut piece).map_err(Wrong::Io)?;
         if len == 0 {
-            return Err(Wrong::Words(format!("{address} has closed without a whole reply")));
+            return Err(Wrong::Words(format!("{address} closed without a complete reply")));
         }
         bytes.extend_from_slice(&piece[..len]);
         let mut input = Input::new(&bytes);

@@ -17,7 +17,7 @@ pub struct Others {
 }
 
 impl Others {
-    /// Reads that of all processes but this one.
+    /// Reads the time of all processes except this one.
     pub fn take() -> Others {
         Others::among(&stats(), &BTreeMap::new())
     }

@@ -18,7 +18,7 @@ impl FromStr for Cpus {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| match text.parse() {
             Ok(number) if number <= CPU_MAX => Ok(number),
-            Ok(_) | Err(_) => Err(format!("'{text}' is not a processor, a number from 0 to {CPU_MAX}")),
+            Ok(_) | Err(_) => Err(format!("'{text}' is not a processor's number, from 0 to {CPU_MAX}")),
         };
         let mut cpus = Vec::new();
         for part in text.split(',') {
@@ -76,7 +76,7 @@ impl Pinning {
         }
     }
 
-    /// Whether the generator has a processor to itself, so that it takes nothing from the servers by never sleeping.
+    /// Whether the generator has a processor to itself, so that it can poll without sleeping, at no cost to the servers.
     pub fn is_apart(&self) -> bool {
         !self.client.0.is_empty()
             && !self.servers.0.is_empty()

@@ -22,7 +22,7 @@ pub fn turns(subjects: usize, rounds: u32) -> impl Iterator<Item = Turn> {
     (1..=rounds).flat_map(move |round| (0..subjects).map(move |subject| Turn { subject, round }))
 }
 
-/// The most rounds in a row that may be disturbed, after the planned ones, before there is no point in another.
+/// The number of consecutive disturbed rounds, beyond the planned ones, after which no further round is measured.
 const IN_VAIN_MAX: u32 = 2;
 
 /// The number of the next round at `point` beyond the `planned` ones, if there is to be another.

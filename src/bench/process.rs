@@ -1,4 +1,4 @@
-//! The process of a server that we started. It ends when we end, in whatever way, and so does all that it has started.
+//! The process of a server that we started. It ends when we end, in whatever way, and so do its children.
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -27,12 +27,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one on the servers' processors, and returns it with its standard
-    /// output.
+    /// Starts a process on the servers' processors, and returns it with its standard output.
     ///
-    /// It has its own process group: a terminal's Ctrl-C should reach only us, and we end it.
+    /// It has its own process group: a terminal's Ctrl-C should reach only us, and we end the process.
     pub fn spawn(mut command: Command, conditions: &Conditions<'_>) -> Result<(Process, ChildStdout), String> {
-        let mut guard = Guard::start().map_err(|error| format!("a process group for it: {}", reason(&error)))?;
+        let mut guard =
+            Guard::start().map_err(|error| format!("cannot create a process group for it: {}", reason(&error)))?;
         command.process_group(guard.group().as_raw_pid());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         sys::prepare_program(&mut command);
@@ -45,7 +45,7 @@ impl Process {
         let (tell, words) = mpsc::sync_channel(WORDS_MAX);
         thread::spawn(move || {
             for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-                // The first lines say most; the others are read only so that it doesn't block.
+                // The first lines are kept; the others are read only so that the process doesn't block.
                 let _ = tell.try_send(Escaped(&line).to_string());
             }
         });
@@ -107,7 +107,7 @@ impl Drop for Process {
 /// Calls `spawn` on the processors of the servers, which a process inherits from the one that starts it.
 fn on_their_processors<T>(conditions: &Conditions<'_>, spawn: impl FnOnce() -> io::Result<T>) -> Result<T, String> {
     let bind =
-        |cpus| pinning::bind(cpus).map_err(|error| format!("nothing can run on processors {cpus}: {}", reason(&error)));
+        |cpus| pinning::bind(cpus).map_err(|error| format!("cannot run on processors {cpus}: {}", reason(&error)));
     bind(&conditions.pinning.servers)?;
     let spawned = spawn();
     bind(&conditions.pinning.client)?;
@@ -116,7 +116,7 @@ fn on_their_processors<T>(conditions: &Conditions<'_>, spawn: impl FnOnce() -> i
 
 /// The leader of a server's process group, a shell that kills the whole group when its standard input ends.
 ///
-/// That is a pipe, which only we hold. So the group is killed even if we are, or end without cleaning up.
+/// Its standard input is a pipe that only we hold. So the group is killed even if we are killed, or end without cleaning up.
 #[derive(Debug)]
 struct Guard(Child);
 
@@ -134,19 +134,19 @@ impl Guard {
         Pid::from_child(&self.0)
     }
 
-    /// Kills the group, and this with it. May be called once.
+    /// Kills the whole group, including its leader. May be called once.
     fn kill(&mut self) {
-        // Until it's waited for, no other group has its number.
+        // No other group can have this number before we wait for the leader.
         let _ = kill_process_group(self.group(), Signal::KILL);
         let _ = self.0.wait();
     }
 }
 
-/// Its program. A server may send a signal to the whole group, such as when its shell calls `kill 0`.
+/// Its program. It ignores signals, since a server may send one to the whole group, such as by `kill 0` in a shell.
 const GUARD: &str = "trap '' HUP INT QUIT ALRM TERM USR1 USR2; read -r line; kill -KILL 0";
 /// How long a server may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait for its lines.
+/// How long to wait for the lines of a process.
 const WORDS_TIMEOUT: Duration = Duration::from_millis(300);
 /// The most lines of standard error kept.
 const WORDS_MAX: usize = 100;

@@ -41,7 +41,7 @@ impl Histogram {
     }
 }
 
-/// Far less than one value of the most that a run can have.
+/// More than the rounding error of a rank in any run, and far less than one value.
 const RANK_SLACK: f64 = 1e-6;
 
 #[cfg(test)]

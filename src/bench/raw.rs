@@ -1,7 +1,7 @@
 //! Requests and replies of any protocol: the bytes of a request, the end of a reply, and its check.
 //!
-//! All of it comes from the command line. Nothing here knows a socket: [`Partial`] takes the bytes as they arrive, however
-//! they are cut, and hands on whole replies.
+//! All of it comes from the command line. No sockets are used here: [`Partial`] takes the bytes as they arrive, in pieces
+//! of any length, and passes on complete replies.
 
 mod check;
 mod framing;
@@ -34,8 +34,7 @@ impl Exchange {
         bytes
     }
 
-    /// The request and the end of a reply in words, which are the same for no other exchange. Long words are cut, and end
-    /// with a checksum.
+    /// The request and the end of a reply in words, unique to this exchange. A long text is cut, and ends with a checksum.
     pub fn name(&self) -> String {
         let name = format!("{}; {}", self.request, self.framing);
         match name.char_indices().nth(NAME_CHARS_MAX) {

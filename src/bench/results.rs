@@ -24,7 +24,7 @@ pub struct Results {
     pub machine: Machine,
     /// Whether it ended before all measurements were made.
     pub ended_early: bool,
-    /// Notes about all of it, such as figures that were not available.
+    /// Notes about the whole call, such as figures that were not available.
     pub notes: Vec<String>,
     /// The servers, in the order of the comparison: the others are compared with the first, in a report of one file.
     pub subjects: Vec<Subject>,
@@ -211,7 +211,7 @@ pub enum Cause {
     Generator,
     /// Something else used the processors. That affects rates and times, and another round may be free of it.
     Disturbance,
-    /// Something else used so much of them that requests came in heaps, which take less processor time each.
+    /// Something else used so much of them that requests arrived in bursts, which take less processor time each.
     HeavyDisturbance,
 }
 
@@ -269,7 +269,7 @@ pub struct ServerUse {
     pub threads: u32,
     /// The maximum number of processes during the run.
     pub processes: u32,
-    /// Context switches because it waited; `None` if threads came and went.
+    /// Context switches at which it waited; `None` if threads came and went.
     pub voluntary_switches: Option<u64>,
     /// Context switches in favour of other threads.
     pub involuntary_switches: Option<u64>,
@@ -287,7 +287,7 @@ impl ServerUse {
 /// The load generator's resource use, and its punctuality.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorUse {
-    /// The share of its processor spent working, from 0 to 1: a poll that finds nothing is no work.
+    /// The share of its processor spent working, from 0 to 1: a poll that finds nothing isn't work.
     pub busy: f64,
     /// Processor time; for a generator that never sleeps, about the measured time.
     pub cpu_seconds: f64,

@@ -21,7 +21,7 @@ impl Timetable {
     /// # Panics
     /// If the rate is not more than zero.
     pub fn new(rate_per_second: f64, schedule: Schedule, seed: u64) -> Timetable {
-        assert!(rate_per_second > 0.0, "a rate of {rate_per_second} is none");
+        assert!(rate_per_second > 0.0, "the rate {rate_per_second} is not positive");
         let mut timetable = Timetable { interval: 1e9 / rate_per_second, schedule, random: seed, next: 0.0 };
         match schedule {
             Schedule::Even => {}
@@ -70,13 +70,13 @@ impl Timetable {
 #[derive(Clone, Debug)]
 pub struct Requests {
     coming: Timetable,
-    /// The same timetable, still at the first request that waits.
+    /// The same timetable, at the first waiting request.
     unsent: Timetable,
     waiting: u64,
 }
 
 impl Requests {
-    /// Creates the requests of `timetable`, of which none is due yet.
+    /// Creates the requests of a timetable; none is due yet.
     pub fn new(timetable: Timetable) -> Requests {
         Requests { unsent: timetable.clone(), coming: timetable, waiting: 0 }
     }

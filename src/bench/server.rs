@@ -65,7 +65,7 @@ impl Subject {
     /// Starts it for a workload, on its processors, with room for this number of connections.
     ///
     /// # Errors
-    /// Why it can't be started, in words for people.
+    /// If it can't be started, with a readable reason.
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.origin {
             Origin::Model(model) => start_model(*model, workload, connections, conditions),
@@ -109,7 +109,7 @@ impl Server {
         self.process.as_mut()?.has_ended()
     }
 
-    /// Ends it if we started it, properly if possible.
+    /// Ends it if we started it, gracefully if possible.
     pub fn stop(self) {}
 }
 
@@ -140,7 +140,7 @@ fn start_model(
     }
 }
 
-/// The first line it prints; empty if that doesn't come in time, or we're interrupted.
+/// The first line that a server prints; empty if none comes in time, or we're interrupted.
 fn first_line(stdout: impl Read + Send + 'static, conditions: &Conditions<'_>) -> String {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {

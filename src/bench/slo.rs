@@ -30,7 +30,7 @@ impl FromStr for Objective {
         }
         let latency = humantime::parse_duration(latency.trim()).map_err(|error| format!("{error}; {}", wrong()))?;
         if latency.is_zero() {
-            return Err("no request takes less than nothing".into());
+            return Err("its time must be more than zero".into());
         }
         Ok(Objective { quantile: percentile / 100.0, latency })
     }
@@ -65,9 +65,9 @@ impl Kept {
         runs.iter().filter(is_of_it)
     }
 
-    /// Why the rate may not be the server's own, if so: the best trial is in doubt, or the failed trials next to it
-    /// are. If none failed, doubt about the closed loop counts, since it set the upper limit. Failed requests in a
-    /// trial are the server's fault, and reason enough to fail, whatever the generator did.
+    /// The doubt whether the rate is the server's own, if there is one: the best trial is in doubt, or the failed trials
+    /// next to it are. If none failed, doubt about the closed loop counts, since it set the upper limit. A failed
+    /// trial with errors raises no doubt: these are the server's fault, and reason enough to fail.
     pub fn doubt<'a>(&self, runs: &'a [Run]) -> Option<&'a str> {
         let rate = |run: &Run| Axis::Rate.of(&run.point);
         let kept = self.rate_per_second.unwrap_or(0.0);

@@ -153,8 +153,8 @@ impl<'a> Summary<'a> {
         Summary { servers, groups: groups(rows) }
     }
 
-    /// The name of what servers are compared with: the file, if servers are compared with those of the same name in it,
-    /// or else the server. `None` if nothing is compared.
+    /// The name of the baseline: the file, if servers are compared with those of the same name in it, otherwise the
+    /// server. `None` if nothing is compared.
     pub fn baseline_name(&self) -> Option<&'a str> {
         let (server, baseline) = self.servers.iter().find_map(|server| Some((server, self.baseline_of(server)?)))?;
         Some(server.name_beside(baseline))
@@ -204,7 +204,7 @@ fn servers(all: &[Results]) -> Vec<Server<'_>> {
     servers
 }
 
-/// What stands between a file's label and a server's name.
+/// The separator between a file's label and a server's name.
 pub const BETWEEN: &str = ": ";
 
 fn groups(rows: Vec<Row<'_>>) -> Vec<Group<'_>> {
@@ -459,7 +459,7 @@ impl Figure {
     }
 
     /// Whether a run's value may be judged. The server's own use of the machine is counted exactly even if its load was in
-    /// doubt; but what it needs for a request changes if requests come in heaps.
+    /// doubt; but its cost per request changes if requests arrive in bursts.
     fn is_sound_in(self, run: &Run) -> bool {
         match run.doubt_cause {
             _ if run.doubt.is_none() => true,
@@ -469,7 +469,7 @@ impl Figure {
         }
     }
 
-    /// Whether it's what the server needs for a request, however fast it is.
+    /// Whether it's the server's cost of a request or a byte, which doesn't depend on its speed.
     fn is_need(self) -> bool {
         matches!(
             self,
@@ -481,7 +481,7 @@ impl Figure {
         )
     }
 
-    /// Whether it's about what the server consists of, whatever it does.
+    /// Whether it's the server's size: its memory, threads and processes.
     fn is_size(self) -> bool {
         matches!(
             self,

@@ -26,7 +26,7 @@ const OTHERS_MIN: f64 = 0.05;
 const STEADY: &str = "performance";
 
 impl Surroundings {
-    /// The machine whose `/sys` is below `root`, on which others did something between two moments.
+    /// The state of the machine whose `/sys` is below `root`, with the use by other programs between two moments.
     pub fn of(root: &Path, processors: usize, (from, to): (&Others, &Others)) -> Surroundings {
         let cpus = folders(&root.join("sys/devices/system/cpu"));
         let mut governors = cpus.iter().filter_map(|cpu| text(&cpu.join("cpufreq/scaling_governor")));
@@ -40,7 +40,7 @@ impl Surroundings {
         }
     }
 
-    /// A sentence about each disturbance, with what to do about it.
+    /// A sentence about each disturbance, with its remedy.
     pub fn disturbances(&self) -> Vec<String> {
         let mut said = Vec::new();
         let (used, busiest) = &self.others;
@@ -74,7 +74,7 @@ impl Surroundings {
     }
 }
 
-/// Whether a power supply is the machine's battery, and in use. A mouse has one, too.
+/// Whether a power supply is the machine's battery, and in use. A mouse may have one, too.
 fn discharges(supply: &Path) -> bool {
     let says = |name, value| text(&supply.join(name)).is_some_and(|text| text == value);
     says("type", "Battery") && says("status", "Discharging") && !says("scope", "Device")
@@ -84,7 +84,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-/// A file without the line's end.
+/// The text of a file, without the line end.
 fn text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }

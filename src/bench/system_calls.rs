@@ -27,7 +27,7 @@ impl SystemCalls {
     /// unknown which of these are counted.
     ///
     /// # Errors
-    /// Why they can't be counted, in a few words that begin with "since" or "where".
+    /// The reason why they can't be counted, in a few words that begin with "since" or "where".
     pub fn of(pid: u32, descriptors_left: usize, in_flight: u64) -> Result<SystemCalls, String> {
         let threads = usage::threads(pid);
         let threads_max = THREADS_MAX.min(descriptors_left);
@@ -78,7 +78,7 @@ const REPLIES_MIN_EACH: u64 = 10;
 /// were counted.
 const UNSURE_SHARE_MAX: f64 = 0.1;
 
-/// The calls for each reply. `begun` and `ended` are the lowest and highest numbers of replies at those times.
+/// The calls for each reply. `begun` and `ended` have the lowest and highest number of replies at those times.
 fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64), replies_min: u64) -> Result<f64, String> {
     let most = ended.1.saturating_sub(begun.0);
     if most < replies_min {
@@ -90,7 +90,7 @@ fn for_each(calls: u64, begun: (u64, u64), ended: (u64, u64), replies_min: u64) 
     let least = ended.0.saturating_sub(begun.1);
     let unsure = most - least;
     if unsure as f64 > UNSURE_SHARE_MAX * most as f64 {
-        return Err("where it takes too long to begin and end to count them".into());
+        return Err("where the counting takes too long to begin and end".into());
     }
     Ok(calls as f64 / (most as f64 - unsure as f64 / 2.0))
 }
@@ -157,7 +157,7 @@ mod kernel {
 mod kernel {
     use std::io;
 
-    /// There is none.
+    /// No counter exists here.
     pub enum Counter {}
 
     impl Counter {
@@ -175,7 +175,7 @@ mod kernel {
     }
 
     pub fn counters(_threads: &[u32]) -> Result<Vec<Counter>, String> {
-        Err("since we cannot have them counted on this system and processor".into())
+        Err("since they cannot be counted on this system and processor".into())
     }
 }
 
@@ -194,8 +194,8 @@ mod tests {
         // Too few replies, or too uncertain a number of them.
         assert!(for_each(2000, (0, 0), (99, 99)).unwrap_err().starts_with("where fewer than 100 replies"));
         assert!(for_each(0, (7, 7), (7, 7)).unwrap_err().starts_with("where fewer"));
-        assert!(for_each(2000, (0, 0), (880, 1000)).unwrap_err().starts_with("where it takes too long"));
-        assert!(for_each(2000, (0, 900), (100, 1000)).unwrap_err().starts_with("where it takes too long"));
+        assert!(for_each(2000, (0, 0), (880, 1000)).unwrap_err().starts_with("where the counting takes too long"));
+        assert!(for_each(2000, (0, 900), (100, 1000)).unwrap_err().starts_with("where the counting takes too long"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What servers were asked to do, in the closed and the open loop together, and which loop each figure comes from.
+//! Tasks: the same requests in the closed and the open loop, and the loop that each figure comes from.
 
 use super::results::Point;
 use super::summary::{Axis, Comparison, Figure, Group, Row, Summary};
@@ -48,8 +48,8 @@ impl<'s, 'a> Task<'s, 'a> {
         is_same(self.point(), point)
     }
 
-    /// The groups that a figure comes from. Latencies are those of the open loop, if there is one; what a server can do
-    /// and what it uses for it come from the closed loop, if there is one.
+    /// The groups that a figure comes from. Latencies come from the open loop, if there is one; throughput and resource
+    /// use come from the closed loop, if there is one.
     pub fn groups_of(&self, figure: Figure) -> impl Iterator<Item = &'s Group<'a>> {
         let is_preferred = move |group: &Group<'_>| group.is_open() == figure.is_latency();
         let any = self.groups.iter().any(|group| is_preferred(group));

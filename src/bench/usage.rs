@@ -61,8 +61,7 @@ impl Sample {
     }
 }
 
-/// The use of a process, read exactly if it has one thread: many such processes each have too few clock ticks for a
-/// correct sum.
+/// The use of a process, exact if it has one thread: for many such processes, the sum of clock ticks would be too low.
 fn only_task(pid: u32, stat: &Stat) -> Task {
     let run_ns = (stat.threads == 1).then(|| read(pid, "schedstat").and_then(|text| run_ns(&text))).flatten();
     Task { run_ns, voluntary: None, involuntary: None }
@@ -109,7 +108,7 @@ impl Memory {
         let status = Status::parse(&read(pid, "status")?);
         let resident = status.resident?;
         let size = read(pid, "smaps_rollup").and_then(|text| kilobytes(&text, "Pss:")).unwrap_or(resident);
-        // Neither counts shared pages: the peak is as far above the size as it was in resident memory.
+        // Only the peak of resident memory is reported, so its distance from the present one is added.
         let above = status.resident_peak.unwrap_or(resident).saturating_sub(resident);
         Some(Memory { size, peak: size + above })
     }

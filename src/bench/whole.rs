@@ -43,7 +43,7 @@ fn replace(path: &Path, earlier: Option<fs::Metadata>, bytes: &[u8]) -> io::Resu
     };
     let written = written.and_then(|()| file.write_all(bytes)).and_then(|()| fs::rename(&part, path));
     if written.is_err() {
-        // An incomplete file is of no use.
+        // An incomplete file is useless.
         let _ = fs::remove_file(&part);
     }
     written

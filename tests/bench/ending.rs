@@ -1,4 +1,4 @@
-//! What is left of a bench that is ended.
+//! The results and processes that a bench leaves after a signal or a failed output.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{PATIENCE, multiconn, run, text};
 
-/// The exit status that the documentation has.
+/// The documented exit status.
 const INTERRUPTED: i32 = 3;
 
 #[test]
@@ -47,8 +47,9 @@ fn an_interrupt_keeps_what_is_measured_and_leaves_nobody_behind() {
     }
 }
 
-/// Runs a bench of a server that a shell starts, in a process of its own, and ends the bench by a signal when the server
-/// is there; twice if it's told so, and the shell heeds no SIGTERM then. All of the server's processes have to end as well.
+/// Runs a bench of a server that a shell starts. If a signal is given, ends the bench by it once the server is listening.
+/// With `twice`, repeats the signal until the bench has ended, and the shell ignores SIGTERM. Checks that all processes of
+/// the server end as well.
 fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
     let folder = tempfile::tempdir().unwrap();
     let held = folder.path().join("held");
@@ -74,7 +75,7 @@ fn end_by(signal: Option<Signal>, twice: bool) -> Option<i32> {
         kill_process(Pid::from_child(&child), signal).unwrap();
     }
     while twice && child.try_wait().unwrap().is_none() {
-        // The second may come before the first is noticed, but not all.
+        // The bench may notice two signals as one, so they are repeated.
         kill_process(Pid::from_child(&child), signal.unwrap()).unwrap();
     }
     let status = child.wait().unwrap();
@@ -113,7 +114,7 @@ fn each_output_is_written_even_if_the_others_fail() {
     assert_eq!(said.lines().next(), Some("1 measurement to make, in about 1s"));
     assert_eq!(said.lines().last(), Some("multiconn: cannot write to /dev/full: no space left on device"));
     assert!(Results::read(json.as_ref()).is_ok() && fs::exists(&html).unwrap());
-    // Several fail.
+    // Several outputs fail.
     let output = run(short_bench(&["--csv", full, "--markdown", full]));
     let said = text(&output.stderr);
     let both = "multiconn: cannot write to /dev/full: no space left on device; cannot write to /dev/full: no space left on device";
@@ -136,7 +137,7 @@ fn standard_streams_that_are_full_or_closed_cost_no_measurement() {
     }
 }
 
-/// The processes that `parent` has started: a server, and the leader of its process group. None where that can't be told.
+/// The processes that `parent` has started: a server, and the leader of its process group. Empty if they are unknown.
 fn wait_for_children(parent: u32) -> Vec<u32> {
     let deadline = Instant::now() + PATIENCE;
     while cfg!(target_os = "linux") && Instant::now() < deadline {

@@ -49,7 +49,7 @@ fn every_figure_of_a_short_run_makes_sense() {
             Pace::Open { rate_per_second, .. } => {
                 let due = count(&run.latency) as f64;
                 assert!((due - rate_per_second * 0.2).abs() <= 1.0, "{}", told(run));
-                // It was late at least as long as nothing, and those that weren't sent were never late.
+                // Every due request has a lag, even if it's zero; only the sent ones have a service time.
                 assert_eq!(count(run.generator.lag.as_ref().unwrap()) as f64, due);
                 assert_eq!(count(run.service.as_ref().unwrap()), count(&run.latency) - run.unsent);
             }
@@ -91,8 +91,8 @@ fn system_calls_are_counted_or_it_is_said_once_why_not() {
         assert_eq!(notes.is_empty(), results.runs.iter().all(|run| is_told(run) || run.server.is_none()), "{notes:?}");
         for run in &results.runs {
             let Some(calls) = run.server.and_then(|server| server.system_calls_per_request) else { continue };
-            // To receive and to send; what the counting's beginning and end leave open is not a tenth. With a connection
-            // for each request it's made, served and closed, and so is what serves it.
+            // An echo takes one call to receive and one to send; the uncertainty of the counting is below a tenth. With a
+            // connection for each request, further calls create and end the connection, and its thread or process.
             let range = if run.point.workload == Workload::Echo { 1.8..5.0 } else { 4.0..200.0 };
             assert!(range.contains(&calls), "{}", told(run));
         }
@@ -142,7 +142,7 @@ fn a_model_that_serves_one_client_leaves_the_others_unanswered() {
 #[test]
 fn a_python_server_is_measured_as_well() {
     let mut command = python("echo_server.py");
-    // One to make its acquaintance, and those of the load.
+    // One connection for the first conversation, and two for the load.
     command.args(["--connections", "3"]);
     let server = Server::spawn(command);
     let place = format!("python={}", server.address());
@@ -163,14 +163,14 @@ fn an_objective_is_looked_for() {
     assert!(results.runs.len() >= 2 && results.runs[0].point.pace == Pace::Closed);
     assert!(results.runs.iter().all(|run| run.is_trial == (run.point.pace != Pace::Closed)));
     assert!(kept.trials(&results.runs).count() == results.runs.len() - 1);
-    // Everything is in time, so only what couldn't be sent may have lowered it.
+    // Every reply is in time, so only unsent requests may have lowered the rate.
     assert!(kept.rate_per_second.is_none_or(|rate| rate > 0.0));
 }
 
 #[test]
 fn a_command_is_started_and_ended() {
     let program = env!("CARGO_BIN_EXE_multiconn");
-    // Without a shell, the process is the program's own, and quotes are removed. A shell stays beside its pipe.
+    // Without a shell, the only process is the program, and quotes are removed. A shell stays, beside the two of its pipe.
     for (command, shell, processes) in
         [("{} -q serve 'echo' {port}", &[][..], 1), ("{} -q serve echo {port} | cat", &["--shell"], 3)]
     {
@@ -186,7 +186,7 @@ fn a_command_gets_the_limit_of_open_files_that_the_bench_was_given() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let program = env!("CARGO_BIN_EXE_multiconn");
     let server = format!("x=ulimit -Sn >{}; exec {program} -q serve echo {{port}}", file.path().display());
-    // The load takes more than that.
+    // The load needs more descriptors than the limit below.
     let load = ["--connections", "150", "--closed", "--duration", "50ms", "--warmup", "10ms", "--rounds", "1"];
     let bench = multiconn(&[&["bench", "--shell", "--command", &server], &load[..]].concat());
     let mut shell = Command::new("sh");
@@ -201,6 +201,6 @@ fn a_server_that_dies_leaves_a_run_in_doubt() {
     let (address, _) = scripted(10, Act::Leave);
     let results = bench(&["--against", &format!("mortal={address}"), "--connections", "2", "--closed"]);
     let run = &results.runs[0];
-    assert!(run.doubt.as_ref().unwrap().contains("nothing was left to ask"), "{}", told(run));
+    assert!(run.doubt.as_ref().unwrap().contains("no usable connection was left"), "{}", told(run));
     assert_eq!(run.errors.values().sum::<u64>(), 2);
 }

@@ -249,7 +249,7 @@ fn what_cannot_be_asked_is_refused() {
         ),
         (&["--request", "a", "--reply-until", "{i}"], "a reply can't end with the number of its request"),
         (&["--request", "{count}", "--reply-until", "\\n"], "{count} stands for nothing; {i} is the request's number"),
-        (&["--request", "\\q", "--reply-until", "\\n"], "'\\q' is no escape"),
+        (&["--request", "\\q", "--reply-until", "\\n"], "'\\q' is not an escape"),
         (&["--request", "a", "--reply-regex", "(a"], "unclosed group"),
         (&[&whole[..], &["--size", "64"]].concat(), "--size is not for `bench raw`"),
         (

@@ -17,10 +17,10 @@ fn what_cannot_be_measured_is_told() {
         format!("multiconn: x: cannot connect to {nobody}: connection refused (is a server running there?)\n")
     );
     let (liar, _) = scripted(0, Act::Lie);
-    assert!(complaint(&["--against", &format!("x={liar}")], 1).contains("is no echo server: '"));
+    assert!(complaint(&["--against", &format!("x={liar}")], 1).contains("is not an echo server: '"));
     let (leaver, _) = scripted(0, Act::Leave);
     let said = complaint(&["--against", &format!("x={leaver}")], 1);
-    assert!(said.contains("is no echo server: it has closed after 0 of 64 bytes"), "{said}");
+    assert!(said.contains("is not an echo server: it closed after 0 of 64 bytes"), "{said}");
     let said = complaint(&["app", "--against", &format!("x={liar}")], 1);
     assert!(said.contains("app server") || said.contains("answers"), "{said}");
     let said = complaint(&["--shell", "--command", "x=echo this is broken >&2; exit 3 # {port}"], 1);

@@ -8,7 +8,7 @@ use multiconn::bench::summary::{Figure, Summary};
 
 use crate::fixtures::{empty_run, measured, point};
 
-const OTHERS: &str = "others used 34 % of the server's processors";
+const OTHERS: &str = "other programs used 34 % of the server's processors";
 
 fn disturb(run: &mut Run) {
     doubt(run, Cause::Disturbance);

@@ -50,17 +50,17 @@ fn what_is_no_result_is_refused_with_its_reason() {
         (String::new(), "it is not JSON: EOF while parsing a value at line 1 column 0"),
         ("{\"schema\": nonsense".into(), "it is not JSON: expected ident at line 1 column 13"),
         (good.to_string()[..500].into(), "it is not JSON: EOF"),
-        ("[1, 2]".into(), "it is no result of a benchmark"),
-        ("{}".into(), "it is no result of a benchmark: it has no \"schema\" of \"multiconn-bench/1\""),
-        (with(&|v| v["schema"] = "multiconn-bench/2".into()), "its schema is \"multiconn-bench/2\", and only"),
-        (with(&|v| v["schema"] = 7.into()), "its schema is 7, and only"),
+        ("[1, 2]".into(), "it is not the result of a benchmark"),
+        ("{}".into(), "it is not the result of a benchmark: it has no \"schema\" of \"multiconn-bench/1\""),
+        (with(&|v| v["schema"] = "multiconn-bench/2".into()), "its schema is \"multiconn-bench/2\"; only"),
+        (with(&|v| v["schema"] = 7.into()), "its schema is 7; only"),
         (
             with(&|v| v["runs"][0]["seconds"] = "two".into()),
             "it does not follow its schema: invalid type: string \"two\"",
         ),
         (with(&|v| v["runs"][0]["subject"] = "nobody".into()), "run 1: no subject is called \"nobody\""),
         (with(&|v| v["runs"][0]["latency"]["buckets"] = serde_json::json!([[2, 1], [1, 1]])), "values don't ascend"),
-        (with(&|v| v["runs"][0]["over_time"][3]["until"] = 0.into()), "the slices of time don't follow each other"),
+        (with(&|v| v["runs"][0]["over_time"][3]["until"] = 0.into()), "the time slices are not in order"),
         (with(&|v| v["subjects"] = serde_json::json!([v["subjects"][0], v["subjects"][0]])), "two subjects are called"),
         (with(&|v| v["machine"] = serde_json::json!({})), "missing field `system`"),
     ];
@@ -127,7 +127,7 @@ fn what_fails_is_told_in_a_line() {
     let nonsense = nonsense.to_str().unwrap();
     let page = dir.path().join("no/such/folder/page.html");
     let page = page.to_str().unwrap();
-    // Something else stands where the first plot would.
+    // A folder has the name of the first plot.
     let plots = dir.path().join("plots");
     let first = plots.join(&report::plots(&[Results::read(Path::new(SMALL)).unwrap()])[0].0);
     fs::create_dir_all(&first).unwrap();
@@ -144,7 +144,7 @@ fn what_fails_is_told_in_a_line() {
         ),
         (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
         (vec![SMALL, "--plots", nonsense], format!("cannot make the folder {nonsense}: file exists")),
-        // No file can be created there, although this one could be written.
+        // Temporary files can't be created there, although this file could be written.
         (vec![SMALL, "--plots", "/proc"], "cannot write to /proc: no such file".to_owned()),
         (vec![SMALL, "--csv", "/proc/self/comm"], "cannot write to /proc/self/comm: no such file".to_owned()),
     ];
@@ -195,7 +195,7 @@ fn a_report_never_overwrites_what_it_reads_or_another() {
     let wanted = format!("multiconn: --csv {page} would overwrite standard output: give it a file of its own\n");
     assert_eq!((text(&said.stderr), said.status.code()), (wanted, Some(2)));
     assert_eq!(fs::read(&results).unwrap(), fs::read(SMALL).unwrap());
-    // Only a regular file can be lost.
+    // Other files than regular ones can be named twice, since nothing is lost.
     printed(multiconn(&["bench", "report", &results, "--csv", "/dev/null", "--html", "/dev/null"]));
 }
 

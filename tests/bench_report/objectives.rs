@@ -36,8 +36,8 @@ fn doubted(mut results: Results, doubt: &str, is_chosen: fn(f64) -> bool) -> Res
     results
 }
 
-const LATE: &str = "the generator was late: by 900 µs at the 99th percentile";
-const MARKED: &str = "reactor, 50 connections: the generator was late: by 900 µs at the 99th percentile";
+const LATE: &str = "the generator was 900 µs late at the 99th percentile";
+const MARKED: &str = "reactor, 50 connections: the generator was 900 µs late at the 99th percentile";
 
 #[test]
 fn each_server_and_point_has_a_row_of_all_rounds_in_each_rendering() {
@@ -96,7 +96,7 @@ fn a_rate_that_may_be_the_limit_of_the_generator_is_marked() {
     assert!(is_marked(doubted(searched(), LATE, |share| share == 1.0)), "the best");
     assert!(is_marked(doubted(searched(), LATE, |share| share > 1.0)), "those that failed next to it");
     assert!(!is_marked(doubted(searched(), LATE, |share| share == 0.0)), "the closed loop was not the limit");
-    let mut wrong = doubted(searched(), "requests went wrong", |share| share > 1.0);
+    let mut wrong = doubted(searched(), "requests failed", |share| share > 1.0);
     wrong.runs.iter_mut().filter(|run| run.doubt.is_some()).for_each(|run| {
         run.errors.insert("connection reset by peer".into(), 700);
     });

@@ -309,7 +309,7 @@ fn marks_stand_where_their_numbers_belong() {
             let wanted = low_y + (value - low) / (high - low) * (high_y - low_y);
             assert!((y - wanted).abs() < 0.2, "{y} and not {wanted}");
         }
-        // Ten times as many are as far apart each time.
+        // On a logarithmic axis, equal ratios have equal distances.
         assert!((points[1].0 - points[0].0 - (points[2].0 - points[1].0)).abs() < 0.2);
     }
 }
@@ -344,7 +344,7 @@ fn a_row_whose_generator_was_hardly_faster_is_marked_and_compared() {
     let mark = |text: &str| text.matches("\\~ |").count();
     results[0].runs.iter_mut().for_each(|run| run.generator.busy = 0.6);
     assert_eq!(mark(&report::markdown(&results)), 0);
-    // In the open loop it serves what is asked for, and may be busy.
+    // In the open loop, the rate is given, and a busy generator is no sign of a limit.
     results[0].runs.iter_mut().for_each(|run| run.generator.busy = 0.7);
     let text = report::markdown(&results);
     assert!(

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// The number of connections from one address for which there are ports in any case.
+/// The number of connections for which one address always has enough ports.
 const PORTS_MIN: usize = 20_000;
 /// The number of client addresses, if one isn't enough.
 const ADDRESSES: u32 = 1000;
@@ -19,7 +19,8 @@ pub struct ClientAddresses {
 }
 
 impl ClientAddresses {
-    /// Creates the addresses for `connections` to `target` at once; if they're short, each port is soon needed again.
+    /// Creates the addresses for `connections` to `target` at once. Short connections soon use up the ports of one
+    /// address, since a port stays in use for a while after its connection.
     pub fn new(target: SocketAddr, connections: usize, are_short: bool) -> ClientAddresses {
         let is_loopback = matches!(target.ip(), IpAddr::V4(ip) if ip.is_loopback());
         ClientAddresses { is_loopback, is_spread: is_loopback && (are_short || connections > PORTS_MIN), next: 0 }

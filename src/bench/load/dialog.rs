@@ -1,4 +1,5 @@
-//! Requests and replies on one connection, if the positions of their bytes don't determine them.
+//! Requests and replies on one connection, for protocols in which a byte's position in the stream doesn't determine its
+//! value.
 
 use std::collections::VecDeque;
 
@@ -16,16 +17,16 @@ pub struct Received {
     pub ended: bool,
 }
 
-/// The requests and replies in flight. All memory is kept from one to the next.
+/// The requests and replies in flight. Its memory is reused.
 #[derive(Debug, Default)]
 pub struct Dialog {
     /// Numbered requests; the last bytes may be unsent.
     outgoing: Vec<u8>,
     /// The numbers of the requests in flight, if they are numbered.
     numbers: VecDeque<u64>,
-    /// The beginning of a reply.
+    /// The incomplete reply.
     partial: Partial,
-    /// The reply that is expected.
+    /// The expected reply, in memory that the checks reuse.
     expected: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ impl Dialog {
         let Some(requests) = talk.numbered() else { return talk.request_len() };
         self.numbers.push_back(number);
         let sent = self.outgoing.len() - unsent as usize;
-        // Moving no more than was sent keeps the cost in proportion.
+        // The unsent bytes move to the front only if they are no more than the sent ones, so moving costs little.
         if sent as u64 >= unsent {
             self.outgoing.drain(..sent);
         }
@@ -78,7 +79,7 @@ impl Dialog {
         Ok(Received { replies: 1, bytes: reply.len() as u64, ended: true })
     }
 
-    /// Begins again, on a new connection.
+    /// Clears it for a new connection.
     pub fn clear(&mut self) {
         self.outgoing.clear();
         self.numbers.clear();

@@ -1,4 +1,4 @@
-//! The generator at work: it opens the connections, runs the loop under load, and measures.
+//! The generator: opens the connections, runs the loop under load, and measures.
 
 mod asking;
 mod connections;
@@ -47,7 +47,7 @@ pub struct Generator<'a> {
     begin: u64,
     /// The requests of the open loop.
     requests: Option<Requests>,
-    /// Free places for requests, each given by its connection; the one free for longest is used first.
+    /// Free places for requests, each with its connection's number; the one that has been free for longest comes first.
     free: VecDeque<usize>,
     drips: Option<Timetable>,
     next_drip: usize,
@@ -117,8 +117,8 @@ impl<'a> Generator<'a> {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Opens all connections and makes one request on each. Connections without an answer while nothing else happens
-    /// are left waiting, as with any client of such a server.
+    /// Opens all connections and makes one request on each. If no further answer arrives for a while, the remaining
+    /// connections are left waiting, like any clients of a server that serves fewer at once.
     pub fn open_all(&mut self) -> io::Result<()> {
         let all = self.links.len();
         let mut events = Events::with_capacity(1024);
@@ -163,7 +163,7 @@ impl<'a> Generator<'a> {
         // In rotation, so that consecutive requests use different connections.
         for _ in 0..self.load.depth {
             for key in 0..self.load.busy {
-                // A connection that waits for its first answer keeps waiting.
+                // A connection that still waits for its first answer may have no room for another request.
                 let has_place = self.links[key].stamps.len() < self.load.depth;
                 let is_of_use = self.load.talk.once().is_some() || self.links[key].is_there();
                 if has_place && is_of_use {
@@ -258,8 +258,8 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Begins measuring. In the closed loop, the measured time begins once the server has been inspected, which may
-    /// take a while, and the load waits for that. In the open loop nothing waits, and the time is fixed.
+    /// Begins measuring. In the closed loop, the load waits until the server has been inspected, which may take a while,
+    /// and then the measured time begins. In the open loop nothing waits, and the time is fixed.
     fn begin_measuring(&mut self) {
         match self.load.pace {
             Pace::Closed => {
@@ -286,7 +286,7 @@ impl<'a> Generator<'a> {
             Finish::Whole => seconds(window.start, window.end),
             Finish::Interrupted | Finish::NoServer => seconds(window.start, now.clamp(window.start, window.end)),
         };
-        // If the generator was kept from running until now, it has missed these.
+        // Record the requests that came due while the generator was kept from running.
         while self.finish == Finish::Whole && self.is_due_before(window.end) && self.arrive(now) {}
         let is_busy = |link: &&mut Link| link.role == Role::Busy;
         let stamps = self.links.iter_mut().filter(is_busy).flat_map(|link| mem::take(&mut link.stamps));
@@ -313,7 +313,7 @@ impl<'a> Generator<'a> {
         let next = [self.requests.as_ref().map(Requests::next_due), self.drips.as_ref().map(Timetable::next_due)];
         let due = next.into_iter().flatten().min();
         let left = due.map_or(SLEEP_MAX, |due| Duration::from_nanos((self.started + due).saturating_sub(now)));
-        // A system that counts in milliseconds would sleep too long.
+        // Rounded down, since a system that counts in milliseconds rounds up, and sleeps too long.
         Duration::from_millis(left.min(SLEEP_MAX).as_millis() as u64)
     }
 
@@ -323,11 +323,11 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// How long a run continues for requests from its time that are still unanswered.
+/// How long a run continues after the measured time, for replies to requests from that time.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
-/// The most connections opened before the first is answered: no more than a server's backlog holds.
+/// The most connections that wait for their first answer while others are opened: no more than a server's backlog holds.
 const OPENING_AT_ONCE: usize = 64;
-/// How long nothing may happen before a server counts as unable to serve more connections at once.
+/// How long a server may leave connections unanswered before it counts as unable to serve more of them at once.
 const OPENING_PATIENCE: Duration = Duration::from_millis(500);
 /// The rate at which a dripping connection sends bytes.
 const DRIPS_PER_SECOND: f64 = 10.0;
@@ -335,7 +335,7 @@ const DRIPS_PER_SECOND: f64 = 10.0;
 const ERRORS_MAX: u64 = 1000;
 /// The interval between progress reports.
 const TELL_EVERY_NS: u64 = 250_000_000;
-/// The longest sleep, if it sleeps.
+/// The longest sleep, if the generator sleeps at all.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
 /// Processor time used by this thread.

@@ -19,7 +19,7 @@ use crate::text::reason;
 /// The role of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It makes requests as fast as it may.
+    /// It makes requests, timed by the load's pace.
     Busy,
     /// It sends a byte now and then.
     Drip,
@@ -50,18 +50,18 @@ pub struct Link {
     received: u64,
     /// The requests in flight, in the order in which they were sent.
     pub stamps: VecDeque<Stamp>,
-    /// The state of a connection whose replies have to be found.
+    /// The requests and replies in flight, if the positions of bytes don't determine them.
     dialog: Option<Box<Dialog>>,
 }
 
-/// Why a connection has failed: a kind of error.
+/// The reason why a connection has failed.
 #[derive(Debug)]
 pub enum Trouble {
     /// A system error.
     Io(io::Error),
     /// A wrong byte was received.
     WrongReply,
-    /// A reply was found wrong, or no end of it.
+    /// A reply failed its check, or didn't end.
     Wrong(Wrong),
     /// The server closed while a request was in flight.
     ClosedEarly,
@@ -151,7 +151,7 @@ impl Link {
         match stream.peer_addr() {
             Ok(peer) => {
                 not_to_itself(stream.local_addr(), Ok(peer))?;
-                // A single request is never delayed.
+                // The system doesn't delay a single request.
                 if talk.once().is_none() {
                     stream.set_nodelay(true)?;
                 }
@@ -282,7 +282,7 @@ impl Link {
         self.is_connected = false;
     }
 
-    /// Closes it with a reset: that harms nothing if the server has closed already, and frees the port at once.
+    /// Closes it with a reset, which frees the port at once, and does no harm if the server has closed already.
     pub fn reset(&mut self) {
         if let Some(stream) = &self.stream {
             // If this fails, the port stays in use for a while.

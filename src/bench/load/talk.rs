@@ -1,4 +1,4 @@
-//! The data on the wire: the bytes to send, and the bytes that must come back.
+//! The data on the wire: the bytes to send, and the bytes to expect.
 
 use crate::bench::raw::{Exchange, Template};
 
@@ -21,7 +21,7 @@ pub struct Talk {
     reply_len: u64,
     shift: u64,
     once: Option<Once>,
-    /// Requests and replies that the bytes' positions don't determine.
+    /// The requests and replies, if the positions of bytes don't determine them.
     exchange: Option<Exchange>,
     first_number: u64,
 }
@@ -60,7 +60,7 @@ impl Talk {
         }
     }
 
-    /// The same request again and again, always with the same reply.
+    /// The same request and the same reply, repeated.
     pub fn fixed(request: &[u8], reply: &[u8]) -> Talk {
         Talk {
             out: Pattern::new(request, PIECE_LEN_MAX),
@@ -91,12 +91,12 @@ impl Talk {
         Talk { once, exchange: Some(exchange), first_number, ..fixed }
     }
 
-    /// The requests and replies, if the bytes' positions don't determine them.
+    /// The requests and replies, if the positions of bytes don't determine them.
     pub fn exchange(&self) -> Option<&Exchange> {
         self.exchange.as_ref()
     }
 
-    /// The requests, if each has other bytes.
+    /// The requests, if they differ from each other.
     pub fn numbered(&self) -> Option<&Template> {
         self.exchange.as_ref().map(|exchange| &exchange.request).filter(|request| request.as_fixed().is_none())
     }
@@ -116,7 +116,7 @@ impl Talk {
         self.request_len
     }
 
-    /// The length of a reply in bytes; 0 if their ends have to be found.
+    /// The length of a reply in bytes; 0 if it isn't known in advance.
     pub fn reply_len(&self) -> u64 {
         self.reply_len
     }
@@ -163,7 +163,7 @@ mod tests {
         assert!(talk.is_right(0, 0, talk.out(0, 0, 64)));
         assert!(!talk.is_right(1, 0, talk.out(0, 0, 64)));
         assert!(!talk.is_right(0, 1, talk.out(0, 0, 64)));
-        // A part far into the stream is contiguous, too, but a long one not as a whole.
+        // A part far into the stream is contiguous, too, but only up to a certain length.
         let far = 1 << 40;
         assert!(talk.is_right(3, far, talk.out(3, far, far + 70_000)));
         assert_eq!(talk.out(3, far, far + (1 << 30)).len(), PIECE_LEN_MAX);

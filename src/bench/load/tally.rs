@@ -10,7 +10,7 @@ use crate::bench::results::{Pace, Slice};
 /// The number of slices of a run's time.
 const SLICES: u64 = 50;
 
-/// The growing figures of one run.
+/// The figures of one run so far.
 #[derive(Debug)]
 pub struct Tally {
     is_open: bool,
@@ -19,7 +19,7 @@ pub struct Tally {
     pub replies: u64,
     pub reply_bytes: u64,
     pub errors: BTreeMap<String, u64>,
-    /// What was wrong with the first wrong reply, if it's known in detail.
+    /// The error in the first wrong reply, if it's known in detail.
     pub first_wrong: Option<String>,
     pub unsent: u64,
     pub latency: Recorder,
@@ -107,7 +107,7 @@ impl Tally {
     }
 
     /// Ends the run, with these requests in flight and those due at `waiting` unsent. They count with the time they have
-    /// waited, although they would have taken longer: without them, a server would look the better the less it answers.
+    /// waited, which is less than a reply would have taken. Without them, a server that answers less would look better.
     pub fn end(&mut self, stamps: impl Iterator<Item = Stamp>, waiting: impl Iterator<Item = u64>, now: u64) {
         for stamp in stamps {
             if stamp.due >= self.window.end {

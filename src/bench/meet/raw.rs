@@ -10,7 +10,7 @@ use crate::bench::load::Talk;
 use crate::bench::raw::{Check, Exchange, Partial, Template, Wrong};
 use crate::text::{Escaped, reason};
 
-/// Requests in this conversation, so that the load begins with the next number.
+/// The number of requests in this conversation; the load begins with the next number.
 const REQUESTS: u64 = 2;
 /// How long to wait until the server has closed: it may keep the connection open all the same.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
@@ -101,13 +101,13 @@ impl Conversation<'_> {
 
     /// Ends our side, and waits for the server to do the same: one that serves a client at a time is free only then.
     fn end(mut self) -> Result<(), String> {
-        // A server that has closed already, or doesn't do so, is no error.
+        // It's not an error if the server has closed already, or doesn't close.
         let _ = self.stream.shutdown(Shutdown::Write);
         let _ = self.stream.set_read_timeout(Some(CLOSED_WITHIN));
         let mut piece = [0; Escaped::LEN_MAX];
         match self.stream.read(&mut piece) {
             Ok(0) | Err(_) => Ok(()),
-            Ok(len) => Err(format!("{} says more than it was asked: {}", self.address, Escaped(&piece[..len]))),
+            Ok(len) => Err(format!("{} sent more than the reply: {}", self.address, Escaped(&piece[..len]))),
         }
     }
 }

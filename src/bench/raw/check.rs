@@ -7,16 +7,16 @@ use super::regex::Regex;
 use super::template::Template;
 use crate::text::Escaped;
 
-/// What a reply must be.
+/// The requirement for replies.
 #[derive(Clone, Debug)]
 pub enum Check {
     /// The same as the first reply.
     First,
     /// These bytes.
     Bytes(Template),
-    /// A match.
+    /// A match of this expression.
     Regex(Regex),
-    /// Anything that ends.
+    /// Any reply that ends.
     Unchecked,
 }
 
@@ -25,7 +25,7 @@ pub enum Check {
 pub struct Wrong {
     /// The name under which it's counted.
     pub kind: &'static str,
-    /// What is wrong.
+    /// The error.
     what: String,
 }
 

@@ -20,7 +20,7 @@ pub enum End {
     Delimiter(Vec<u8>),
     /// After the first match.
     Regex(Regex),
-    /// After as many bytes as the number at its beginning says.
+    /// After the number of bytes given at its beginning.
     Prefix(Prefix),
     /// With the end of the connection.
     Close,
@@ -44,7 +44,7 @@ enum Search {
     Close,
 }
 
-/// How far a reply has been searched without an end.
+/// The state of the search for a reply's end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     searched: usize,

@@ -39,7 +39,7 @@ impl Partial {
         &self.bytes
     }
 
-    /// Begins again, on a new connection.
+    /// Clears it for a new connection.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.progress = Progress::default();

@@ -1,7 +1,7 @@
 //! Regular expressions of bytes, matched as the bytes arrive.
 //!
-//! The automaton is walked here, byte by byte, with its state kept from one piece to the next. So nothing is searched
-//! twice, and where a match ends doesn't depend on how the bytes were cut: it ends at the first place where there is one.
+//! We run the automaton byte by byte, and keep its state from one piece of input to the next. So no byte is searched
+//! twice, and the end of a match doesn't depend on how the input is divided: a match ends at the first possible place.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ pub enum Found {
     End(usize),
     /// There may be a match if more bytes come.
     Unfinished,
-    /// There is no match, whatever comes.
+    /// There is no match, whatever bytes come.
     Never,
 }
 
@@ -67,7 +67,7 @@ impl Regex {
     /// Whether there is a match in `bytes`.
     pub fn is_match(&self, bytes: &[u8]) -> bool {
         let input = Input::new(bytes).earliest(true);
-        self.dfa.try_search_fwd(&input).expect("the automaton has no bytes at which it gives up").is_some()
+        self.dfa.try_search_fwd(&input).expect("the automaton has no quit bytes").is_some()
     }
 }
 

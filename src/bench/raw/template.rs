@@ -60,7 +60,7 @@ impl Template {
     }
 }
 
-/// The text that it can be read from again.
+/// The text from which it can be parsed again.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for piece in &self.pieces {
@@ -126,7 +126,7 @@ fn escape(text: &str) -> Result<(u8, usize), String> {
         }
         Some(_) => {
             let unknown: String = text.chars().take(2).collect();
-            return Err(format!("'{unknown}' is no escape; there are \\n, \\r, \\t, \\0, \\xHH, \\{{ and \\\\"));
+            return Err(format!("'{unknown}' is not an escape; escapes are \\n, \\r, \\t, \\0, \\xHH, \\{{ and \\\\"));
         }
         None => return Err("it ends with a single '\\'; write \\\\ for a backslash".into()),
     };
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_an_error() {
         for (text, why) in [
-            (r"a\q", r"'\q' is no escape; there are \n, \r, \t, \0, \xHH, \{ and \\"),
+            (r"a\q", r"'\q' is not an escape; escapes are \n, \r, \t, \0, \xHH, \{ and \\"),
             ("\\", r"it ends with a single '\'; write \\ for a backslash"),
             (r"\x0", r"'\x' needs two hexadecimal digits, as in \x0d"),
             (r"\x+1", r"'\x' needs two hexadecimal digits, as in \x0d"),

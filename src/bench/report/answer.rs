@@ -20,7 +20,7 @@ pub struct Answer {
     pub grid: Grid,
 }
 
-/// What is to be said of a server.
+/// A sentence about a server.
 #[derive(Clone, Debug)]
 pub struct Sentence {
     /// The server's name.
@@ -43,7 +43,7 @@ pub fn answers(all: &[Results], summary: &Summary<'_>) -> Vec<Answer> {
     tasks.iter().map(answer).collect()
 }
 
-/// The server's name without its file if the sentence names the other file, and there are only two.
+/// The server's name. The file is left out if there are only two, and the sentence names the other one.
 fn heading(server: &Server<'_>, summary: &Summary<'_>) -> String {
     let files: BTreeSet<&str> = summary.servers.iter().map(|server| server.file).collect();
     let is_beside_counterpart = summary.baseline_of(server).is_some_and(|baseline| server.is_counterpart_of(baseline));
@@ -126,7 +126,7 @@ fn compared(task: &Task<'_, '_>, subject: usize, baseline: &str) -> Vec<String> 
     parts
 }
 
-/// Says one verdict, on a figure that is named unless an earlier clause has named it.
+/// Formats one verdict. The `name` of the figure and the `baseline` are missing if an earlier clause has them.
 fn clause(
     figure: Figure,
     verdict: Option<Difference>,
@@ -224,7 +224,7 @@ fn grid(task: &Task<'_, '_>, all: &[Results], summary: &Summary<'_>) -> Grid {
         (Figure::LatencyP99, "p99"),
         (Figure::MemoryPerConnection, "memory/conn."),
     ] {
-        // An objective says more than latencies of the closed loop.
+        // An objective is more meaningful than latencies of the closed loop.
         if figure == Figure::LatencyP99 && !objectives.is_empty() && task.groups.iter().all(|group| !group.is_open()) {
             continue;
         }
@@ -288,7 +288,7 @@ fn cell(task: &Task<'_, '_>, axis: Axis, figure: Figure, key: Key) -> Cell {
     }
 }
 
-/// The number of rounds, and which loop each figure comes from.
+/// The title of the table: the number of rounds, and the loop that each figure comes from.
 fn title(task: &Task<'_, '_>) -> String {
     let rounds = |figure| {
         let rows = task.groups_of(figure).flat_map(|group| &group.rows);

@@ -16,18 +16,18 @@ pub struct Condition {
     limit: f64,
 }
 
-/// What a comparison says about a condition.
+/// The outcome of a condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
-    /// Where the whole interval lies beyond the limit.
+    /// The comparisons that meet it: their whole intervals lie beyond the limit.
     pub met: Vec<String>,
-    /// Where there is no verdict.
+    /// The comparisons without a verdict.
     pub undecided: Vec<String>,
-    /// The number of comparisons.
+    /// The number of all comparisons.
     pub compared: usize,
 }
 
-/// The figures, by the names that conditions have for them.
+/// The figures and their names in conditions.
 const FIGURES: [(&str, Figure); 7] = [
     ("cpu", Figure::CpuPerRequest),
     ("requests", Figure::RequestsPerSecond),
@@ -43,18 +43,18 @@ impl FromStr for Condition {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let operator =
-            text.find(['>', '<']).ok_or("a condition is a figure, '>' or '<', and a ratio, such as cpu>1.05")?;
+            text.find(['>', '<']).ok_or("a condition has a figure, then '>' or '<', then a ratio, such as cpu>1.05")?;
         let (name, is_above, limit) =
             (text[..operator].trim(), text[operator..].starts_with('>'), text[operator + 1..].trim());
         let names = || FIGURES.map(|(name, _)| name).join(", ");
         let found = FIGURES.iter().find(|(known, _)| *known == name);
-        let (_, figure) = found.ok_or_else(|| format!("no figure is called '{name}', but {}", names()))?;
+        let (_, figure) = found.ok_or_else(|| format!("'{name}' is not a figure; the figures are {}", names()))?;
         let limit: f64 = limit.parse().map_err(|_| format!("'{limit}' is not a ratio, such as 1.05"))?;
         // Otherwise a server that equals its baseline would fail.
         match is_above {
             _ if !limit.is_finite() || limit <= 0.0 => Err(format!("{limit} is not a ratio, such as 1.05")),
-            true if limit < 1.0 => Err(format!("'>' requires a ratio of at least 1, and {limit} is less")),
-            false if limit > 1.0 => Err(format!("'<' requires a ratio of at most 1, and {limit} is more")),
+            true if limit < 1.0 => Err(format!("'>' requires a ratio of at least 1, not {limit}")),
+            false if limit > 1.0 => Err(format!("'<' requires a ratio of at most 1, not {limit}")),
             is_above => Ok(Condition { figure: *figure, is_above, limit }),
         }
     }
@@ -68,8 +68,8 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
-    /// Judges all comparisons of its figure. It's met where a difference is claimed and the whole interval lies beyond
-    /// the limit.
+    /// Judges all comparisons of its figure. One meets the condition if its verdict is a difference, and its whole
+    /// interval lies beyond the limit.
     pub fn judge(&self, summary: &Summary<'_>) -> Judgement {
         let mut judgement = Judgement::default();
         for task in tasks(summary) {
@@ -110,13 +110,13 @@ mod tests {
         }
         assert_eq!(" cpu > 1.05 ".parse::<Condition>(), "cpu>1.05".parse());
         for (text, why) in [
-            ("cpu", "a condition is a figure, '>' or '<', and a ratio, such as cpu>1.05"),
-            ("time>2", "no figure is called 'time', but cpu, requests, memory, p50, p90, p99, p99.9"),
+            ("cpu", "a condition has a figure, then '>' or '<', then a ratio, such as cpu>1.05"),
+            ("time>2", "'time' is not a figure; the figures are cpu, requests, memory, p50, p90, p99, p99.9"),
             ("cpu>5%", "'5%' is not a ratio, such as 1.05"),
             ("cpu>nan", "NaN is not a ratio, such as 1.05"),
             ("cpu>=1.05", "'=1.05' is not a ratio, such as 1.05"),
-            ("cpu>0.9", "'>' requires a ratio of at least 1, and 0.9 is less"),
-            ("requests<1.1", "'<' requires a ratio of at most 1, and 1.1 is more"),
+            ("cpu>0.9", "'>' requires a ratio of at least 1, not 0.9"),
+            ("requests<1.1", "'<' requires a ratio of at most 1, not 1.1"),
         ] {
             assert_eq!(text.parse::<Condition>(), Err(why.to_owned()), "{text}");
         }

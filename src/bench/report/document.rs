@@ -16,7 +16,7 @@ pub struct Document {
     pub title: String,
     /// The answer to which server is better, for each task.
     pub answers: Vec<Answer>,
-    /// Notes about all of it.
+    /// Notes about the whole report.
     pub notes: Vec<String>,
     /// One for each group of points, and then one for each objective searched for at such a group.
     pub sections: Vec<Section>,
@@ -78,8 +78,8 @@ fn notes(all: &[Results], summary: &Summary<'_>) -> Vec<String> {
     }
     if all.len() > 1 {
         notes.push(
-            "The files were measured one after the other, not in turns: if the machine changed in between, that is in the \
-             ratios, but not in their intervals."
+            "The files were measured one after the other, not in turns: changes on the machine in between affect the \
+             ratios, but not their intervals."
                 .into(),
         );
         let machine = |results: &Results| (results.machine.processor.clone(), results.machine.kernel.clone());
@@ -230,14 +230,14 @@ fn server_grid(group: &Group<'_>) -> Grid {
 fn column(grid: &mut Grid, group: &Group<'_>, figure: Figure) {
     let cell = |row: &Row<'_>| {
         let Some(spread) = row.spread(figure) else { return Cell::default() };
-        // For figures that should be zero, a single round is enough.
+        // For figures that should be zero, the worst round is shown.
         let is_flaw = matches!(figure, Figure::Errors | Figure::Unsent);
         let value = if is_flaw { spread.max } else { spread.median };
         let mark = if is_flaw && value > 0.0 { Mark::Doubt } else { Mark::None };
         Cell { text: figure.show(value), mark }
     };
     let cells: Vec<Cell> = group.rows.iter().map(cell).collect();
-    // Most workloads are about requests, and only this one is about bytes.
+    // Only this workload is about bytes.
     if figure == Figure::CpuPerGigabyte && group.rows[0].point.workload != Workload::Stream {
         return;
     }
@@ -263,7 +263,7 @@ fn comparison_grid(group: &Group<'_>, summary: &Summary<'_>) -> Grid {
         };
         grid.column(title, false, cells.collect());
     }
-    // A server that others are compared with has no ratio itself.
+    // The baseline itself has no ratios.
     grid.rows.retain(|row| {
         row[grid.columns.iter().take_while(|column| column.is_key).count()..].iter().any(|cell| !cell.text.is_empty())
     });

@@ -9,7 +9,7 @@ pub struct Grid {
     pub title: String,
     /// The heads of its columns.
     pub columns: Vec<Column>,
-    /// As many cells each as there are columns.
+    /// The rows, with a cell for each column.
     pub rows: Vec<Vec<Cell>>,
     /// The meanings of the marks in it.
     pub legend: Vec<String>,
@@ -84,7 +84,7 @@ impl Grid {
         self.columns.push(Column { title: title.into(), is_key, is_number });
     }
 
-    /// The same table with an explanation of each kind of mark in it; `baseline` is what servers are compared with.
+    /// The same table with an explanation of each kind of mark in it. `baseline` is the server or file in the comparison.
     pub fn explained(mut self, baseline: Option<&str>) -> Grid {
         let cells = || self.rows.iter().flatten();
         let has = |mark| cells().any(|cell| cell.mark == mark);
@@ -99,9 +99,8 @@ impl Grid {
         let doubt = ends_with(DOUBT).then(|| format!("{DOUBT} in doubt; the reasons are listed"));
         let close = ends_with(CLOSE).then(|| {
             format!(
-                "{CLOSE} the generator was busy for more than two thirds of the time, so it alone would be less than \
-                 {FASTER_BY} times as fast as this server; but the server had no processor time left, so the figures are \
-                 the server's"
+                "{CLOSE} the generator was busy for more than two thirds of the time, so it could not be {FASTER_BY} times \
+                 as fast as this server; but the server had no processor time left, so the figures are the server's"
             )
         });
         self.legend = [difference, doubt, close].into_iter().flatten().collect();

@@ -68,7 +68,7 @@ fn header(page: &mut String, document: &Document) {
     if document.sections.iter().any(|section| section.grids.iter().any(|grid| grid.rows.len() > 1))
         && document.sections.len() > 1
     {
-        page.push_str("<nav aria-label=\"What was measured\">\n<ul>\n");
+        page.push_str("<nav aria-label=\"Measurements\">\n<ul>\n");
         for (index, section) in document.sections.iter().enumerate() {
             let _ = writeln!(page, "<li><a href=\"#part-{}\">{}</a></li>", index + 1, escaped(&section.title));
         }
@@ -88,8 +88,8 @@ fn list(page: &mut String, class: &str, items: &[String]) {
     page.push_str("</ul>\n");
 }
 
-/// Writes a section. Plots and tables that few readers need are folded; of those are the latencies in the closed loop, if
-/// there is an open one, too.
+/// Writes a section. Plots and tables that few readers need are folded, among them the latencies in the closed loop if
+/// there is an open loop, too.
 fn part(page: &mut String, number: usize, section: &Section, group: Option<&Group<'_>>, has_open: bool) {
     let _ = writeln!(page, "<section id=\"part-{number}\">\n<h2>{}</h2>", escaped(&capital(&section.title)));
     list(page, "doubts", &section.doubts);
@@ -245,16 +245,16 @@ const HEAD: &str = r#"<!DOCTYPE html>
 const READING: &str = "<details id=\"reading\">
 <summary>How to read this page</summary>
 <ul>
-<li>In a <b>closed loop</b>, a client sends its next request when the last is answered. It measures how much a server can \
-do. In an <b>open loop</b>, requests are due at a constant rate, and latency counts from then. It measures how long \
-clients wait. Service time counts from when the request was sent.</li>
-<li>Figures are <b>medians</b> of the rounds. Servers take turns, and each ratio is that of the same round. The interval \
+<li>In a <b>closed loop</b>, a client sends its next request when the last is answered. This measures the capacity of a \
+server. In an <b>open loop</b>, requests are due at a constant rate, and latency counts from when a request was due. This \
+measures how long clients wait. Service time counts from when the request was sent.</li>
+<li>Figures are <b>medians</b> of the rounds. Servers take turns, and ratios compare servers within a round. The interval \
 contains the true ratio in 95 of 100 cases (Student's interval, of the logarithms).</li>
 <li>A <b>difference</b> is claimed if the whole interval lies beyond 2 %. The more points a plot has, the clearer a \
 difference has to be, since one of many may differ by chance. “No difference”: the interval lies within 2 %. “No \
 difference shown”: it doesn't, and more rounds may show one.</li>
-<li>A figure <b>in doubt</b> (* in tables, hollow in plots) may be the load generator's, or that of a disturbed machine. It \
-has no verdict.</li>
+<li>A figure <b>in doubt</b> (* in tables, hollow in plots) may show a limit of the load generator, a failure of the \
+server, or a disturbance of the machine. It has no verdict.</li>
 </ul>
 </details>
 ";

@@ -86,7 +86,7 @@ pub fn comment(all: &[Results], outcomes: &[String]) -> String {
     text
 }
 
-/// The first of some items, and how many more there are.
+/// The first items of a list, and the number of those left out.
 fn shortened(mut items: Vec<String>, max: usize, thing: &str) -> Vec<String> {
     if items.len() > max {
         let more = items.len() - (max - 1);

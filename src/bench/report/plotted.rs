@@ -18,11 +18,11 @@ pub struct Plotted {
     pub title: String,
     /// The text alternative to the drawing.
     pub description: String,
-    /// How to read it.
+    /// The caption, which explains how to read the plot.
     pub caption: String,
     /// The plot.
     pub drawing: Drawing,
-    /// The same in numbers.
+    /// The plotted values.
     pub grid: Grid,
 }
 
@@ -108,7 +108,7 @@ fn by_points(id: &str, title: &str, y_title: &str, figure: Figure, group: &Group
     Some(Plotted { id: id.into(), name, title, description, caption, drawing: plot.draw(), grid })
 }
 
-/// How to read the marks of plots over points.
+/// The caption of plots over points.
 fn ranges(has_ranges: bool, has_doubt: bool) -> String {
     let ranges =
         if has_ranges { "Medians; thin bars go from the lowest to the highest round." } else { "A single round." };
@@ -135,7 +135,7 @@ fn percentiles(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotte
         let place = |q: f64| (1.0 - q).log10().abs();
         let mut dots = Vec::new();
         for (column, &(q, name)) in cells.iter_mut().zip(&PERCENTILES) {
-            // Above that, the curve would only repeat the maximum.
+            // Beyond that position, the curve would only repeat the maximum.
             let value = seconds(q).filter(|_| place(q) <= end + 1e-9);
             column.push(value.map(|value| Unit::Seconds.show(value).into()).unwrap_or_default());
             dots.extend(value.map(|value| Dot {
@@ -224,7 +224,7 @@ fn over_time(id: String, group: &Group<'_>, rows: &[Row<'_>]) -> Option<Plotted>
     Some(Plotted { id, name, title, description, caption, drawing, grid })
 }
 
-/// A plot's name, which depends on the request and not on measured values, such as the rate of an open loop may be.
+/// A plot's name. It depends on the request only, not on measured values; the rate of an open loop may be one of these.
 fn name(what: &str, group: &Group<'_>, at: Option<&Point>) -> String {
     let at = at.map(|point| words::asked(group.axis, point)).unwrap_or_default();
     let words = format!("{what} {at} {}", words::group(group)).to_lowercase().replace("/s ", " per second ");

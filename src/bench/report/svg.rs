@@ -10,7 +10,7 @@ use super::plot::{Drawing, STYLE, WIDTH, text};
 use super::plotted::{self, Plotted};
 use super::words;
 
-/// All plots, each with its file name. Names depend on the request, so they are the same for any results.
+/// All plots, each with its file name. Names depend on the request only, not on the results.
 pub fn plots(all: &[Results]) -> Vec<(String, String)> {
     let summary = Summary::of(all);
     let mut taken = BTreeSet::new();

@@ -22,7 +22,7 @@ pub struct Look {
     pub has_colours: bool,
 }
 
-/// Formats a report for standard output, as wide as the terminal, and with colours if it wants them: the answer, or
+/// Formats a report for standard output, as wide as the terminal, with colours if it may have them: the answer, or
 /// everything.
 pub fn table(all: &[Results], is_full: bool) -> String {
     let look = Look::of_standard_output();
@@ -61,7 +61,7 @@ pub fn render(all: &[Results], look: Look) -> String {
     page.text
 }
 
-/// Formats the answer for a terminal like this: what to know before, a small table, and a sentence for each server.
+/// Formats the answer for a terminal like this: notes and doubts, a small table, and a sentence for each server.
 pub fn brief(all: &[Results], look: Look) -> String {
     let document = Document::of(all, &Summary::of(all));
     let mut page = Page { text: String::new(), look };
@@ -173,7 +173,7 @@ impl Page {
                 used += widths[next] + GAP;
                 next += 1;
             }
-            let title = if begin == keys { grid.title.clone() } else { format!("{}, further", grid.title) };
+            let title = if begin == keys { grid.title.clone() } else { format!("{}, continued", grid.title) };
             if begin > keys {
                 self.blank();
             }
@@ -250,7 +250,7 @@ fn room_for_sign(grid: &Grid, column: usize) -> &'static str {
     if grid.columns[column].is_number && has_sign { "  " } else { "" }
 }
 
-/// The words of a text; a percent sign, or a sign for times, stays with its number.
+/// The words of a text; a percent or multiplication sign stays with its number.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::<String>::new();
     for word in text.split_whitespace() {

@@ -79,7 +79,7 @@ fn digits(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.abs().to_string();
     }
-    // Rounded first, since rounding may bring it to the next power of ten.
+    // Round first, since rounding may reach the next power of ten.
     let rounded = format!("{value:.2e}").parse().unwrap_or(value);
     let before = f64::abs(rounded).log10().floor() as i32 + 1;
     let places = (3 - before).clamp(0, 5) as usize;
@@ -293,7 +293,7 @@ pub fn number(axis: Axis, point: &Point) -> String {
     }
 }
 
-/// Formats a comparison for a table: how much more or less, and the interval.
+/// Formats a comparison for a table: the ratio and its interval.
 pub fn verdict(comparison: &Comparison) -> String {
     let ratio = comparison.ratio;
     let between = ratio.interval.map(|interval| format!(" ({})", factors(interval))).unwrap_or_default();

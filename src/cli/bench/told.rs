@@ -260,13 +260,13 @@ mod tests {
         let doubted = Run {
             errors: [("unanswered".to_owned(), 1)].into(),
             unsent: 12_345,
-            doubt: Some("others used 34 % of the server's processors".into()),
+            doubt: Some("other programs used 34 % of the server's processors".into()),
             ..run("reactor", 0)
         };
         assert_eq!(
             Layout::new(Some(40), ["reactor"].into_iter(), 100).run(&doubted),
-            "    1  reactor  no replies\n    1 × unanswered\n    12 345 not sent\n    in doubt: others used 34 % of the\n    \
-             server's processors"
+            "    1  reactor  no replies\n    1 × unanswered\n    12 345 not sent\n    in doubt: other programs used 34 %\n    \
+             of the server's processors"
         );
     }
 }

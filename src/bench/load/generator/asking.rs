@@ -4,7 +4,7 @@ use super::{Generator, Stage};
 use crate::bench::load::link::Stamp;
 use crate::bench::results::Pace;
 
-/// The most requests that are noticed before the generator turns to other things.
+/// The most due requests that are handled before the generator looks for replies and signals.
 const ARRIVALS_AT_ONCE: u32 = 1000;
 
 impl Generator<'_> {
@@ -23,11 +23,11 @@ impl Generator<'_> {
         }
     }
 
-    /// Sends the requests due by now, and returns whether there were any. It never sends more than that: requests that
-    /// the server has delayed keep waiting, and no extra ones follow.
+    /// Sends the requests due by now, and returns whether there were any. Requests that the server has delayed keep
+    /// waiting, and no extra ones make up for them.
     pub(super) fn ask_what_is_due(&mut self, now: u64) -> bool {
         let mut has_worked = false;
-        // At a rate beyond what it can count, replies and signals would wait for ever.
+        // Limited: at a rate that is too high for the generator, it would never get to replies and signals.
         for _ in 0..ARRIVALS_AT_ONCE {
             if !self.arrive(now) {
                 break;
@@ -61,7 +61,7 @@ impl Generator<'_> {
         has_worked
     }
 
-    /// Notices the next request if it's due by `now`, and returns whether it is. It waits for a place from then on.
+    /// Adds the next request to those waiting for a place if it's due by `now`, and returns whether it is.
     pub(super) fn arrive(&mut self, now: u64) -> bool {
         if self.stage == Stage::Stopping {
             return false;
@@ -77,7 +77,7 @@ impl Generator<'_> {
         Some(self.started + self.requests.as_mut()?.take_waiting()?)
     }
 
-    /// Whether a request is due before `time` and hasn't been noticed yet.
+    /// Whether a request is due before `time` and isn't waiting yet.
     pub(super) fn is_due_before(&self, time: u64) -> bool {
         self.requests.as_ref().is_some_and(|requests| self.started + requests.next_due() < time)
     }

@@ -95,7 +95,7 @@ impl Axis {
 
     /// A logarithmic axis that includes zero, for values from `least` to `max` besides zeros.
     fn log_from_zero(title: &str, unit: Unit, least: f64, max: f64) -> Axis {
-        // Lower ticks would be where zero is.
+        // Lower ticks would overlap that of zero.
         let marks = log_marks(unit, least * 2.0, max);
         let ticks = [0.0].into_iter().chain(marks).map(|tick| (tick, unit.show_short(tick))).collect();
         Axis { title: title.into(), scale: Scale::LogFromZero { least, to: max }, ticks }
@@ -158,7 +158,7 @@ pub fn nice_step(least: f64) -> f64 {
     if power < 1.0 { step / (1.0 / power).round() } else { step * power }
 }
 
-/// Round values between two, about as many as fit.
+/// Round values between `from` and `to`, about as many as fit.
 fn log_marks(unit: Unit, from: f64, to: f64) -> Vec<f64> {
     let candidates: Vec<Vec<f64>> = match unit {
         Unit::Bytes => [1, 2, 4, 6, 10, 20].map(|step| powers(2.0, step, &[1.0])).into(),
@@ -181,7 +181,7 @@ fn powers(base: f64, step: i32, factors: &[f64]) -> Vec<f64> {
     let exponents = (-60 / step..=60 / step).map(|index| index * step);
     exponents
         .flat_map(|exponent| {
-            // For a negative power, the inverse is exact.
+            // For a negative power, only the inverse is exact.
             let power = move |factor: &f64| match exponent {
                 0.. => factor * base.powi(exponent),
                 _ => factor / base.powi(-exponent),

@@ -90,12 +90,12 @@ pub const COLOURS: usize = 8;
 const SHAPES: usize = 7;
 const DASHES: [&str; 5] = ["", "9 4", "2 3.5", "10 4 2 4", "5 3"];
 
-/// The width of all plots. All these are in a plot's own units, which scale with the page: narrow enough for labels that
-/// can be read on a phone.
+/// The width of all plots: small enough for legible labels on a phone. Lengths are in a plot's own units, which scale
+/// with the page.
 pub const WIDTH: f64 = 520.0;
 /// The left edge of a plot, to the right of its axis labels.
 pub const LEFT: f64 = 82.0;
 /// Half the size of a marker.
 pub const MARK: f64 = 4.2;
-/// The most characters of a name beside a line, and in a legend.
+/// The most characters of a name beside a line or a bar.
 pub const NAME_MAX: usize = 14;
