@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use super::Reactor;
 use super::id::ConnectionId;
 use super::slots::Slots;
-use crate::selector::Selector;
+use crate::connection::Share;
+use crate::selector::{Readiness, Selector};
 use crate::session::Service;
 use crate::trace::Subscriber;
 
@@ -41,6 +42,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Closes the connection that has waited longest for its peer's close, if any, and so frees its place.
     pub(super) fn make_way(&mut self) {
         let Some(&id) = self.leaving.ids.front() else { return };
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        // A close with unread input would be a reset, which destroys the last reply. The connection may not be registered.
+        slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
+        self.run_connection(id, Share::FIRST);
         let Some(slot) = self.slots.get_mut(id) else { return };
         let end = slot.connection.cut(self.trace.of(id.generation()));
         self.close(id, end);

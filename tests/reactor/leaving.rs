@@ -63,3 +63,18 @@ fn whoever_waits_for_the_close_makes_way_for_the_next() {
     let full = refused.iter().filter(|peer| String::from_utf8_lossy(&peer.received()).contains("the server is full"));
     assert_eq!(full.count(), 2);
 }
+
+#[test]
+fn unasked_input_does_not_destroy_the_reply_of_a_connection_that_makes_way() {
+    for after in [micros(0), micros(300), millis(300)] {
+        let mut app = app_server(Config { connections_max: 1, ..Config::default() });
+        let peer = app.client_at(seconds(1));
+        peer.keeps_open().reads_nothing().send_at(seconds(1), search("ring", false));
+        peer.send_at(seconds(1) + after, "unasked").read_all_from(seconds(2));
+        app.client_at(seconds(1) + after + micros(100)).send_at(seconds(1) + millis(900), search("morpheus", false));
+        app.run_until(seconds(5));
+        assert_eq!((replies(&peer.received()), peer.reset_seen()), (vec![RING.into()], None), "{after:?}");
+        let closed = peer.closed().expect("it was closed");
+        assert!(closed < seconds(1) + after + millis(1), "{closed:?}: it made way at once");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::io::{IoSlice, Read};
+use std::io::IoSlice;
 use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -99,7 +99,10 @@ fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     let sends_much = conversation.sent >= case.world.limits.linger_len_max;
     // A reset that comes from such a delay may overtake data.
     let is_late = !case.world.delay().is_zero() && conversation.peer.reset_seen().is_some();
-    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much && !is_late
+    // A connection that makes way for another is closed with the input that has not arrived by then, though it was sent.
+    let is_crowded = case.world.peers.len() > case.world.limits.connections_max;
+    let makes_way = is_crowded && conversation.peer.reset_seen().is_some();
+    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much && !is_late && !makes_way
 }
 
 /// Whether the server's reason to close is true.
