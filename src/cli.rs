@@ -22,6 +22,7 @@ mod pty;
 mod redirect;
 mod serve;
 mod signals;
+mod simulate;
 mod standard;
 mod stderr;
 mod stdin;
@@ -73,6 +74,7 @@ enum Command {
     },
     Redirect(redirect::Redirect),
     Bench(Box<bench::Bench>),
+    Simulate(simulate::Simulate),
     /// Run both servers and the tutorial's conversations with them, and show the transcript
     Demo {
         #[command(flatten)]
@@ -105,6 +107,10 @@ impl Cli {
             Command::Bench(bench) => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
                 bench.run()?;
+            }
+            Command::Simulate(simulate) => {
+                log::start(self.verbosity.in_detail(), ::log::LevelFilter::Warn);
+                simulate.run(self.verbosity.is_verbose())?;
             }
             Command::Call { trace, call } => {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);

@@ -5,6 +5,7 @@
 //! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
 //! which thread waits, and for how many connections at once.
 
+mod audit;
 mod budget;
 mod close;
 mod interest;
@@ -420,6 +421,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
 }
 
 /// The earlier of two deadlines, each of which may be missing.
+#[inline]
 pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -36,6 +36,7 @@
 //! | selector | [`selector`] | the system as a loop sees it: mio, poll, select, or a simulated network with a clock |
 //! | connection | [`connection`] | a stream and a session, and everything between them; its limits and timeouts |
 //! | reactor | [`reactor`] | the event loop: many connections, interest, timers, accepting, stopping |
+//! | simulation | [`sim`] | a whole server with its network and its clock, from one number |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
 //! | relay | `relay` | bytes from descriptor to descriptor, for tools without a protocol; private, with the feature `cli` |
 //! | tools | [`client`], [`queues`], `bench`, `cli`, `front` | clients on the same loop, the kernel's queues, the benchmark, the program, and the front of a program of your own |
@@ -118,6 +119,7 @@ pub mod reactor;
 mod relay;
 pub mod selector;
 pub mod session;
+pub mod sim;
 #[cfg(feature = "models")]
 mod sys;
 mod text;

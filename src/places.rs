@@ -49,9 +49,13 @@ impl Places {
     }
 
     /// The number of places taken.
-    #[cfg(feature = "models")]
     pub fn taken(&self) -> usize {
         *self.lock()
+    }
+
+    /// The number of clones, except for those of places taken.
+    pub fn sharers(&self) -> usize {
+        Arc::strong_count(&self.0).saturating_sub(self.taken())
     }
 
     /// Waits until all are free, or `timeout` has passed, and returns how many are still taken.
@@ -63,6 +67,13 @@ impl Places {
 
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Whether it is one of `places`.
+    pub fn is_of(&self, places: &Places) -> bool {
+        Arc::ptr_eq(&self.0.0, &places.0)
     }
 }
 

@@ -9,6 +9,7 @@
 //! the connection, and an error there closes that connection and touches no other.
 
 mod accept;
+mod audit;
 mod handle;
 mod id;
 mod inbox;
@@ -103,6 +104,9 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     slots: Slots<S::Stream, V::Session>,
     /// The number of connections we have opened.
     opened: u32,
+    /// The number of sessions so far, and of those that are back at the service.
+    begun: u64,
+    ended: u64,
     accepting: Accepting<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
@@ -153,6 +157,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             config,
             slots: Slots::default(),
             opened: 0,
+            begun: 0,
+            ended: 0,
             one_too_many: None,
             leaving: Leaving::default(),
             runnable: Runnable::default(),
@@ -370,11 +376,14 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             let memory = &self.config.connection.memory;
             let slots = self.slots.iter_mut().filter(|(_, slot)| slot.connection.is_over_memory(memory));
             let Some((id, slot)) = slots.max_by_key(|(_, slot)| slot.connection.memory_used()) else { return };
+            let is_queued = slot.is_runnable();
             self.concerned = Concerned::Session(id);
             let end = slot.connection.free_memory(&self.config.connection, self.now, self.trace.of(id.generation()));
             self.concerned = Concerned::Nothing;
             match end {
                 Some(end) => self.close(id, end),
+                // Running it now would leave it in the queue, and it would get two turns from then on.
+                None if is_queued => {}
                 None => {
                     self.run_connection(id, Share::FIRST);
                 }

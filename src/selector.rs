@@ -29,7 +29,7 @@ pub use select::SelectSelector;
 #[cfg(feature = "cli")]
 pub(crate) use socket::not_to_itself;
 pub use socket::{TcpListener, TcpStream, listener};
-pub use wake::{WakeFd, Waker};
+pub use wake::{WakeFd, WakeFlag, WakeSocket, Waker};
 
 /// Watches streams and listeners, opens and accepts them, and keeps the time.
 ///

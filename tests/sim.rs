@@ -2,9 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
-use multiconn::selector::sim::{SimListener, SimNet, SimPeer, SimSelector, SimStream};
+use multiconn::selector::sim::{
+    ConnectFailure, Fault, FaultKind, Random, SimListener, SimNet, SimPeer, SimSelector, SimStream, Trigger,
+};
 use multiconn::selector::{Event, Interest, Readiness, Selector, Stream, Token};
 
 const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false, urgent: false };
@@ -27,7 +30,7 @@ fn seconds(n: u64) -> Duration {
 struct Fixture {
     net: SimNet,
     selector: SimSelector,
-    _listener: SimListener,
+    listener: SimListener,
     peer: SimPeer,
     stream: SimStream,
 }
@@ -46,7 +49,7 @@ impl Fixture {
         let (stream, from) = selector.accept(&mut listener).unwrap();
         assert_eq!(from, peer.addr());
         assert_eq!(selector.accept(&mut listener).unwrap_err().kind(), ErrorKind::WouldBlock);
-        Fixture { net, selector, _listener: listener, peer, stream }
+        Fixture { net, selector, listener, peer, stream }
     }
 
     /// What the stream is ready for by the time `at`, or when something happens before that.
@@ -220,4 +223,268 @@ fn registrations_are_checked_as_the_system_does() {
     assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::NONE)), ErrorKind::InvalidInput);
     it.register(Interest::READ);
     assert_eq!(kind(it.selector.register(&mut it.stream, STREAM, Interest::READ)), ErrorKind::AlreadyExists);
+}
+
+const ALWAYS: Range<Duration> = Duration::ZERO..Duration::MAX;
+
+fn fault(kind: FaultKind, during: Range<Duration>) -> Fault {
+    Fault { kind, during, random: Random::new(7) }
+}
+
+impl Fixture {
+    fn inject(&self, kind: FaultKind, during: Range<Duration>) {
+        self.net.inject(fault(kind, during));
+    }
+
+    /// How often faults of this kind have struck.
+    fn strikes(&self, kind: FaultKind) -> u64 {
+        self.net.injected()[kind.name()]
+    }
+
+    /// The results of reading as a loop does: at each event, until a short read.
+    fn read_at_edges(&mut self) -> (Vec<u8>, u32) {
+        let (mut received, mut blocked) = (Vec::new(), 0);
+        while let Some(readiness) = self.select(self.net.now()) {
+            assert_eq!(readiness, READABLE);
+            let mut bytes = [0; 100];
+            match self.stream.read(&mut bytes) {
+                Ok(len) => received.extend(&bytes[..len]),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    blocked += 1;
+                }
+            }
+        }
+        (received, blocked)
+    }
+
+    /// The results of writing `bytes` in the same way.
+    fn write_at_edges(&mut self, bytes: &[u8]) -> (usize, u32) {
+        let (mut sent, mut blocked) = (0, 0);
+        while sent < bytes.len()
+            && let Some(readiness) = self.select(self.net.now())
+        {
+            assert_eq!(readiness, WRITABLE);
+            match self.stream.write(&bytes[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    blocked += 1;
+                }
+            }
+        }
+        (sent, blocked)
+    }
+}
+
+#[test]
+fn the_rest_of_a_short_read_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), [b'x'; 100]);
+    });
+    it.register(Interest::READ);
+    it.inject(FaultKind::ShortReads, ALWAYS);
+    assert_eq!(it.select(seconds(1)), Some(READABLE));
+    it.reregister(Interest::READ);
+    assert_eq!(it.read_at_edges(), (vec![b'x'; 100], 0));
+    assert!((1..100).contains(&it.strikes(FaultKind::ShortReads)));
+}
+
+#[test]
+fn the_room_after_a_short_write_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.window(60).reads_nothing();
+    });
+    it.register(Interest::WRITE);
+    it.inject(FaultKind::ShortWrites, ALWAYS);
+    assert_eq!(it.write_at_edges(&[b'x'; 100]), (60, 0), "until it is full");
+    assert!((1..60).contains(&it.strikes(FaultKind::ShortWrites)));
+    it.peer.read_at(it.net.now(), 60);
+    assert_eq!(it.write_at_edges(&[b'x'; 40]), (40, 0));
+}
+
+#[test]
+fn after_a_spurious_read_or_write_there_is_an_edge() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(Duration::ZERO, [b'x'; 100]);
+    });
+    it.inject(FaultKind::SpuriousReads, ALWAYS);
+    it.inject(FaultKind::SpuriousWrites, ALWAYS);
+    it.register(Interest::READ);
+    let (bytes, mut blocked) = it.read_at_edges();
+    assert_eq!(bytes.len(), 100);
+    it.reregister(Interest::WRITE);
+    for _ in 0..10 {
+        let (sent, more) = it.write_at_edges(b"x");
+        assert_eq!(sent, 1);
+        blocked += more;
+        it.reregister(Interest::WRITE);
+    }
+    let strikes = it.strikes(FaultKind::SpuriousReads) + it.strikes(FaultKind::SpuriousWrites);
+    assert!(blocked > 0 && strikes == u64::from(blocked), "{blocked}, {strikes}");
+}
+
+#[test]
+fn nothing_fails_before_a_fault_or_after_it() {
+    let (enospc, emfile) = (28, 24);
+    let mut it = Fixture::new(|_| {});
+    let during = seconds(1)..seconds(2);
+    it.inject(FaultKind::RegisterFails(enospc), during.clone());
+    it.inject(FaultKind::AcceptFails(emfile), during);
+    for at in 0..3 {
+        it.select(seconds(at));
+        let registered = it.selector.register(&mut it.stream, STREAM, Interest::READ);
+        let accepted = it.selector.accept(&mut it.listener).unwrap_err();
+        if at == 1 {
+            assert_eq!(registered.unwrap_err().raw_os_error(), Some(enospc));
+            assert_eq!(accepted.raw_os_error(), Some(emfile));
+        } else {
+            registered.unwrap();
+            assert_eq!(accepted.kind(), ErrorKind::WouldBlock);
+            it.selector.deregister(&mut it.stream, STREAM).unwrap();
+        }
+    }
+    assert_eq!((it.strikes(FaultKind::RegisterFails(0)), it.strikes(FaultKind::AcceptFails(0))), (1, 1));
+}
+
+#[test]
+fn connects_fail_to_one_address_or_to_all() {
+    let other = SocketAddr::from(([10, 255, 0, 2], 65432));
+    let outcome = |how, to, addr| {
+        let net = SimNet::new(1);
+        net.server(other, |_| {});
+        net.inject(fault(FaultKind::ConnectFails { how, to }, ALWAYS));
+        let mut selector = net.selector();
+        let mut stream = selector.connect(addr).map_err(|error| (error.kind(), net.now()))?;
+        selector.register(&mut stream, STREAM, Interest::WRITE).unwrap();
+        selector.select(&mut Vec::new(), None).unwrap();
+        stream.connected().map_err(|error| (error.kind(), net.now()))
+    };
+    let handshake = Duration::from_millis(1);
+    assert_eq!(outcome(ConnectFailure::Refused, None, other), Err((ErrorKind::ConnectionRefused, handshake)));
+    assert_eq!(outcome(ConnectFailure::TimedOut, Some(other), other), Err((ErrorKind::TimedOut, seconds(127))));
+    let unreachable = outcome(ConnectFailure::Unreachable, None, other);
+    assert_eq!(unreachable, Err((ErrorKind::NetworkUnreachable, Duration::ZERO)));
+    assert_eq!(outcome(ConnectFailure::Unreachable, Some(addr()), other), Ok(true));
+}
+
+#[test]
+fn late_readiness_is_merged_until_it_is_reported() {
+    let mut it = Fixture::new(|peer| {
+        peer.drip_at(seconds(1), Duration::from_millis(1), [b'x'; 100]);
+    });
+    let late = FaultKind::LateReadiness(seconds(1));
+    it.inject(late, seconds(1)..seconds(2));
+    it.register(Interest::READ);
+    let mut reported = 0;
+    while it.select(seconds(9)) == Some(READABLE) {
+        reported += 1;
+        let _ = it.stream.read(&mut [0; 100]);
+    }
+    assert_eq!(it.peer.taken(), 100);
+    assert!((1..50).contains(&reported) && it.strikes(late) > 0, "{reported} reports");
+}
+
+#[test]
+fn latency_keeps_the_order_of_bytes_and_their_end() {
+    let mut it = Fixture::new(|peer| {
+        for n in 0..100 {
+            peer.send_at(seconds(1) + Duration::from_millis(n), [n as u8]);
+        }
+        peer.end_at(Duration::from_millis(1100));
+    });
+    it.inject(FaultKind::Latency(seconds(3)), ALWAYS);
+    it.register(Interest::READ);
+    let (mut received, mut ended) = (Vec::<u8>::new(), false);
+    while !ended {
+        it.select(seconds(9)).expect("more arrives");
+        let mut bytes = [0; 100];
+        while !ended && let Ok(len) = it.stream.read(&mut bytes) {
+            received.extend(&bytes[..len]);
+            ended = len == 0;
+        }
+    }
+    assert_eq!(received, (0..100).collect::<Vec<u8>>());
+    assert!(it.net.now() > Duration::from_millis(1100), "the end was late");
+    it.stream.write_all(b"abc").unwrap();
+    assert_eq!(it.peer.received(), b"");
+    it.select(seconds(99));
+    assert_eq!(it.peer.received(), b"abc");
+}
+
+#[test]
+fn a_closed_window_blocks_writes_until_it_opens() {
+    for trigger in [Trigger::Edge, Trigger::Level] {
+        let mut it = Fixture::new(|_| {});
+        it.net.set_trigger(trigger);
+        it.inject(FaultKind::ClosedWindow, seconds(1)..seconds(2));
+        assert_eq!(it.select(seconds(1)), None);
+        it.register(Interest::WRITE);
+        assert_eq!(it.stream.write(b"abc").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!((it.select(seconds(9)), it.net.now()), (Some(WRITABLE), seconds(2)));
+        assert_eq!(it.stream.write(b"abc").unwrap(), 3);
+        assert_eq!((it.peer.received(), it.strikes(FaultKind::ClosedWindow)), (b"abc".to_vec(), 1));
+    }
+}
+
+#[test]
+fn spurious_events_and_wakes_happen_only_while_they_last() {
+    let mut it = Fixture::new(|_| {});
+    it.register(Interest::READ);
+    it.inject(FaultKind::SpuriousEvents, seconds(1)..seconds(2));
+    it.inject(FaultKind::Wakes, seconds(3)..seconds(4));
+    let (mut events, mut wakes) = (0, 0);
+    while it.net.now() < seconds(5) {
+        let mut ready = Vec::new();
+        it.selector.select(&mut ready, Some(seconds(5) - it.net.now())).unwrap();
+        let now = it.net.now();
+        if !ready.is_empty() {
+            assert!(now >= seconds(1) && now < seconds(2), "{now:?}");
+            events += 1;
+        } else if now < seconds(5) {
+            assert!(now >= seconds(3) && now < seconds(4), "{now:?}");
+            wakes += 1;
+        }
+    }
+    assert!(events > 0 && events == it.strikes(FaultKind::SpuriousEvents), "{events}");
+    assert!(wakes > 0 && wakes == it.strikes(FaultKind::Wakes), "{wakes}");
+}
+
+#[test]
+fn the_clock_stands_and_jumps_while_the_network_goes_on() {
+    let mut it = Fixture::new(|_| {});
+    let began = it.selector.now();
+    it.inject(FaultKind::ClockStands, seconds(1)..seconds(3));
+    it.inject(FaultKind::ClockJumps(seconds(60)), seconds(5)..seconds(7));
+    let clock: Vec<u64> = (0..8)
+        .map(|at| {
+            it.select(seconds(at));
+            (it.selector.now() - began).as_secs()
+        })
+        .collect();
+    assert_eq!(clock[..6], [0, 1, 1, 3, 4, 5]);
+    assert_eq!(clock[7], 67);
+    assert_eq!((it.strikes(FaultKind::ClockStands), it.strikes(FaultKind::ClockJumps(seconds(0)))), (1, 1));
+}
+
+#[test]
+fn a_level_is_reported_as_long_as_it_lasts() {
+    let mut it = Fixture::new(|peer| {
+        peer.send_at(seconds(1), "abc").end_at(seconds(2)).window(3).reads_nothing().read_at(seconds(4), 1);
+    });
+    it.net.set_trigger(Trigger::Level);
+    it.register(Interest::READ);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(READABLE), seconds(1)));
+    assert_eq!(it.select(seconds(9)), Some(READABLE), "it is unread");
+    it.stream.read_exact(&mut [0; 3]).unwrap();
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(ENDED), seconds(2)));
+    assert_eq!(it.select(seconds(9)), Some(ENDED));
+    it.reregister(Interest::WRITE);
+    assert_eq!(it.select(seconds(9)), Some(WRITABLE));
+    assert_eq!(it.select(seconds(9)), Some(WRITABLE));
+    assert_eq!(it.stream.write(b"abc").unwrap(), 3);
+    assert_eq!((it.select(seconds(9)), it.net.now()), (Some(WRITABLE), seconds(4)), "not while it is full");
+    it.reregister(Interest::READ);
+    it.selector.deregister(&mut it.stream, STREAM).unwrap();
+    assert_eq!(it.select(seconds(5)), None);
 }

@@ -399,7 +399,7 @@ fn disturbances() -> Vec<String> {
 }
 
 /// A flag set by the first signal. A second one ends the process, except that a terminal's end may cause several SIGHUPs.
-fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let register = || {
         for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {

@@ -25,6 +25,16 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
+    /// Whether more is to be logged.
+    pub fn is_verbose(self) -> bool {
+        self.verbose > 0
+    }
+
+    /// The same, with all details if more is to be logged.
+    pub fn in_detail(self) -> Verbosity {
+        Verbosity { verbose: if self.is_verbose() { u8::MAX } else { 0 }, ..self }
+    }
+
     /// The level that `-v` or `-q` sets, if given.
     fn level(self) -> Option<LevelFilter> {
         match (self.quiet, self.verbose) {

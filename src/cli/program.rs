@@ -125,11 +125,11 @@ pub struct Signals {
 impl Signals {
     /// Starts watching for signals, which wake `waker`.
     pub fn new(waker: &Waker) -> io::Result<Signals> {
-        sys::on_signal(Signal::CHILD.as_raw(), Arc::default(), waker.clone())?;
+        sys::on_signal(Signal::CHILD.as_raw(), Arc::default(), waker.socket()?)?;
         let mut passed_on = Vec::new();
         for signal in signals::heeded([Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT]) {
             let flag = Arc::new(AtomicBool::new(false));
-            sys::on_signal(signal.as_raw(), Arc::clone(&flag), waker.clone())?;
+            sys::on_signal(signal.as_raw(), Arc::clone(&flag), waker.socket()?)?;
             passed_on.push((signal, flag));
         }
         Ok(Signals { passed_on })

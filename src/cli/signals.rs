@@ -35,12 +35,12 @@ pub fn obey(handle: &Handle) -> io::Result<()> {
     for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
         // The stopping signals come first, so that none is lost. The order of the two calls matters, too: the first
         // signal finds its mark unset and sets it; the second finds it set.
-        sys::on_signal(signal, handle.stop_flag(), handle.waker().clone())?;
+        sys::on_signal(signal, handle.stop_flag(), handle.waker().socket()?)?;
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&was_one))?;
         flag::register(signal, Arc::clone(&was_one))?;
     }
     for signal in heeded([Signal::HUP]).map(Signal::as_raw) {
-        sys::on_signal(signal, handle.reload_flag(), handle.waker().clone())?;
+        sys::on_signal(signal, handle.reload_flag(), handle.waker().socket()?)?;
     }
     Ok(())
 }

@@ -37,6 +37,11 @@ impl Lingering {
     pub fn deadline(&self) -> Instant {
         self.first_look.unwrap_or(self.until)
     }
+
+    /// Whether it will look for input of its own accord, reported or not.
+    pub fn looks_soon(&self) -> bool {
+        self.first_look.is_some()
+    }
 }
 
 impl<S, T: Session> Connection<S, T> {

@@ -36,9 +36,14 @@ impl Memory {
         self.used() > self.max()
     }
 
+    /// The number of connections that use any.
+    pub(crate) fn users(&self) -> usize {
+        self.0.users.load(Relaxed)
+    }
+
     /// An equal share for each connection that uses any. Over the limit, at least one connection uses more.
     pub(crate) fn fair_share(&self) -> usize {
-        self.0.max / self.0.users.load(Relaxed).max(1)
+        self.0.max / self.users().max(1)
     }
 }
 

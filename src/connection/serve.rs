@@ -5,7 +5,7 @@ use std::mem;
 
 use super::interest::Needs;
 use super::transfer::Received;
-use super::{Connection, InputEnd, Outcome, OutputEnd, Turn};
+use super::{Config, Connection, InputEnd, Outcome, OutputEnd, Turn};
 use crate::exchange::Event;
 use crate::selector::Stream;
 use crate::session::{End, Progress, Session, SessionError};
@@ -39,11 +39,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
                 return Ok(outcome);
             }
             self.end_output_if_due(turn)?;
-            if self.left_over.input_len() > turn.config.input_len_max && self.needs(turn).reads() {
+            if self.left_over.input_len() > turn.config.input_len_max && self.needs(turn.config).reads() {
                 let end = End::InputOverLimit(turn.config.input_len_max);
                 return Ok(self.finish(Event::Violation, end, self.lingers(), turn));
             }
-            let was_full = self.is_full(turn);
+            let was_full = self.is_full(turn.config);
             let received = match self.look_for_news(turn)? {
                 News::None => return Ok(self.wait(turn)),
                 News::Later => return Ok(Outcome::Yield),
@@ -67,7 +67,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             if self.progress == Progress::Yield {
                 return Ok(Outcome::Yield);
             }
-            if self.is_full(turn) {
+            if self.is_full(turn.config) {
                 self.pass(Event::OutputFull, turn.trace);
             }
             self.has_sent(called.sent, turn);
@@ -93,7 +93,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if mem::take(&mut self.may_be_broken) {
             self.check_connected()?;
         }
-        let needs = self.needs(turn);
+        let needs = self.needs(turn.config);
         let reads = needs.reads();
         let goes_on = match self.progress {
             Progress::Yield => !needs.is_full,
@@ -126,7 +126,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             return;
         }
         self.idle_until = None;
-        if matches!(self.progress, Progress::NeedRoom | Progress::NeedEither) && !self.is_full(turn) {
+        if matches!(self.progress, Progress::NeedRoom | Progress::NeedEither) && !self.is_full(turn.config) {
             self.progress = Progress::Yield;
         }
     }
@@ -141,7 +141,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     fn wait(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        let needs = self.needs(turn);
+        let needs = self.needs(turn.config);
         let is_working = self.progress == Progress::Working;
         let is_idle = self.session.is_idle();
         if turn.stopping {
@@ -172,11 +172,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     /// The current needs of the session and its peer.
-    fn needs(&self, turn: &Turn<'_>) -> Needs {
+    pub(super) fn needs(&self, config: &Config) -> Needs {
         Needs {
             progress: self.progress,
             role: self.peer.role,
-            is_full: self.is_full(turn),
+            is_full: self.is_full(config),
             has_output: self.left_over.has_output(),
             input_end: self.input_end,
             output_ended: self.output_end == OutputEnd::Sent,
@@ -206,7 +206,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     }
 
     /// Whether no more output may be produced before some is sent.
-    fn is_full(&self, turn: &Turn<'_>) -> bool {
-        self.left_over.output_len() >= turn.config.output_high_water.max(1)
+    fn is_full(&self, config: &Config) -> bool {
+        self.left_over.output_len() >= config.output_high_water.max(1)
     }
 }

@@ -214,7 +214,7 @@ struct SigChld {
 impl SigChld {
     fn new(handle: &Handle) -> io::Result<Self> {
         let has_come = Arc::new(AtomicBool::new(false));
-        let registered = sys::on_signal(SIGCHLD, Arc::clone(&has_come), handle.waker().clone())?;
+        let registered = sys::on_signal(SIGCHLD, Arc::clone(&has_come), handle.waker().socket()?)?;
         // The parent process may have blocked it.
         sys::unblock(&[SIGCHLD]);
         Ok(SigChld { has_come, registered })

@@ -43,7 +43,7 @@ impl Orders {
     /// If the system refuses.
     pub fn take_over(&self, pair: &(Waker, WakeFd)) -> io::Result<()> {
         let (waker, wake_fd) = pair;
-        sys::replace(self.handle.waker(), waker)?;
+        sys::replace(&self.handle.waker().socket()?, &waker.socket()?)?;
         sys::replace(&self.wake_fd, wake_fd)?;
         // A signal that has come meanwhile has woken the original.
         self.handle.waker().wake();

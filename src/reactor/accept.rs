@@ -73,6 +73,11 @@ impl<L> Accepting<L> {
         self.listeners.is_empty()
     }
 
+    /// The places for served connections, and those for refusals.
+    pub fn places(&self) -> [&Places; 2] {
+        [&self.places, &self.refusals]
+    }
+
     /// Stops accepting, and closes the listeners.
     pub fn end<S: Selector<Listener = L>>(&mut self, selector: &mut S) {
         self.pause(selector, None);
@@ -222,6 +227,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         self.newcomer = Some(newcomer);
         let session = self.service.accept(&peer);
         let Newcomer { stream, place, number, .. } = self.newcomer.take()?;
+        self.begun += 1;
         Some(self.slots.insert(Connection::accepted(stream, session, peer), place, number))
     }
 }

@@ -24,6 +24,10 @@ impl Leaving {
         self.ids.push_back(id);
     }
 
+    pub fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        self.ids.iter().copied()
+    }
+
     /// Forgets those at the front that have closed.
     #[inline]
     pub fn forget_closed<S, T>(&mut self, slots: &mut Slots<S, T>) {

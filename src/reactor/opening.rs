@@ -20,6 +20,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         // Much time may have passed since the last turn, or before the first, such as for looking up the addresses.
         self.now = self.selector.now();
         self.opened += 1;
+        self.begun += 1;
         let mut others = VecDeque::from(addresses.to_vec());
         match others.pop_front() {
             Some(addr) => self.open(Peer::opened(addr, self.opened), others, session),

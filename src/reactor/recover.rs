@@ -81,6 +81,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 
     /// Informs the service that a connection has ended.
     pub(super) fn tell_end(&mut self, session: V::Session, number: u32, peer: &Peer, end: End) {
+        self.ended += 1;
         self.concerned = Concerned::Ended(number, *peer);
         self.service.ended(session, peer, end);
         self.concerned = Concerned::Nothing;

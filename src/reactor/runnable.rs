@@ -49,6 +49,11 @@ impl Runnable {
         self.fresh.is_empty() && self.busy.is_empty()
     }
 
+    /// The connections in both queues.
+    pub fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        self.fresh.iter().chain(&self.busy).copied()
+    }
+
     /// Begins the runs of a turn that has this number of `events`. Returns the work that busy connections may do in it.
     pub fn begin_turn(&mut self, events: usize) -> usize {
         (self.fresh_left, self.busy_left) = (self.fresh.len(), self.busy.len());

@@ -51,6 +51,16 @@ impl<S, T> Slot<S, T> {
         }
     }
 
+    /// Whether it is queued as runnable.
+    pub fn is_runnable(&self) -> bool {
+        self.is_runnable
+    }
+
+    /// The time when its timer fires.
+    pub fn timer(&self) -> Option<Instant> {
+        self.timer
+    }
+
     /// Records that it is no longer queued as runnable.
     pub fn dequeued(&mut self) {
         self.is_runnable = false;

@@ -40,6 +40,11 @@ impl<S, T> Slots<S, T> {
         self.slab.get_mut(id.key()).filter(|slot| slot.generation == id.generation())
     }
 
+    /// The same, to look at.
+    pub fn get(&self, id: ConnectionId) -> Option<&Slot<S, T>> {
+        self.slab.get(id.key()).filter(|slot| slot.generation == id.generation())
+    }
+
     /// Removes and returns the connection of `id`, if it still exists.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Slot<S, T>> {
         self.get_mut(id)?;
@@ -52,6 +57,10 @@ impl<S, T> Slots<S, T> {
 
     pub fn is_empty(&self) -> bool {
         self.slab.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Slot<S, T>)> {
+        self.slab.iter().map(|(key, slot)| (ConnectionId::new(key, slot.generation), slot))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Slot<S, T>)> {

@@ -13,6 +13,8 @@ use super::id::ConnectionId;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    /// All that were set for this time or before have fired.
+    fired_by: Option<Instant>,
 }
 
 impl Timers {
@@ -30,10 +32,16 @@ impl Timers {
 
     /// Removes and returns one that has fired by `now`.
     pub fn expired(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
-        if self.next()? > now {
+        if self.next().is_none_or(|next| next > now) {
+            self.fired_by = Some(now);
             return None;
         }
         self.heap.pop().map(|Reverse(timer)| timer)
+    }
+
+    /// Whether all that were set for `now` or before have fired.
+    pub fn have_fired(&self, now: Instant) -> bool {
+        self.fired_by == Some(now)
     }
 
     /// Whether most timers are stale, given the number of `connections`, each of which needs at most one. Closed

@@ -31,7 +31,10 @@
 //!
 //! Readiness is reported as sparingly as any system does: one edge for each direction in which something has happened,
 //! and again when a stream is registered again. So code that works here does not rely on a more generous system.
+//! [`SimNet::set_trigger`] chooses a more generous one.
 
+mod agenda;
+mod fault;
 mod link;
 mod network;
 mod peer;
@@ -39,23 +42,37 @@ mod random;
 mod stream;
 
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::agenda::{Action, Happening};
+pub use self::fault::{ConnectFailure, Fault, FaultKind};
 use self::link::Link;
-use self::network::{Answer, Network};
+use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
 pub use self::random::Random;
 pub use self::stream::{SimListener, SimStream};
-use super::{Event, Interest, Selector, Token, WakeFd, Waker};
+use super::{Event, Interest, Selector, Token, WakeFlag, Waker};
 
 /// A simulated network, on which scripts run. Clones are the same network.
 #[derive(Clone)]
 pub struct SimNet {
     network: Rc<RefCell<Network>>,
+}
+
+/// How readiness is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trigger {
+    /// Once for each change, as sparingly as any system does, and again when registered again: epoll(7), `EPOLLET`.
+    #[default]
+    Edge,
+    /// As long as it lasts, as poll(2) does.
+    Level,
 }
 
 /// The number of calls to the selector and its streams. Subtract two of these to count the calls in between.
@@ -104,12 +121,9 @@ impl SimNet {
     }
 
     /// A selector for this network.
-    ///
-    /// # Panics
-    /// If the system has no socket pair left for the [`Waker`], which is a real one.
     pub fn selector(&self) -> SimSelector {
-        let (waker, wake_fd) = WakeFd::new().expect("a socket pair for the waker");
-        SimSelector { net: self.clone(), waker, wake_fd }
+        let (waker, wake_flag) = WakeFlag::new();
+        SimSelector { net: self.clone(), waker, wake_flag }
     }
 
     /// Creates a socket that listens on `addr` from now on until it's dropped.
@@ -121,7 +135,7 @@ impl SimNet {
     pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
         let mut network = self.network();
         let id = network.add_link(Link::new());
-        network.schedule(time, move |net| net.network().arrive_at_listener(id, addr));
+        network.schedule(time, Happening::Act(id, Action::Connect(addr)));
         SimPeer { net: self.clone(), id }
     }
 
@@ -147,22 +161,37 @@ impl SimNet {
 
     /// Calls `what` at `time`: to stop the reactor by its handle, check the counts, or anything else.
     pub fn at(&self, time: Duration, what: impl FnOnce() + 'static) {
-        self.network().schedule(time, move |_| what());
+        self.network().call_at(time, move |_| what());
+    }
+
+    /// Adds a fault, which strikes while it lasts.
+    pub fn inject(&self, fault: Fault) {
+        self.network().inject(fault, u64::MAX);
+    }
+
+    /// How often the injected faults of each kind have struck, by the kind's [name](FaultKind::name).
+    pub fn injected(&self) -> BTreeMap<&'static str, u64> {
+        self.network().faults.strikes()
     }
 
     /// Makes the next `times` calls of `accept` fail with the system's error number `errno`.
     pub fn fail_accepts(&self, errno: i32, times: u64) {
-        self.network().fail_accepts(errno, Duration::ZERO..Duration::MAX, times);
+        self.network().inject_always(FaultKind::AcceptFails(errno), Duration::ZERO..Duration::MAX, times);
     }
 
     /// Makes every `accept` from `from` until `until` fail with the system's error number `errno`.
     pub fn fail_accepts_between(&self, errno: i32, from: Duration, until: Duration) {
-        self.network().fail_accepts(errno, from..until, u64::MAX);
+        self.network().inject_always(FaultKind::AcceptFails(errno), from..until, u64::MAX);
     }
 
     /// Splits received bytes at random: a read finds some of them, and the others come right after.
     pub fn split_reads(&self) {
-        self.network().splits_reads = true;
+        self.network().inject_always(FaultKind::ShortReads, Duration::ZERO..Duration::MAX, u64::MAX);
+    }
+
+    /// Sets how readiness is reported from now on, by default as [`Trigger::Edge`].
+    pub fn set_trigger(&self, trigger: Trigger) {
+        self.network().set_trigger(trigger);
     }
 
     /// Sets the duration of a turn in which `select` does not wait, by default a microsecond. Otherwise, the clock
@@ -188,15 +217,21 @@ impl SimNet {
 
     /// The number of open streams on the side under test.
     pub fn open_streams(&self) -> usize {
-        self.network().open_streams()
+        self.network().open_streams
     }
 
     /// Runs everything that is due.
     fn settle(&self) {
         loop {
             // The borrow ends before the script is called, which may schedule more.
-            let Some(happening) = self.network().take_due() else { return };
-            happening(self);
+            let Some(due) = self.network().settle() else { return };
+            match due {
+                Due::Call(what) => what(self),
+                Due::Answer(id, mut answers, bytes) => {
+                    let answer = answers(&bytes);
+                    self.network().answered(id, answers, bytes, answer);
+                }
+            }
         }
     }
 
@@ -216,7 +251,7 @@ impl fmt::Debug for SimNet {
 pub struct SimSelector {
     net: SimNet,
     waker: Waker,
-    wake_fd: WakeFd,
+    wake_flag: Arc<WakeFlag>,
 }
 
 /// The number of selects after which a loop counts as spinning.
@@ -244,7 +279,7 @@ impl Selector for SimSelector {
         loop {
             self.net.settle();
             let mut network = self.net.network();
-            let is_woken = self.wake_fd.take();
+            let is_woken = self.wake_flag.take() || network.take_wake();
             let has_events = network.report(events);
             if timeout == Some(Duration::ZERO) {
                 let turn_time = network.turn_time;
@@ -270,13 +305,13 @@ impl Selector for SimSelector {
     fn register(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.registers += 1;
-        network.with_link(stream.id, |link, _| link.watch(token, interest, false))
+        network.watch(stream.id, token, interest, false)
     }
 
     fn reregister(&mut self, stream: &mut SimStream, token: Token, interest: Interest) -> io::Result<()> {
         let mut network = self.net.network();
         network.counts.reregisters += 1;
-        network.with_link(stream.id, |link, _| link.watch(token, interest, true))
+        network.watch(stream.id, token, interest, true)
     }
 
     fn deregister(&mut self, stream: &mut SimStream, _token: Token) -> io::Result<()> {
@@ -290,12 +325,11 @@ impl Selector for SimSelector {
     }
 
     fn watch_listener(&mut self, listener: &mut SimListener, token: Token) -> io::Result<()> {
-        self.net.network().watch_listener(listener.index, Some(token));
-        Ok(())
+        self.net.network().watch_listener(listener.index, token)
     }
 
     fn unwatch_listener(&mut self, listener: &mut SimListener, _token: Token) -> io::Result<()> {
-        self.net.network().watch_listener(listener.index, None);
+        self.net.network().unwatch_listener(listener.index);
         Ok(())
     }
 

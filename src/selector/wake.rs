@@ -1,28 +1,51 @@
-//! Waking a selector from outside through a socket pair, like `signal.set_wakeup_fd` in Python.
+//! Waking a selector from outside: a real one through a socket pair, like `signal.set_wakeup_fd` in Python, and a
+//! simulated one by a flag.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Wake};
 
 /// A handle that makes a selector's `select` return. Clones wake the same selector.
 #[derive(Clone, Debug)]
-pub struct Waker {
-    sender: Arc<Sender>,
-}
+pub struct Waker(Sends);
 
-#[derive(Debug)]
-struct Sender(UnixStream);
+#[derive(Clone, Debug)]
+enum Sends {
+    Byte(Arc<WakeSocket>),
+    Flag(Arc<WakeFlag>),
+}
 
 impl Waker {
     /// Makes the current `select` return, or else the next one.
     pub fn wake(&self) {
-        self.sender.wake_by_ref();
+        match self {
+            Waker(Sends::Byte(socket)) => socket.wake_by_ref(),
+            Waker(Sends::Flag(flag)) => flag.wake_by_ref(),
+        }
+    }
+
+    /// The socket for signal handlers: a byte written to it wakes the selector.
+    ///
+    /// # Errors
+    /// If the selector has none, as a simulated one.
+    pub fn socket(&self) -> io::Result<Arc<WakeSocket>> {
+        match self {
+            Waker(Sends::Byte(socket)) => Ok(Arc::clone(socket)),
+            Waker(Sends::Flag(_)) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "its selector isn't woken by a socket"))
+            }
+        }
     }
 }
 
-impl Wake for Sender {
+/// A socket to which a byte is written to wake a selector.
+#[derive(Debug)]
+pub struct WakeSocket(UnixStream);
+
+impl Wake for WakeSocket {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -36,14 +59,16 @@ impl Wake for Sender {
 /// The same waker in the standard library's form.
 impl From<Waker> for task::Waker {
     fn from(waker: Waker) -> Self {
-        task::Waker::from(waker.sender)
+        match waker {
+            Waker(Sends::Byte(socket)) => task::Waker::from(socket),
+            Waker(Sends::Flag(flag)) => task::Waker::from(flag),
+        }
     }
 }
 
-/// The descriptor for signal handlers: a byte written to it wakes the selector.
-impl AsFd for Waker {
+impl AsFd for WakeSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.sender.0.as_fd()
+        self.0.as_fd()
     }
 }
 
@@ -62,7 +87,7 @@ impl WakeFd {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         receiver.set_nonblocking(true)?;
-        Ok((Waker { sender: Arc::new(Sender(sender)) }, WakeFd { receiver }))
+        Ok((Waker(Sends::Byte(Arc::new(WakeSocket(sender)))), WakeFd { receiver }))
     }
 
     /// Takes all pending wake-ups, and returns whether there were any.
@@ -79,5 +104,60 @@ impl WakeFd {
 impl AsFd for WakeFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.receiver.as_fd()
+    }
+}
+
+/// A flag that wakes a selector which never sleeps in the system, such as a simulated one.
+#[derive(Debug)]
+pub struct WakeFlag {
+    is_set: AtomicBool,
+}
+
+impl WakeFlag {
+    /// Creates a waker and the flag that it sets.
+    pub fn new() -> (Waker, Arc<WakeFlag>) {
+        let flag = Arc::new(WakeFlag { is_set: AtomicBool::new(false) });
+        (Waker(Sends::Flag(Arc::clone(&flag))), flag)
+    }
+
+    /// Takes all pending wake-ups, and returns whether there were any.
+    pub fn take(&self) -> bool {
+        // Checked in every turn, so it's only written when set.
+        self.is_set.load(Ordering::Acquire) && self.is_set.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for WakeFlag {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_set.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_up_is_taken_once() {
+        let (fd_waker, fd) = WakeFd::new().unwrap();
+        let (flag_waker, flag) = WakeFlag::new();
+        assert!(!fd.take() && !flag.take());
+        for waker in [fd_waker.clone(), flag_waker.clone()] {
+            waker.wake();
+            task::Waker::from(waker).wake();
+        }
+        assert!(fd.take() && flag.take());
+        assert!(!fd.take() && !flag.take());
+    }
+
+    #[test]
+    fn a_flag_has_no_socket_for_signal_handlers() {
+        let (fd_waker, _fd) = WakeFd::new().unwrap();
+        assert!(fd_waker.socket().is_ok());
+        assert_eq!(WakeFlag::new().0.socket().unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 }

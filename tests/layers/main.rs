@@ -13,7 +13,7 @@ use circles::circles;
 use modules::{Crate, Mention, sources};
 
 /// The layers from the top down, and the modules of each.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("text, bytes and places", &["text", "buffer", "places"]),
     ("tables", &["machine"]),
     ("message", &["codec", "message"]),
@@ -27,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("trace", &["trace"]),
     ("connection", &["connection"]),
     ("reactor", &["reactor"]),
+    ("simulation", &["sim"]),
     ("models", &["models"]),
     ("relay", &["relay"]),
     ("tools", &["client", "queues", "bench", "cli"]),

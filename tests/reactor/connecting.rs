@@ -13,7 +13,7 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
 use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 
-use crate::support::{Log, MORPHEUS, Recorder, message, millis, seconds};
+use crate::support::{Log, MORPHEUS, Recorder, message, millis, run, seconds};
 
 type Clients<T> = (SimNet, Reactor<SimSelector, Recorder<fn(&Peer) -> T>>, Rc<RefCell<Log<T>>>);
 
@@ -50,7 +50,7 @@ fn echo_clients_are_served_and_the_run_returns_with_the_last() {
     let (net, mut reactor, log) = clients();
     net.server(addr(1), echo);
     assert_eq!((1..=3).map(|_| reactor.connect(&[addr(1)], echo_client())).collect::<Vec<_>>(), [1, 2, 3]);
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let mut ends = ends(&log);
     ends.sort();
     assert_eq!(ends.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), [1, 2, 3]);
@@ -81,7 +81,7 @@ fn an_app_client_gets_its_replies() {
         });
     });
     reactor.connect(&[addr(1)], AppClient::new(requests.clone(), Limits::default(), seconds(5)));
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     assert_eq!(*asked.borrow(), [message(&requests[0], true), message(&requests[1], false)].concat());
     assert_eq!(ends(&log), [(1, millis(1), "finished".into())]);
     let session = log.borrow_mut().ends.pop().unwrap().session;
@@ -114,7 +114,7 @@ fn a_long_request_may_take_longer_than_the_timeout_while_it_moves() {
     });
     reactor.connect(&[addr(1)], AppClient::new(request.clone(), Limits::default(), seconds(2)));
     reactor.connect(&[addr(2)], AppClient::new(request, Limits::default(), seconds(2)));
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let mut ends = ends(&log);
     ends.sort();
     assert_eq!((ends[0].1, ends[0].2.as_str()), (millis(6700), "finished"));
@@ -133,7 +133,7 @@ fn a_reply_that_does_not_come_is_waited_for_no_longer_than_the_timeout() {
     for (n, request) in [(1, Request::Search("ring".into())), (2, Request::Binary(vec![b'x'; 15_000]))] {
         reactor.connect(&[addr(n)], AppClient::new(vec![request], Limits::default(), seconds(2)));
     }
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let why = "timed out: nothing came for 2s".to_owned();
     assert_eq!(ends(&log), [(1, seconds(2) + millis(1), why.clone()), (2, seconds(3), why)]);
 }
@@ -146,7 +146,7 @@ fn a_refused_connect_goes_on_to_the_next_address() {
     net.ignore(addr(3));
     net.server(addr(4), echo);
     reactor.connect(&[addr(1), addr(2), addr(3), addr(4)], echo_client());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let log = log.borrow();
     let [ended] = log.ends.as_slice() else { panic!("one connection, one end") };
     // Refused at 1 ms, unreachable at once, given up after 10 s, opened after another ms.
@@ -165,7 +165,7 @@ fn when_every_address_fails_the_service_is_told() {
     reactor.connect(&[addr(1), addr(2)], echo_client());
     reactor.connect(&[addr(2)], echo_client());
     reactor.connect(&[addr(1), addr(3)], echo_client());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let mut ends = ends(&log);
     ends.sort();
     assert_eq!((ends[0].1, ends[0].2.as_str()), (millis(1), "connection refused"));
@@ -182,7 +182,7 @@ fn the_time_to_connect_counts_from_the_connect() {
     // Looking up the address took this long.
     net.pass(seconds(15));
     reactor.connect(&[addr(1)], echo_client());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let [(1, at, end)] = &ends(&log)[..] else { panic!("one connection, one end") };
     assert!((millis(15_001)..millis(15_002)).contains(at) && end == "finished", "{end} at {at:?}");
 }
@@ -203,7 +203,7 @@ fn a_server_that_is_silent_or_gone_is_an_error_of_its_own_connection() {
     for n in 1..=4 {
         reactor.connect(&[addr(n)], echo_client());
     }
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let mut ends = ends(&log);
     ends.sort();
     assert_eq!(ends[0].1, seconds(30) + millis(1));
@@ -220,7 +220,7 @@ fn a_stop_gives_up_connecting() {
     reactor.connect(&[addr(1)], echo_client());
     let handle = reactor.handle();
     net.at(seconds(3), move || handle.stop());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     assert_eq!(ends(&log), [(1, seconds(3), "server is stopping".into())]);
 }
 
@@ -249,7 +249,7 @@ fn a_session_that_waits_for_room_is_told_of_it_also_when_it_is_there_at_once() {
     let seen = Rc::clone(&peer);
     net.server(addr(1), move |peer| *seen.borrow_mut() = Some(peer));
     reactor.connect(&[addr(1)], Sender { chunks_left: 30 });
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     let [(1, at, end)] = &ends(&log)[..] else { panic!("one connection, one end") };
     assert!(*at < millis(2) && end == "finished", "{end} at {at:?}");
     assert_eq!(peer.take().unwrap().received().len(), 3_000_000);

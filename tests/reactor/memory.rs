@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use multiconn::connection::{self, Memory};
 use multiconn::selector::sim::SimPeer;
@@ -9,7 +10,7 @@ use multiconn::selector::sim::SimPeer;
 use multiconn::protocols::app::AppService;
 use multiconn::protocols::echo::EchoService;
 use multiconn::protocols::multiply::MultiplyService;
-use multiconn::session::Service;
+use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 
 use crate::support::{Server, app_server, echo_server, millis, replies, search, seconds};
 
@@ -74,6 +75,24 @@ fn output_that_nobody_reads_gives_way_with_a_reset() {
     assert!(most.get() > MAX / 2 && most.get() <= MAX, "{} bytes", most.get());
     server.run_until(seconds(10));
     assert_eq!(memory.used(), 0, "all of it is given back");
+}
+
+/// Keeps what it gets, and has always more to do.
+struct Busy;
+
+impl Session for Busy {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        Ok(if io.input().is_empty() { Progress::NeedInput } else { Progress::Yield })
+    }
+}
+
+#[test]
+fn a_connection_gives_way_when_it_runs_if_it_is_queued_already() {
+    let mut server = Server::new(|_: &Peer| Busy, config(&Memory::new(10)));
+    let peer = server.client_at(seconds(1));
+    peer.send_at(seconds(2), [b'x'; 100]);
+    server.run_until(seconds(9));
+    assert_eq!(server.end_of(&peer).1, "all connections use more than 10 bytes of memory, this one the most");
 }
 
 /// The default high-water mark, which is also the length of a read.

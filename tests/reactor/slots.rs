@@ -12,7 +12,7 @@ use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{Counts, SimListener, SimNet, SimSelector, SimStream};
 use multiconn::selector::{Event, Interest, Readiness, Selector, Token, Waker};
 
-use crate::support::{Recorder, echo_server, millis, seconds, server_addr};
+use crate::support::{Recorder, echo_server, millis, run, seconds, server_addr};
 
 #[test]
 fn an_old_timer_leaves_the_slot_s_new_connection_alone() {
@@ -133,7 +133,7 @@ fn serve_in_one_slot(about: About) -> Counts {
     last.window(3).send_at(seconds(40), "hello").send_at(seconds(50), "again");
     let handle = reactor.handle();
     net.at(seconds(60), move || handle.stop());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     for (peer, n) in peers.iter().zip(1..) {
         assert_eq!((peer.received(), peer.end_seen()), (b"hello".to_vec(), Some(seconds(n) + millis(200))));
     }

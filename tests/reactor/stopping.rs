@@ -9,7 +9,7 @@ use multiconn::selector::sim::SimPeer;
 use multiconn::session::{Peer, Reload, Service};
 use rustix::io::Errno;
 
-use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, search, seconds};
+use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, millis, replies, run, search, seconds};
 
 #[test]
 fn a_stop_closes_listeners_and_idle_connections_at_once() {
@@ -178,7 +178,7 @@ fn a_second_stop_changes_nothing() {
 fn a_server_stopped_before_it_runs_returns() {
     let mut server = echo_server(Config::default());
     server.reactor.handle().stop();
-    server.reactor.run().unwrap();
+    run(&mut server.reactor).unwrap();
     assert_eq!(server.net.counts().accepts, 0);
     assert_eq!(server.net.now(), seconds(0) + std::time::Duration::from_micros(1));
 }

@@ -1,6 +1,7 @@
 //! A server on a simulated network, and what became of its connections.
 
 use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use multiconn::message::{Limits, MessageReader};
 use multiconn::protocols::app::{AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
+use multiconn::selector::Selector;
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector};
 use multiconn::session::{Connect, End, Peer, Reload, Service};
+use multiconn::trace::Subscriber;
 
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -125,7 +128,7 @@ impl<V: Service> Server<V> {
     #[track_caller]
     pub fn run_until(&mut self, time: Duration) {
         self.stop_at(time);
-        self.reactor.run().expect("it stops in order");
+        run(&mut self.reactor).expect("it stops in order");
         assert_eq!(self.net.open_streams(), 0, "every stream is closed");
     }
 
@@ -138,6 +141,17 @@ impl<V: Service> Server<V> {
         assert!(ends.next().is_none(), "it ended once");
         (ended.at, ended.end.to_string())
     }
+}
+
+/// Runs a reactor, and audits it after each turn.
+#[track_caller]
+pub fn run<V: Service, T: Subscriber>(reactor: &mut Reactor<impl Selector, V, T>) -> io::Result<()> {
+    while reactor.turn()? {
+        if let Err(violation) = reactor.audit() {
+            panic!("{violation}");
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a request.

@@ -13,7 +13,7 @@ use multiconn::selector::sim::{SimNet, SimPeer};
 use multiconn::session::Service;
 use multiconn::trace::{Event, LevelFilter, Record, Subscriber};
 
-use crate::support::{search, seconds, server_addr};
+use crate::support::{run, search, seconds, server_addr};
 
 /// The story so far: a line for each event.
 #[derive(Clone, Default)]
@@ -60,7 +60,7 @@ fn story<V: Service>(service: V, config: impl Into<Config>, script: impl FnOnce(
     script(&net);
     let handle = reactor.handle();
     net.at(seconds(10), move || handle.stop());
-    reactor.run().unwrap();
+    run(&mut reactor).unwrap();
     story
 }
 
@@ -185,7 +185,7 @@ fn the_bytes_are_lent_as_they_are_on_the_wire() {
         peer.window(window).send_at(seconds(2), request);
         let handle = reactor.handle();
         net.at(seconds(10), move || handle.stop());
-        reactor.run().unwrap();
+        run(&mut reactor).unwrap();
         let told = wire.0.borrow().clone();
         (peer.received(), told)
     };
@@ -219,7 +219,7 @@ fn a_subscriber_receives_the_events_of_its_level() {
         client(&net, seconds(1)).send_at(seconds(2), "hello").end_at(seconds(3));
         let handle = reactor.handle();
         net.at(seconds(10), move || handle.stop());
-        reactor.run().unwrap();
+        run(&mut reactor).unwrap();
     };
     let (brief, full, nothing) = (Story::default(), Story::default(), Story::default());
     run((Leveled(LevelFilter::Info, brief.clone()), Leveled(LevelFilter::Trace, full.clone())));

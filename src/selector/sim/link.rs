@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Trigger;
 use crate::selector::{Event, Interest, Readiness, Token};
 
 /// The bytes that the two sockets hold before a write would block.
@@ -24,7 +25,9 @@ pub(super) struct Link {
     /// Changes since the last report, in each direction.
     read_edge: bool,
     write_edge: bool,
-    /// The link is in the network's list of edges.
+    /// It will be reported as ready, although it may not be.
+    pub is_spurious: bool,
+    /// The link is in the network's list of sources that may be ready, or will be.
     pub is_listed: bool,
     /// The peer is about to react.
     pub is_reacting: bool,
@@ -41,10 +44,14 @@ pub(super) struct Link {
     is_gone: bool,
     /// The number of bytes that we have read.
     pub taken: usize,
+    /// The time at which everything that the peer has sent in order has arrived.
+    pub arrived_by: Duration,
 
     /// Bytes sent to the peer, which has not read them.
     unread: VecDeque<u8>,
     window: usize,
+    /// A fault has closed the window.
+    window_closed: bool,
     /// Less room than this is not reported, though a write would find it.
     room_reported: usize,
     /// A write has filled the window.
@@ -56,6 +63,8 @@ pub(super) struct Link {
 
     pub reads_all: bool,
     pub keeps_open: bool,
+    /// The peer has ended its side because ours has ended.
+    pub has_followed_end: bool,
     pub answers: Option<Answers>,
     /// The number of received bytes that have been answered.
     pub answered: usize,
@@ -81,6 +90,7 @@ impl Link {
             registration: None,
             read_edge: false,
             write_edge: false,
+            is_spurious: false,
             is_listed: false,
             is_reacting: false,
             input: VecDeque::new(),
@@ -89,14 +99,17 @@ impl Link {
             is_reset: false,
             is_gone: false,
             taken: 0,
+            arrived_by: Duration::ZERO,
             unread: VecDeque::new(),
             window: WINDOW_LEN,
+            window_closed: false,
             room_reported: 1,
             is_blocked: false,
             output_ended: false,
             resets_on_close: false,
             reads_all: true,
             keeps_open: false,
+            has_followed_end: false,
             answers: None,
             answered: 0,
             received: Vec::new(),
@@ -130,10 +143,6 @@ impl Link {
         self.write_edge = true;
     }
 
-    pub fn is_open(&self) -> bool {
-        self.closed.is_none() && (self.accepted.is_some() || self.opening != Opening::Done)
-    }
-
     // Actions of the peer.
 
     pub fn arrive(&mut self, bytes: &[u8], now: Duration) {
@@ -165,10 +174,9 @@ impl Link {
         self.read_edge = true;
     }
 
-    /// The peer closes: it ends its side, and takes no more.
+    /// The peer closes: it takes no more.
     pub fn leave(&mut self) {
         self.is_gone = true;
-        self.end();
     }
 
     pub fn reset(&mut self) {
@@ -184,11 +192,12 @@ impl Link {
     /// The peer reads up to `len` bytes, and the end after the last.
     pub fn take(&mut self, len: usize, now: Duration) {
         let len = len.min(self.unread.len());
-        self.received.extend(self.unread.drain(..len));
-        if self.is_blocked && self.room() >= self.room_reported {
-            self.is_blocked = false;
-            self.write_edge = true;
-        }
+        let (first, second) = self.unread.as_slices();
+        let first = &first[..first.len().min(len)];
+        self.received.extend_from_slice(first);
+        self.received.extend_from_slice(&second[..len - first.len()]);
+        self.unread.drain(..len);
+        self.unblock();
         if self.may_see_end() && self.unread.is_empty() {
             self.end_seen = Some(now);
         }
@@ -198,12 +207,27 @@ impl Link {
         self.window = len;
     }
 
+    /// Closes the window or opens it again, whatever its size.
+    pub fn close_window(&mut self, is_closed: bool) {
+        self.window_closed = is_closed;
+        // It was not writable, blocked or not.
+        self.is_blocked |= !is_closed;
+        self.unblock();
+    }
+
+    fn unblock(&mut self) {
+        if self.is_blocked && self.room() >= self.room_reported {
+            self.is_blocked = false;
+            self.write_edge = true;
+        }
+    }
+
     pub fn set_room_reported(&mut self, len: usize) {
         self.room_reported = len;
     }
 
-    fn room(&self) -> usize {
-        self.window.saturating_sub(self.unread.len())
+    pub fn room(&self) -> usize {
+        if self.window_closed { 0 } else { self.window.saturating_sub(self.unread.len()) }
     }
 
     /// Whether the peer has something to do of its own accord.
@@ -222,7 +246,8 @@ impl Link {
 
     /// Whether the peer now ends its own side because ours has ended.
     pub fn follows_end(&self) -> bool {
-        self.end_seen.is_some() && !self.keeps_open && !self.input_ended && !self.is_reset
+        let has_ended = self.has_followed_end || self.input_ended;
+        self.end_seen.is_some() && !self.keeps_open && !has_ended && !self.is_reset
     }
 
     // Our actions.
@@ -244,18 +269,22 @@ impl Link {
         self.registration.take().map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    pub fn read(&mut self, buffer: &mut [u8], len_max: usize) -> io::Result<usize> {
+    /// Reads at most `len_max` bytes, or none though there are some.
+    pub fn read(&mut self, buffer: &mut [u8], len_max: io::Result<usize>) -> io::Result<usize> {
         self.check_open()?;
         if self.is_reset {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        while let Some(bytes) = self.flood.as_ref().filter(|_| self.input.len() < FLOOD_LEN) {
-            self.input.extend(bytes.iter());
-        }
         if self.input.is_empty() {
             return if self.input_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
-        let len = buffer.len().min(len_max).min(self.input.len());
+        let len = match len_max {
+            Ok(len_max) => buffer.len().min(len_max).min(self.input.len()),
+            Err(error) => {
+                self.read_edge = true;
+                return Err(error);
+            }
+        };
         io::Read::read_exact(&mut self.input, &mut buffer[..len])?;
         self.taken += len;
         // A short read meant that there was no more data. If it was shortened on purpose, the rest arrives now.
@@ -265,7 +294,8 @@ impl Link {
         Ok(len)
     }
 
-    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes at most `len_max` bytes, or none though there is room.
+    pub fn write(&mut self, parts: &[IoSlice<'_>], len_max: io::Result<usize>) -> io::Result<usize> {
         self.check_open()?;
         if self.is_reset || self.output_ended {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -280,13 +310,23 @@ impl Link {
         if room == 0 && len > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let mut left = room;
+        let len_max = match len_max {
+            Ok(len_max) => len_max,
+            Err(error) => {
+                self.write_edge = true;
+                return Err(error);
+            }
+        };
+        // A short write meant that there is no more room. If it's shortened on purpose, the rest of the room comes now.
+        self.write_edge |= len_max < len.min(room);
+        let accepted = room.min(len_max);
+        let mut left = accepted;
         for part in parts {
             let taken = &part[..part.len().min(left)];
             self.unread.extend(taken);
             left -= taken.len();
         }
-        Ok(room - left)
+        Ok(accepted - left)
     }
 
     pub fn end_output(&mut self) -> io::Result<()> {
@@ -338,7 +378,11 @@ impl Link {
 
     // Readiness.
 
-    pub fn readable_len(&self) -> usize {
+    /// The number of bytes that a read can find now.
+    pub fn readable_len(&mut self) -> usize {
+        while let Some(bytes) = self.flood.as_ref().filter(|_| self.input.len() < FLOOD_LEN) {
+            self.input.extend(bytes.iter());
+        }
         self.input.len()
     }
 
@@ -358,26 +402,48 @@ impl Link {
         self.registration.map_or(Interest::NONE, |(_, interest)| interest)
     }
 
-    pub fn has_edge(&self) -> bool {
-        self.registration.is_some() && (self.read_edge || self.write_edge)
+    /// Whether there may be something to report.
+    pub fn may_be_ready(&self, trigger: Trigger) -> bool {
+        self.registration.is_some_and(|(_, interest)| {
+            let has_edge = self.read_edge || self.write_edge || self.is_spurious;
+            has_edge || trigger == Trigger::Level && self.readiness(interest, true, true).is_some()
+        })
     }
 
-    /// The event to report, if any: only for changes since the last report.
-    pub fn take_event(&mut self) -> Option<Event> {
-        self.is_listed = false;
+    /// The event to report, if any, and whether the link is ready as long as nothing is done about it. Edge-triggered,
+    /// it is reported only for changes since the last report.
+    pub fn take_event(&mut self, trigger: Trigger) -> (Option<Event>, bool) {
         let (read_edge, write_edge) = (mem::take(&mut self.read_edge), mem::take(&mut self.write_edge));
-        let (token, interest) = self.registration?;
+        let is_spurious = mem::take(&mut self.is_spurious);
+        let is_level = trigger == Trigger::Level;
+        let event = self.registration.and_then(|(token, interest)| {
+            let ready = self.readiness(interest, read_edge || is_level, write_edge || is_level);
+            let (readable, writable) = (is_spurious && interest.readable, is_spurious && interest.writable);
+            let readiness = if readable || writable {
+                let ready = ready.unwrap_or_default();
+                Some(Readiness { readable: ready.readable || readable, writable: ready.writable || writable, ..ready })
+            } else {
+                ready
+            };
+            readiness.map(|readiness| Event { token, readiness })
+        });
+        self.is_listed = is_level && event.is_some();
+        (event, self.is_listed)
+    }
+
+    /// What `interest` is told of reading and of writing.
+    fn readiness(&self, interest: Interest, read: bool, write: bool) -> Option<Readiness> {
+        if self.is_broken() {
+            // Reported regardless of interest: epoll_ctl(2), EPOLLERR and EPOLLHUP.
+            let broken = Readiness { readable: true, writable: true, read_closed: true, urgent: false };
+            return (read || write).then_some(broken);
+        }
         // Interest in a hang-up alone doesn't report data that came before it.
         let wants_read = interest.readable || interest.hangup && self.input_ended;
-        let readable = read_edge && wants_read && self.is_readable();
-        let writable = write_edge && interest.writable && self.is_writable();
-        let readiness = if self.is_broken() {
-            // Reported regardless of interest: epoll_ctl(2), EPOLLERR and EPOLLHUP.
-            Readiness { readable: true, writable: true, read_closed: true, urgent: false }
-        } else {
-            Readiness { readable, writable, read_closed: readable && self.input_ended, urgent: false }
-        };
-        (readiness.readable || readiness.writable).then_some(Event { token, readiness })
+        let readable = read && wants_read && self.is_readable();
+        let writable = write && interest.writable && self.is_writable();
+        let read_closed = readable && self.input_ended;
+        (readable || writable).then_some(Readiness { readable, writable, read_closed, urgent: false })
     }
 }
 

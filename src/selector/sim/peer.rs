@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SimNet;
+use super::agenda::{Action, Happening, Packet};
 use super::link::{Link, client_addr};
 use crate::selector::Interest;
 
@@ -21,8 +22,7 @@ pub struct SimPeer {
 impl SimPeer {
     /// `bytes` arrive at `time`.
     pub fn send_at(&self, time: Duration, bytes: impl AsRef<[u8]>) -> &Self {
-        let bytes = bytes.as_ref().to_vec();
-        self.schedule(time, move |link, now| link.arrive(&bytes, now))
+        self.schedule(time, Action::Send(Packet::Bytes(bytes.as_ref().to_vec())))
     }
 
     /// `bytes` arrive one after the other, the first at `time` and each `pause` after the one before.
@@ -37,32 +37,32 @@ impl SimPeer {
     pub fn flood_at(&self, time: Duration, bytes: impl AsRef<[u8]>) -> &Self {
         // Larger pieces fill the buffer faster.
         let bytes = bytes.as_ref().repeat(4096);
-        self.schedule(time, move |link, now| link.arrive_forever(bytes.into(), now))
+        self.schedule(time, Action::Send(Packet::Flood(bytes.into())))
     }
 
     /// Ends its sending side at `time`: a FIN, after which it goes on reading.
     pub fn end_at(&self, time: Duration) -> &Self {
-        self.schedule(time, |link, _| link.end())
+        self.schedule(time, Action::Send(Packet::End))
     }
 
     /// Closes at `time`: sends a FIN, and answers later data with a reset.
     pub fn close_at(&self, time: Duration) -> &Self {
-        self.schedule(time, |link, _| link.leave())
+        self.schedule(time, Action::Close)
     }
 
     /// Resets the connection at `time`.
     pub fn reset_at(&self, time: Duration) -> &Self {
-        self.schedule(time, |link, _| link.reset())
+        self.schedule(time, Action::Reset)
     }
 
     /// Reads up to `len` bytes at `time`, for a peer that doesn't read of its own accord.
     pub fn read_at(&self, time: Duration, len: usize) -> &Self {
-        self.schedule(time, move |link, now| link.take(len, now))
+        self.schedule(time, Action::Read(len))
     }
 
     /// From `time` on, reads everything as it comes.
     pub fn read_all_from(&self, time: Duration) -> &Self {
-        self.schedule(time, |link, _| link.reads_all = true)
+        self.schedule(time, Action::ReadAll)
     }
 
     /// Reads only what [`read_at`](SimPeer::read_at) says.
@@ -91,47 +91,14 @@ impl SimPeer {
         self.change(|link, _| link.answers = Some(Box::new(answer)))
     }
 
-    fn schedule(&self, time: Duration, what: impl FnOnce(&mut Link, Duration) + 'static) -> &Self {
-        let id = self.id;
-        self.net.network().schedule(time, move |net| net.network().with_link(id, what));
+    fn schedule(&self, time: Duration, action: Action) -> &Self {
+        self.net.network().schedule(time, Happening::Act(self.id, action));
         self
     }
 
     fn change(&self, what: impl FnOnce(&mut Link, Duration)) -> &Self {
         self.net.network().with_link(self.id, what);
         self
-    }
-
-    /// Does what the script makes it do of its own accord.
-    pub(super) fn react(&self) {
-        let mut answers = None;
-        let mut received = Vec::new();
-        self.change(|link, now| {
-            link.is_reacting = false;
-            if link.reads_all {
-                link.take(usize::MAX, now);
-            }
-            if link.is_unanswered() {
-                received = link.received[link.answered..].to_vec();
-                link.answered = link.received.len();
-                answers = link.answers.take();
-            }
-        });
-        // Called while nothing is borrowed, since it may look at the network.
-        if let Some(mut answer) = answers {
-            let bytes = answer(&received);
-            self.change(|link, now| {
-                link.answers = Some(answer);
-                if !bytes.is_empty() {
-                    link.arrive(&bytes, now);
-                }
-            });
-        }
-        self.change(|link, _| {
-            if link.follows_end() {
-                link.end();
-            }
-        });
     }
 }
 

@@ -25,9 +25,7 @@ impl Write for SimStream {
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut network = self.net.network();
-        network.counts.writes += 1;
-        network.with_link(self.id, |link, _| link.write(parts))
+        self.net.network().write(self.id, parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -51,7 +49,7 @@ impl Stream for SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.net.network().with_link(self.id, |link, now| link.close(now));
+        self.net.network().close(self.id);
     }
 }
 

@@ -1,0 +1,52 @@
+//! A failure: the world that shows it, and the command that replays it.
+
+use serde_json::{Value, json};
+
+use super::protocol::Protocol;
+use crate::cli::failure::Failure;
+use crate::cli::stdout;
+use crate::sim::{Shrunk, Subject, World};
+
+/// A world that fails.
+#[derive(Debug)]
+pub struct Failed {
+    protocol: Protocol,
+    seed: u64,
+    violation: String,
+    /// The smallest world that fails in the same way, in words.
+    world: String,
+    /// The command that runs it again.
+    replay: String,
+}
+
+impl Failed {
+    pub fn new<S: Subject>(protocol: Protocol, world: &World<S>, shrunk: &Shrunk<S>) -> Failed {
+        let numbers = |all: Vec<u64>| all.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let mut replay = format!("multiconn simulate --protocol {} --seed {} -v", protocol.name(), world.seed);
+        let reduced = &shrunk.reduced;
+        if reduced.peers.len() < world.peers.len() && !reduced.peers.is_empty() {
+            replay += &format!(" --peers {}", numbers(reduced.peers.iter().map(|plan| plan.number).collect()));
+        }
+        if reduced.faults.len() < world.faults.len() {
+            let faults = numbers(reduced.faults.iter().map(|fault| fault.number).collect());
+            replay += &format!(" --faults {}", if faults.is_empty() { "none" } else { &faults });
+        }
+        let (violation, world_in_words) = (shrunk.violation.to_string(), shrunk.simplest.to_string());
+        Failed { protocol, seed: world.seed, violation, world: world_in_words, replay }
+    }
+
+    /// Prints the world and the command, and returns the failure in one line.
+    pub fn report(&self) -> Result<Failure, Failure> {
+        let Failed { protocol, seed, violation, world, replay } = self;
+        stdout::print(
+            format!("\nSeed {seed} fails. The smallest world that does:\n\n{world}\n{violation}\n\nReplay: {replay}\n")
+                .as_bytes(),
+        )?;
+        Ok(Failure::new(format!("{}, seed {seed}: {violation}", protocol.name())))
+    }
+
+    pub fn json(&self) -> Value {
+        let Failed { protocol, seed, violation, world, replay } = self;
+        json!({ "protocol": protocol.name(), "seed": seed, "violation": violation, "world": world, "replay": replay })
+    }
+}

@@ -1,0 +1,234 @@
+//! The loop's books, checked between two turns.
+
+use std::time::Instant;
+
+use super::Reactor;
+use super::id::ConnectionId;
+use super::recover::Concerned;
+use super::slot::Slot;
+use crate::connection::{TICK, earlier};
+use crate::places::Places;
+use crate::selector::{Selector, Stream};
+use crate::session::{Service, Session};
+use crate::trace::Subscriber;
+
+impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
+    /// Checks what holds between two turns, whatever peers, sessions and the system do:
+    ///
+    /// - No connection is queued as runnable twice, and each is if and only if its flag says so.
+    /// - A connection that waits is registered for the interest that follows from its state, and has a timer at its
+    ///   deadline or before it. No deadline has been missed.
+    /// - Every session is a connection's, or back at the service.
+    /// - Every place taken is a connection's.
+    /// - The memory in use is that of the connections; none is over its limit, and one without data uses none.
+    /// - No connection is closed, and those that may make way for others are known.
+    ///
+    /// For a test that runs it [turn](Reactor::turn) by turn: a violation is a bug of the loop. What other reactors share
+    /// is checked only as far as this one knows. A session whose [deadline](crate::session::Session::deadline) changes
+    /// between its calls misses it, which is reported.
+    ///
+    /// # Errors
+    /// The first violation, in words.
+    pub fn audit(&self) -> Result<(), String> {
+        if !matches!(self.concerned, Concerned::Nothing) || self.newcomer.is_some() || !self.events.is_empty() {
+            return Err("a step of the turn has not ended".into());
+        }
+        if self.begun != self.ended + self.slots.len() as u64 {
+            let (begun, ended, open) = (self.begun, self.ended, self.slots.len());
+            return Err(format!("of {begun} sessions, {ended} have ended and {open} have a connection"));
+        }
+        let mut seen = Seen::default();
+        for (id, slot) in self.slots.iter() {
+            let result = self.audit_slot(slot);
+            result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, id.generation()))?;
+            seen.add(slot, self.accepting.places());
+        }
+        self.audit_queues(&seen)?;
+        if seen.timer.is_some_and(|timer| self.timers.next().is_none_or(|next| next > timer)) {
+            return Err("the timer of a connection is not set".into());
+        }
+        for (places, held) in self.accepting.places().into_iter().zip(seen.places) {
+            let taken = places.taken();
+            if held > taken || held < taken && places.sharers() == 1 {
+                return Err(format!("{taken} places are taken, and {held} connections have one"));
+            }
+        }
+        let memory = &self.config.connection.memory;
+        let is_shared = memory.users() != seen.memory_users;
+        if seen.memory > memory.used() || seen.memory < memory.used() && !is_shared {
+            return Err(format!("{} bytes are in use, and connections have {}", memory.used(), seen.memory));
+        }
+        if memory.is_over() && !is_shared {
+            return Err(format!("{} bytes are in use, and {} are allowed", memory.used(), memory.max()));
+        }
+        Ok(())
+    }
+
+    fn audit_queues(&self, seen: &Seen) -> Result<(), String> {
+        if seen.runnable == 0 && self.runnable.is_empty() && seen.leaving == 0 {
+            return Ok(());
+        }
+        let queued = self.runnable.ids().filter(|&id| self.slots.get(id).is_some()).count();
+        let flagged = self.count_once(self.runnable.ids(), Slot::is_runnable);
+        if (queued, flagged) != (seen.runnable, seen.runnable) {
+            let all = seen.runnable;
+            return Err(format!("{queued} are queued as runnable, {flagged} of {all} connections that say so"));
+        }
+        let known = self.count_once(self.leaving.ids(), |slot| slot.connection.is_leaving());
+        if known < seen.leaving {
+            return Err(format!("{known} of {} connections that are leaving may make way", seen.leaving));
+        }
+        Ok(())
+    }
+
+    /// The number of connections among `ids` that are so.
+    fn count_once(
+        &self,
+        ids: impl Iterator<Item = ConnectionId>,
+        is_so: impl Fn(&Slot<S::Stream, V::Session>) -> bool,
+    ) -> usize {
+        let mut ids: Vec<ConnectionId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().filter(|&id| self.slots.get(id).is_some_and(&is_so)).count()
+    }
+
+    #[inline]
+    fn audit_slot(&self, slot: &Slot<S::Stream, V::Session>) -> Result<(), String> {
+        slot.connection.audit(&self.config.connection)?;
+        if slot.is_runnable() {
+            return Ok(());
+        }
+        slot.connection.audit_interest(slot.interest, &self.config.connection)?;
+        let after = |when: Instant| when.saturating_duration_since(self.now);
+        if let Some(deadline) = slot.connection.deadline() {
+            match slot.timer() {
+                None => return Err("it has a deadline, and no timer".into()),
+                Some(timer) if timer > deadline.max(self.now + TICK) => {
+                    return Err(format!("its deadline is in {:?}, its timer in {:?}", after(deadline), after(timer)));
+                }
+                Some(timer) if timer <= self.now && self.timers.have_fired(self.now) => {
+                    return Err("its timer has not fired in time".into());
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What all connections have, added up.
+#[derive(Default)]
+struct Seen {
+    runnable: usize,
+    leaving: usize,
+    /// The earliest timer.
+    timer: Option<Instant>,
+    /// The places that they hold, for being served and for being refused.
+    places: [usize; 2],
+    memory: usize,
+    memory_users: usize,
+}
+
+impl Seen {
+    #[inline]
+    fn add<S: Stream, T: Session>(&mut self, slot: &Slot<S, T>, places: [&Places; 2]) {
+        self.runnable += usize::from(slot.is_runnable());
+        self.leaving += usize::from(slot.connection.is_leaving());
+        self.timer = earlier(self.timer, slot.timer());
+        if let Some(place) = &slot.place {
+            for (held, places) in self.places.iter_mut().zip(places) {
+                *held += usize::from(place.is_of(places));
+            }
+        }
+        let used = slot.connection.memory_used();
+        self.memory += used;
+        self.memory_users += usize::from(used > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connection::Memory;
+    use crate::reactor::Config;
+    use crate::selector::Interest;
+    use crate::selector::sim::{SimNet, SimSelector};
+    use crate::session::{Peer, Progress, SessionError, SessionIo};
+
+    /// Waits for more, whatever it gets.
+    struct Hoard;
+
+    impl Session for Hoard {
+        fn advance(&mut self, _io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+            Ok(Progress::NeedInput)
+        }
+    }
+
+    type Server = Reactor<SimSelector, fn(&Peer) -> Hoard>;
+
+    /// A server with one connection, which has received a byte.
+    fn serving() -> (Server, ConnectionId) {
+        let net = SimNet::new(1);
+        let addr = "10.255.0.1:65432".parse().unwrap();
+        let mut reactor = Reactor::new(net.selector(), (|_: &Peer| Hoard) as fn(&Peer) -> Hoard, Config::default());
+        reactor.add_listener(net.listener(addr)).unwrap();
+        net.client_at(Duration::ZERO, addr).send_at(Duration::from_secs(1), "x");
+        while net.now() < Duration::from_secs(1) || reactor.timeout() == Some(Duration::ZERO) {
+            assert!(reactor.turn().unwrap());
+            assert_eq!(reactor.audit(), Ok(()));
+        }
+        let id = reactor.slots.ids()[0];
+        (reactor, id)
+    }
+
+    #[track_caller]
+    fn finds(words: &str, spoil: impl FnOnce(&mut Server, ConnectionId)) {
+        let (mut reactor, id) = serving();
+        spoil(&mut reactor, id);
+        let found = reactor.audit().unwrap_err();
+        assert!(found.contains(words), "{found}");
+    }
+
+    #[test]
+    fn a_queue_that_disagrees_with_the_flags_is_found() {
+        finds("1 are queued as runnable, 0 of 0", |reactor, id| reactor.runnable.add(id, false));
+        finds("2 are queued as runnable, 1 of 1", |reactor, id| {
+            let Reactor { slots, runnable, .. } = reactor;
+            slots.get_mut(id).unwrap().enqueue(id, runnable);
+            runnable.add(id, true);
+        });
+        finds("0 are queued as runnable, 0 of 1", |reactor, id| {
+            reactor.slots.get_mut(id).unwrap().enqueue(id, &mut Default::default());
+        });
+    }
+
+    #[test]
+    fn another_interest_is_found() {
+        finds("it is registered for w, and wants r", |reactor, id| {
+            reactor.slots.get_mut(id).unwrap().interest = Interest::WRITE;
+        });
+    }
+
+    #[test]
+    fn a_missing_or_missed_timer_is_found() {
+        finds("the timer of a connection is not set", |reactor, _| reactor.timers.retain(|_, _| false));
+        finds("its timer has not fired in time", |reactor, _| {
+            reactor.now += Duration::from_secs(60);
+            while reactor.timers.expired(reactor.now).is_some() {}
+        });
+    }
+
+    #[test]
+    fn a_lost_session_place_or_byte_is_found() {
+        finds("of 2 sessions, 0 have ended and 1 have a connection", |reactor, _| reactor.begun += 1);
+        finds("2 places are taken, and 1 connections have one", |reactor, _| {
+            std::mem::forget(reactor.accepting.places()[0].take());
+        });
+        finds("0 bytes are in use, and connections have", |reactor, _| {
+            reactor.config.connection.memory = Memory::new(1);
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! The simulator: a whole server, its network and its clock, from one number.
+//!
+//! A seed makes a [`World`]: a protocol, its limits, and the peers that talk to it. The unchanged production code, from
+//! the [reactor](crate::reactor) down to the sessions, runs in it in virtual time, on the
+//! [simulated network](crate::selector::sim). [Oracles](oracles) judge everything that comes out. The same seed makes the
+//! same world and the same story, so a failure is replayed by its number.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`subject`] | the protocol under test: its service, its clients' requests, and a reference server; [`subjects`] has ours |
+//! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
+//! | [`actors`] | the peers at work on the network |
+//! | [`ledger`] | what each peer has done, and what became of its connection |
+//! | [`story`] | the trace of a run: its hash and its [coverage] |
+//! | [`oracles`] | the judges |
+//! | [`run`] | one run of a world |
+//! | [`shrink`] | from a world that fails to the smallest that fails in the same way |
+//! | [`check`](mod@check) | all of this in a test of your own protocol |
+
+pub mod actors;
+pub mod check;
+pub mod coverage;
+pub mod faults;
+pub mod ledger;
+pub mod limits;
+pub mod oracles;
+pub mod peer;
+pub mod run;
+pub mod shrink;
+pub mod story;
+pub mod subject;
+pub mod subjects;
+pub mod world;
+
+pub use check::{Failure, check};
+pub use coverage::Coverage;
+pub use oracles::{Oracle, Violation};
+pub use run::{Run, run};
+pub use shrink::{Shrunk, shrink};
+pub use subject::{Answer, Subject};
+pub use world::World;

@@ -1,0 +1,126 @@
+//! The faults of a world: which kinds there are, when each begins and when it ends.
+//!
+//! Each world switches on a few kinds at random: with all of them at once, nothing would be quiet enough for some bugs.
+
+use std::fmt;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::selector::sim::{Fault, FaultKind, Random};
+
+/// A fault that a world has for some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFault {
+    /// Its number in its world. Its choices follow from it and the seed alone.
+    pub number: u64,
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// When it begins.
+    pub from: Duration,
+    /// When it has passed.
+    pub until: Duration,
+}
+
+/// The most faults of a world.
+const FAULTS_MAX: u64 = 6;
+
+impl PlannedFault {
+    /// Draws the faults of the world `seed`, in which most happens within `span`.
+    pub fn all_drawn(seed: u64, span: Duration) -> Vec<Self> {
+        let random = &mut Random::stream(seed, "faults", 0);
+        // A third of all worlds is without faults.
+        let count = if random.once_in(3) { 0 } else { random.within(1..=FAULTS_MAX) };
+        (0..count).map(|number| Self::drawn(seed, number, span)).collect()
+    }
+
+    fn drawn(seed: u64, number: u64, span: Duration) -> Self {
+        let random = &mut Random::stream(seed, "planned fault", number);
+        let errnos = |errnos: &[Errno], random: &mut Random| random.pick(errnos).raw_os_error();
+        let short = |random: &mut Random| {
+            let max = *random.pick(&[10, 1_000, 20_000, 300_000]);
+            Duration::from_micros(random.within(1..=max))
+        };
+        let kind = match random.below(13) {
+            0 => FaultKind::ShortReads,
+            1 => FaultKind::ShortWrites,
+            2 => FaultKind::SpuriousReads,
+            3 => FaultKind::SpuriousWrites,
+            4 => FaultKind::SpuriousEvents,
+            5 => FaultKind::LateReadiness(short(random)),
+            6 => FaultKind::Latency(short(random)),
+            7 => FaultKind::ClosedWindow,
+            8 => {
+                let all = [Errno::CONNABORTED, Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+                FaultKind::AcceptFails(errnos(&all, random))
+            }
+            9 => FaultKind::RegisterFails(errnos(&[Errno::NOSPC, Errno::NOMEM], random)),
+            10 => FaultKind::ClockStands,
+            11 => FaultKind::ClockJumps(short(random)),
+            _ => FaultKind::Wakes,
+        };
+        let from = match random.once_in(2) {
+            true => Duration::ZERO,
+            false => Duration::from_micros(random.within(0..=span.as_micros() as u64)),
+        };
+        let longest = match kind {
+            // Each turn skips some of these, without a pause.
+            FaultKind::AcceptFails(errno) if errno == Errno::CONNABORTED.raw_os_error() => 100,
+            // The loop asks the time again and again.
+            FaultKind::ClockStands => *random.pick(&[100, 5_000]),
+            _ => *random.pick(&[100, 10_000, 500_000, 20_000_000]),
+        };
+        let until = from + Duration::from_micros(random.within(1..=longest));
+        PlannedFault { number, kind, from, until }
+    }
+
+    /// The fault for the network of the world `seed`.
+    pub fn fault(&self, seed: u64) -> Fault {
+        Fault { kind: self.kind, during: self.from..self.until, random: Random::stream(seed, "fault", self.number) }
+    }
+
+    /// By how much it can change the times at which something happens.
+    pub fn delay(&self) -> Duration {
+        match self.kind {
+            FaultKind::LateReadiness(most) | FaultKind::Latency(most) | FaultKind::ClockJumps(most) => most,
+            FaultKind::ClosedWindow
+            | FaultKind::AcceptFails(_)
+            | FaultKind::ConnectFails { .. }
+            | FaultKind::ClockStands => self.until - self.from,
+            FaultKind::ShortReads
+            | FaultKind::ShortWrites
+            | FaultKind::SpuriousReads
+            | FaultKind::SpuriousWrites
+            | FaultKind::SpuriousEvents
+            | FaultKind::RegisterFails(_)
+            | FaultKind::Wakes => Duration::ZERO,
+        }
+    }
+
+    /// Whether it makes the loop ask the time again and again.
+    pub fn makes_turns_empty(&self) -> bool {
+        matches!(self.kind, FaultKind::ClockStands)
+    }
+
+    /// Whether it can break a connection.
+    pub fn breaks_connections(&self) -> bool {
+        matches!(self.kind, FaultKind::RegisterFails(_))
+    }
+}
+
+/// What goes wrong, and when.
+impl fmt::Display for PlannedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PlannedFault { number, kind, from, until } = self;
+        write!(f, "fault {number}: {}", kind.name())?;
+        match kind {
+            FaultKind::LateReadiness(most) | FaultKind::Latency(most) => write!(f, ", up to {most:?}")?,
+            FaultKind::ClockJumps(by) => write!(f, " by {by:?}")?,
+            FaultKind::AcceptFails(errno) | FaultKind::RegisterFails(errno) => {
+                write!(f, ", {}", crate::text::reason(&std::io::Error::from_raw_os_error(*errno)))?;
+            }
+            _ => {}
+        }
+        write!(f, ", from {from:?} until {until:?}")
+    }
+}

@@ -1,0 +1,142 @@
+//! The right bytes: each peer receives what the reference server says. The whole of it, if it reads and stays; otherwise a
+//! beginning of it. Where the server ends a conversation early, its reason must be true.
+
+use std::rc::Rc;
+
+use super::Case;
+use crate::sim::faults::PlannedFault;
+use crate::sim::ledger::Ending;
+use crate::sim::subject::{Answer, Subject, Then};
+use crate::text::count;
+
+/// Judges one conversation.
+pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
+    let (conversation, subject) = (case.conversation, &case.world.subject);
+    let received = conversation.peer.received();
+    let Some((_, ending)) = conversation.closed() else {
+        return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
+    };
+    let sent = &case.plan.stream[..conversation.sent];
+    let answer = match sent.len() == case.plan.stream.len() {
+        true => Rc::clone(&case.plan.answer),
+        false => Rc::new(subject.answer(sent)),
+    };
+    let answer = match conversation.ended {
+        Some(_) if !answer.at_end.is_empty() => {
+            Rc::new(Answer { output: [&answer.output[..], &answer.at_end].concat(), ..Answer::clone(&answer) })
+        }
+        Some(_) | None => answer,
+    };
+    if answer.then == Then::Unknown {
+        return Ok(());
+    }
+    is_true(case, ending, &answer).map_err(|why| format!("was closed for a wrong reason ({ending:?}): {why}"))?;
+    let part = part_received(subject, &answer, &received, ending)?;
+    if !is_attentive(case) {
+        return Ok(());
+    }
+    let all = answer.output.len();
+    let lacks = |what: &str| {
+        let (received, all) = (count(received.len(), "byte"), count(all, "byte"));
+        Err(format!("received {received} of {all}, and lacks {what} ({ending:?})"))
+    };
+    match ending {
+        Ending::Finished | Ending::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
+        Ending::Violation if part != Part::WithError && has_error_replies(subject) => lacks("the error reply"),
+        // How far it came is a matter of time. But the rest of a reply isn't left out.
+        Ending::TimedOut | Ending::Idle | Ending::Stopped | Ending::Refused if part == Part::Cut => {
+            lacks("the rest of a reply")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How much of its answer a peer has received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All of the output, and nothing else.
+    Whole,
+    /// All replies until an end that the rules allow.
+    Replies,
+    /// The same, and an error reply.
+    WithError,
+    /// Something that has been cut off.
+    Cut,
+}
+
+/// Compares the bytes with the answer.
+fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], ending: Ending) -> Result<Part, String> {
+    let same = received.iter().zip(&answer.output).take_while(|(one, other)| one == other).count();
+    let may_end = |at: usize| answer.replies.as_ref().is_none_or(|replies| replies.contains(&at));
+    if same == received.len() {
+        return Ok(match () {
+            () if same == answer.output.len() => Part::Whole,
+            () if may_end(same) => Part::Replies,
+            () => Part::Cut,
+        });
+    }
+    // After some replies, an error reply of any wording, or what was sent of it.
+    let has_error = !matches!(ending, Ending::Finished | Ending::InputEnded | Ending::Idle | Ending::Stopped);
+    let ends = answer.replies.as_deref().unwrap_or(&[]);
+    let before = ends.iter().copied().rfind(|&end| end <= same);
+    if let (true, Some(before)) = (has_error, before) {
+        // Anything else was cut off, and the words of an error are free.
+        return Ok(if subject.is_error_reply(&received[before..]) { Part::WithError } else { Part::Cut });
+    }
+    Err(format!("received {} and then something else than its answer ({ending:?})", count(same, "right byte")))
+}
+
+/// Whether a violation gets an error reply.
+fn has_error_replies(subject: &impl Subject) -> bool {
+    !subject.is_error_reply(&[])
+}
+
+/// Whether the peer reads everything at once, and is there until the end. Then nothing is lost on its way, unless it sends
+/// more than a server drops after its last reply.
+fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
+    let conversation = case.conversation;
+    let sends_on = conversation.closed().is_some_and(|(at, _)| conversation.last_sent >= at);
+    let sends_much = conversation.sent >= case.world.limits.linger_len_max;
+    // A reset that comes from such a delay may overtake data.
+    let is_late = !case.world.delay().is_zero() && conversation.peer.reset_seen().is_some();
+    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much && !is_late
+}
+
+/// Whether the server's reason to close is true.
+fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> Result<(), String> {
+    let (conversation, limits) = (case.conversation, &case.world.limits);
+    let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
+    match ending {
+        Ending::Finished => {
+            let is_over = answer.then == Then::Closes || conversation.ended.is_some() && answer.then == Then::Waits;
+            unless(is_over, "more was to come")
+        }
+        Ending::Violation => unless(answer.then == Then::Fails, "nothing is wrong with its requests"),
+        Ending::InputEnded => unless(
+            conversation.ended.is_some() && answer.then == Then::WaitsForRest,
+            "its input did not end within a request",
+        ),
+        Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
+        Ending::Idle => unless(
+            conversation.longest_silence + case.world.delay() >= limits.idle_timeout,
+            "it was never silent for that long",
+        ),
+        Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
+        Ending::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
+        Ending::Broken => unless(
+            conversation.gone.is_some() || case.world.faults.iter().any(PlannedFault::breaks_connections),
+            "it has neither closed nor reset",
+        ),
+        Ending::WriteTimedOut => {
+            unless(!case.plan.reads_eagerly() || case.world.delay() >= limits.write_timeout, "it reads everything")
+        }
+        Ending::InputOverLimit => Err("a session left too much input unused".to_owned()),
+        Ending::Refused => {
+            unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")
+        }
+        Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
+        Ending::OtherError => unless(case.world.subject.gives_up(), "a session failed"),
+        Ending::Panicked => Err("a session panicked".to_owned()),
+        Ending::NotConnected => Err("it is no connection of ours".to_owned()),
+    }
+}

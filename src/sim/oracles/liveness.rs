@@ -1,0 +1,46 @@
+//! Nobody waits for ever: each conversation ends when its timeouts have passed.
+
+use std::time::Duration;
+
+use super::Case;
+use crate::sim::subject::Subject;
+use crate::sim::world::World;
+
+/// The time that a server may take beyond its timeouts.
+const SLACK: Duration = Duration::from_millis(200);
+
+/// The longest time that a connection is kept after its peer's last action.
+pub fn patience<S: Subject>(world: &World<S>) -> Duration {
+    let limits = &world.limits;
+    limits.idle_timeout
+        + limits.write_timeout
+        + limits.linger_timeout
+        + world.subject.patience()
+        + world.delay()
+        + SLACK
+}
+
+/// Judges one conversation.
+pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
+    let conversation = case.conversation;
+    let Some(served) = &conversation.served else {
+        return if case.plan.is_probe { Err("isn't accepted after all faults have passed".to_owned()) } else { Ok(()) };
+    };
+    let Some((closed, _)) = served.closed else { return Err("its connection is never closed".to_owned()) };
+    let work = case.world.subject.patience() * served.reads;
+    // A small window is filled and emptied many times, each with a delay.
+    let rounds = case.plan.answer.len_max() / case.plan.window;
+    let work = work + case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
+    let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
+    let work_of_probe = case.world.subject.patience() * served.reads;
+    let recovered = case.plan.arrives + case.world.clock_ahead() + work_of_probe + SLACK;
+    let by = if case.plan.is_probe { recovered } else { by };
+    let by = match case.ledger.stopping {
+        Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
+        None => by,
+    };
+    if closed > by {
+        return Err(format!("its connection is closed at {closed:?}, and should be by {by:?}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! A peer's plan: how it sends, how it reads, how it leaves. These are independent of each other, so a few of each make
+//! one-shot clients, pipelining ones, slow readers, silent ones, and many that nobody thinks of.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::subject::{Answer, Subject};
+use crate::selector::sim::Random;
+use crate::text::count;
+
+/// A peer's plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Its number in its world. Its choices follow from it and the seed alone.
+    pub number: u64,
+    /// The time when it connects.
+    pub arrives: Duration,
+    /// The bytes that it sends.
+    pub stream: Vec<u8>,
+    /// The reference server's answer to all of them.
+    pub answer: Rc<Answer>,
+    /// The pieces in which it sends them.
+    pub pieces: Vec<Piece>,
+    /// How it reads.
+    pub reading: Reading,
+    /// The bytes that wait for it before a write blocks.
+    pub window: usize,
+    /// How it leaves.
+    pub leaving: Leaving,
+    /// How often it comes back, and after how long, if it wasn't served.
+    pub returns: Option<(u32, Duration)>,
+    /// It comes when all faults have passed, and must be served at once.
+    pub is_probe: bool,
+}
+
+/// A piece of a peer's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The number of bytes.
+    pub len: usize,
+    /// The pause before it.
+    pub pause: Duration,
+    /// The number of bytes to receive first.
+    pub awaits: usize,
+}
+
+/// How a peer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Everything as it comes.
+    Eager,
+    /// Nothing.
+    Never,
+    /// Nothing for a time after it has connected, then everything as it comes.
+    Late(Duration),
+    /// Some bytes with a pause before each read; after so many reads, everything as it comes.
+    Slow {
+        /// The most bytes of a read.
+        len: usize,
+        /// The pause before it.
+        pause: Duration,
+        /// The number of such reads.
+        times: u32,
+    },
+}
+
+/// How and when a peer leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It ends its side when it has seen the server's end.
+    Follows,
+    /// It never ends its side.
+    Stays,
+    /// It leaves of its own accord.
+    Leaves(Manner, When),
+}
+
+/// The manner of leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A half-close: it reads on.
+    HalfCloses,
+    /// A close: what the server still sends is answered with a reset.
+    Closes,
+    /// A reset.
+    Resets,
+}
+
+impl Manner {
+    /// What it does, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Manner::HalfCloses => "ends its side",
+            Manner::Closes => "closes",
+            Manner::Resets => "resets",
+        }
+    }
+}
+
+/// The time of leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// That long after the last piece.
+    Sent(Duration),
+    /// That long after it has connected.
+    Connected(Duration),
+}
+
+impl Plan {
+    /// Draws the plan of peer `number` of the world `seed`, which arrives at about one of the times `arrivals`.
+    pub fn drawn(seed: u64, number: u64, arrivals: &[Duration], subject: &impl Subject) -> Self {
+        let random = &mut Random::stream(seed, "peer", number);
+        let arrives = *random.pick(arrivals) + if random.once_in(2) { short(random) } else { Duration::ZERO };
+        let requests = match random.below(16) {
+            0 => Vec::new(),
+            1 => vec![(0..random.below(200)).map(|_| random.next().to_le_bytes()[0]).collect()],
+            _ => subject.requests(random),
+        };
+        let mut stream = requests.concat();
+        if !stream.is_empty() && random.once_in(10) {
+            mutate(&mut stream, random);
+        }
+        let answer = Rc::new(subject.answer(&stream));
+        let pieces = split(&requests, &answer, random);
+        let leaving = match random.below(16) {
+            0..4 => Leaving::Follows,
+            4 => Leaving::Stays,
+            5..12 => Leaving::Leaves(Manner::HalfCloses, when(random)),
+            12..14 => Leaving::Leaves(Manner::Closes, when(random)),
+            _ => Leaving::Leaves(Manner::Resets, when(random)),
+        };
+        let reading = match random.below(12) {
+            0 => Reading::Never,
+            1 => Reading::Late(short(random)),
+            2 => Reading::Slow { len: 1, pause: Duration::from_secs(1), times: 20 },
+            3 => Reading::Slow { len: 1 + random.below(50_000), pause: short(random), times: 50 },
+            _ => Reading::Eager,
+        };
+        // Not so small that the output would take hundreds of turns.
+        let window = *random.pick(&[256 << 10, 256 << 10, 256 << 10, 64 << 10, 4 << 10, 100, 1]);
+        let window = window.max(answer.len_max() / 50);
+        let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
+        Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
+    }
+
+    /// Draws the plan of a peer that sends its requests at once, ends its side and reads: one that any server serves at once.
+    pub fn probe(seed: u64, number: u64, arrives: Duration, subject: &impl Subject) -> Self {
+        let stream = subject.requests(&mut Random::stream(seed, "peer", number)).concat();
+        let answer = Rc::new(subject.answer(&stream));
+        let piece = Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 };
+        let pieces = if stream.is_empty() { Vec::new() } else { vec![piece] };
+        let leaving = Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO));
+        let (reading, window) = (Reading::Eager, 256 << 10);
+        Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
+    }
+
+    /// Whether it reads whatever comes as it comes.
+    pub fn reads_eagerly(&self) -> bool {
+        self.reading == Reading::Eager
+    }
+}
+
+/// A duration from nothing to some seconds, most often a short one.
+fn short(random: &mut Random) -> Duration {
+    let max = *random.pick(&[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 5_000_000]);
+    Duration::from_micros(random.within(0..=max))
+}
+
+fn when(random: &mut Random) -> When {
+    match random.once_in(2) {
+        true => When::Sent(if random.once_in(2) { Duration::ZERO } else { short(random) }),
+        false => When::Connected(short(random)),
+    }
+}
+
+/// Decides in which pieces the requests are sent.
+fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let awaits_replies = random.once_in(2);
+    let manner = random.below(8);
+    let beat = if random.once_in(2) { Duration::ZERO } else { short(random) };
+    let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
+    for (index, request) in requests.iter().enumerate() {
+        let mut left = request.len();
+        while left > 0 {
+            let len = match manner {
+                // Byte by byte, but not for ever.
+                0 if left <= 200 && pieces.len() < 300 => 1,
+                1..4 => 1 + random.below(left),
+                _ => left,
+            };
+            pieces.push(Piece { len, pause, awaits });
+            (pause, awaits, left) = (beat, 0, left - len);
+        }
+        sent += request.len();
+        pause = if random.once_in(2) { beat } else { Duration::ZERO };
+        if awaits_replies {
+            awaits = match &answer.replies {
+                Some(replies) => replies.get(index + 1).copied().unwrap_or(usize::MAX),
+                None => answer.output.len().min(sent),
+            };
+        }
+    }
+    pieces
+}
+
+/// Changes one thing: a bit, a byte, or what is there at all.
+fn mutate(stream: &mut [u8], random: &mut Random) {
+    // Most mistakes matter near the beginning.
+    let len = if random.once_in(2) { stream.len() } else { stream.len().min(40) };
+    let at = random.below(len);
+    match random.below(3) {
+        0 => stream[at] ^= 1 << random.below(8),
+        1 => stream[at] = random.next().to_le_bytes()[0],
+        _ => {
+            let end = at + random.below(stream.len() - at);
+            stream[at..end].reverse();
+        }
+    }
+}
+
+/// What it does, in words.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peer {} connects at {:?}", self.number, self.arrives)?;
+        match &self.pieces[..] {
+            [] => write!(f, ", sends nothing")?,
+            [_] => write!(f, ", sends {} at once", count(self.stream.len(), "byte"))?,
+            pieces => {
+                let len = count(self.stream.len(), "byte");
+                write!(f, ", sends {len} in {}", count(pieces.len(), "piece"))?;
+                let pauses = pieces.iter().filter(|piece| !piece.pause.is_zero()).count();
+                let waits = pieces.iter().filter(|piece| piece.awaits > 0).count();
+                let total: Duration = pieces.iter().map(|piece| piece.pause).sum();
+                if pauses > 0 {
+                    write!(f, " with {}, {total:?} in all", count(pauses, "pause"))?;
+                }
+                if waits > 0 {
+                    write!(f, ", waits for replies {}", count(waits, "time"))?;
+                }
+            }
+        }
+        match self.reading {
+            Reading::Eager => {}
+            Reading::Never => write!(f, ", reads nothing")?,
+            Reading::Late(after) => write!(f, ", reads nothing for {after:?}")?,
+            Reading::Slow { len, pause, times } => {
+                write!(f, ", reads at most {} every {pause:?}, {}", count(len, "byte"), count(times as usize, "time"))?;
+            }
+        }
+        if self.window != 256 << 10 {
+            write!(f, ", has a window of {}", count(self.window, "byte"))?;
+        }
+        match self.leaving {
+            Leaving::Follows => {}
+            Leaving::Stays => write!(f, ", never ends its side")?,
+            Leaving::Leaves(manner, when) => {
+                let manner = manner.name();
+                match when {
+                    When::Sent(Duration::ZERO) => write!(f, ", then {manner}")?,
+                    When::Sent(after) => write!(f, ", {manner} {after:?} later")?,
+                    When::Connected(after) => write!(f, ", {manner} {after:?} after it has connected")?,
+                }
+            }
+        }
+        if let Some((times, after)) = self.returns {
+            let times = count(times as usize, "time");
+            write!(f, ", comes back up to {times}, {after:?} later, if it wasn't served")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! What is simulated: a protocol, its clients and its reference.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::selector::sim::Random;
+use crate::session::Service;
+
+/// A protocol under test: the service to run, requests for it, and a reference server.
+///
+/// A subject is plain data, such as the protocol's options, so that a world with it can be copied and shown.
+pub trait Subject: Clone + fmt::Debug {
+    /// The service under test.
+    type Service: Service;
+
+    /// The subject of one world, with options of its own.
+    #[must_use]
+    fn drawn(&self, _random: &mut Random) -> Self {
+        self.clone()
+    }
+
+    /// Creates the service under test.
+    fn service(&self) -> Self::Service;
+
+    /// Draws the requests of one client, in order. Most of them are valid.
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>>;
+
+    /// The reference server: its whole output for the whole `input` of one connection. It knows no buffers and no events.
+    fn answer(&self, input: &[u8]) -> Answer;
+
+    /// Whether `bytes` are an error reply of this protocol: one of any wording, and nothing else. By default, the protocol
+    /// has none, and the server closes without a word.
+    fn is_error_reply(&self, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+    }
+
+    /// The longest time that a session waits or works after it has received something, apart from the connection's
+    /// timeouts.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether a session may end with an error that is not its peer's, such as a wait that takes too long.
+    fn gives_up(&self) -> bool {
+        false
+    }
+
+    /// The most bytes of input that a session may leave unused.
+    fn input_len_max(&self) -> usize {
+        16 << 20
+    }
+}
+
+/// The output of a reference server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The bytes that the peer must receive.
+    pub output: Vec<u8>,
+    /// The lengths of the output before and after each reply, if the protocol has replies; a server that stops or loses patience ends
+    /// the output at one of these. Otherwise it may end anywhere.
+    pub replies: Option<Vec<usize>>,
+    /// The bytes that it must receive after them if the input ends here.
+    pub at_end: Vec<u8>,
+    /// What follows the output.
+    pub then: Then,
+}
+
+/// What a server does after its output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// It waits for more input; after the end of input, it closes.
+    #[default]
+    Waits,
+    /// It waits for the rest of a request; if the input ends instead, it closes without a word.
+    WaitsForRest,
+    /// It closes, whatever else comes.
+    Closes,
+    /// It sends an error reply and closes, whatever else comes.
+    Fails,
+    /// The reference doesn't know: the rules leave it open.
+    Unknown,
+}
+
+impl Answer {
+    /// The most bytes that the peer may receive, apart from an error reply.
+    pub fn len_max(&self) -> usize {
+        self.output.len() + self.at_end.len()
+    }
+
+    /// The output of a protocol without messages, which waits for more input.
+    pub fn stream(output: impl Into<Vec<u8>>) -> Self {
+        Answer { output: output.into(), ..Answer::default() }
+    }
+}

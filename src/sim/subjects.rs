@@ -1,0 +1,13 @@
+//! The protocols of this crate as subjects.
+
+mod app;
+mod echo;
+mod fixed;
+mod multiply;
+mod sink;
+
+pub use app::AppSubject;
+pub use echo::EchoSubject;
+pub use fixed::FixedSubject;
+pub use multiply::MultiplySubject;
+pub use sink::SinkSubject;

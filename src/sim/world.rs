@@ -1,0 +1,117 @@
+//! A world: everything that a seed makes, as data.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::faults::PlannedFault;
+use super::limits::Limits;
+use super::peer::Plan;
+use super::subject::Subject;
+use crate::selector::sim::{FaultKind, Random, Trigger};
+
+/// A world. It is plain data: a smaller one is made by taking parts away, which changes nothing of the others.
+#[derive(Clone, Debug)]
+pub struct World<S> {
+    /// The seed that it was made from.
+    pub seed: u64,
+    /// The protocol with its options.
+    pub subject: S,
+    /// The server's limits.
+    pub limits: Limits,
+    /// The peers.
+    pub peers: Vec<Plan>,
+    /// The time of an early stop. Otherwise the server stops when every peer has done all that it wants and all timeouts
+    /// have passed.
+    pub stops: Option<Duration>,
+    /// How its selector reports readiness.
+    pub trigger: Trigger,
+    /// The faults of its network.
+    pub faults: Vec<PlannedFault>,
+    /// The time of a reload.
+    pub reloads: Option<Duration>,
+}
+
+impl<S: Subject> World<S> {
+    /// The world of `seed`.
+    pub fn new(seed: u64, subject: &S) -> Self {
+        let subject = subject.drawn(&mut Random::stream(seed, "subject", 0));
+        let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), subject.input_len_max());
+        let random = &mut Random::stream(seed, "world", 0);
+        let count = match random.below(20) {
+            0 | 1 => random.within(1..=3),
+            2 => random.within(40..=200),
+            _ => random.within(8..=24),
+        };
+        let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
+        let arrivals: Vec<Duration> =
+            (0..random.within(1..=4)).map(|_| Duration::from_micros(random.within(0..=span))).collect();
+        let stops = random.once_in(4).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
+        let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
+        let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
+        let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
+        let mut peers: Vec<Plan> = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
+        // Where there is room for it, somebody tries whether the server has recovered.
+        let has_room = limits.connections_max as u64 > 4 * count && !limits.memory_is_short();
+        if let (Some(healed), true, None) = (faults.iter().map(|fault| fault.until).max(), has_room, stops) {
+            peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
+        }
+        World { seed, subject, limits, peers, stops, trigger, faults, reloads }
+    }
+
+    /// Whether it has the same parts as another world of the same seed.
+    pub fn has_parts_of(&self, other: &Self) -> bool {
+        let of = |world: &Self| (world.stops, world.trigger, world.reloads);
+        of(self) == of(other) && self.limits == other.limits && self.peers == other.peers && self.faults == other.faults
+    }
+
+    /// Keeps only the peers and faults of these numbers, if any are given.
+    pub fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>) {
+        if let Some(peers) = peers {
+            self.peers.retain(|plan| peers.contains(&plan.number));
+        }
+        if let Some(faults) = faults {
+            self.faults.retain(|fault| faults.contains(&fault.number));
+        }
+    }
+
+    /// By how much the server's clock is ahead of the network's in the end.
+    pub fn clock_ahead(&self) -> Duration {
+        let jump = |fault: &PlannedFault| match fault.kind {
+            FaultKind::ClockJumps(by) => by,
+            _ => Duration::ZERO,
+        };
+        self.faults.iter().map(jump).sum()
+    }
+
+    /// By how much its faults together can change the times at which something happens.
+    pub fn delay(&self) -> Duration {
+        self.faults.iter().map(PlannedFault::delay).sum()
+    }
+}
+
+/// The time after which a fault that has passed must not be noticed any more.
+pub const RECOVERY: Duration = Duration::from_millis(200);
+
+/// The world in words.
+impl<S: Subject> fmt::Display for World<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.subject)?;
+        writeln!(f, "{}", self.limits)?;
+        if self.trigger == Trigger::Level {
+            writeln!(f, "level-triggered, as poll is")?;
+        }
+        for plan in &self.peers {
+            writeln!(f, "{plan}")?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        if let Some(at) = self.reloads {
+            writeln!(f, "the server reloads at {at:?}")?;
+        }
+        match self.stops {
+            Some(at) => writeln!(f, "the server stops at {at:?}"),
+            None => Ok(()),
+        }
+    }
+}

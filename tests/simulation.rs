@@ -1,0 +1,121 @@
+//! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
+//! the oracles find.
+
+use std::time::{Duration, Instant};
+
+use multiconn::selector::sim::Random;
+use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use multiconn::sim::{Answer, Failure, Oracle, Subject, World, check, run};
+
+#[test]
+fn an_app_server_passes() -> Result<(), Failure<AppSubject>> {
+    check(&AppSubject::default(), 0..100)
+}
+
+#[test]
+fn an_echo_server_passes() -> Result<(), Failure<EchoSubject>> {
+    check(&EchoSubject::default(), 0..100)
+}
+
+#[test]
+fn a_server_of_fixed_messages_passes() -> Result<(), Failure<FixedSubject>> {
+    check(&FixedSubject::default(), 0..100)
+}
+
+#[test]
+fn a_multiplying_server_passes() -> Result<(), Failure<MultiplySubject>> {
+    check(&MultiplySubject::default(), 0..100)
+}
+
+#[test]
+fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
+    check(&SinkSubject::default(), 0..100)
+}
+
+#[test]
+fn a_seed_has_one_story() {
+    for seed in 0..50 {
+        let story = || run(&World::new(seed, &AppSubject::default()));
+        let (one, other) = (story(), story());
+        assert_eq!((one.hash, one.turns, one.time), (other.hash, other.turns, other.time), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_part_that_is_taken_away_changes_no_other() {
+    for seed in 0..50 {
+        let world = World::new(seed, &EchoSubject::default());
+        let mut smaller = world.clone();
+        smaller.keep(Some(&[1]), Some(&[]));
+        assert_eq!(smaller.peers, world.peers.into_iter().filter(|plan| plan.number == 1).collect::<Vec<_>>());
+        assert!(smaller.faults.is_empty());
+    }
+}
+
+/// An echo with a bug.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    /// It forgets the last byte before the end.
+    ForgetsLastByte,
+    /// It waits for nothing, again and again.
+    NeverFinishes,
+    /// It closes before the peer has ended.
+    ClosesEarly,
+    /// It panics at a certain byte.
+    Panics,
+}
+
+struct BuggyEcho(Bug);
+
+impl Session for BuggyEcho {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        if !io.output().has_room() {
+            return Ok(Progress::NeedRoom);
+        }
+        let BuggyEcho(bug) = *self;
+        let bytes = io.input().take_all().to_vec();
+        assert!(bug != Bug::Panics || !bytes.contains(&b'7'), "a byte that nobody expects");
+        let forgotten = usize::from(bug == Bug::ForgetsLastByte && bytes.len() > 40);
+        io.output().push(&bytes[..bytes.len() - forgotten]);
+        if io.input_ended() {
+            return Ok(if bug == Bug::NeverFinishes { Progress::Working } else { Progress::Finished });
+        }
+        Ok(if bug == Bug::ClosesEarly && bytes.len() > 40 { Progress::Finished } else { Progress::NeedInput })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Buggy(Bug);
+
+impl Subject for Buggy {
+    type Service = Box<dyn FnMut(&Peer) -> BuggyEcho>;
+
+    fn service(&self) -> Self::Service {
+        let Buggy(bug) = *self;
+        Box::new(move |_| BuggyEcho(bug))
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        vec![(b'0'..=b'9').cycle().take(random.below(100)).collect()]
+    }
+
+    fn answer(&self, input: &[u8]) -> Answer {
+        Answer::stream(input)
+    }
+}
+
+#[test]
+fn bugs_are_found_and_shrunk_to_one_peer() {
+    for (bug, oracle) in [
+        (Bug::ForgetsLastByte, Oracle::Bytes),
+        (Bug::ClosesEarly, Oracle::Bytes),
+        (Bug::NeverFinishes, Oracle::Liveness),
+        (Bug::Panics, Oracle::Panics),
+    ] {
+        let failure = check(&Buggy(bug), 0..100).expect_err("the bug is found");
+        assert_eq!(failure.violation.oracle, oracle, "{bug:?}: {failure}");
+        assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
+        assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
+    }
+}
