@@ -294,11 +294,11 @@ pub const BUGS: &[Bug] = &[
         name: "half-close-is-close",
         what: "A peer's half-close drops the replies that are on their way",
         file: "connection/serve.rs",
-        before: "            let was_full = self.is_full(turn);",
+        before: "            let was_full = self.is_full(turn.config);",
         after: "            if self.input_end == InputEnd::Read && self.left_over.has_output() {
                 return Ok(Outcome::Close(End::Finished));
             }
-            let was_full = self.is_full(turn);",
+            let was_full = self.is_full(turn.config);",
     },
     Bug {
         name: "end-before-last-bytes",
@@ -520,8 +520,8 @@ pub const BUGS: &[Bug] = &[
         name: "high-water-off-by-one",
         what: "At the high-water mark exactly, the session is called though nothing may be added",
         file: "connection/serve.rs",
-        before: "self.left_over.output_len() >= turn.config.output_high_water.max(1)",
-        after: "self.left_over.output_len() >= turn.config.output_high_water",
+        before: "self.left_over.output_len() >= config.output_high_water.max(1)",
+        after: "self.left_over.output_len() >= config.output_high_water",
     },
     Bug {
         name: "mid-message-is-orderly",
