@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::protocol::Protocol;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
 use crate::sim::{Shrunk, Subject, Violation, World};
@@ -10,7 +9,8 @@ use crate::sim::{Shrunk, Subject, Violation, World};
 /// A world that fails.
 #[derive(Debug)]
 pub struct Failed {
-    protocol: Protocol,
+    /// The name of its protocol.
+    protocol: &'static str,
     seed: u64,
     violation: Violation,
     /// The smallest world that fails in the same way, in words.
@@ -20,9 +20,9 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub fn new<S: Subject>(protocol: Protocol, world: &World<S>, shrunk: &Shrunk<S>) -> Failed {
+    pub fn new<S: Subject>(protocol: &'static str, world: &World<S>, shrunk: &Shrunk<S>) -> Failed {
         let numbers = |all: Vec<u64>| all.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let mut replay = format!("multiconn simulate --protocol {} --seed {} -v", protocol.name(), world.seed);
+        let mut replay = format!("multiconn simulate --protocol {} --seed {} -v", protocol, world.seed);
         let reduced = &shrunk.reduced;
         if reduced.peers.len() < world.peers.len() && !reduced.peers.is_empty() {
             replay += &format!(" --peers {}", numbers(reduced.peers.iter().map(|plan| plan.number).collect()));
@@ -42,13 +42,13 @@ impl Failed {
             format!("\nSeed {seed} fails. The smallest world that does:\n\n{world}\n{violation}\n\nReplay: {replay}\n")
                 .as_bytes(),
         )?;
-        Ok(Failure::new(format!("{}, seed {seed}: {violation}", protocol.name())))
+        Ok(Failure::new(format!("{}, seed {seed}: {violation}", protocol)))
     }
 
     pub fn json(&self) -> Value {
         let Failed { protocol, seed, violation, world, replay } = self;
         json!({
-            "protocol": protocol.name(),
+            "protocol": protocol,
             "seed": seed,
             "oracle": violation.oracle.name(),
             "violation": violation.what,

@@ -111,7 +111,7 @@ impl Task for TellIt<'_> {
         stdout::print(format!("{world}\n").as_bytes())?;
         let run = self.telling.tell(&world);
         let violation = run.violation.clone();
-        let failed = violation.map(|violation| Failed::new(self.protocol, &world, &shrink(&world, violation)));
+        let failed = violation.map(|violation| Failed::new(self.protocol.name(), &world, &shrink(&world, violation)));
         Ok(Told { run, failed })
     }
 }
@@ -127,6 +127,6 @@ impl Task for ShrinkIt {
     fn on<S: Subject>(self, subject: &S) -> Failed {
         let world = World::new(self.seed, subject);
         let violation = run(&world).violation.expect("the same seed fails again");
-        Failed::new(self.protocol, &world, &shrink(&world, violation))
+        Failed::new(self.protocol.name(), &world, &shrink(&world, violation))
     }
 }
