@@ -406,6 +406,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             budget: Budget::new(share),
             trace: self.trace.of(id.generation()),
         };
+        let was_leaving = slot.connection.is_leaving();
         let outcome = slot.connection.run(&mut turn);
         slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
@@ -415,13 +416,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             // A session that yields of its own accord may have computed for long.
             work = work.max(share.work());
         }
+        if !was_leaving && slot.connection.is_leaving() {
+            self.leaving.add(id);
+        }
         slot.set_busy(yields || work > BUSY_FROM || slot.connection.memory_used() > BUSY_FROM);
         let (interest, deadline) = match outcome {
             Outcome::Wait { interest, deadline } => (interest, deadline),
             Outcome::Leave { deadline } => {
-                if slot.connection.is_leaving() {
-                    self.leaving.add(id);
-                }
                 (if slot.interest == Interest::NONE { Interest::NONE } else { Interest::READ }, Some(deadline))
             }
             Outcome::Yield => {

@@ -44,6 +44,15 @@ fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
 }
 
 #[test]
+fn worlds_that_have_failed_pass() {
+    // An error reply of a connection that yielded while it drained; last replies of connections that made way.
+    check(&AppSubject::default(), 1602..1603).unwrap();
+    for seed in [624, 5375] {
+        check(&FixedSubject::default(), seed..seed + 1).unwrap();
+    }
+}
+
+#[test]
 fn a_seed_has_one_story() {
     for seed in 0..50 {
         let story = || run(&World::new(seed, &AppSubject::default()));

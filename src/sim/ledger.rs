@@ -17,6 +17,10 @@ pub struct Ledger {
     by_addr: HashMap<SocketAddr, usize>,
     /// The conversation of each of the server's connections, by the connection's number.
     by_id: Vec<usize>,
+    /// The number of connections that are being served.
+    pub open: usize,
+    /// The most of them at once.
+    pub open_most: usize,
     /// The time of the latest action of any peer.
     pub last_action: Duration,
     /// The time when the server began to stop.
@@ -59,6 +63,10 @@ pub struct Service {
     pub accepted: Duration,
     /// The number of times that it has received bytes.
     pub reads: u32,
+    /// The number of bytes that were left after the last write.
+    pub unsent: usize,
+    /// The most bytes that were left when it received some.
+    pub unsent_at_reads: usize,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
     /// The time of the close, and the server's reason.
@@ -168,8 +176,27 @@ impl Ledger {
             self.by_id.resize(id + 1, usize::MAX);
         }
         self.by_id[id] = index;
-        self.conversations[index].served =
-            Some(Service { is_refused, accepted: now, reads: 0, done: None, closed: None });
+        self.open += usize::from(!is_refused);
+        self.open_most = self.open_most.max(self.open);
+        self.conversations[index].served = Some(Service {
+            is_refused,
+            accepted: now,
+            reads: 0,
+            unsent: 0,
+            unsent_at_reads: 0,
+            done: None,
+            closed: None,
+        });
+    }
+
+    /// Records that the server has closed the connection of number `id`.
+    pub fn closed(&mut self, id: u64, now: Duration, ending: Ending) {
+        let Some(conversation) = self.of(id) else { return };
+        conversation.is_done(now);
+        let Some(served) = &mut conversation.served else { return };
+        served.closed = Some((now, ending));
+        let was_served = !served.is_refused;
+        self.open -= usize::from(was_served);
     }
 
     /// The conversation on the connection of number `id`.

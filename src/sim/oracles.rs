@@ -3,6 +3,7 @@
 mod bytes;
 pub mod cost;
 pub mod liveness;
+mod pressure;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use super::ledger::{Conversation, Ledger};
 use super::peer::Plan;
 use super::subject::Subject;
 use super::world::World;
+use crate::text::count;
 
 /// An oracle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,13 +24,16 @@ pub enum Oracle {
     Books,
     /// No call is wasted.
     Cost,
+    /// The limits hold: connections at once, and output that waits for a peer.
+    Limits,
     /// Nothing panics.
     Panics,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 5] = [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Panics];
+    pub const ALL: [Oracle; 6] =
+        [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Limits, Oracle::Panics];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -37,6 +42,7 @@ impl Oracle {
             Oracle::Liveness => "liveness",
             Oracle::Books => "books",
             Oracle::Cost => "cost",
+            Oracle::Limits => "limits",
             Oracle::Panics => "panics",
         }
     }
@@ -83,11 +89,17 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
     if let Some(message) = &ledger.panicked {
         return Err(Violation::new(Oracle::Panics, format!("a session or the service panicked: {message}")));
     }
+    let (most, max) = (ledger.open_most, world.limits.connections_max);
+    if most > max {
+        let what = format!("{} were served at once, and at most {max} may be", count(most, "connection"));
+        return Err(Violation::new(Oracle::Limits, what));
+    }
     for conversation in &ledger.conversations {
         let plan = &world.peers[conversation.plan];
         let case = Case { world, ledger, plan, conversation };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
     Ok(())

@@ -116,6 +116,12 @@ impl Subscriber for Story {
             Event::Received { .. } => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {
                     served.reads += 1;
+                    served.unsent_at_reads = served.unsent_at_reads.max(served.unsent);
+                }
+            }),
+            Event::Sent { left, .. } => self.learns(id, |conversation| {
+                if let Some(served) = &mut conversation.served {
+                    served.unsent = *left;
                 }
             }),
             Event::Accepted | Event::Refused { .. } => {
@@ -128,12 +134,7 @@ impl Subscriber for Story {
             Event::Panicked { message, .. } => {
                 self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
             }
-            Event::Closed { end } => self.learns(id, |conversation| {
-                conversation.is_done(at);
-                if let Some(served) = &mut conversation.served {
-                    served.closed = Some((at, Ending::from(*end)));
-                }
-            }),
+            Event::Closed { end } => self.ledger.borrow_mut().closed(id, at, Ending::from(*end)),
             _ => {}
         }
     }

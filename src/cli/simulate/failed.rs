@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::{Shrunk, Subject, World};
+use crate::sim::{Shrunk, Subject, Violation, World};
 
 /// A world that fails.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Failed {
     /// The name of its protocol.
     protocol: &'static str,
     seed: u64,
-    violation: String,
+    violation: Violation,
     /// The smallest world that fails in the same way, in words.
     world: String,
     /// The command that runs it again.
@@ -31,7 +31,7 @@ impl Failed {
             let faults = numbers(reduced.faults.iter().map(|fault| fault.number).collect());
             replay += &format!(" --faults {}", if faults.is_empty() { "none" } else { &faults });
         }
-        let (violation, world_in_words) = (shrunk.violation.to_string(), shrunk.simplest.to_string());
+        let (violation, world_in_words) = (shrunk.violation.clone(), shrunk.simplest.to_string());
         Failed { protocol, seed: world.seed, violation, world: world_in_words, replay }
     }
 
@@ -47,6 +47,13 @@ impl Failed {
 
     pub fn json(&self) -> Value {
         let Failed { protocol, seed, violation, world, replay } = self;
-        json!({ "protocol": protocol, "seed": seed, "violation": violation, "world": world, "replay": replay })
+        json!({
+            "protocol": protocol,
+            "seed": seed,
+            "oracle": violation.oracle.name(),
+            "violation": violation.what,
+            "world": world,
+            "replay": replay,
+        })
     }
 }

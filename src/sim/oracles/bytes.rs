@@ -2,10 +2,13 @@
 //! beginning of it. Where the server ends a conversation early, its reason must be true.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Case;
+use super::liveness::SLACK;
 use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::Ending;
+use crate::sim::peer::Reading;
 use crate::sim::subject::{Answer, Subject, Then};
 use crate::text::count;
 
@@ -13,7 +16,7 @@ use crate::text::count;
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let (conversation, subject) = (case.conversation, &case.world.subject);
     let received = conversation.peer.received();
-    let Some((_, ending)) = conversation.closed() else {
+    let Some((at, ending)) = conversation.closed() else {
         return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
     };
     let sent = &case.plan.stream[..conversation.sent];
@@ -30,16 +33,22 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     if answer.then == Then::Unknown {
         return Ok(());
     }
-    is_true(case, ending, &answer).map_err(|why| format!("was closed for a wrong reason ({ending:?}): {why}"))?;
+    is_true(case, (at, ending), &answer).map_err(|why| format!("was closed for a wrong reason ({ending:?}): {why}"))?;
     let part = part_received(subject, &answer, &received, ending)?;
-    if !is_attentive(case) {
-        return Ok(());
-    }
     let all = answer.output.len();
     let lacks = |what: &str| {
         let (received, all) = (count(received.len(), "byte"), count(all, "byte"));
         Err(format!("received {received} of {all}, and lacks {what} ({ending:?})"))
     };
+    // Whatever is cut off ends with a reset: an end looks as if all were there.
+    let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
+    let stays = conversation.gone.is_none() && ending != Ending::Broken;
+    if has_seen_end && stays && case.plan.reading != Reading::Never && part == Part::Cut {
+        return lacks("the rest of a reply, before an end in order");
+    }
+    if !is_attentive(case) {
+        return Ok(());
+    }
     match ending {
         Ending::Finished | Ending::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
         Ending::Violation if part != Part::WithError && has_error_replies(subject) => lacks("the error reply"),
@@ -106,7 +115,7 @@ fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
 }
 
 /// Whether the server's reason to close is true.
-fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> Result<(), String> {
+fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), answer: &Answer) -> Result<(), String> {
     let (conversation, limits) = (case.conversation, &case.world.limits);
     let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
     match ending {
@@ -120,6 +129,10 @@ fn is_true<S: Subject>(case: &Case<'_, S>, ending: Ending, answer: &Answer) -> R
             "its input did not end within a request",
         ),
         Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
+        // A server that waits for input learns at once that it has ended.
+        Ending::Idle if conversation.ended.is_some_and(|ended| ended + case.world.delay() + SLACK < at) => {
+            Err("its input has ended".to_owned())
+        }
         Ending::Idle => unless(
             conversation.longest_silence + case.world.delay() >= limits.idle_timeout,
             "it was never silent for that long",

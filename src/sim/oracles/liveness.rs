@@ -7,7 +7,7 @@ use crate::sim::subject::Subject;
 use crate::sim::world::World;
 
 /// The time that a server may take beyond its timeouts.
-const SLACK: Duration = Duration::from_millis(200);
+pub const SLACK: Duration = Duration::from_millis(200);
 
 /// The longest time that a connection is kept after its peer's last action.
 pub fn patience<S: Subject>(world: &World<S>) -> Duration {

@@ -1,0 +1,574 @@
+//! Bugs of the kinds that event loops really have. Each is a change of a few lines to the production code.
+
+/// A bug that can be planted.
+pub struct Bug {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// What goes wrong.
+    pub what: &'static str,
+    /// The file in `src`.
+    pub file: &'static str,
+    /// The code, which must occur exactly once in the file, and its replacement.
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+pub const BUGS: &[Bug] = &[
+    // Readiness and interest.
+    Bug {
+        name: "edge-lost",
+        what: "An edge that arrives while the connection doesn't read is forgotten",
+        file: "connection.rs",
+        before: "self.readable |= readiness.readable;",
+        after: "self.readable |= readiness.readable && self.progress == Progress::NeedInput;",
+    },
+    Bug {
+        name: "edge-cleared-by-read",
+        what: "Every read clears the edge, even one that has filled its buffer",
+        file: "connection/transfer.rs",
+        before: "self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;",
+        after: "self.readable = self.input_end != InputEnd::Open || self.urgent;",
+    },
+    Bug {
+        name: "end-behind-short-read",
+        what: "A short read clears the edge though the peer's end is known to follow",
+        file: "connection/transfer.rs",
+        before: "self.readable = len == room || self.input_end != InputEnd::Open || self.urgent;",
+        after: "self.readable = len == room || self.urgent;",
+    },
+    Bug {
+        name: "would-block-is-end",
+        what: "A read that would block is taken for the end of the stream",
+        file: "connection/transfer.rs",
+        before: "            None => {
+                (self.readable, self.urgent) = (false, false);
+                Ok(Received::Nothing)",
+        after: "            None => {
+                (self.readable, self.urgent) = (false, false);
+                self.input_end = InputEnd::Read;
+                Ok(Received::End)",
+    },
+    Bug {
+        name: "would-block-keeps-edge",
+        what: "A read that would block leaves the connection readable",
+        file: "connection/transfer.rs",
+        before: "                (self.readable, self.urgent) = (false, false);
+                Ok(Received::Nothing)",
+        after: "                self.urgent = false;
+                Ok(Received::Nothing)",
+    },
+    Bug {
+        name: "full-keeps-writable",
+        what: "A full stream counts as writable",
+        file: "connection/transfer.rs",
+        before: "        None => {
+            *writable = false;
+            Ok(0)
+        }
+    }
+}
+
+",
+        after: "        None => Ok(0),
+    }
+}
+
+",
+    },
+    Bug {
+        name: "short-write-is-whole",
+        what: "A short write counts as complete",
+        file: "connection/transfer.rs",
+        before: "Ok(sent) if sent < len || has_chunks => Some(io.output.take_rest(sent)),",
+        after: "Ok(0) if len > 0 || has_chunks => Some(io.output.take_rest(0)),",
+    },
+    Bug {
+        name: "sent-twice",
+        what: "After a short write, a byte that was sent is sent again",
+        file: "connection/transfer.rs",
+        before: "Some(io.output.take_rest(sent)),",
+        after: "Some(io.output.take_rest(sent.saturating_sub(1))),",
+    },
+    Bug {
+        name: "output-freed-early",
+        what: "Waiting output is freed by the next partial write",
+        file: "connection/transfer.rs",
+        before: "            kept.output.consume(len);
+            sent += len;",
+        after: "            kept.output.consume(len);
+            if len > 0 && len < len_max {
+                kept.output.clear();
+            }
+            sent += len;",
+    },
+    Bug {
+        name: "interest-not-registered-again",
+        what: "A changed interest is recorded but not registered",
+        file: "reactor.rs",
+        before: "            self.selector.reregister(stream, token, wanted)
+        };",
+        after: "            Ok(())
+        };",
+    },
+    Bug {
+        name: "no-write-interest",
+        what: "A connection with output left registers no write interest",
+        file: "connection/interest.rs",
+        before: "writable: self.has_output,
+            // A session",
+        after: "writable: self.has_output && !self.reads(),
+            // A session",
+    },
+    Bug {
+        name: "write-interest-for-ever",
+        what: "Write interest stays when all output is sent",
+        file: "connection/interest.rs",
+        before: "            writable: self.has_output,
+            // A session",
+        after: "            writable: true,
+            // A session",
+    },
+    Bug {
+        name: "no-back-pressure",
+        what: "A peer that doesn't read its replies goes on being read",
+        file: "connection/interest.rs",
+        before: "Progress::NeedInput => !self.is_full,",
+        after: "Progress::NeedInput => true,",
+    },
+    Bug {
+        name: "drain-waits-to-read",
+        what: "A draining connection registers read interest instead of write interest",
+        file: "connection/close.rs",
+        before: "false => Outcome::Wait { interest: Interest::WRITE, deadline: self.deadline() },",
+        after: "false => Outcome::Wait { interest: Interest::READ, deadline: self.deadline() },",
+    },
+    // Tokens and queues.
+    Bug {
+        name: "stale-token",
+        what: "An old id finds the new connection in its slot",
+        file: "reactor/slots.rs",
+        before: "self.slab.get_mut(id.key()).filter(|slot| slot.generation == id.generation())",
+        after: "self.slab.get_mut(id.key())",
+    },
+    Bug {
+        name: "queued-twice",
+        what: "A connection can be in the runnable queue twice",
+        file: "reactor/slot.rs",
+        before: "if !mem::replace(&mut self.is_runnable, true) {",
+        after: "self.is_runnable = true;
+        {",
+    },
+    Bug {
+        name: "never-queued-again",
+        what: "A connection that has run keeps the mark of being queued",
+        file: "reactor/slot.rs",
+        before: "        self.is_runnable = false;",
+        after: "        self.is_runnable = self.is_busy;",
+    },
+    Bug {
+        name: "yield-not-queued",
+        what: "A connection that has used up its share isn't queued again",
+        file: "reactor.rs",
+        before: "                slot.enqueue(id, &mut self.runnable);
+                return work;",
+        after: "                return work;",
+    },
+    Bug {
+        name: "busy-never-run",
+        what: "Busy connections run only if nothing else does",
+        file: "reactor.rs",
+        before: "        while work_left > 0
+            && let Some(id)",
+        after: "        if events > 0 {
+            work_left = 0;
+        }
+        while work_left > 0
+            && let Some(id)",
+    },
+    Bug {
+        name: "woken-lost",
+        what: "A wake-up during a call of the inbox is lost",
+        file: "reactor.rs",
+        before: "            slot.connection.woken();
+            slot.enqueue(id, &mut self.runnable);",
+        after: "            slot.enqueue(id, &mut self.runnable);",
+    },
+    Bug {
+        name: "messages-not-counted",
+        what: "The message budget is never used up, so a fast peer keeps the loop",
+        file: "connection/transfer.rs",
+        before: "        turn.budget.messages = io.messages_left;",
+        after: "        turn.budget.messages = io.messages_left.max(1);",
+    },
+    // Timers.
+    Bug {
+        name: "timer-not-set-again",
+        what: "A timer that fires before a postponed deadline isn't set again",
+        file: "reactor.rs",
+        before: "Alarm::Early { later } => self.timers.set(id, later),",
+        after: "Alarm::Early { .. } => {}",
+    },
+    Bug {
+        name: "earlier-deadline-ignored",
+        what: "A deadline that moves forward doesn't move its timer",
+        file: "reactor/slot.rs",
+        before: "self.timer.is_some_and(|timer| deadline.is_none_or(|deadline| timer <= deadline))",
+        after: "self.timer.is_some()",
+    },
+    Bug {
+        name: "later-of-two-deadlines",
+        what: "Of two deadlines the later one counts",
+        file: "connection.rs",
+        before: "(Some(one), Some(other)) => Some(one.min(other)),",
+        after: "(Some(one), Some(other)) => Some(one.max(other)),",
+    },
+    Bug {
+        name: "select-sleeps-too-long",
+        what: "The loop doesn't wake for its timers",
+        file: "reactor.rs",
+        before: "let deadline = earlier(earlier(self.timers.next(), self.accepting.retry_at()), self.stopping);",
+        after: "let deadline = earlier(self.accepting.retry_at(), self.stopping);",
+    },
+    Bug {
+        name: "idle-not-renewed",
+        what: "Input doesn't renew the idle timeout",
+        file: "connection/transfer.rs",
+        before: "        if received > 0 || made_output {
+            self.idle_until = None;",
+        after: "        if made_output && received == 0 {
+            self.idle_until = None;",
+    },
+    Bug {
+        name: "idle-always-renewed",
+        what: "Every run renews the idle timeout, so a silent peer stays for ever",
+        file: "connection/serve.rs",
+        before: "*self.idle_until.get_or_insert_with(|| turn.now + timeout)",
+        after: "*self.idle_until.insert(turn.now + timeout)",
+    },
+    Bug {
+        name: "write-timeout-renewed",
+        what: "A write attempt in vain renews the write timeout",
+        file: "connection/left_over.rs",
+        before: "        if has_sent {
+            kept.wait",
+        after: "        if has_sent || kept.wait.is_some() {
+            kept.wait",
+    },
+    Bug {
+        name: "write-timeout-not-renewed",
+        what: "Progress of a slow reader doesn't renew the write timeout",
+        file: "connection/left_over.rs",
+        before: "        if has_sent {
+            kept.wait",
+        after: "        if has_sent && kept.wait.is_none() {
+            kept.wait",
+    },
+    Bug {
+        name: "linger-for-ever",
+        what: "A lingering connection has no deadline",
+        file: "connection/close.rs",
+        before: "            if turn.now >= lingering.until {
+                break Event::DeadlinePassed;
+            }",
+        after: "            if turn.now >= lingering.until {
+                lingering.until = turn.now + turn.config.linger_timeout;
+            }",
+    },
+    Bug {
+        name: "linger-without-limit",
+        what: "A lingering connection reads input without limit",
+        file: "connection/close.rs",
+        before: "lingering.left = lingering.left.saturating_sub(len);",
+        after: "lingering.left = lingering.left.saturating_sub(len).max(1);",
+    },
+    Bug {
+        name: "slow-message-forgiven",
+        what: "Each byte of a message renews its timeout",
+        file: "protocols/app/server.rs",
+        before: "        match self.patience.observe(position, self.shared.timeouts.of(position.phase), now) {",
+        after: "        self.patience.restart();
+        match self.patience.observe(position, self.shared.timeouts.of(position.phase), now) {",
+    },
+    // Ends.
+    Bug {
+        name: "half-close-is-close",
+        what: "A peer's half-close drops the replies that are on their way",
+        file: "connection/serve.rs",
+        before: "            let was_full = self.is_full(turn.config);",
+        after: "            if self.input_end == InputEnd::Read && self.left_over.has_output() {
+                return Ok(Outcome::Close(End::Finished));
+            }
+            let was_full = self.is_full(turn.config);",
+    },
+    Bug {
+        name: "end-before-last-bytes",
+        what: "Input that arrives with the end is dropped",
+        file: "connection/serve.rs",
+        before: "            Received::Nothing | Received::End => 0,
+            Received::Bytes(len) => len,",
+        after: "            Received::Nothing | Received::End => 0,
+            Received::Bytes(_) if self.input_end == InputEnd::Reported => 0,
+            Received::Bytes(len) => len,",
+    },
+    Bug {
+        name: "reply-reset",
+        what: "A connection closes with input unread, which destroys the last reply",
+        file: "connection/close.rs",
+        before: "self.input_end != InputEnd::Read && !self.ignores_input",
+        after: "self.left_over.has_input() && !self.ignores_input",
+    },
+    Bug {
+        name: "cut-looks-whole",
+        what: "Output that is cut off ends with a FIN, as if it were complete",
+        file: "connection/close.rs",
+        before: "        self.leads(from, event, trace);
+        if self.left_over.has_output() {
+            self.stream.reset_on_close();
+        }
+        Outcome::Close(end)",
+        after: "        self.leads(from, event, trace);
+        Outcome::Close(end)",
+    },
+    Bug {
+        name: "close-before-drain",
+        what: "The last reply is dropped if it has to wait for room",
+        file: "connection/close.rs",
+        before: "            Stage::Draining if self.left_over.has_output() || linger => {",
+        after: "            Stage::Draining if linger && !self.left_over.has_output() => {",
+    },
+    Bug {
+        name: "no-half-close",
+        what: "A lingering connection doesn't end its own side, so the peer waits",
+        file: "connection/close.rs",
+        before: "if self.output_end != OutputEnd::Sent && self.stream.end_output().is_err() {",
+        after: "if self.output_end == OutputEnd::Wanted && self.stream.end_output().is_err() {",
+    },
+    Bug {
+        name: "drain-over-budget",
+        what: "A draining connection with more to send than its share waits for room that's there",
+        file: "connection/close.rs",
+        before: "            return match self.can_send() {
+                true => Outcome::Yield,",
+        after: "            return match false {
+                true => Outcome::Yield,",
+    },
+    // Accepting.
+    Bug {
+        name: "emfile-spins",
+        what: "Without descriptors, accepting goes on without a pause",
+        file: "reactor/accept.rs",
+        before: "                    self.trace.own().emit_own(paused);
+                    self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
+                    false",
+        after: "                    self.trace.own().emit_own(paused);
+                    false",
+    },
+    Bug {
+        name: "accept-not-resumed",
+        what: "Accepting isn't resumed after a pause unless a connection closes",
+        file: "reactor/accept.rs",
+        before: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {",
+        after: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) && self.slots.is_empty() {",
+    },
+    Bug {
+        name: "resume-not-ready",
+        what: "After a pause, connections that wait in the backlog aren't accepted before another comes",
+        file: "reactor/accept.rs",
+        before: "            listening.ready = true;
+            if let Err(error) = selector.watch_listener",
+        after: "            if let Err(error) = selector.watch_listener",
+    },
+    Bug {
+        name: "accept-one-an-edge",
+        what: "One connection is accepted for each edge of the listener",
+        file: "reactor/accept.rs",
+        before: "                    None => self.one_too_many = Some((stream, addr)),
+                }
+                true",
+        after: "                    None => self.one_too_many = Some((stream, addr)),
+                }
+                self.accepting.listeners[index].ready = false;
+                false",
+    },
+    Bug {
+        name: "aborted-ends-accepting",
+        what: "A connection that was aborted in the backlog ends the accepting of those after it",
+        file: "reactor/accept.rs",
+        before: "                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
+                    true",
+        after: "                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
+                    listening.ready = false;
+                    false",
+    },
+    Bug {
+        name: "limit-off-by-one",
+        what: "One connection more than the limit is served",
+        file: "reactor/accept.rs",
+        before: "Places::new(config.connections_max)",
+        after: "Places::new(config.connections_max + 1)",
+    },
+    Bug {
+        name: "refused-place-leaks",
+        what: "A refused connection's place is not given back",
+        file: "reactor/accept.rs",
+        before: "        let place = self.accepting.refusals.take();
+        let Some(id)",
+        after: "        std::mem::forget(self.accepting.refusals.take());
+        let place = None;
+        let Some(id)",
+    },
+    Bug {
+        name: "place-leaks",
+        what: "A closed connection's place is not given back",
+        file: "reactor.rs",
+        before: "        drop(slot.place);",
+        after: "        std::mem::forget(slot.place);",
+    },
+    Bug {
+        name: "one-too-many-dropped",
+        what: "A connection over the limit is closed without a word",
+        file: "reactor/accept.rs",
+        before: "                None => self.refuse_one_too_many(stream, addr),",
+        after: "                None => drop((stream, addr)),",
+    },
+    // Stopping.
+    Bug {
+        name: "drain-not-ending",
+        what: "A stop waits for ever for work in progress",
+        file: "reactor.rs",
+        before: "        if self.stopping.is_some_and(|until| self.now >= until) {",
+        after: "        if self.stopping.is_some_and(|until| self.now >= until) && self.slots.is_empty() {",
+    },
+    Bug {
+        name: "stop-forgets-the-idle",
+        what: "A stop doesn't run idle connections, which stay open",
+        file: "reactor.rs",
+        before: "            slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
+            slot.enqueue(id, &mut self.runnable);
+        }",
+        after: "            slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
+            if slot.connection.has_output() {
+                slot.enqueue(id, &mut self.runnable);
+            }
+        }",
+    },
+    Bug {
+        name: "stop-drops-begun",
+        what: "A stop closes connections with a message begun",
+        file: "connection/serve.rs",
+        before: "            if is_idle && !has_work && !self.left_over.has_input() {",
+        after: "            if !has_work {",
+    },
+    Bug {
+        name: "accepts-while-stopping",
+        what: "Connections are accepted after a stop",
+        file: "reactor.rs",
+        before: "        self.accepting.end(&mut self.selector);
+        self.one_too_many = None;",
+        after: "        self.one_too_many = None;",
+    },
+    // Messages.
+    Bug {
+        name: "content-cut",
+        what: "Content over 65,535 bytes is cut",
+        file: "message/reader.rs",
+        before: "            Self::Content { header } => match input.take(header.content_len) {",
+        after: "            Self::Content { header } => match input.take(header.content_len.min(usize::from(u16::MAX))) {",
+    },
+    Bug {
+        name: "protoheader-swapped",
+        what: "The protoheader is read as little-endian",
+        file: "message/reader.rs",
+        before: "u16::from_be_bytes([bytes[0], bytes[1]])",
+        after: "u16::from_le_bytes([bytes[0], bytes[1]])",
+    },
+    Bug {
+        name: "header-limit-off-by-one",
+        what: "A header as long as the limit is refused",
+        file: "message/reader.rs",
+        before: "len if len > max => Err(ProtocolError::HeaderTooLong { len, max }),",
+        after: "len if len >= max => Err(ProtocolError::HeaderTooLong { len, max }),",
+    },
+    Bug {
+        name: "state-lost",
+        what: "A message that comes in pieces starts again after its protoheader",
+        file: "message/reader.rs",
+        before: "                    self.state = Some(Box::new(Ok(state)));
+                    return Ok(None);",
+        after: "                    if !matches!(state, ReadState::Jsonheader { .. }) {
+                        self.state = Some(Box::new(Ok(state)));
+                    }
+                    return Ok(None);",
+    },
+    Bug {
+        name: "phase-after-error",
+        what: "After an error, the reader goes on with the next message",
+        file: "message/reader.rs",
+        before: "            Some(Err(error)) => return Err(self.fail(error)),",
+        after: "            Some(Err(_)) => ReadState::Idle,",
+    },
+    Bug {
+        name: "pipelined-dropped",
+        what: "Requests that arrive together with one that ends the call are dropped",
+        file: "connection/transfer.rs",
+        before: "            self.left_over.keep_input(&scratch.input[used..received]);",
+        after: "            if used == 0 {
+                self.left_over.keep_input(&scratch.input[used..received]);
+            }",
+    },
+    Bug {
+        name: "high-water-off-by-one",
+        what: "At the high-water mark exactly, the session is called though nothing may be added",
+        file: "connection/serve.rs",
+        before: "self.left_over.output_len() >= config.output_high_water.max(1)",
+        after: "self.left_over.output_len() >= config.output_high_water",
+    },
+    Bug {
+        name: "mid-message-is-orderly",
+        what: "A peer that closes in the middle of a message gets no error",
+        file: "protocols/app/server.rs",
+        before: "                _ => Err(AppError::PeerClosedMidMessage(position)),",
+        after: "                _ => Ok(Progress::Finished),",
+    },
+    Bug {
+        name: "keep-alive-ignored",
+        what: "The connection closes after a request that asked to keep it",
+        file: "protocols/app/server.rs",
+        before: "            if !message.header.keep_alive {",
+        after: "            if !message.header.keep_alive || message.header.content_len == 0 {",
+    },
+    Bug {
+        name: "sum-wraps",
+        what: "A sum of integers wraps at 32 bits",
+        file: "protocols/app/server.rs",
+        before: "i64::from(order.u32(bytes).cast_signed())).sum();",
+        after: "order.u32(bytes).cast_signed()).fold(0, i32::wrapping_add).into();",
+    },
+    Bug {
+        name: "echo-drops-at-end",
+        what: "The echo ends without echoing bytes that came with the end",
+        file: "protocols/echo/server.rs",
+        before: "        if !io.input().is_empty() {
+            if self.is_early(now) {",
+        after: "        if !io.input().is_empty() && !io.input_ended() {
+            if self.is_early(now) {",
+    },
+    // Memory.
+    Bug {
+        name: "charge-not-given-back",
+        what: "The memory of a closed connection stays charged",
+        file: "connection/memory.rs",
+        before: "            account.used.fetch_sub(self.bytes, Relaxed);
+            account.users",
+        after: "            account.users",
+    },
+    Bug {
+        name: "idle-keeps-buffers",
+        what: "An idle connection keeps its buffers",
+        file: "connection/left_over.rs",
+        before: "            if kept.input.is_empty() {
+                self.0 = None;
+            }",
+        after: "",
+    },
+];

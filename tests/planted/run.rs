@@ -1,0 +1,254 @@
+//! Plants each bug in a copy of the sources, and lets the simulation find it:
+//! `cargo run --example planted [-- [--seeds N] [--write | NAME…]]`.
+//!
+//! Prints a table in Markdown: the bug, the number of seeds until it was found, and the oracle that found it; with
+//! `--write`, it goes into `docs/simulation.md`. What each simulation printed is in
+//! `target/planted/found`. Exits with 1 if a bug isn't found, or if the sources without a bug fail.
+
+mod bugs;
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io, os, thread};
+
+use bugs::{BUGS, Bug};
+
+/// The most seeds to try for each bug.
+const SEEDS: u64 = 20_000;
+
+/// The time after which a simulation hangs if it comes to no other seed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The marks in `docs/simulation.md` around the table.
+const MARKS: [&str; 2] = ["<!-- planted bugs -->\n", "<!-- end of planted bugs -->\n"];
+
+/// The exit status of `worlds` after a failure.
+const FAILED: i32 = 3;
+
+/// Optimised, but quick to build again after a small change.
+const MANIFEST: &str = r#"[package]
+name = "worlds"
+edition = "2024"
+
+[[bin]]
+name = "worlds"
+path = "worlds.rs"
+
+[dependencies]
+multiconn = { path = "multiconn", default-features = false }
+
+[profile.release]
+opt-level = 1
+incremental = true
+codegen-units = 256
+
+[workspace]
+"#;
+
+fn main() -> ExitCode {
+    let order = match arguments() {
+        Ok(order) => order,
+        Err(why) => {
+            eprintln!("planted: {why}\nUsage: planted [--seeds N] [--write | NAME…]");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&order) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(missed) => {
+            eprintln!("planted: {missed} of the bugs not found within {} seeds", order.seeds);
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("planted: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to do.
+struct Order {
+    seeds: u64,
+    /// The names of the bugs to plant: none means all.
+    names: Vec<String>,
+    /// Whether the table goes into the documentation.
+    is_written: bool,
+}
+
+fn arguments() -> Result<Order, String> {
+    let mut order = Order { seeds: SEEDS, names: Vec::new(), is_written: false };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--seeds" {
+            let number = words.next().ok_or("--seeds requires a number")?;
+            order.seeds = number.parse().map_err(|_| format!("--seeds requires a number, not '{number}'"))?;
+        } else if word == "--write" {
+            order.is_written = true;
+        } else if BUGS.iter().any(|bug| bug.name == word) {
+            order.names.push(word);
+        } else {
+            return Err(format!("there is no bug '{word}'"));
+        }
+    }
+    match order.is_written && !order.names.is_empty() {
+        true => Err("--write requires all bugs".into()),
+        false => Ok(order),
+    }
+}
+
+/// Plants the bugs, and returns how many were not found.
+fn run(order: &Order) -> Result<usize, String> {
+    let copy = Copy::make().map_err(|error| format!("cannot copy the sources: {error}"))?;
+    copy.build()?;
+    if let Some(found) = copy.simulate("none", order.seeds)? {
+        return Err(format!("without a bug, seed {} fails: {}", found.seed, found.by));
+    }
+    let mut table = String::from("| bug | what goes wrong | seeds until found | by |\n|---|---|---|---|\n");
+    let mut missed = 0;
+    for bug in BUGS.iter().filter(|bug| order.names.is_empty() || order.names.iter().any(|name| name == bug.name)) {
+        let begun = Instant::now();
+        let (found, built) = copy.with(bug, || {
+            copy.build()?;
+            let built = begun.elapsed();
+            Ok((copy.simulate(bug.name, order.seeds)?, built))
+        })?;
+        missed += usize::from(found.is_none());
+        let (seeds, by) = match found {
+            Some(Found { seed, by }) => ((seed + 1).to_string(), by),
+            None => ("not found".into(), String::new()),
+        };
+        let Bug { name, what, .. } = bug;
+        eprintln!("{name}: {seeds} {by} ({:.0?}, {built:.0?} of it to build)", begun.elapsed());
+        writeln!(table, "| {name} | {what} | {seeds} | {by} |").expect("a string takes everything");
+    }
+    print!("{table}");
+    if order.is_written {
+        insert(&table).map_err(|why| format!("cannot write the table to docs/simulation.md: {why}"))?;
+    }
+    Ok(missed)
+}
+
+/// Replaces the table in the documentation.
+fn insert(table: &str) -> Result<(), String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/simulation.md");
+    let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let (before, rest) = text.split_once(MARKS[0]).ok_or("it has no mark for the table's beginning")?;
+    let (_, after) = rest.split_once(MARKS[1]).ok_or("it has no mark for the table's end")?;
+    let text = [before, MARKS[0], table, MARKS[1], after].concat();
+    fs::write(&path, text).map_err(|error| error.to_string())
+}
+
+/// A copy of the sources, in which everything but `src` is the original, and the program `worlds`, which uses it.
+struct Copy {
+    root: PathBuf,
+}
+
+/// How a bug was found.
+struct Found {
+    /// The first failing seed.
+    seed: u64,
+    /// The oracle, or what has become of the process.
+    by: String,
+}
+
+impl Copy {
+    fn make() -> io::Result<Copy> {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = original.join("target/planted");
+        let library = root.join("multiconn");
+        let _ = fs::remove_dir_all(&library);
+        fs::create_dir_all(&library)?;
+        for entry in fs::read_dir(original)? {
+            let name = entry?.file_name();
+            if ![".git", "target", "src"].map(OsStr::new).contains(&name.as_os_str()) {
+                os::unix::fs::symlink(original.join(&name), library.join(&name))?;
+            }
+        }
+        copy_folder(&original.join("src"), &library.join("src"))?;
+        fs::create_dir_all(root.join("found"))?;
+        fs::write(root.join("Cargo.toml"), MANIFEST)?;
+        fs::copy(original.join("Cargo.lock"), root.join("Cargo.lock"))?;
+        fs::copy(original.join("tests/planted/worlds.rs"), root.join("worlds.rs"))?;
+        Ok(Copy { root })
+    }
+
+    /// Calls `run` while `bug` is planted.
+    fn with<R>(&self, bug: &Bug, run: impl FnOnce() -> Result<R, String>) -> Result<R, String> {
+        let file = self.root.join("multiconn/src").join(bug.file);
+        let change =
+            |code: String| fs::write(&file, code).map_err(|error| format!("cannot write {}: {error}", file.display()));
+        let code = fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        change(code.replacen(bug.before, bug.after, 1))?;
+        let result = run().map_err(|why| format!("{}: {why}", bug.name));
+        change(code)?;
+        result
+    }
+
+    fn build(&self) -> Result<(), String> {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--release", "--quiet"]).current_dir(&self.root);
+        // Planted code may leave variables unused.
+        cargo.env("CARGO_TARGET_DIR", self.root.join("target")).env("RUSTFLAGS", "--cap-lints allow");
+        match cargo.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) => Err("it doesn't compile".into()),
+            Err(error) => Err(format!("cannot run cargo: {error}")),
+        }
+    }
+
+    /// Simulates worlds until one fails. What that prints goes into a file of this name.
+    fn simulate(&self, name: &str, seeds: u64) -> Result<Option<Found>, String> {
+        let path = self.root.join("found").join(name);
+        let status = self.run(&path, seeds).map_err(|error| format!("cannot run the simulation: {error}"))?;
+        let printed = fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let seed = printed.lines().filter_map(|line| line.parse().ok()).next_back().ok_or("no seed was run")?;
+        let by = match status {
+            Some(status) if status.success() => return Ok(None),
+            Some(status) if status.code() == Some(FAILED) => {
+                let mut words = printed.lines().next_back().into_iter().flat_map(|line| line.split(": "));
+                words.nth(1).ok_or("the violation names no oracle")?.to_owned()
+            }
+            Some(status) => format!("the process ends: {status}"),
+            None => "the process hangs".to_owned(),
+        };
+        Ok(Some(Found { seed, by }))
+    }
+
+    /// Runs the simulation; without a status, it hangs.
+    fn run(&self, printed: &Path, seeds: u64) -> io::Result<Option<ExitStatus>> {
+        let output = fs::File::create(printed)?;
+        let mut program = Command::new(self.root.join("target/release/worlds"));
+        program.arg(seeds.to_string()).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+        let (mut process, mut len, mut since) = (program.spawn()?, 0, Instant::now());
+        while since.elapsed() < PATIENCE {
+            if let Some(status) = process.try_wait()? {
+                return Ok(Some(status));
+            }
+            let len_now = fs::metadata(printed)?.len();
+            if len_now > len {
+                (len, since) = (len_now, Instant::now());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        process.kill()?;
+        process.wait()?;
+        Ok(None)
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
