@@ -466,9 +466,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.selector.reregister(stream, token, wanted)
         };
         if let Err(error) = result {
-            // A peer refused because it can't be watched has been sent the error by now; it only misses the time to
-            // read it.
-            let end = if slot.connection.is_refused() { End::Refused } else { End::Broken(error) };
+            let end = slot.connection.cannot_be_watched(error, self.trace.of(id.generation()));
             self.close(id, end);
         }
     }

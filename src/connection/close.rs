@@ -1,5 +1,6 @@
 //! Closing a connection: the rest of the output, our FIN, and input that is still on its way.
 
+use std::io;
 use std::mem;
 use std::time::Instant;
 
@@ -96,6 +97,17 @@ impl<S, T> Connection<S, T> {
 }
 
 impl<S: Stream, T> Connection<S, T> {
+    /// Ends it because the system refuses to watch it: with a reset, if output is left. A refused peer has been sent most of
+    /// the error, if not all; it only misses the time to read it.
+    pub fn cannot_be_watched(&mut self, error: io::Error, trace: Tracer<'_>) -> End {
+        let end = if self.is_refused() { End::Refused } else { End::Broken(error) };
+        self.leads(self.state.stage(), Event::PeerGone, trace);
+        if self.left_over.has_output() {
+            self.stream.reset_on_close();
+        }
+        end
+    }
+
     /// Cuts it off, and returns why it ends.
     pub fn cut(&mut self, trace: Tracer<'_>) -> End {
         let stage = self.state.stage();

@@ -87,6 +87,11 @@ impl<S: Subject> World<S> {
     pub fn delay(&self) -> Duration {
         self.faults.iter().map(PlannedFault::delay).sum()
     }
+
+    /// The time at which the last fault has passed.
+    pub fn healed(&self) -> Duration {
+        self.faults.iter().map(|fault| fault.until).max().unwrap_or_default()
+    }
 }
 
 /// The time after which a fault that has passed must not be noticed any more.

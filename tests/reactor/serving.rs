@@ -6,7 +6,7 @@ use std::rc::Rc;
 use multiconn::protocols::app::{AppService, Request};
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::Config;
-use multiconn::selector::sim::{Counts, SimNet};
+use multiconn::selector::sim::{Counts, Fault, FaultKind, Random, SimNet};
 
 use crate::support::{MORPHEUS, RING, Server, app_server, echo_server, message, millis, replies, search, seconds};
 
@@ -243,4 +243,16 @@ fn a_reload_reads_the_dictionary_again() {
     peer.send_at(seconds(6), search("who", false));
     server.run_until(seconds(7));
     assert_eq!(replies(&peer.received()), ["the old one", "the new one", "the new one"]);
+}
+
+#[test]
+fn a_reply_cut_off_because_the_connection_cannot_be_watched_does_not_look_whole() {
+    let mut app = app_server(Config::default());
+    let no_space = FaultKind::RegisterFails(28);
+    app.net.inject(Fault { kind: no_space, during: millis(900)..seconds(2), random: Random::new(1) });
+    let peer = app.client_at(seconds(1));
+    peer.window(10).send_at(seconds(1), search("ring", true));
+    app.run_until(seconds(3));
+    assert_eq!((peer.reset_seen(), peer.end_seen()), (Some(seconds(1)), None));
+    assert_eq!(app.end_of(&peer), (seconds(1), "no space left on device".into()));
 }

@@ -42,7 +42,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     };
     // Whatever is cut off ends with a reset: an end looks as if all were there.
     let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
-    let stays = conversation.gone.is_none() && ending != Ending::Broken;
+    let stays = conversation.gone.is_none();
     if has_seen_end && stays && case.plan.reading != Reading::Never && part == Part::Cut {
         return lacks("the rest of a reply, before an end in order");
     }
@@ -129,8 +129,12 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
             "its input did not end within a request",
         ),
         Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
-        // A server that waits for input learns at once that it has ended.
-        Ending::Idle if conversation.ended.is_some_and(|ended| ended + case.world.delay() + SLACK < at) => {
+        // A server that waits for input learns at once that it has ended. While there are faults, one may follow the other.
+        Ending::Idle
+            if conversation
+                .ended
+                .is_some_and(|ended| ended.max(case.world.healed()) + case.world.delay() + SLACK < at) =>
+        {
             Err("its input has ended".to_owned())
         }
         Ending::Idle => unless(

@@ -9,6 +9,9 @@ use crate::sim::world::World;
 /// The time that a server may take beyond its timeouts.
 pub const SLACK: Duration = Duration::from_millis(200);
 
+/// The most bytes of an error reply.
+const ERROR_LEN_MAX: usize = 512;
+
 /// The longest time that a connection is kept after its peer's last action.
 pub fn patience<S: Subject>(world: &World<S>) -> Duration {
     let limits = &world.limits;
@@ -29,7 +32,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some((closed, _)) = served.closed else { return Err("its connection is never closed".to_owned()) };
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
-    let rounds = case.plan.answer.len_max() / case.plan.window;
+    let rounds = (case.plan.answer.len_max() + ERROR_LEN_MAX) / case.plan.window;
     let work = work + case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
     let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
     let work_of_probe = case.world.subject.patience() * served.reads;
