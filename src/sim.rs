@@ -13,8 +13,8 @@
 //! | [`ledger`] | what each peer has done, and what became of its connection |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
-//! | [`run`] | one run of a world |
-//! | [`shrink`] | from a world that fails to the smallest that fails in the same way |
+//! | [`mod@run`] | one run of a world |
+//! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way |
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
