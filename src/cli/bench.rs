@@ -11,18 +11,14 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::builder::PossibleValue;
 use clap::{Args, Subcommand, ValueEnum};
-use rustix::process::Signal;
-use signal_hook::flag;
 
 use super::failure::Failure;
-use super::signals::heeded;
+use super::signals::{INTERRUPTED, interrupted};
 use super::{descriptors, units};
 use crate::bench::conditions::Conditions;
 use crate::bench::json::SCHEMA;
@@ -134,8 +130,6 @@ const DESCRIPTORS_SPARE: u64 = 64;
 const RATE_MAX: f64 = 1e7;
 /// The most requests in flight, each with its times.
 const IN_FLIGHT_MAX: u64 = 1_000_000;
-/// The exit status after an interruption. A second signal ends the process and its servers at once, with the same status.
-const INTERRUPTED: u8 = 3;
 
 impl ValueEnum for Workload {
     fn value_variants<'a>() -> &'a [Workload] {
@@ -401,19 +395,4 @@ fn disturbances() -> Vec<String> {
     let before = Others::take();
     thread::sleep(WATCHED_FOR);
     Surroundings::of(Path::new("/"), allowed().len(), (&before, &Others::take())).disturbances()
-}
-
-/// A flag set by the first signal. A second one ends the process, except for SIGHUP: a terminal's end may send several.
-pub(super) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let register = || {
-        for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
-            // The order matters: the first signal finds the flag unset and sets it; the second finds it set.
-            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&interrupted))?;
-            flag::register(signal, Arc::clone(&interrupted))?;
-        }
-        heeded([Signal::HUP]).try_for_each(|hup| flag::register(hup.as_raw(), Arc::clone(&interrupted)).map(drop))
-    };
-    register().map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;
-    Ok(interrupted)
 }

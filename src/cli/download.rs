@@ -159,7 +159,7 @@ impl Destination {
             }
         };
         refuse_to_replace()?;
-        // The new file must not be readable for those who could not read the old one.
+        // The new file must not be readable for users that could not read the old one.
         let mode = if existing(&path).is_some() { 0o600 } else { 0o666 };
         let opened = open_locked(&part, mode).map_err(|error| match error.kind() {
             // Its folder is missing, so the name of the part would only distract.
@@ -209,7 +209,7 @@ fn keep_permissions(file: &File, path: &Path) -> io::Result<()> {
 /// lock.
 fn open_locked(part: &Path, mode: u32) -> io::Result<Option<File>> {
     loop {
-        // Somebody else who can write to the folder may have put a link to one of our files there.
+        // Another user with write access to the folder may have put a link to one of our files there.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(mode).custom_flags(flags).open(part)?;

@@ -1,5 +1,5 @@
 //! Signals: unblocking them, and obeying them in a server. SIGINT and SIGTERM stop it, a second one ends it at once,
-//! SIGHUP reloads.
+//! SIGHUP reloads. And interrupting other commands.
 
 use std::io;
 use std::sync::Arc;
@@ -9,11 +9,15 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
+use super::failure::Failure;
 use crate::reactor::Handle;
 use crate::sys;
+use crate::text::reason;
 
 /// Exit status after a second signal.
 const CUT_SHORT: i32 = 1;
+/// The exit status of a command after an interruption. A second signal ends the process at once, with the same status.
+pub const INTERRUPTED: u8 = 3;
 
 /// Makes the signals that we use arrive, whatever the parent process has blocked. Call it first.
 ///
@@ -33,14 +37,34 @@ pub fn heeded<const N: usize>(signals: [Signal; N]) -> impl Iterator<Item = Sign
 pub fn obey(handle: &Handle) -> io::Result<()> {
     let was_one = Arc::new(AtomicBool::new(false));
     for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
-        // The stopping signals come first, so that none is lost. The order of the two calls matters, too: the first
-        // signal finds its mark unset and sets it; the second finds it set.
+        // The stopping signals come first, so that none is lost.
         sys::on_signal(signal, handle.stop_flag(), handle.waker().socket()?)?;
-        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&was_one))?;
-        flag::register(signal, Arc::clone(&was_one))?;
+        mark_first_end_at_second(signal, CUT_SHORT, &was_one)?;
     }
     for signal in heeded([Signal::HUP]).map(Signal::as_raw) {
         sys::on_signal(signal, handle.reload_flag(), handle.waker().socket()?)?;
     }
+    Ok(())
+}
+
+/// Returns a flag that the first signal sets. A second one ends the process, except for SIGHUP: a terminal's end may send
+/// several.
+pub fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let register = || {
+        for signal in heeded([Signal::INT, Signal::TERM]).map(Signal::as_raw) {
+            mark_first_end_at_second(signal, INTERRUPTED.into(), &interrupted)?;
+        }
+        heeded([Signal::HUP]).try_for_each(|hup| flag::register(hup.as_raw(), Arc::clone(&interrupted)).map(drop))
+    };
+    register().map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;
+    Ok(interrupted)
+}
+
+/// Makes the first signal set `mark`, and the second end the process with `status`.
+fn mark_first_end_at_second(signal: i32, status: i32, mark: &Arc<AtomicBool>) -> io::Result<()> {
+    // The order matters: the first signal finds the mark unset and sets it; the second finds it set.
+    flag::register_conditional_shutdown(signal, status, Arc::clone(mark))?;
+    flag::register(signal, Arc::clone(mark))?;
     Ok(())
 }

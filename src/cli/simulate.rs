@@ -8,17 +8,19 @@ mod story;
 mod tally;
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use log::LevelFilter;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::{bench, stdout, units};
-use crate::text::{count, reason};
+use super::signals::{INTERRUPTED, interrupted};
+use super::{stdout, units};
+use crate::bench::whole::write_whole;
+use crate::text::count;
 use campaign::{Campaign, End};
 use failed::Failed;
 use protocol::Protocol;
@@ -83,8 +85,6 @@ fn faults(text: &str) -> Result<Numbers, String> {
 
 /// The seeds to run if there is no other bound.
 const SEEDS: u64 = 1000;
-/// The exit status after an interruption.
-const INTERRUPTED: u8 = 3;
 
 impl Simulate {
     /// Runs the worlds; with `is_told`, tells the story of the only seed.
@@ -92,7 +92,8 @@ impl Simulate {
         // The servers in the worlds log what they do, which is only of interest when a story is told.
         let level = log::max_level();
         log::set_max_level(LevelFilter::Off);
-        let protocols = if self.protocol.is_empty() { Protocol::ALL.to_vec() } else { self.protocol.clone() };
+        let protocols =
+            if self.protocol.is_empty() { Protocol::value_variants().to_vec() } else { self.protocol.clone() };
         match self.seed {
             Some(seed) => self.run_one(seed, &protocols, if is_told { level } else { LevelFilter::Off }),
             None => self.run_many(&protocols),
@@ -109,15 +110,8 @@ impl Simulate {
             let faults = self.faults.as_ref().map(|all| &all.0[..]);
             let told = protocol.tell(seed, self.peers.as_deref(), faults, &mut telling)?;
             telling.finish()?;
-            stdout::print(
-                format!(
-                    "{}: {}
-",
-                    protocol.name(),
-                    tally::in_words(&told.run)
-                )
-                .as_bytes(),
-            )?;
+            let run = tally::in_words(&told.run);
+            stdout::print(format!("{}: {run}\n", protocol.name()).as_bytes())?;
             tally.add(protocol, seed, &told.run);
             if let Some(failed) = told.failed {
                 self.write(&tally, Some(&failed), true)?;
@@ -128,7 +122,7 @@ impl Simulate {
     }
 
     fn run_many(&self, protocols: &[Protocol]) -> Result<(), Failure> {
-        let interrupted = bench::interrupted()?;
+        let interrupted = interrupted()?;
         let seeds = self.seeds.or_else(|| self.time.is_none().then_some(SEEDS));
         let threads = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let campaign = Campaign { protocols, from: self.from, seeds, time: self.time, interrupted: &interrupted };
@@ -153,11 +147,7 @@ impl Simulate {
         let mut results = tally.json();
         results["complete"] = json!(is_complete);
         results["failure"] = json!(failed.map(Failed::json));
-        write_file(path, format!("{results:#}\n").as_bytes())
+        write_whole(path, format!("{results:#}\n").as_bytes())
+            .map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
     }
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(path, bytes)
-        .map_err(|error| Failure::new(format!("cannot write to {}: {}", path.display(), reason(&error))))
 }

@@ -97,14 +97,19 @@ impl<S, T> Connection<S, T> {
 }
 
 impl<S: Stream, T> Connection<S, T> {
+    /// Applies the last `event` of a connection: if output is left, its close is a reset.
+    fn break_off(&mut self, from: Stage, event: Event, trace: Tracer<'_>) {
+        self.leads(from, event, trace);
+        if self.left_over.has_output() {
+            self.stream.reset_on_close();
+        }
+    }
+
     /// Ends it because the system refuses to watch it: with a reset, if output is left. A refused peer has been sent most of
     /// the error, if not all; it only misses the time to read it.
     pub fn cannot_be_watched(&mut self, error: io::Error, trace: Tracer<'_>) -> End {
         let end = if self.is_refused() { End::Refused } else { End::Broken(error) };
-        self.leads(self.state.stage(), Event::PeerGone, trace);
-        if self.left_over.has_output() {
-            self.stream.reset_on_close();
-        }
+        self.break_off(self.state.stage(), Event::PeerGone, trace);
         end
     }
 
@@ -190,10 +195,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
     /// Makes the last transition. If output is left, the close is a reset, so that data cut short never looks complete,
     /// and the system doesn't keep it for a peer that won't read it.
     pub(super) fn close(&mut self, from: Stage, event: Event, end: End, trace: Tracer<'_>) -> Outcome {
-        self.leads(from, event, trace);
-        if self.left_over.has_output() {
-            self.stream.reset_on_close();
-        }
+        self.break_off(from, event, trace);
         Outcome::Close(end)
     }
 

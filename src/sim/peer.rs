@@ -9,6 +9,9 @@ use super::subject::{Answer, Subject};
 use crate::selector::sim::Random;
 use crate::text::count;
 
+/// The window of most peers, in bytes.
+pub const WINDOW_USUAL: usize = 256 << 10;
+
 /// A peer's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -54,7 +57,7 @@ pub enum Reading {
     Never,
     /// Nothing for a time after it has connected, then everything as it comes.
     Late(Duration),
-    /// Some bytes with a pause before each read; after so many reads, everything as it comes.
+    /// A limited number of reads with a pause before each, then everything as it comes.
     Slow {
         /// The most bytes of a read.
         len: usize,
@@ -138,7 +141,7 @@ impl Plan {
             _ => Reading::Eager,
         };
         // Not so small that the output would take hundreds of turns.
-        let window = *random.pick(&[256 << 10, 256 << 10, 256 << 10, 64 << 10, 4 << 10, 100, 1]);
+        let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
         let window = window.max(answer.len_max() / 50);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
@@ -151,7 +154,7 @@ impl Plan {
         let piece = Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 };
         let pieces = if stream.is_empty() { Vec::new() } else { vec![piece] };
         let leaving = Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO));
-        let (reading, window) = (Reading::Eager, 256 << 10);
+        let (reading, window) = (Reading::Eager, WINDOW_USUAL);
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
     }
 
@@ -249,7 +252,7 @@ impl fmt::Display for Plan {
                 write!(f, ", reads at most {} every {pause:?}, {}", count(len, "byte"), count(times as usize, "time"))?;
             }
         }
-        if self.window != 256 << 10 {
+        if self.window != WINDOW_USUAL {
             write!(f, ", has a window of {}", count(self.window, "byte"))?;
         }
         match self.leaving {

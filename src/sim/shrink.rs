@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::faults::PlannedFault;
 use super::limits::Limits;
 use super::oracles::Violation;
-use super::peer::{Leaving, Piece, Plan, Reading};
+use super::peer::{Leaving, Piece, Plan, Reading, WINDOW_USUAL};
 use super::run::run;
 use super::subject::Subject;
 use super::world::World;
@@ -143,7 +143,7 @@ const SIMPLER: [fn(&mut Plan); 9] = [
     |plan| plan.arrives = Duration::ZERO,
     |plan| plan.returns = None,
     |plan| plan.reading = Reading::Eager,
-    |plan| plan.window = 256 << 10,
+    |plan| plan.window = WINDOW_USUAL,
     |plan| plan.leaving = Leaving::Follows,
     |plan| {
         let pause = plan.pieces.first().map_or(Duration::ZERO, |piece| piece.pause);

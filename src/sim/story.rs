@@ -52,7 +52,7 @@ impl Story {
         }
     }
 
-    /// The hash of everything that has happened. It is the same on every machine.
+    /// The hash of everything that has happened. It is the same on every machine of the same byte order.
     pub fn hash(&self) -> u64 {
         self.hash.get().0
     }

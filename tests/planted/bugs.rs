@@ -325,9 +325,9 @@ pub const BUGS: &[Bug] = &[
         if self.left_over.has_output() {
             self.stream.reset_on_close();
         }
-        Outcome::Close(end)",
+    }",
         after: "        self.leads(from, event, trace);
-        Outcome::Close(end)",
+    }",
     },
     Bug {
         name: "close-before-drain",

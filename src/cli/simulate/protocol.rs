@@ -31,8 +31,6 @@ pub struct Told {
 }
 
 impl Protocol {
-    pub const ALL: [Protocol; 5] = [Protocol::App, Protocol::Echo, Protocol::Fixed, Protocol::Multiply, Protocol::Sink];
-
     pub fn name(self) -> &'static str {
         match self {
             Protocol::App => "app",

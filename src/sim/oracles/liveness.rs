@@ -33,11 +33,11 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
     let rounds = (case.plan.answer.len_max() + ERROR_LEN_MAX) / case.plan.window;
-    let work = work + case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
-    let by = conversation.last_action.max(served.accepted) + patience(case.world) + work;
-    let work_of_probe = case.world.subject.patience() * served.reads;
-    let recovered = case.plan.arrives + case.world.clock_ahead() + work_of_probe + SLACK;
-    let by = if case.plan.is_probe { recovered } else { by };
+    let delays = case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
+    let by = match case.plan.is_probe {
+        true => case.plan.arrives + case.world.clock_ahead() + work + SLACK,
+        false => conversation.last_action.max(served.accepted) + patience(case.world) + work + delays,
+    };
     let by = match case.ledger.stopping {
         Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
         None => by,

@@ -48,7 +48,7 @@ impl Subject for MultiplySubject {
         vec![string]
     }
 
-    /// Wire format: a string, ended by a newline or by the end of the client's sending side, so many times over; then the
+    /// Wire format: a string, ended by a newline or by the end of the client's sending side, repeated; then the
     /// server closes.
     fn answer(&self, input: &[u8]) -> Answer {
         let newline = input.iter().position(|&byte| byte == b'\n');
