@@ -134,7 +134,8 @@ fn a_model_that_serves_one_client_leaves_the_others_unanswered() {
     let results = bench(&["--model", "sequential", "--connections", "3"]);
     assert_eq!(results.runs.len(), 2);
     for run in &results.runs {
-        assert_eq!(run.errors.get(UNANSWERED), Some(&2), "{}", told(run));
+        // On a busy machine, the last request of the one that is served may miss the end of the run, too.
+        assert!(matches!(run.errors.get(UNANSWERED), Some(2..=3)), "{}", told(run));
         assert!(run.replies > 0 && run.doubt.as_ref().unwrap().contains("never answered"), "{}", told(run));
     }
 }
