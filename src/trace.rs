@@ -27,6 +27,7 @@
 //! has `()`, and creates no events.
 
 pub mod json;
+mod kind;
 mod log;
 
 use std::fmt;
@@ -37,6 +38,7 @@ use std::time::{Duration, Instant};
 
 pub use ::log::LevelFilter;
 
+pub use self::kind::Kind;
 pub use self::log::Log;
 use crate::exchange;
 use crate::machine::Step;

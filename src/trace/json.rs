@@ -56,43 +56,10 @@ pub fn write(out: &mut impl Write, record: &Record<'_>, time: Duration, thread: 
         line.serialize_entry("connection", &connection.id)?;
         line.serialize_entry("peer", &connection.peer.addr)?;
     }
-    line.serialize_entry("event", name(&record.event))?;
+    line.serialize_entry("event", record.event.kind().name())?;
     fields(&record.event, &mut line)?;
     line.end()?;
     out.write_all(b"\n")
-}
-
-/// The name of an event.
-fn name(event: &Event<'_>) -> &'static str {
-    match event {
-        Event::TurnBegun { .. } => "turn_begun",
-        Event::Selected { .. } => "selected",
-        Event::Woken => "woken",
-        Event::Accepted => "accepted",
-        Event::Refused { .. } => "refused",
-        Event::Missed { .. } => "missed",
-        Event::AcceptingPaused { .. } => "accepting_paused",
-        Event::AcceptingResumed => "accepting_resumed",
-        Event::Opening => "opening",
-        Event::CannotConnect { .. } => "cannot_connect",
-        Event::RunBegun => "run_begun",
-        Event::Received { .. } => "received",
-        Event::InputEnded => "input_ended",
-        Event::Stepped(_) => "stepped",
-        Event::Moved { .. } => "moved",
-        Event::Replied { .. } => "replied",
-        Event::Sent { .. } => "sent",
-        Event::Dropped { .. } => "dropped",
-        Event::OutputEnded => "output_ended",
-        Event::RunEnded { .. } => "run_ended",
-        Event::InterestChanged { .. } => "interest_changed",
-        Event::TimerSet { .. } => "timer_set",
-        Event::TimerFired { .. } => "timer_fired",
-        Event::Stopping { .. } => "stopping",
-        Event::Reloaded => "reloaded",
-        Event::Panicked { .. } => "panicked",
-        Event::Closed { .. } => "closed",
-    }
 }
 
 /// Writes the fields of an event.
