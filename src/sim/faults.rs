@@ -34,6 +34,11 @@ impl PlannedFault {
         (0..count).map(|number| Self::drawn(seed, number, span)).collect()
     }
 
+    /// The time at which the last of `faults` has passed, if there are any.
+    pub fn last_end(faults: &[Self]) -> Option<Duration> {
+        faults.iter().map(|fault| fault.until).max()
+    }
+
     fn drawn(seed: u64, number: u64, span: Duration) -> Self {
         let random = &mut Random::stream(seed, "planned fault", number);
         let errnos = |errnos: &[Errno], random: &mut Random| random.pick(errnos).raw_os_error();

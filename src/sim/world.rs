@@ -52,7 +52,7 @@ impl<S: Subject> World<S> {
         let mut peers: Vec<Plan> = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
         // Where there is room for it, somebody tries whether the server has recovered.
         let has_room = limits.connections_max as u64 > 4 * count && !limits.memory_is_short();
-        if let (Some(healed), true, None) = (faults.iter().map(|fault| fault.until).max(), has_room, stops) {
+        if let (Some(healed), true, None) = (PlannedFault::last_end(&faults), has_room, stops) {
             peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
         }
         World { seed, subject, limits, peers, stops, trigger, faults, reloads }
@@ -90,7 +90,7 @@ impl<S: Subject> World<S> {
 
     /// The time at which the last fault has passed.
     pub fn healed(&self) -> Duration {
-        self.faults.iter().map(|fault| fault.until).max().unwrap_or_default()
+        PlannedFault::last_end(&self.faults).unwrap_or_default()
     }
 }
 
