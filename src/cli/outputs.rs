@@ -1,4 +1,4 @@
-//! The files that a bench writes, checked before anything is measured or written.
+//! The files of results that a command writes, checked before its work begins.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};

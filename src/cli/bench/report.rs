@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::outputs;
 use crate::bench::report;
 use crate::bench::report::condition::{Condition, Judgement};
 use crate::bench::results::Results;
 use crate::bench::summary::Summary;
 use crate::bench::whole::write_whole;
 use crate::cli::failure::Failure;
+use crate::cli::outputs;
 use crate::cli::stderr;
 use crate::cli::stdout::print;
 use crate::text::printable_line;
