@@ -9,10 +9,12 @@ mod bugs;
 
 use std::ffi::OsStr;
 use std::fmt::Write;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use std::{fs, io, os, thread};
+use std::{fs, os, thread};
 
 use bugs::{BUGS, Bug};
 
@@ -217,25 +219,29 @@ impl Copy {
         Ok(Some(Found { seed, by }))
     }
 
-    /// Runs the simulation; without a status, it hangs.
+    /// Runs the simulation, and writes its lines to the file `printed`. Without a status, it hangs.
     fn run(&self, printed: &Path, seeds: u64) -> io::Result<Option<ExitStatus>> {
-        let output = fs::File::create(printed)?;
+        let mut file = BufWriter::new(fs::File::create(printed)?);
         let mut program = Command::new(self.root.join("target/release/worlds"));
-        program.arg(seeds.to_string()).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
-        let (mut process, mut len, mut since) = (program.spawn()?, 0, Instant::now());
-        while since.elapsed() < PATIENCE {
-            if let Some(status) = process.try_wait()? {
-                return Ok(Some(status));
+        program.arg(seeds.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = program.spawn()?;
+        let output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let (sender, lines) = mpsc::channel();
+        // It ends with the process.
+        thread::spawn(move || output.lines().try_for_each(|line| sender.send(line)));
+        let hangs = loop {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(line) => writeln!(file, "{}", line?)?,
+                Err(RecvTimeoutError::Disconnected) => break false,
+                Err(RecvTimeoutError::Timeout) => break true,
             }
-            let len_now = fs::metadata(printed)?.len();
-            if len_now > len {
-                (len, since) = (len_now, Instant::now());
-            }
-            thread::sleep(Duration::from_millis(20));
+        };
+        if hangs {
+            process.kill()?;
         }
-        process.kill()?;
-        process.wait()?;
-        Ok(None)
+        let status = process.wait()?;
+        file.flush()?;
+        Ok((!hangs).then_some(status))
     }
 }
 
