@@ -1,14 +1,17 @@
 //! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
 //! the oracles find.
 
-use std::env;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
-use multiconn::sim::{Answer, Failure, Oracle, Subject, World, check, run};
+use multiconn::sim::{Answer, Coverage, Failure, Oracle, Run, Subject, World, check, coverage, run};
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
 /// hundred.
@@ -16,6 +19,17 @@ fn seeds() -> Range<u64> {
     let Ok(range) = env::var("MULTICONN_SEEDS") else { return 0..100 };
     let seeds = range.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
     seeds.unwrap_or_else(|| panic!("MULTICONN_SEEDS must be a range such as 0..100, not '{range}'"))
+}
+
+/// The runs of the worlds of `seed`, of each of our protocols.
+fn runs(seed: u64) -> [(&'static str, Run); 5] {
+    [
+        ("app", run(&World::new(seed, &AppSubject::default()))),
+        ("echo", run(&World::new(seed, &EchoSubject::default()))),
+        ("fixed", run(&World::new(seed, &FixedSubject::default()))),
+        ("multiply", run(&World::new(seed, &MultiplySubject::default()))),
+        ("sink", run(&World::new(seed, &SinkSubject::default()))),
+    ]
 }
 
 #[test]
@@ -53,12 +67,54 @@ fn worlds_that_have_failed_pass() {
 }
 
 #[test]
-fn a_seed_has_one_story() {
-    for seed in 0..50 {
-        let story = || run(&World::new(seed, &AppSubject::default()));
-        let (one, other) = (story(), story());
-        assert_eq!((one.hash, one.turns, one.time), (other.hash, other.turns, other.time), "seed {seed}");
+fn many_seeds_cover_everything_that_can_happen_to_a_server() {
+    let mut seen = Coverage::default();
+    for seed in 0..coverage::SEEDS {
+        runs(seed).iter().for_each(|(_, run)| seen |= run.coverage);
+        assert_eq!(seen.impossible(), [""; 0], "said to be impossible, but seen in seed {seed}");
+        if seen.missing().is_empty() {
+            println!("{} seeds cover everything", seed + 1);
+            return;
+        }
     }
+    panic!("{} seeds don't cover {}", coverage::SEEDS, seen.missing().join(", "));
+}
+
+/// The file into which a process writes its stories, for another to compare.
+const STORIES: &str = "MULTICONN_STORIES";
+
+/// The hash of each story of `seeds`, a line each, run on so many threads.
+fn stories(seeds: Range<u64>, threads: usize) -> Vec<String> {
+    let (left, lines) = (Mutex::new(seeds), Mutex::new(BTreeMap::new()));
+    let work = || {
+        while let Some(seed) = { left.lock().unwrap().next() } {
+            let told = runs(seed).map(|(protocol, run)| format!("{protocol}, seed {seed}: {:016x}", run.hash));
+            lines.lock().unwrap().insert(seed, told);
+        }
+    };
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    lines.into_inner().unwrap().into_values().flatten().collect()
+}
+
+#[test]
+fn a_seed_has_the_same_stories_in_another_process_and_on_other_threads() {
+    // Of many seeds, those of ten thousand worlds.
+    let Range { start, end } = seeds();
+    let seeds = start..end.min(start + 2000);
+    if let Some(file) = env::var_os(STORIES) {
+        return fs::write(file, stories(seeds, 3).join("\n")).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stories");
+    let mut other = Command::new(env::current_exe().unwrap());
+    other.args(["--exact", "a_seed_has_the_same_stories_in_another_process_and_on_other_threads"]).env(STORIES, &file);
+    let mut other = other.spawn().unwrap();
+    let here = stories(seeds, 1);
+    assert!(other.wait().unwrap().success());
+    let there = fs::read_to_string(file).unwrap();
+    let mut pairs = here.iter().map(String::as_str).zip(there.lines());
+    assert_eq!(pairs.find(|(here, there)| here != there), None, "stories differ");
+    assert_eq!(here.len(), there.lines().count());
 }
 
 #[test]

@@ -1,59 +1,167 @@
-//! Coverage: which rows of the two tables of transitions have been taken.
+//! Coverage: which rows of the tables, events of the trace and faults have been seen, of all that can happen to a server.
+//!
+//! Peers that reach a rare row by chance may stop doing so unnoticed. So everything must be seen within [`SEEDS`] seeds,
+//! or the tests and `multiconn simulate` fail. They also fail if something is seen that is said to be impossible here.
 
+use std::collections::BTreeMap;
 use std::ops::BitOrAssign;
 
-use crate::exchange::{Event, Stage};
 use crate::machine::Step;
+use crate::selector::sim::FaultKind;
+use crate::trace::{self, Kind};
 use crate::{exchange, message};
 
-/// Rows of the tables that have been taken.
+/// The number of seeds within which everything is seen, if each makes a world of each of our
+/// [protocols](super::subjects). Any seeds will do.
+pub const SEEDS: u64 = 500;
+
+/// The kinds of events that no server emits in its worlds, and why.
+const EVENTS_IMPOSSIBLE: [(Kind, &str); 6] = [
+    (Kind::Opening, "it opens no connections"),
+    (Kind::CannotConnect, "it opens no connections"),
+    (Kind::Panicked, "its sessions don't panic"),
+    (Kind::Woken, "no session of these protocols is woken"),
+    (Kind::OutputEnded, "no session of these protocols ends its own side"),
+    (Kind::Dropped, "no session of these protocols ends its own side"),
+];
+
+/// The kinds of faults that no world of a server has, and why.
+const FAULTS_IMPOSSIBLE: [(&str, &str); 1] = [("connect fails", "it opens no connections")];
+
+/// What has been seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// A bit for each pair of stage and event of a connection.
     stages: u128,
     /// A bit for each row of the reader of messages.
     phases: u32,
+    /// A bit for each kind of events of the trace.
+    events: u32,
+    /// A bit for each kind of faults.
+    faults: u32,
 }
 
 impl Coverage {
-    /// Records a transition of a connection.
-    pub fn moved(&mut self, from: Stage, event: Event) {
-        self.stages |= stage_bit(from, event);
+    /// Records an event.
+    pub fn saw(&mut self, event: &trace::Event<'_>) {
+        self.events |= event_bit(event.kind());
+        match event {
+            trace::Event::Moved { from, event, .. } => self.stages |= stage_bit(*from, *event),
+            trace::Event::Stepped(step) => self.stepped(step),
+            _ => {}
+        }
     }
 
     /// Records a step of a reader of messages. Steps of other machines are not counted.
-    pub fn stepped(&mut self, step: &Step) {
+    fn stepped(&mut self, step: &Step) {
         let mut rows = message::table::TRANSITIONS.iter();
         if let Some(row) = rows.position(|row| row.from.name() == step.from && row.event.name() == step.event) {
             self.phases |= 1 << row;
         }
     }
 
-    /// The rows of a connection's table that have not been taken, and that a server can take.
-    pub fn missing(&self) -> impl Iterator<Item = (Stage, Event)> {
-        let rows = exchange::TRANSITIONS.iter().map(|row| (row.from, row.event));
-        rows.filter(|&(from, event)| is_of_a_server(from, event) && self.stages & stage_bit(from, event) == 0)
+    /// Records the faults that have struck, by the names of their kinds.
+    pub fn struck(&mut self, strikes: &BTreeMap<&'static str, u64>) {
+        for (kind, _) in strikes.iter().filter(|&(_, &times)| times > 0) {
+            let index = FaultKind::NAMES.iter().position(|name| name == kind);
+            self.faults |= 1 << index.expect("NAMES has the name of every kind");
+        }
     }
 
-    /// The number of rows taken, and the number that a server can take.
-    pub fn rows(&self) -> (usize, usize) {
-        let all = exchange::TRANSITIONS.iter().filter(|row| is_of_a_server(row.from, row.event)).count();
-        (all - self.missing().count(), all)
+    /// Everything that there is.
+    fn items(self) -> impl Iterator<Item = Item> {
+        let stages = exchange::TRANSITIONS.iter().map(move |row| Item {
+            name: format!("{} --[ {} ]-->", row.from, row.event),
+            is_possible: exchange::is_of_accepted(row.from, row.event),
+            is_seen: self.stages & stage_bit(row.from, row.event) != 0,
+        });
+        let phases = message::table::TRANSITIONS.iter().enumerate().map(move |(index, row)| Item {
+            name: format!("{} --[ {} ]-->", row.from, row.event),
+            is_possible: true,
+            is_seen: self.phases & 1 << index != 0,
+        });
+        let events = Kind::ALL.into_iter().map(move |kind| Item {
+            name: format!("event {kind}"),
+            is_possible: EVENTS_IMPOSSIBLE.iter().all(|&(impossible, _)| impossible != kind),
+            is_seen: self.events & event_bit(kind) != 0,
+        });
+        let faults = FaultKind::NAMES.into_iter().enumerate().map(move |(index, kind)| Item {
+            name: format!("fault {kind}"),
+            is_possible: FAULTS_IMPOSSIBLE.iter().all(|&(impossible, _)| impossible != kind),
+            is_seen: self.faults & 1 << index != 0,
+        });
+        stages.chain(phases).chain(events).chain(faults)
     }
+
+    /// The names of what can happen and hasn't been seen.
+    pub fn missing(self) -> Vec<String> {
+        self.items().filter(|item| item.is_possible && !item.is_seen).map(|item| item.name).collect()
+    }
+
+    /// The names of what has been seen and is said to be impossible.
+    pub fn impossible(self) -> Vec<String> {
+        self.items().filter(|item| !item.is_possible && item.is_seen).map(|item| item.name).collect()
+    }
+
+    /// How much has been seen, and how much can happen.
+    pub fn counts(self) -> (usize, usize) {
+        let possible = || self.items().filter(|item| item.is_possible);
+        (possible().filter(|item| item.is_seen).count(), possible().count())
+    }
+}
+
+/// A row of a table, a kind of events, or a kind of faults.
+struct Item {
+    name: String,
+    is_possible: bool,
+    is_seen: bool,
 }
 
 impl BitOrAssign for Coverage {
     fn bitor_assign(&mut self, other: Self) {
         self.stages |= other.stages;
         self.phases |= other.phases;
+        self.events |= other.events;
+        self.faults |= other.faults;
     }
 }
 
-fn stage_bit(stage: Stage, event: Event) -> u128 {
-    1 << (stage as usize * Event::ALL.len() + event as usize)
+fn stage_bit(stage: exchange::Stage, event: exchange::Event) -> u128 {
+    1 << (stage as usize * exchange::Event::ALL.len() + event as usize)
 }
 
-/// Whether a connection that a server has accepted can take this row; the others are those of connections it opens.
-fn is_of_a_server(from: Stage, event: Event) -> bool {
-    from != Stage::Connecting && event != Event::Done
+fn event_bit(kind: Kind) -> u32 {
+    1 << kind as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_covered_at_first_and_what_is_seen_is_not_missing() {
+        let mut coverage = Coverage::default();
+        let (seen, all) = coverage.counts();
+        assert_eq!((seen, coverage.missing().len()), (0, all));
+        coverage.saw(&trace::Event::Accepted);
+        coverage.struck(&BTreeMap::from([("wakes", 3), ("latency", 0)]));
+        assert_eq!(coverage.counts(), (2, all));
+        let missing = coverage.missing();
+        assert!(!missing.iter().any(|name| name == "event accepted" || name == "fault wakes"));
+        assert!(missing.iter().any(|name| name == "fault latency"));
+    }
+
+    #[test]
+    fn what_is_said_to_be_impossible_is_not_missing_but_reported_if_it_is_seen() {
+        let mut coverage = Coverage::default();
+        let missing = coverage.missing();
+        for name in ["connecting --[ connected ]-->", "receiving --[ done ]-->", "event opening", "fault connect fails"]
+        {
+            assert!(!missing.iter().any(|missing| missing == name), "{name}");
+        }
+        coverage.saw(&trace::Event::Opening);
+        coverage.struck(&BTreeMap::from([("connect fails", 1)]));
+        assert_eq!(coverage.impossible(), ["event opening", "fault connect fails"]);
+        assert_eq!(coverage.missing(), missing);
+    }
 }

@@ -38,7 +38,7 @@ pub struct Run {
     pub connections: usize,
     /// The hash of the story.
     pub hash: u64,
-    /// The rows that were taken.
+    /// The rows that were taken, and the kinds of events and faults.
     pub coverage: Coverage,
     /// How often the faults of each kind have struck.
     pub faults: BTreeMap<&'static str, u64>,
@@ -110,6 +110,7 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let ledger = ledger.borrow();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
     let connections = ledger.conversations.len();
-    let (hash, coverage, faults) = (story.hash(), story.coverage(), net.injected());
+    let (hash, mut coverage, faults) = (story.hash(), story.coverage(), net.injected());
+    coverage.struck(&faults);
     Run { turns, time, connections, hash, coverage, faults, violation }
 }

@@ -57,7 +57,7 @@ impl Story {
         self.hash.get().0
     }
 
-    /// The rows of the tables that were taken.
+    /// The rows of the tables that were taken, and the kinds of events.
     pub fn coverage(&self) -> Coverage {
         self.coverage.get()
     }
@@ -82,12 +82,6 @@ impl Story {
         self.happened.set(happened);
     }
 
-    fn covers(&self, record: impl FnOnce(&mut Coverage)) {
-        let mut coverage = self.coverage.get();
-        record(&mut coverage);
-        self.coverage.set(coverage);
-    }
-
     fn learns(&self, id: u64, what: impl FnOnce(&mut Conversation)) {
         if let Some(conversation) = self.ledger.borrow_mut().of(id) {
             what(conversation);
@@ -105,13 +99,12 @@ impl Subscriber for Story {
         hash.event(&record.event);
         self.hash.set(hash);
         self.counts(&record.event);
+        let mut coverage = self.coverage.get();
+        coverage.saw(&record.event);
+        self.coverage.set(coverage);
         match &record.event {
-            Event::Stepped(step) => self.covers(|coverage| coverage.stepped(step)),
-            Event::Moved { from, event, to } => {
-                self.covers(|coverage| coverage.moved(*from, *event));
-                if matches!(to, Stage::Draining | Stage::Closed) {
-                    self.learns(id, |conversation| conversation.is_done(at));
-                }
+            Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
+                self.learns(id, |conversation| conversation.is_done(at));
             }
             Event::Received { .. } => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {

@@ -51,7 +51,11 @@ impl Campaign<'_> {
         let progress = Progress::new(self.seeds, self.time);
         thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|| self.work(&shared, &progress));
+                let started = thread::Builder::new().spawn_scoped(scope, || self.work(&shared, &progress));
+                // The system has no room for more, so those that run do all the work.
+                if started.is_err() {
+                    break;
+                }
             }
             self.work(&shared, &progress);
         });
@@ -79,6 +83,9 @@ impl Campaign<'_> {
                 if run.violation.is_some() && sum.failed.is_none_or(|(lowest, _)| seed < lowest) {
                     sum.failed = Some((seed, protocol));
                     shared.is_over.store(true, Ordering::Relaxed);
+                }
+                if Some(&protocol) == self.protocols.last() {
+                    sum.tally.seeds += 1;
                 }
                 progress.show(&sum.tally);
             }

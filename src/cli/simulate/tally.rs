@@ -14,6 +14,8 @@ use crate::text::count;
 #[derive(Debug, Default)]
 pub struct Tally {
     pub worlds: u64,
+    /// The seeds of which all protocols have had their worlds.
+    pub seeds: u64,
     pub turns: u64,
     pub connections: u64,
     /// The virtual time.
@@ -42,32 +44,37 @@ impl Tally {
 
     /// All of it in words.
     pub fn summary(&self) -> String {
-        let (taken, all) = self.coverage.rows();
+        let (seen, all) = self.coverage.counts();
         let mut words = format!(
-            "{} with {}, {} and {:.0?} of virtual time\n{taken} of {all} rows of the table of a connection\n",
+            "{} with {}, {} and {:.0?} of virtual time\n{seen} of {all} rows, events and faults\n",
             count(self.worlds, "world"),
             count(self.connections, "connection"),
             count(self.turns, "turn"),
             self.time,
         );
-        let faults: Vec<String> = self.faults.iter().map(|(kind, strikes)| format!("{kind} {strikes}")).collect();
+        let faults = self.faults_in_words();
         let _ = writeln!(words, "Faults: {}", if faults.is_empty() { "none".to_owned() } else { faults.join(", ") });
         let _ = writeln!(words, "Hash of all stories: {:016x}", self.hash);
         words
     }
 
+    /// How often the faults of each kind have struck, in words, apart from those that never have.
+    pub fn faults_in_words(&self) -> Vec<String> {
+        let struck = self.faults.iter().filter(|&(_, &strikes)| strikes > 0);
+        struck.map(|(kind, strikes)| format!("{kind} {strikes}")).collect()
+    }
+
     pub fn json(&self) -> Value {
-        let missing: Vec<String> =
-            self.coverage.missing().map(|(from, event)| format!("{from} --[ {event} ]-->")).collect();
         json!({
             "simulate": 1,
             "version": env!("CARGO_PKG_VERSION"),
+            "seeds": self.seeds,
             "worlds": self.worlds,
             "connections": self.connections,
             "turns": self.turns,
             "virtual_seconds": self.time.as_secs_f64(),
             "hash": format!("{:016x}", self.hash),
-            "rows_missing": missing,
+            "missing": self.coverage.missing(),
             "faults": self.faults,
         })
     }

@@ -72,6 +72,24 @@ pub enum ConnectFailure {
 }
 
 impl FaultKind {
+    /// The names of all kinds.
+    pub const NAMES: [&str; 14] = [
+        "short reads",
+        "short writes",
+        "spurious reads",
+        "spurious writes",
+        "spurious events",
+        "late readiness",
+        "latency",
+        "closed window",
+        "accept fails",
+        "register fails",
+        "connect fails",
+        "clock stands",
+        "clock jumps",
+        "wakes",
+    ];
+
     /// Its name, whatever its parameters.
     pub fn name(&self) -> &'static str {
         match self {
