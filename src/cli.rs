@@ -16,6 +16,7 @@ pub mod front;
 mod log;
 mod model;
 mod options;
+mod outputs;
 mod paint;
 mod program;
 mod prompt;

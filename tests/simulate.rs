@@ -1,17 +1,18 @@
 //! `multiconn simulate`: many worlds, one in detail, and the results as JSON.
 
-use std::fs;
-use std::process::{Command, Output};
+mod common;
 
-use serde_json::Value;
+use std::fs;
+use std::io::pipe;
+use std::process::Output;
+
+use multiconn::sim::coverage;
+use serde_json::{Value, json};
+
+use common::{multiconn, python, text};
 
 fn simulate(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_multiconn"));
-    command.arg("simulate").args(args).env_remove("RUST_LOG").output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    multiconn(&[&["simulate"], args].concat()).output().unwrap()
 }
 
 #[test]
@@ -25,6 +26,15 @@ fn the_stories_are_the_same_on_any_number_of_threads() {
     assert!(one.starts_with("100 worlds with "), "{one}");
     assert!(one.contains("\nHash of all stories: "), "{one}");
     assert_eq!(one, told("3"));
+}
+
+#[test]
+fn the_number_of_seeds_that_cover_everything_is_in_the_help_and_the_documentation() {
+    let help = text(&simulate(&["--help"]).stdout);
+    let seeds = coverage::SEEDS;
+    assert!(help.contains(&format!("\n{seeds} seeds or more of all protocols must cover everything")), "{help}");
+    let documentation = include_str!("../docs/simulation.md");
+    assert!(documentation.contains(&format!("{seeds} seeds of all protocols cover everything")), "{seeds}");
 }
 
 #[test]
@@ -50,6 +60,61 @@ fn a_part_of_a_world_can_be_run() {
     let world = text(&output.stdout);
     assert!(world.contains("\npeer 1 connects"), "{world}");
     assert!(!world.contains("\npeer 0 connects") && !world.contains("\nfault "), "{world}");
+}
+
+#[test]
+fn parts_that_a_world_lacks_are_wrong_usage() {
+    for (args, why) in [
+        (["--peers", "1,99"], "multiconn: --peers 99: the world of app, seed 5, has peers 0 to "),
+        (["--faults", "1,77"], "multiconn: --faults 77: the world of app, seed 5, has faults 0 to "),
+    ] {
+        let output = simulate(&[&["--seed", "5"], &args[..]].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+        assert!(text(&output.stderr).starts_with(why), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn results_are_written_even_if_nobody_reads_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("results.json");
+    let (_, unread) = pipe().unwrap();
+    let mut command = multiconn(&["simulate", "--seeds", "3", "--json", json.to_str().unwrap()]);
+    let output = command.stdout(unread).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "multiconn: cannot write to standard output: nobody reads it\n");
+    let results: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!((&results["seeds"], &results["worlds"]), (&json!(3), &json!(15)));
+}
+
+#[test]
+fn files_are_checked_before_any_world_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("results.json");
+    let (file, missing) = (file.to_str().unwrap(), folder.path().join("no/results.json"));
+    // It would take days.
+    let output = simulate(&["--seeds", "1000000000", "--json", missing.to_str().unwrap()]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert!(text(&output.stderr).contains("no/results.json: no such file"), "{}", text(&output.stderr));
+    let output = simulate(&["--protocol", "fixed", "--seed", "1", "--trace", file, "--json", file]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+    assert!(text(&output.stderr).contains("would overwrite --json"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_interruption_tells_with_which_seed_to_go_on() {
+    let mut command = python("terminal.py");
+    // It would take days.
+    let simulate = [env!("CARGO_BIN_EXE_multiconn"), "simulate", "--from", "7", "--seeds", "1000000000"];
+    let output = command.args(["--interrupt", " rows, events and faults"]).args(simulate).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let (printed, shown) = (text(&output.stdout), text(&output.stderr));
+    assert!(shown.contains(" of 1000000000 seeds, ") && shown.contains(" worlds, "), "{shown}");
+    assert!(printed.contains("\nHash of all stories: "), "{printed}");
+    let (_, told) = shown.rsplit_once("multiconn: interrupted after ").expect(&shown);
+    let (seeds, rest) = told.split_once(" seed").unwrap();
+    let next = seeds.parse::<u64>().unwrap() + 7;
+    assert!(rest.contains(&format!(" (go on with --from {next})")), "{told}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod exchange;
 mod measurements;
-mod outputs;
 mod report;
 mod servers;
 mod told;

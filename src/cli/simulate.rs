@@ -18,12 +18,13 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::signals::{INTERRUPTED, interrupted};
-use super::{stdout, units};
+use super::{outputs, stdout, units};
 use crate::bench::whole::write_whole;
+use crate::sim::coverage;
 use crate::text::count;
 use campaign::{Campaign, End};
 use failed::Failed;
-use protocol::Protocol;
+use protocol::{Parts, Protocol};
 use story::Telling;
 use tally::Tally;
 
@@ -32,6 +33,9 @@ use tally::Tally;
 /// A seed makes a world: limits, peers, and faults of the network and the system. The server runs in it in virtual time,
 /// and is judged by what each peer receives and by how each connection ends. The world of a failure is shrunk to the
 /// smallest that fails in the same way.
+///
+/// 500 seeds or more of all protocols must cover everything that can happen to a server: the rows of the tables of
+/// transitions, the events of the trace, and the kinds of faults. Otherwise the command fails, too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     multiconn simulate --seeds 10000\n  \
@@ -61,8 +65,8 @@ pub struct Simulate {
     #[arg(long, value_name = "TIME", value_parser = units::timeout)]
     time: Option<Duration>,
     /// Number of threads [default: one for each processor]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Option<u32>,
     /// Write the results to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -92,6 +96,9 @@ impl Simulate {
         // The servers in the worlds log what they do, which is only of interest when a story is told.
         let level = log::max_level();
         log::set_max_level(LevelFilter::Off);
+        // Many worlds may take hours, so check first.
+        let files = [("--json", self.json.as_deref()), ("--trace", self.trace.as_deref())];
+        outputs::check(files.into_iter().filter_map(|(option, path)| Some((option, path?))), None, &[])?;
         let protocols =
             if self.protocol.is_empty() { Protocol::value_variants().to_vec() } else { self.protocol.clone() };
         match self.seed {
@@ -104,42 +111,56 @@ impl Simulate {
         if let (Some(_), [_, _, ..]) = (&self.trace, protocols) {
             return Err(Failure::of_usage("--trace needs one protocol: add --protocol"));
         }
+        let faults = self.faults.as_ref().map(|all| &all.0[..]);
+        let parts = Parts { peers: self.peers.as_deref(), faults };
+        protocols.iter().try_for_each(|protocol| protocol.check(seed, parts))?;
         let mut telling = Telling::to(level, self.trace.as_deref())?;
         let mut tally = Tally::default();
         for &protocol in protocols {
-            let faults = self.faults.as_ref().map(|all| &all.0[..]);
-            let told = protocol.tell(seed, self.peers.as_deref(), faults, &mut telling)?;
+            let told = protocol.tell(seed, parts, &mut telling)?;
             telling.finish()?;
             let run = tally::in_words(&told.run);
             stdout::print(format!("{}: {run}\n", protocol.name()).as_bytes())?;
             tally.add(protocol, seed, &told.run);
             if let Some(failed) = told.failed {
-                self.write(&tally, Some(&failed), true)?;
-                return Err(failed.report()?);
+                let (printed, written) = (failed.print(), self.write(&tally, Some(&failed), true));
+                let failures = [Some(failed.failure()), printed.err(), written.err()];
+                return Failure::all_of(failures.into_iter().flatten().collect());
             }
         }
+        tally.seeds = 1;
         self.write(&tally, None, true)
     }
 
     fn run_many(&self, protocols: &[Protocol]) -> Result<(), Failure> {
         let interrupted = interrupted()?;
         let seeds = self.seeds.or_else(|| self.time.is_none().then_some(SEEDS));
-        let threads = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        if seeds.is_some_and(|seeds| self.from.checked_add(seeds - 1).is_none()) {
+            return Err(Failure::of_usage(format!("--from {}: the largest seed is {}", self.from, u64::MAX)));
+        }
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = self.threads.map_or_else(processors, |threads| threads as usize);
         let campaign = Campaign { protocols, from: self.from, seeds, time: self.time, interrupted: &interrupted };
         let (tally, end) = campaign.run(threads);
-        stdout::print(tally.summary().as_bytes())?;
-        match end {
-            End::Done => self.write(&tally, None, true),
+        // An output that fails keeps nothing from the others, and the campaign's own failure comes first.
+        let mut printed = stdout::print(tally.summary().as_bytes());
+        let (failed, failure) = match end {
+            End::Done => (None, covers_everything(protocols, &tally).err()),
             End::Interrupted => {
-                self.write(&tally, None, false)?;
-                Err(Failure::with_status(INTERRUPTED, format!("interrupted after {}", count(tally.worlds, "world"))))
+                let failure =
+                    Failure::with_status(INTERRUPTED, format!("interrupted after {}", count(tally.seeds, "seed")));
+                let hint = format!("go on with --from {}", self.from.wrapping_add(tally.seeds));
+                (None, Some(failure.with_hint(&hint)))
             }
             End::Failed { protocol, seed } => {
                 let failed = protocol.shrink(seed);
-                self.write(&tally, Some(&failed), false)?;
-                Err(failed.report()?)
+                printed = printed.and_then(|()| failed.print());
+                let failure = failed.failure();
+                (Some(failed), Some(failure))
             }
-        }
+        };
+        let written = self.write(&tally, failed.as_ref(), matches!(end, End::Done));
+        Failure::all_of([failure, printed.err(), written.err()].into_iter().flatten().collect())
     }
 
     fn write(&self, tally: &Tally, failed: Option<&Failed>, is_complete: bool) -> Result<(), Failure> {
@@ -149,5 +170,48 @@ impl Simulate {
         results["failure"] = json!(failed.map(Failed::json));
         write_whole(path, format!("{results:#}\n").as_bytes())
             .map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
+    }
+}
+
+/// Checks that the seeds, if they are enough, cover everything that can happen to a server, and that nothing has happened
+/// that is said to be impossible.
+fn covers_everything(protocols: &[Protocol], tally: &Tally) -> Result<(), Failure> {
+    let are_all = Protocol::value_variants().iter().all(|protocol| protocols.contains(protocol));
+    let are_enough = are_all && tally.seeds >= coverage::SEEDS;
+    let (missing, impossible) = (tally.coverage.missing(), tally.coverage.impossible());
+    let mut failures = Vec::new();
+    if are_enough && !missing.is_empty() {
+        failures.push(Failure::new(format!("{} seeds don't cover {}", tally.seeds, missing.join(", "))));
+    }
+    if !impossible.is_empty() {
+        failures.push(Failure::new(format!("said to be impossible, but seen: {}", impossible.join(", "))));
+    }
+    Failure::all_of(failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Event;
+
+    #[test]
+    fn many_seeds_of_all_protocols_must_cover_everything_and_nothing_else() {
+        let all = Protocol::value_variants();
+        let covers = |protocols, seeds, event: Option<Event<'_>>| {
+            let mut tally = Tally { seeds, ..Tally::default() };
+            event.iter().for_each(|event| tally.coverage.saw(event));
+            covers_everything(protocols, &tally).map_err(|failure| (failure.status(), failure.to_string()))
+        };
+        assert_eq!(covers(all, coverage::SEEDS - 1, None), Ok(()));
+        assert_eq!(covers(&all[1..], coverage::SEEDS, None), Ok(()));
+        let (status, why) = covers(all, coverage::SEEDS, None).unwrap_err();
+        assert_eq!(status, 1);
+        let (missing, last) =
+            ("500 seeds don't cover receiving --[ request read ]-->, ", ", fault clock jumps, fault wakes");
+        assert!(why.starts_with(missing) && why.ends_with(last), "{why}");
+        assert_eq!(
+            covers(all, 1, Some(Event::Opening)),
+            Err((1, "said to be impossible, but seen: event opening".to_owned()))
+        );
     }
 }

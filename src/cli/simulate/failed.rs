@@ -35,14 +35,19 @@ impl Failed {
         Failed { protocol, seed: world.seed, violation, world: world_in_words, replay }
     }
 
-    /// Prints the world and the command, and returns the failure in one line.
-    pub fn report(&self) -> Result<Failure, Failure> {
-        let Failed { protocol, seed, violation, world, replay } = self;
+    /// Prints the world and the command.
+    pub fn print(&self) -> Result<(), Failure> {
+        let Failed { seed, violation, world, replay, .. } = self;
         stdout::print(
             format!("\nSeed {seed} fails. The smallest world that does:\n\n{world}\n{violation}\n\nReplay: {replay}\n")
                 .as_bytes(),
-        )?;
-        Ok(Failure::new(format!("{}, seed {seed}: {violation}", protocol)))
+        )
+    }
+
+    /// The failure in one line.
+    pub fn failure(&self) -> Failure {
+        let Failed { protocol, seed, violation, .. } = self;
+        Failure::new(format!("{protocol}, seed {seed}: {violation}"))
     }
 
     pub fn json(&self) -> Value {

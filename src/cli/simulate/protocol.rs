@@ -24,6 +24,13 @@ pub enum Protocol {
     Sink,
 }
 
+/// The numbers of the parts of a world that are wanted, if not all are.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    pub peers: Option<&'a [u64]>,
+    pub faults: Option<&'a [u64]>,
+}
+
 /// A world whose story was told.
 pub struct Told {
     pub run: Run,
@@ -47,14 +54,13 @@ impl Protocol {
     }
 
     /// Runs the world of `seed`, or only some of it, and tells its story: the world first, and then what happens in it.
-    pub fn tell(
-        self,
-        seed: u64,
-        peers: Option<&[u64]>,
-        faults: Option<&[u64]>,
-        telling: &mut Telling,
-    ) -> Result<Told, Failure> {
-        self.with(TellIt { protocol: self, seed, peers, faults, telling })
+    pub fn tell(self, seed: u64, parts: Parts<'_>, telling: &mut Telling) -> Result<Told, Failure> {
+        self.with(TellIt { protocol: self, seed, parts, telling })
+    }
+
+    /// Checks that the world of `seed` has these parts.
+    pub fn check(self, seed: u64, parts: Parts<'_>) -> Result<(), Failure> {
+        self.with(CheckIt { protocol: self, seed, parts })
     }
 
     /// Runs the world of `seed`, which fails, and shrinks it.
@@ -95,8 +101,7 @@ impl Task for RunIt {
 struct TellIt<'a> {
     protocol: Protocol,
     seed: u64,
-    peers: Option<&'a [u64]>,
-    faults: Option<&'a [u64]>,
+    parts: Parts<'a>,
     telling: &'a mut Telling,
 }
 
@@ -105,12 +110,43 @@ impl Task for TellIt<'_> {
 
     fn on<S: Subject>(self, subject: &S) -> Result<Told, Failure> {
         let mut world = World::new(self.seed, subject);
-        world.keep(self.peers, self.faults);
+        world.keep(self.parts.peers, self.parts.faults);
         stdout::print(format!("{world}\n").as_bytes())?;
         let run = self.telling.tell(&world);
         let violation = run.violation.clone();
         let failed = violation.map(|violation| Failed::new(self.protocol.name(), &world, &shrink(&world, violation)));
         Ok(Told { run, failed })
+    }
+}
+
+struct CheckIt<'a> {
+    protocol: Protocol,
+    seed: u64,
+    parts: Parts<'a>,
+}
+
+impl Task for CheckIt<'_> {
+    type Result = Result<(), Failure>;
+
+    fn on<S: Subject>(self, subject: &S) -> Result<(), Failure> {
+        let world = World::new(self.seed, subject);
+        let peers = world.peers.iter().map(|plan| plan.number).collect();
+        let faults = world.faults.iter().map(|fault| fault.number).collect();
+        self.has("peer", peers, self.parts.peers)?;
+        self.has("fault", faults, self.parts.faults)
+    }
+}
+
+impl CheckIt<'_> {
+    /// Checks that the parts of a kind have all the numbers that are wanted.
+    fn has(&self, kind: &str, numbers: Vec<u64>, wanted: Option<&[u64]>) -> Result<(), Failure> {
+        let Some(number) = wanted.into_iter().flatten().find(|number| !numbers.contains(number)) else { return Ok(()) };
+        let has = match (numbers.first(), numbers.last()) {
+            (Some(first), Some(last)) => format!("has {kind}s {first} to {last}"),
+            _ => format!("has no {kind}s"),
+        };
+        let (protocol, seed) = (self.protocol.name(), self.seed);
+        Err(Failure::of_usage(format!("--{kind}s {number}: the world of {protocol}, seed {seed}, {has}")))
     }
 }
 
