@@ -98,9 +98,9 @@ fn stories(seeds: Range<u64>, threads: usize) -> Vec<String> {
 
 #[test]
 fn a_seed_has_the_same_stories_in_another_process_and_on_other_threads() {
-    // Of many seeds, those of ten thousand worlds.
+    // Half of the seeds, which run twice here.
     let Range { start, end } = seeds();
-    let seeds = start..end.min(start + 2000);
+    let seeds = start..start + (end - start) / 2;
     if let Some(file) = env::var_os(STORIES) {
         return fs::write(file, stories(seeds, 3).join("\n")).unwrap();
     }
