@@ -32,7 +32,9 @@ impl Handle {
 
     /// Makes the service [reload](crate::session::Service::reload).
     pub fn reload(&self) {
-        self.reload.store(true, Ordering::Release);
+        // Not a store, or the reload would see what came before the last of several threads' requests, and not before
+        // others.
+        self.reload.swap(true, Ordering::Release);
         self.waker.wake();
     }
 

@@ -133,7 +133,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_set.store(true, Ordering::Release);
+        // Not a store, or `take` would see what came before the last of several threads' wake-ups, and not before others.
+        self.is_set.swap(true, Ordering::Release);
     }
 }
 
