@@ -5,8 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Wake};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A handle that makes a selector's `select` return. Clones wake the same selector.
 #[derive(Clone, Debug)]
