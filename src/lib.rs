@@ -31,7 +31,7 @@
 //! | files | [`folder`] | reading below one folder and nowhere else |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
 //! | system calls | `sys` | those that need `unsafe`; private, with the feature `models` |
-//! | panics, places | `panics`, `places` | catching a panic; limited numbers of connections, threads, programs; private |
+//! | panics, threads, places | `panics`, `sync`, `places` | catching a panic; the types that threads share; limited numbers of connections, threads, programs; private |
 //! | programs | `programs` | processes that are run for clients; with the feature `models` |
 //! | selector | [`selector`] | the system as a loop sees it: mio, poll, select, or a simulated network with a clock |
 //! | connection | [`connection`] | a stream and a session, and everything between them; its limits and timeouts |
@@ -110,6 +110,8 @@ pub mod message;
 pub mod models;
 mod panics;
 mod places;
+#[cfg(loom)]
+pub use places::{Place, Places};
 #[cfg(feature = "models")]
 pub mod programs;
 pub mod protocols;
@@ -120,6 +122,7 @@ mod relay;
 pub mod selector;
 pub mod session;
 pub mod sim;
+mod sync;
 #[cfg(feature = "models")]
 mod sys;
 mod text;

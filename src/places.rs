@@ -1,13 +1,15 @@
 //! A limited number of places: for connections, threads, programs.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 #[cfg(feature = "models")]
 use std::time::Duration;
 
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
 /// A limited number of places. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Arc<PlacesTaken>);
+pub struct Places(Arc<PlacesTaken>);
 
 #[derive(Debug)]
 struct PlacesTaken {
@@ -20,7 +22,7 @@ struct PlacesTaken {
 
 /// A taken place. Dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Place(Places);
+pub struct Place(Places);
 
 impl Places {
     /// Creates `max` places.

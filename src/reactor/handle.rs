@@ -1,12 +1,12 @@
 //! Control of a reactor from outside its thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use crate::panics;
 use crate::selector::Waker;
 use crate::session::Reload;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread;
 use crate::text::reason;
 
 /// Stops a reactor, or makes it reload. Clones control the same reactor.
@@ -32,7 +32,9 @@ impl Handle {
 
     /// Makes the service [reload](crate::session::Service::reload).
     pub fn reload(&self) {
-        self.reload.store(true, Ordering::Release);
+        // Not a store, or the reload would see what came before the last of several threads' requests, and not before
+        // others.
+        self.reload.swap(true, Ordering::Release);
         self.waker.wake();
     }
 

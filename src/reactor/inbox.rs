@@ -1,11 +1,12 @@
 //! Sessions woken from other threads.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
 use super::id::ConnectionId;
 use crate::selector;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Connections whose sessions were woken since the reactor's last check.
 #[derive(Debug)]

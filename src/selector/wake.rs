@@ -5,8 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Wake};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A handle that makes a selector's `select` return. Clones wake the same selector.
 #[derive(Clone, Debug)]
@@ -133,7 +134,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_set.store(true, Ordering::Release);
+        // Not a store, or `take` would see what came before the last of several threads' wake-ups, and not before others.
+        self.is_set.swap(true, Ordering::Release);
     }
 }
 
