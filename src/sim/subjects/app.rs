@@ -1,7 +1,9 @@
 //! The framed application server as a subject.
 
+mod python;
 mod reference;
 mod requests;
+mod values;
 
 use std::time::Duration;
 

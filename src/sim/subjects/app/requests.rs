@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::values;
 use crate::selector::sim::Random;
 
 /// Draws the requests of one client.
@@ -121,6 +122,9 @@ impl Request {
 fn text(random: &mut Random) -> String {
     let value = *random.pick(&["morpheus", "ring", "Neo", "\"quoted\"", "a\\b", "line\nend", "caf\u{e9}", ""]);
     match random.below(8) {
+        0 if random.once_in(2) => {
+            format!(r#"{{"action": {}, "value": {}}}"#, values::draw(random), values::draw(random))
+        }
         0 => json!({ "action": *random.pick(&["find", "", "Search"]), "value": value }).to_string(),
         1 => random.pick(&["{}", r#"{"action": null}"#, r#"{"action": true}"#, r#"{"action": -12}"#]).to_string(),
         2 => format!(r#"{{"value" : {} , "action":"\u0073earch"}}"#, json!(value)),
