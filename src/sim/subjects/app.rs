@@ -1,5 +1,6 @@
 //! The framed application server as a subject.
 
+mod encodings;
 mod python;
 mod reference;
 mod requests;

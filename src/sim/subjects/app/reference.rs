@@ -4,6 +4,7 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::encodings::{self, utf16};
 use super::python;
 use crate::message::Limits;
 use crate::sim::subject::{Answer, Then};
@@ -145,7 +146,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The text of `content` in an encoding. Only a few of the encodings are known here.
+/// The text of `content` in an encoding.
 fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
     let text = match encoding {
         "utf-8" => String::from_utf8(content.to_vec()).ok(),
@@ -154,15 +155,9 @@ fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
         "latin-1" => Some(content.iter().map(|&byte| char::from(byte)).collect()),
         "ascii" => content.is_ascii().then(|| content.iter().map(|&byte| char::from(byte)).collect()),
         "binary" | "rot-26" => None,
-        _ => return Err(Then::Unknown),
+        _ => return encodings::decode(content, encoding),
     };
     text.ok_or(Then::Fails)
-}
-
-fn utf16(content: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
-    let (units, cut) = content.as_chunks::<2>();
-    let units: Vec<u16> = units.iter().map(|&bytes| unit(bytes)).collect();
-    String::from_utf16(&units).ok().filter(|_| cut.is_empty())
 }
 
 /// Whether `bytes` are one error reply, of any wording.
