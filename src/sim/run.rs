@@ -80,7 +80,8 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         Ok(()) => loop {
             match reactor.turn() {
                 Ok(true) => turns += 1,
-                Ok(false) => break Ok(()),
+                Ok(false) if ledger.borrow().stopping.is_some() => break Ok(()),
+                Ok(false) => break Err(Violation::new(Oracle::Liveness, "the loop ends, and nobody has stopped it")),
                 Err(error) => break Err(Violation::new(Oracle::Liveness, error.to_string())),
             }
             if let Err(what) = reactor.audit() {

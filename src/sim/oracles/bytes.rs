@@ -100,7 +100,7 @@ fn has_error_replies(subject: &impl Subject) -> bool {
     !subject.is_error_reply(&[])
 }
 
-/// Whether the peer reads everything at once, and is there until the end. Then nothing is lost on its way, unless it sends
+/// Whether the peer reads everything in time, and is there until the end. Then nothing is lost on its way, unless it sends
 /// more than a server drops after its last reply.
 fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     let conversation = case.conversation;
@@ -111,7 +111,19 @@ fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     // A connection that makes way for another is closed with the input that has not arrived by then, though it was sent.
     let is_crowded = case.world.peers.len() > case.world.limits.connections_max;
     let makes_way = is_crowded && conversation.peer.reset_seen().is_some();
-    case.plan.reads_eagerly() && conversation.gone.is_none() && !sends_on && !sends_much && !is_late && !makes_way
+    reads_in_time(case) && conversation.gone.is_none() && !sends_on && !sends_much && !is_late && !makes_way
+}
+
+/// Whether the peer reads everything at once, or begins to while the server waits for its close.
+fn reads_in_time<S: Subject>(case: &Case<'_, S>) -> bool {
+    let Some(served) = &case.conversation.served else { return false };
+    match case.plan.reading {
+        Reading::Eager => true,
+        Reading::Late(after) => {
+            served.done.is_some_and(|done| served.accepted + after < done + case.world.limits.linger_timeout)
+        }
+        Reading::Never | Reading::Slow { .. } => false,
+    }
 }
 
 /// Whether the server's reason to close is true.

@@ -1,7 +1,10 @@
 //! The framed application server as a subject.
 
+mod encodings;
+mod python;
 mod reference;
 mod requests;
+mod values;
 
 use std::time::Duration;
 

@@ -1,8 +1,11 @@
 //! The reference server of the framed protocol: the whole input in, the whole output out. It follows the description of
 //! the wire format, and shares no code with the server.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::encodings::{self, utf16};
+use super::python;
 use crate::message::Limits;
 use crate::sim::subject::{Answer, Then};
 
@@ -81,25 +84,45 @@ fn reply(rest: &mut &[u8], limits: &Limits) -> Result<(Vec<u8>, bool), Then> {
 }
 
 fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
-    let request = object(text, limits)?;
-    let result = match request.get("action") {
-        Some(Value::String(action)) if action == "search" => {
-            match request.get("value").and_then(Value::as_str).ok_or(Then::Fails)? {
+    let members = python::members(text).ok_or(Then::Fails)?;
+    if 1 + members.iter().map(|(_, value)| levels(value)).max().unwrap_or(0) > limits.depth_max {
+        return Err(Then::Fails);
+    }
+    let last = |key: &str| members.iter().rfind(|(name, _)| name == key).map(|&(_, value)| value);
+    let (action, value) = (last("action"), last("value"));
+    // Neither a lone surrogate nor a number beyond all floats is a value.
+    let is_value = |json: &RawValue| match json.get().as_bytes()[0] {
+        b'[' | b'{' => true,
+        _ => serde_json::from_str::<Value>(json.get()).is_ok(),
+    };
+    if ![action, value].into_iter().flatten().all(is_value) {
+        return Err(Then::Fails);
+    }
+    let result = match action.map(python::shown) {
+        Some(None) => return Err(Then::Unknown),
+        Some(Some(name)) if name == "search" => {
+            match value.and_then(|value| serde_json::from_str::<String>(value.get()).ok()).ok_or(Then::Fails)?.as_str()
+            {
                 "morpheus" => "Follow the white rabbit. 🐰".to_owned(),
                 "ring" => "In the caves beneath the Misty Mountains. 💍".to_owned(),
                 "🐶" => "🐾 Playing ball! 🏐".to_owned(),
                 value => format!("No match for '{value}'."),
             }
         }
-        Some(Value::String(action)) => format!("Error: invalid action '{action}'."),
-        Some(Value::Null) | None => "Error: invalid action 'None'.".to_owned(),
-        Some(Value::Bool(true)) => "Error: invalid action 'True'.".to_owned(),
-        Some(Value::Bool(false)) => "Error: invalid action 'False'.".to_owned(),
-        Some(Value::Number(number)) if !number.is_f64() => format!("Error: invalid action '{number}'."),
-        // Floats, lists and objects look as Python shows them, which the description leaves open.
-        Some(_) => return Err(Then::Unknown),
+        Some(Some(name)) => format!("Error: invalid action '{name}'."),
+        None => "Error: invalid action 'None'.".to_owned(),
     };
     Ok(format!(r#"{{"result": {}}}"#, Value::String(result)))
+}
+
+/// How deep lists and objects are nested in valid JSON.
+fn levels(json: &RawValue) -> usize {
+    let inside = match json.get().as_bytes()[0] {
+        b'[' => python::items(json.get()),
+        b'{' => python::members(json.get()).map(|members| members.into_iter().map(|(_, value)| value).collect()),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or_default().into_iter().map(levels).max().unwrap_or(0)
 }
 
 /// The JSON object in `text`.
@@ -123,7 +146,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The text of `content` in an encoding. Only a few of the encodings are known here.
+/// The text of `content` in an encoding.
 fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
     let text = match encoding {
         "utf-8" => String::from_utf8(content.to_vec()).ok(),
@@ -132,15 +155,9 @@ fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
         "latin-1" => Some(content.iter().map(|&byte| char::from(byte)).collect()),
         "ascii" => content.is_ascii().then(|| content.iter().map(|&byte| char::from(byte)).collect()),
         "binary" | "rot-26" => None,
-        _ => return Err(Then::Unknown),
+        _ => return encodings::decode(content, encoding),
     };
     text.ok_or(Then::Fails)
-}
-
-fn utf16(content: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
-    let (units, cut) = content.as_chunks::<2>();
-    let units: Vec<u16> = units.iter().map(|&bytes| unit(bytes)).collect();
-    String::from_utf16(&units).ok().filter(|_| cut.is_empty())
 }
 
 /// Whether `bytes` are one error reply, of any wording.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::{encodings, values};
 use crate::selector::sim::Random;
 
 /// Draws the requests of one client.
@@ -52,7 +53,7 @@ impl Request {
                 ("binary/i32", "binary", (0..4 * len).map(|_| random.next().to_le_bytes()[0]).collect())
             }
             _ => {
-                let encoding = *random.pick(&["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"]);
+                let encoding = encodings::draw(random);
                 ("text/json", encoding, encode(&text(random), encoding))
             }
         };
@@ -121,6 +122,9 @@ impl Request {
 fn text(random: &mut Random) -> String {
     let value = *random.pick(&["morpheus", "ring", "Neo", "\"quoted\"", "a\\b", "line\nend", "caf\u{e9}", ""]);
     match random.below(8) {
+        0 if random.once_in(2) => {
+            format!(r#"{{"action": {}, "value": {}}}"#, values::draw(random), values::draw(random))
+        }
         0 => json!({ "action": *random.pick(&["find", "", "Search"]), "value": value }).to_string(),
         1 => random.pick(&["{}", r#"{"action": null}"#, r#"{"action": true}"#, r#"{"action": -12}"#]).to_string(),
         2 => format!(r#"{{"value" : {} , "action":"\u0073earch"}}"#, json!(value)),
@@ -134,6 +138,7 @@ fn encode(text: &str, encoding: &str) -> Vec<u8> {
         "utf-16-le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         "utf-16-be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
         "latin-1" | "ascii" => text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect(),
-        _ => text.as_bytes().to_vec(),
+        "utf-8" => text.as_bytes().to_vec(),
+        _ => encodings::encode(text, encoding).expect("a known encoding"),
     }
 }

@@ -1,0 +1,86 @@
+//! Encodings of JSON contents beyond the usual ones. Of those with tables, only a few characters are known here.
+
+use crate::selector::sim::Random;
+use crate::sim::subject::Then;
+
+/// The characters beyond ASCII that are known of an encoding with a table, with their bytes.
+const TABLES: [(&str, &[(char, u8)]); 2] =
+    [("cp437", &[('é', 0x82), ('Ω', 0xea)]), ("cp1252", &[('é', 0xe9), ('€', 0x80)])];
+
+/// Draws the name of an encoding.
+pub fn draw(random: &mut Random) -> &'static str {
+    let usual = ["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"];
+    let others = ["utf-8-sig", "utf-16", "UTF_16", "utf-32", "utf-32-le", "utf-32-be", "cp437", "cp1252"];
+    let choices = if random.once_in(8) { &others[..] } else { &usual };
+    *random.pick(choices)
+}
+
+/// The bytes of `text`, if it has only known characters; a question mark stands for any other.
+pub fn encode(text: &str, encoding: &str) -> Option<Vec<u8>> {
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let utf32 = |bytes: fn(u32) -> [u8; 4]| text.chars().flat_map(|char| bytes(char.into())).collect::<Vec<u8>>();
+    // Without a mark, the byte order would be the machine's. Which of the two it is follows from the text.
+    let is_big = text.len() % 2 == 1;
+    Some(match encoding {
+        "utf-8-sig" => [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+        "utf-16" | "UTF_16" if is_big => [&b"\xfe\xff"[..], &utf16(u16::to_be_bytes)].concat(),
+        "utf-16" | "UTF_16" => [&b"\xff\xfe"[..], &utf16(u16::to_le_bytes)].concat(),
+        "utf-32" if is_big => [&b"\0\0\xfe\xff"[..], &utf32(u32::to_be_bytes)].concat(),
+        "utf-32" => [&b"\xff\xfe\0\0"[..], &utf32(u32::to_le_bytes)].concat(),
+        "utf-32-le" => utf32(u32::to_le_bytes),
+        "utf-32-be" => utf32(u32::to_be_bytes),
+        _ => {
+            let table = table(encoding)?;
+            let byte = |char: char| table.iter().find(|&&(known, _)| known == char).map_or(b'?', |&(_, byte)| byte);
+            text.chars().map(|char| if char.is_ascii() { char as u8 } else { byte(char) }).collect()
+        }
+    })
+}
+
+/// The text of `content`.
+///
+/// # Errors
+/// If it isn't text in this encoding, or if that isn't known here.
+pub fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
+    let text = match encoding {
+        "utf-8-sig" => String::from_utf8(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content).to_vec()).ok(),
+        "utf-16" | "UTF_16" => match content {
+            [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
+            [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
+            _ => return Err(Then::Unknown),
+        },
+        "utf-32" => match content {
+            [0xff, 0xfe, 0, 0, text @ ..] => utf32(text, u32::from_le_bytes),
+            [0, 0, 0xfe, 0xff, text @ ..] => utf32(text, u32::from_be_bytes),
+            _ => return Err(Then::Unknown),
+        },
+        "utf-32-le" => utf32(content, u32::from_le_bytes),
+        "utf-32-be" => utf32(content, u32::from_be_bytes),
+        _ => {
+            let table = table(encoding).ok_or(Then::Unknown)?;
+            let char = |&byte: &u8| match byte {
+                ..0x80 => Ok(char::from(byte)),
+                _ => table.iter().find(|&&(_, known)| known == byte).map(|&(char, _)| char).ok_or(Then::Unknown),
+            };
+            Some(content.iter().map(char).collect::<Result<_, _>>()?)
+        }
+    };
+    text.ok_or(Then::Fails)
+}
+
+fn table(encoding: &str) -> Option<&'static [(char, u8)]> {
+    TABLES.iter().find(|(name, _)| *name == encoding).map(|&(_, table)| table)
+}
+
+/// Decodes UTF-16 in either order.
+pub fn utf16(content: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (units, cut) = content.as_chunks::<2>();
+    let units: Vec<u16> = units.iter().map(|&bytes| unit(bytes)).collect();
+    String::from_utf16(&units).ok().filter(|_| cut.is_empty())
+}
+
+fn utf32(content: &[u8], unit: fn([u8; 4]) -> u32) -> Option<String> {
+    let (units, cut) = content.as_chunks::<4>();
+    let chars: Option<String> = units.iter().map(|&bytes| char::from_u32(unit(bytes))).collect();
+    chars.filter(|_| cut.is_empty())
+}
