@@ -154,10 +154,6 @@ impl Hash {
         self.add(len as u64);
     }
 
-    fn words(&mut self, text: &str) {
-        text.bytes().for_each(|byte| self.add(byte.into()));
-    }
-
     /// Adds an event: its kind and its figures, but not its words, which say the same.
     fn event(&mut self, event: &Event<'_>) {
         match event {
@@ -174,10 +170,7 @@ impl Hash {
             Event::Woken => self.add(3),
             Event::Accepted => self.add(4),
             Event::Refused { .. } => self.add(5),
-            Event::Missed { why } => {
-                self.add(6);
-                self.words(why);
-            }
+            Event::Missed { .. } => self.add(6),
             Event::AcceptingPaused { is_news, .. } => self.add(7 + (u64::from(*is_news) << 8)),
             Event::AcceptingResumed => self.add(8),
             Event::Opening => self.add(9),
