@@ -40,7 +40,7 @@ impl<S: Subject> World<S> {
         let count = match random.below(20) {
             0 | 1 => random.within(1..=3),
             2 => random.within(40..=200),
-            _ => random.within(8..=24),
+            _ => random.within(8..=24) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =
