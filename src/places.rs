@@ -14,10 +14,18 @@ pub struct Places(Arc<PlacesTaken>);
 #[derive(Debug)]
 struct PlacesTaken {
     max: usize,
-    taken: Mutex<usize>,
+    taken: Mutex<Taken>,
+    /// Notified when a place becomes free, if anyone waits: a notification is a system call even if nobody does.
     freed: Condvar,
     /// Woken when the first place becomes free after all were taken.
     waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    places: usize,
+    /// The number of threads that wait until all places are free.
+    waiting: usize,
 }
 
 /// A taken place. Dropping it frees the place.
@@ -32,27 +40,27 @@ impl Places {
 
     /// Creates `max` places. Wakes `waker` when one becomes free after all were taken.
     pub fn waking(max: usize, waker: Waker) -> Self {
-        Places(Arc::new(PlacesTaken { max, taken: Mutex::new(0), freed: Condvar::new(), waker }))
+        Places(Arc::new(PlacesTaken { max, taken: Mutex::default(), freed: Condvar::new(), waker }))
     }
 
     /// Takes a place, if one is left.
     pub fn take(&self) -> Option<Place> {
         let mut taken = self.lock();
-        if *taken >= self.0.max {
+        if taken.places >= self.0.max {
             return None;
         }
-        *taken += 1;
+        taken.places += 1;
         Some(Place(self.clone()))
     }
 
     /// Whether a place is left.
     pub fn has_room(&self) -> bool {
-        *self.lock() < self.0.max
+        self.lock().places < self.0.max
     }
 
     /// The number of places taken.
     pub fn taken(&self) -> usize {
-        *self.lock()
+        self.lock().places
     }
 
     /// The number of clones, except for those of places taken.
@@ -63,11 +71,15 @@ impl Places {
     /// Waits until all are free or `timeout` has passed, and returns how many are still taken.
     #[cfg(feature = "models")]
     pub fn wait_until_free(&self, timeout: Duration) -> usize {
-        let waited = self.0.freed.wait_timeout_while(self.lock(), timeout, |taken| *taken > 0);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let mut taken = self.lock();
+        taken.waiting += 1;
+        let waited = self.0.freed.wait_timeout_while(taken, timeout, |taken| taken.places > 0);
+        let mut taken = waited.unwrap_or_else(PoisonError::into_inner).0;
+        taken.waiting -= 1;
+        taken.places
     }
 
-    fn lock(&self) -> MutexGuard<'_, usize> {
+    fn lock(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,10 +95,13 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Place(places) = self;
         let mut taken = places.lock();
-        let were_all = *taken == places.0.max;
-        *taken -= 1;
+        let were_all = taken.places == places.0.max;
+        taken.places -= 1;
+        let is_awaited = taken.waiting > 0;
         drop(taken);
-        places.0.freed.notify_all();
+        if is_awaited {
+            places.0.freed.notify_all();
+        }
         if were_all {
             places.0.waker.wake_by_ref();
         }

@@ -31,7 +31,7 @@ mod kind;
 mod log;
 
 use std::fmt;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -209,7 +209,7 @@ pub enum Event<'a> {
     /// A connection was gone before it was accepted.
     Missed {
         /// The system's error.
-        why: &'a str,
+        why: &'a io::Error,
     },
     /// Accepting has paused: the system, or this server, has no room for another connection.
     AcceptingPaused {

@@ -19,6 +19,8 @@ use multiconn::selector::MioSelector;
 use multiconn::selector::sim::SimNet;
 use multiconn::session::Service;
 use multiconn::session::testing::{Harness, PEER};
+use multiconn::sim::subjects::AppSubject;
+use multiconn::sim::{World, run};
 
 /// Allocations of a reactor that serves one connection, on which `request` is sent over and over, and answered with
 /// replies of these lengths.
@@ -223,4 +225,13 @@ fn a_request_that_is_measured_and_its_reply_allocate_nothing() {
         exchange(0);
         assert_eq!(measure(|| (1..1000).for_each(&mut exchange)).count_total, 0);
     }
+}
+
+#[test]
+fn a_simulated_world_leaves_nothing_behind() {
+    let worlds = || (0..40).all(|seed| run(&World::new(seed, &AppSubject::default())).violation.is_none());
+    // Once for what is created on first use.
+    assert!(worlds());
+    let counted = measure(|| assert!(worlds()));
+    assert_eq!((counted.count_current, counted.bytes_current), (0, 0));
 }

@@ -213,6 +213,28 @@ fn the_example_of_the_tutorial_is_what_it_always_was() {
 }
 
 #[test]
+fn a_server_replies_in_the_byte_order_of_its_machine() {
+    for byteorder in [ByteOrder::Little, ByteOrder::Big] {
+        let server = || AppService::with_byteorder(Limits::default(), Timeouts::default(), byteorder).accept(&PEER);
+        let header = format!(r#"{{"byteorder": "{}", "#, byteorder.name());
+        for request in [
+            json_message(r#"{"action": "search", "value": "ring"}"#, false),
+            json_message(r#"{"action": "search", "value": "neo"}"#, false),
+            json_message("{}", false),
+            json_message("[]", false),
+            plain_message(BINARY, "binary", b"x", false),
+        ] {
+            let (outcome, _) = serve(server(), [&request[..]], false);
+            assert!(outcome.sent[2..].starts_with(header.as_bytes()), "{outcome:?}");
+        }
+        let integers = [1_i32, 2].map(i32::to_ne_bytes).concat();
+        let (outcome, _) = serve(server(), [&plain_message("binary/i32", "binary", &integers, false)[..]], false);
+        assert!(outcome.sent[2..].starts_with(header.as_bytes()), "{outcome:?}");
+        assert!(outcome.sent.ends_with(&byteorder.bytes(3_i64.to_be_bytes())), "{outcome:?}");
+    }
+}
+
+#[test]
 fn each_request_is_answered_however_it_comes() {
     for Golden { name, request, reply } in goldens(false) {
         for pieces in ways(&request) {

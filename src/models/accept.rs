@@ -156,9 +156,7 @@ impl Acceptor {
                 }
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::NoneWaits => {}
-                    AcceptError::ThisConnection => {
-                        self.desk.trace.own().emit_own(Event::Missed { why: &reason(&error) });
-                    }
+                    AcceptError::ThisConnection => self.desk.trace.own().emit_own(Event::Missed { why: &error }),
                     AcceptError::Ours => self.pause(&reason(&error)),
                 },
             }

@@ -173,7 +173,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                     false
                 }
                 AcceptError::ThisConnection => {
-                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
+                    self.trace.own().emit_own(Event::Missed { why: &error });
                     true
                 }
                 AcceptError::Ours => {

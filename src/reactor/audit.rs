@@ -30,20 +30,17 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// # Errors
     /// The first violation, in words.
     pub fn audit(&self) -> Result<(), String> {
-        if !matches!(self.concerned, Concerned::Nothing) || self.newcomer.is_some() || !self.events.is_empty() {
-            return Err("a step of the turn has not ended".into());
-        }
-        if self.begun != self.ended + self.slots.len() as u64 {
-            let (begun, ended, open) = (self.begun, self.ended, self.slots.len());
-            return Err(format!("of {begun} sessions, {ended} have ended and {open} have a connection"));
-        }
+        self.audit_loop()?;
         let mut seen = Seen::default();
         for (id, slot) in self.slots.iter() {
-            let result = self.audit_slot(slot);
-            result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, id.generation()))?;
+            self.audit_connection(id, slot)?;
             seen.add(slot, self.accepting.places());
         }
-        self.audit_queues(&seen)?;
+        self.audit_runnable(seen.runnable)?;
+        let known = self.count_once(self.leaving.ids(), |slot| slot.connection.is_leaving());
+        if known < seen.leaving {
+            return Err(format!("{known} of {} connections that are leaving may make way", seen.leaving));
+        }
         if seen.timer.is_some_and(|timer| self.timers.next().is_none_or(|next| next > timer)) {
             return Err("the timer of a connection is not set".into());
         }
@@ -64,19 +61,47 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         Ok(())
     }
 
-    fn audit_queues(&self, seen: &Seen) -> Result<(), String> {
-        if seen.runnable == 0 && self.runnable.is_empty() && seen.leaving == 0 {
+    /// Checks the part of it that costs little: what belongs to the loop itself, and the connections of these `numbers`,
+    /// such as those to which something has happened in the last turn.
+    ///
+    /// # Errors
+    /// The first violation, in words.
+    pub fn audit_some(&self, numbers: &[u64]) -> Result<(), String> {
+        self.audit_loop()?;
+        let mut runnable = 0;
+        for (id, slot) in self.slots.iter() {
+            runnable += usize::from(slot.is_runnable());
+            if numbers.contains(&id.generation().into()) {
+                self.audit_connection(id, slot)?;
+            }
+        }
+        self.audit_runnable(runnable)
+    }
+
+    /// Checks the loop apart from its connections.
+    fn audit_loop(&self) -> Result<(), String> {
+        if !matches!(self.concerned, Concerned::Nothing) || self.newcomer.is_some() || !self.events.is_empty() {
+            return Err("a step of the turn has not ended".into());
+        }
+        if self.begun != self.ended + self.slots.len() as u64 {
+            let (begun, ended, open) = (self.begun, self.ended, self.slots.len());
+            return Err(format!("of {begun} sessions, {ended} have ended and {open} have a connection"));
+        }
+        if self.timers.have_fired(self.now) && self.timers.next().is_some_and(|next| next <= self.now) {
+            return Err("a timer has not fired in time".into());
+        }
+        Ok(())
+    }
+
+    /// Checks the queues of runnable connections, given the number of connections that say they are runnable.
+    fn audit_runnable(&self, all: usize) -> Result<(), String> {
+        if all == 0 && self.runnable.is_empty() {
             return Ok(());
         }
         let queued = self.runnable.ids().filter(|&id| self.slots.get(id).is_some()).count();
         let flagged = self.count_once(self.runnable.ids(), Slot::is_runnable);
-        if (queued, flagged) != (seen.runnable, seen.runnable) {
-            let all = seen.runnable;
+        if (queued, flagged) != (all, all) {
             return Err(format!("{queued} are queued as runnable, {flagged} of {all} connections that say so"));
-        }
-        let known = self.count_once(self.leaving.ids(), |slot| slot.connection.is_leaving());
-        if known < seen.leaving {
-            return Err(format!("{known} of {} connections that are leaving may make way", seen.leaving));
         }
         Ok(())
     }
@@ -91,6 +116,12 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         ids.sort_unstable();
         ids.dedup();
         ids.into_iter().filter(|&id| self.slots.get(id).is_some_and(&is_so)).count()
+    }
+
+    #[inline]
+    fn audit_connection(&self, id: ConnectionId, slot: &Slot<S::Stream, V::Session>) -> Result<(), String> {
+        let result = self.audit_slot(slot);
+        result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, id.generation()))
     }
 
     #[inline]
@@ -218,6 +249,28 @@ mod tests {
         finds("its timer has not fired in time", |reactor, _| {
             reactor.now += Duration::from_secs(60);
             while reactor.timers.expired(reactor.now).is_some() {}
+        });
+    }
+
+    #[test]
+    fn some_connections_are_checked_alone_and_the_queues_with_them() {
+        let (mut reactor, id) = serving();
+        let slot = reactor.slots.get_mut(id).unwrap();
+        let number = id.generation().into();
+        slot.interest = Interest::WRITE;
+        assert_eq!(reactor.audit_some(&[number + 1]), Ok(()));
+        let found = reactor.audit_some(&[number + 1, number]).unwrap_err();
+        assert!(found.ends_with("it is registered for w, and wants r"), "{found}");
+        reactor.runnable.add(id, false);
+        let found = reactor.audit_some(&[]).unwrap_err();
+        assert_eq!(found, "1 are queued as runnable, 0 of 0 connections that say so");
+    }
+
+    #[test]
+    fn a_timer_that_waits_for_its_turn_in_vain_is_found() {
+        finds("a timer has not fired in time", |reactor, id| {
+            while reactor.timers.expired(reactor.now).is_some() {}
+            reactor.timers.set(id, reactor.now);
         });
     }
 

@@ -139,6 +139,11 @@ impl SimNet {
         SimPeer { net: self.clone(), id }
     }
 
+    /// Creates a peer that connects to `addr` now.
+    pub fn client(&self, addr: SocketAddr) -> SimPeer {
+        SimPeer { net: self.clone(), id: self.network().client(addr) }
+    }
+
     /// Lets a server listen on `addr`. `script` scripts the peer for each connection opened to it.
     pub fn server(&self, addr: SocketAddr, script: impl FnMut(SimPeer) + 'static) {
         self.network().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));

@@ -16,7 +16,7 @@ use crate::text::count;
 pub struct Actors {
     net: SimNet,
     addr: SocketAddr,
-    plans: Vec<Plan>,
+    plans: Vec<Rc<Plan>>,
     ledger: Rc<RefCell<Ledger>>,
     /// One for each conversation of the ledger.
     actors: RefCell<Vec<Actor>>,
@@ -51,7 +51,7 @@ enum Action {
 
 impl Actors {
     /// Schedules the arrival of all peers.
-    pub fn begin(net: &SimNet, addr: SocketAddr, plans: &[Plan], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
+    pub fn begin(net: &SimNet, addr: SocketAddr, plans: &[Rc<Plan>], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
         let actors = Rc::new(Actors {
             net: net.clone(),
             addr,
@@ -93,7 +93,7 @@ impl Actors {
 
     fn connect(self: &Rc<Self>, plan_index: usize, returns_left: u32) {
         let (now, plan) = (self.net.now(), &self.plans[plan_index]);
-        let peer = self.net.client_at(now, self.addr);
+        let peer = self.net.client(self.addr);
         let index = self.ledger.borrow_mut().open(plan_index, peer.clone(), now);
         log::trace!("peer {} connects as {}", plan.number, peer.addr());
         peer.window(plan.window);
@@ -167,7 +167,7 @@ impl Actors {
                 return;
             }
             log::trace!("peer {} sends {}", plan.number, count(piece.len, "byte"));
-            actor.peer.send_at(now, &plan.stream[actor.sent..actor.sent + piece.len]);
+            actor.peer.send(&plan.stream[actor.sent..actor.sent + piece.len]);
             self.ledger.borrow_mut().sends(index, piece.len, now);
             actor.sent += piece.len;
             actor.next += 1;

@@ -1,7 +1,7 @@
 //! The ledger of a run: what each peer has done, and what has become of its connection. The actors write their side, the
 //! story writes the server's, and the oracles compare the two.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::session::{End, ErrorKind};
 pub struct Ledger {
     /// The conversations.
     pub conversations: Vec<Conversation>,
-    /// The conversation of each address. Its order is never used.
-    by_addr: HashMap<SocketAddr, usize>,
+    /// The conversation of each address.
+    by_addr: BTreeMap<SocketAddr, usize>,
     /// The conversation of each of the server's connections, by the connection's number.
     by_id: Vec<usize>,
     /// The number of connections that are being served.

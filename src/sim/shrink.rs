@@ -98,7 +98,7 @@ impl<S: Subject> Search<S> {
         for index in 0..self.best.peers.len() {
             for change in SIMPLER {
                 could |= self.change(|world| {
-                    let plan = &mut world.peers[index];
+                    let plan = Rc::make_mut(&mut world.peers[index]);
                     let len = plan.stream.len();
                     change(plan);
                     if plan.stream.len() < len {

@@ -34,6 +34,12 @@ pub trait Subject: Clone + fmt::Debug {
         bytes.is_empty()
     }
 
+    /// How many clients a world has for each that it would have if they had long conversations. The shorter they are, the
+    /// more of them it takes until much happens.
+    fn crowd(&self) -> u64 {
+        1
+    }
+
     /// The longest time that a session waits or works after it has received something, apart from the connection's
     /// timeouts.
     fn patience(&self) -> Duration {

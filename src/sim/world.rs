@@ -1,6 +1,7 @@
 //! A world: everything that a seed makes, as data.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::faults::PlannedFault;
@@ -19,7 +20,7 @@ pub struct World<S> {
     /// The server's limits.
     pub limits: Limits,
     /// The peers.
-    pub peers: Vec<Plan>,
+    pub peers: Vec<Rc<Plan>>,
     /// The time of an early stop. Otherwise the server stops when every peer has done all that it wants and all timeouts
     /// have passed.
     pub stops: Option<Duration>,
@@ -40,7 +41,7 @@ impl<S: Subject> World<S> {
         let count = match random.below(20) {
             0 | 1 => random.within(1..=3),
             2 => random.within(40..=200),
-            _ => random.within(8..=24),
+            _ => random.within(8..=24) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =
@@ -49,11 +50,12 @@ impl<S: Subject> World<S> {
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
         let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
-        let mut peers: Vec<Plan> = (0..count).map(|number| Plan::drawn(seed, number, &arrivals, &subject)).collect();
+        let mut peers: Vec<Rc<Plan>> =
+            (0..count).map(|number| Rc::new(Plan::drawn(seed, number, &arrivals, &subject))).collect();
         // Where there is room for it, somebody tries whether the server has recovered.
         let has_room = limits.connections_max as u64 > 4 * count && !limits.memory_is_short();
         if let (Some(healed), true, None) = (PlannedFault::last_end(&faults), has_room, stops) {
-            peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
+            peers.push(Rc::new(Plan::probe(seed, count, healed + RECOVERY, &subject)));
         }
         World { seed, subject, limits, peers, stops, trigger, faults, reloads }
     }

@@ -23,6 +23,7 @@ use serde::ser::SerializeMap;
 use serde_json::json;
 
 use super::{Event, PanicIn, Record};
+use crate::text::reason;
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
@@ -75,7 +76,8 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("read_closed", &readiness.read_closed)?;
             line.serialize_entry("urgent", &readiness.urgent)
         }
-        Event::Refused { why } | Event::Missed { why } => line.serialize_entry("why", why),
+        Event::Refused { why } => line.serialize_entry("why", why),
+        Event::Missed { why } => line.serialize_entry("why", &reason(why)),
         Event::AcceptingPaused { why, is_news } => {
             line.serialize_entry("why", why)?;
             line.serialize_entry("is_news", is_news)
@@ -185,7 +187,8 @@ mod tests {
         let slices = [IoSlice::new(b"hello")];
         let bytes = Bytes::new(5, &slices);
         own(Event::TurnBegun { waited: seconds(2), events: 4 }, r#""turn_begun","waited":2.0,"events":4"#);
-        own(Event::Missed { why: "gone" }, r#""missed","why":"gone""#);
+        let gone = io::Error::other("gone");
+        own(Event::Missed { why: &gone }, r#""missed","why":"gone""#);
         own(Event::AcceptingPaused { why: "full", is_news: true }, r#""accepting_paused","why":"full","is_news":true"#);
         own(Event::AcceptingResumed, r#""accepting_resumed""#);
         own(Event::Stopping { open: 2, timeout: seconds(10) }, r#""stopping","open":2,"timeout":10.0"#);

@@ -4,7 +4,7 @@ use log::LevelFilter;
 
 use super::{Event, PanicIn, Record, RunEnd, Subscriber};
 use crate::session::{Peer, Role};
-use crate::text::count;
+use crate::text::{count, reason};
 
 /// Logs the events, with the crate `log`: the trace in words.
 ///
@@ -73,6 +73,7 @@ fn log_of_connection(peer: &Peer, event: &Event<'_>) {
 fn log_of_loop(event: &Event<'_>) {
     match event {
         Event::Missed { why } => {
+            let why = reason(why);
             log::debug!(target: REACTOR, "A connection was gone before it was accepted: {why}");
         }
         Event::AcceptingPaused { why, is_news: true } => {

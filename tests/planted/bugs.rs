@@ -394,9 +394,9 @@ pub const BUGS: &[Bug] = &[
         name: "aborted-ends-accepting",
         what: "A connection that was aborted in the backlog ends the accepting of those after it",
         file: "reactor/accept.rs",
-        before: "                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
+        before: "                    self.trace.own().emit_own(Event::Missed { why: &error });
                     true",
-        after: "                    self.trace.own().emit_own(Event::Missed { why: &crate::text::reason(&error) });
+        after: "                    self.trace.own().emit_own(Event::Missed { why: &error });
                     listening.ready = false;
                     false",
     },

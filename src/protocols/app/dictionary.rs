@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::reply::PreparedResult;
+use crate::message::ByteOrder;
 use crate::text::reason;
 
 /// Values by name, with prepared replies.
@@ -24,7 +25,7 @@ struct Entry {
 
 impl From<String> for Entry {
     fn from(value: String) -> Self {
-        Entry { reply: PreparedResult::new(&value), value }
+        Entry { reply: PreparedResult::new(&value, ByteOrder::NATIVE), value }
     }
 }
 
@@ -37,6 +38,16 @@ impl Dictionary {
     /// The prepared reply to a search for `name`.
     pub(super) fn reply(&self, name: &str) -> Option<&PreparedResult> {
         self.entries.get(name).map(|entry| &entry.reply)
+    }
+
+    /// The same with replies in another byte order than this machine's.
+    pub(super) fn replying_in(mut self, byteorder: ByteOrder) -> Self {
+        if byteorder != ByteOrder::NATIVE {
+            for entry in self.entries.values_mut() {
+                entry.reply = PreparedResult::new(&entry.value, byteorder);
+            }
+        }
+        self
     }
 
     /// The number of entries.

@@ -4,11 +4,16 @@ use std::fmt;
 use std::io::Write;
 
 use crate::buffer::Tail;
-use crate::message::{Heading, write_message, write_string, write_text};
+use crate::message::{ByteOrder, Heading, write_message, write_string, write_text};
 
 /// Appends `{"result": <text>}` as a message.
-pub(super) fn write_result<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, write_text: impl FnOnce(&mut Tail<'a>)) {
-    write_message(out, Heading::json(keep_alive), |content| {
+pub(super) fn write_result<'a>(
+    out: impl Into<Tail<'a>>,
+    byteorder: ByteOrder,
+    keep_alive: bool,
+    write_text: impl FnOnce(&mut Tail<'a>),
+) {
+    write_message(out, Heading { byteorder, ..Heading::json(keep_alive) }, |content| {
         content.extend_from_slice(b"{\"result\": ");
         write_text(content);
         content.push(b'}');
@@ -16,8 +21,8 @@ pub(super) fn write_result<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, write
 }
 
 /// Appends the error reply with the reason `why`.
-pub(super) fn write_error(out: Tail<'_>, why: impl fmt::Display) {
-    write_result(out, false, |content| {
+pub(super) fn write_error(out: Tail<'_>, byteorder: ByteOrder, why: impl fmt::Display) {
+    write_result(out, byteorder, false, |content| {
         write_text(content, 0, |text| write!(text, "Error: {why}").expect("writing to memory cannot fail"));
     });
 }
@@ -30,10 +35,10 @@ pub(super) struct PreparedResult {
 }
 
 impl PreparedResult {
-    pub fn new(text: &str) -> Self {
+    pub fn new(text: &str, byteorder: ByteOrder) -> Self {
         let message = |keep_alive| {
             let mut message = Vec::new();
-            write_result(&mut message, keep_alive, |content| write_string(content, text));
+            write_result(&mut message, byteorder, keep_alive, |content| write_string(content, text));
             message.into_boxed_slice()
         };
         PreparedResult { closing: message(false), keeping: message(true) }

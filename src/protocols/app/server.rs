@@ -25,6 +25,8 @@ pub struct AppService {
 struct AppShared {
     limits: Limits,
     timeouts: Timeouts,
+    /// The byte order of the replies.
+    byteorder: ByteOrder,
     dictionary: RwLock<Dictionary>,
     /// The file of the dictionary, for reloading.
     path: Option<PathBuf>,
@@ -33,7 +35,12 @@ struct AppShared {
 impl AppService {
     /// Creates a service that searches the tutorial's dictionary.
     pub fn new(limits: Limits, timeouts: Timeouts) -> Self {
-        Self::with(limits, timeouts, Dictionary::default(), None)
+        Self::with_byteorder(limits, timeouts, ByteOrder::NATIVE)
+    }
+
+    /// The same, as on a machine of this byte order, in which it replies.
+    pub fn with_byteorder(limits: Limits, timeouts: Timeouts, byteorder: ByteOrder) -> Self {
+        Self::with(limits, timeouts, byteorder, Dictionary::default(), None)
     }
 
     /// Creates a service that searches the dictionary in the file `path`, and reads it again when it is
@@ -43,12 +50,18 @@ impl AppService {
     /// If the file can't be read, or isn't a dictionary.
     pub fn with_dictionary(limits: Limits, timeouts: Timeouts, path: PathBuf) -> Result<Self, DictionaryError> {
         let dictionary = Dictionary::read(&path)?;
-        Ok(Self::with(limits, timeouts, dictionary, Some(path)))
+        Ok(Self::with(limits, timeouts, ByteOrder::NATIVE, dictionary, Some(path)))
     }
 
-    fn with(limits: Limits, timeouts: Timeouts, dictionary: Dictionary, path: Option<PathBuf>) -> Self {
-        let dictionary = RwLock::new(dictionary);
-        AppService { shared: Arc::new(AppShared { limits, timeouts, dictionary, path }) }
+    fn with(
+        limits: Limits,
+        timeouts: Timeouts,
+        byteorder: ByteOrder,
+        dictionary: Dictionary,
+        path: Option<PathBuf>,
+    ) -> Self {
+        let dictionary = RwLock::new(dictionary.replying_in(byteorder));
+        AppService { shared: Arc::new(AppShared { limits, timeouts, byteorder, dictionary, path }) }
     }
 }
 
@@ -80,6 +93,7 @@ impl AppShared {
     fn read_again(&self, path: &Path) {
         match Dictionary::read_again(path) {
             Ok(dictionary) => {
+                let dictionary = dictionary.replying_in(self.byteorder);
                 let len = dictionary.len();
                 let mut current = self.dictionary.write().unwrap_or_else(PoisonError::into_inner);
                 let old = mem::replace(&mut *current, dictionary);
@@ -111,7 +125,7 @@ impl Session for AppServer {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         self.answer_requests(io, now).map_err(|error| {
             if error.deserves_reply() {
-                write_error(io.output().tail(), &error);
+                write_error(io.output().tail(), self.shared.byteorder, &error);
             }
             error.into()
         })
@@ -126,7 +140,7 @@ impl Session for AppServer {
     }
 
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        write_error(output.tail(), why);
+        write_error(output.tail(), self.shared.byteorder, why);
     }
 
     fn state(&self, unused: usize) -> State {
@@ -185,13 +199,14 @@ impl AppServer {
     /// Its last arm is the tutorial's `_create_response_binary_content`.
     #[doc(alias = "_create_response_binary_content")]
     fn create_response(&self, message: &Message<'_>, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
-        let keep_alive = message.header.keep_alive;
+        let (byteorder, keep_alive) = (self.shared.byteorder, message.header.keep_alive);
         match &message.header.content_type {
             ContentType::Json => self.answer_json(message, keep_alive, out),
-            ContentType::I32 => answer_sum(message, keep_alive, out),
+            ContentType::I32 => answer_sum(message, byteorder, keep_alive, out),
             ContentType::I64 | ContentType::ClientBinary | ContentType::ServerBinary | ContentType::Other(_) => {
                 let beginning = &message.content[..message.content.len().min(10)];
-                write_message(out, Heading::binary(content_type::SERVER_BINARY, keep_alive), |content| {
+                let heading = Heading { byteorder, ..Heading::binary(content_type::SERVER_BINARY, keep_alive) };
+                write_message(out, heading, |content| {
                     content.extend_from_slice(b"First 10 bytes of request: ");
                     content.extend_from_slice(beginning);
                 });
@@ -208,6 +223,7 @@ impl AppServer {
         let text = encoding.decode(message.content).ok_or(ProtocolError::ContentNotText(encoding.name()))?;
         let [action, value] = fields(&text, ["action", "value"], self.shared.limits.depth_max)
             .map_err(ProtocolError::ContentNotReadable)?;
+        let byteorder = self.shared.byteorder;
         match action.unwrap_or(Field::Null) {
             Field::Text(action) if action == "search" => {
                 let Some(Field::Text(value)) = value else {
@@ -216,7 +232,7 @@ impl AppServer {
                 let dictionary = self.shared.dictionary.read().unwrap_or_else(PoisonError::into_inner);
                 match dictionary.reply(&value) {
                     Some(reply) => out.extend_from_slice(reply.message(keep_alive)),
-                    None => write_result(out, keep_alive, |content| {
+                    None => write_result(out, byteorder, keep_alive, |content| {
                         write_text(content, len_escaped(&value), |text| {
                             text.extend_from_slice(b"No match for '");
                             text.extend_from_slice(value.as_bytes());
@@ -225,7 +241,7 @@ impl AppServer {
                     }),
                 }
             }
-            action => write_result(out, keep_alive, |content| {
+            action => write_result(out, byteorder, keep_alive, |content| {
                 write_text(content, action.len_expected(), |text| {
                     text.extend_from_slice(b"Error: invalid action '");
                     action.write(text);
@@ -238,18 +254,20 @@ impl AppServer {
 }
 
 /// Answers `binary/i32` with the sum of its integers. 64 bits suffice for the integers of any message.
-fn answer_sum(message: &Message<'_>, keep_alive: bool, out: &mut Tail<'_>) -> Result<(), ProtocolError> {
+fn answer_sum(
+    message: &Message<'_>,
+    byteorder: ByteOrder,
+    keep_alive: bool,
+    out: &mut Tail<'_>,
+) -> Result<(), ProtocolError> {
     let (integers, rest) = message.content.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(ProtocolError::IntegersCut { len: message.content.len() });
     }
     let order = message.header.byteorder;
     let sum: i64 = integers.iter().map(|&bytes| i64::from(order.u32(bytes).cast_signed())).sum();
-    let bytes = match ByteOrder::NATIVE {
-        ByteOrder::Little => sum.to_le_bytes(),
-        ByteOrder::Big => sum.to_be_bytes(),
-    };
-    let heading = Heading::binary(content_type::I64, keep_alive);
+    let bytes = byteorder.bytes(sum.to_be_bytes());
+    let heading = Heading { byteorder, ..Heading::binary(content_type::I64, keep_alive) };
     write_message(out, heading, |content| content.extend_from_slice(&bytes));
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::agenda::{Action, Agenda, Happening, Packet, Source};
@@ -23,8 +24,6 @@ const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(127);
 
 pub(super) struct Network {
-    /// The clock's zero. It's a real instant because there is no other kind, but only differences to it are used.
-    epoch: Instant,
     pub now: Duration,
     pub turn_time: Duration,
     /// How far the selectors' clock is ahead of the network's.
@@ -75,6 +74,13 @@ struct Backlog {
     waiting: VecDeque<usize>,
 }
 
+/// The zero of all simulated clocks. It's a real instant because there is no other kind, but only differences to it are
+/// used.
+pub fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
 /// What can happen only while nothing is borrowed, since it may look at the network.
 pub(super) enum Due {
     Call(Box<dyn FnOnce(&SimNet)>),
@@ -85,7 +91,6 @@ pub(super) enum Due {
 impl Network {
     pub fn new(seed: u64) -> Self {
         Network {
-            epoch: Instant::now(),
             now: Duration::ZERO,
             turn_time: Duration::from_micros(1),
             clock_ahead: Duration::ZERO,
@@ -110,7 +115,7 @@ impl Network {
 
     /// The selectors' clock.
     pub fn instant(&self) -> Instant {
-        self.epoch + self.clock_stands.unwrap_or(self.now) + self.clock_ahead
+        epoch() + self.clock_stands.unwrap_or(self.now) + self.clock_ahead
     }
 
     pub fn schedule(&mut self, time: Duration, what: Happening) {
@@ -216,6 +221,21 @@ impl Network {
         }
         link.arrived_by = time.max(link.arrived_by);
         link.arrived_by
+    }
+
+    /// Adds a peer that connects to `addr` now.
+    pub fn client(&mut self, addr: SocketAddr) -> usize {
+        let id = self.add_link(Link::new());
+        self.act(id, Action::Connect(addr));
+        id
+    }
+
+    /// Lets the peer on a link send `bytes` now.
+    pub fn send_bytes(&mut self, id: usize, bytes: &[u8]) {
+        match self.arrival(id, true) {
+            time if time == self.now => self.with_link(id, |link, now| link.arrive(bytes, now)),
+            time => self.schedule(time, Happening::Arrive(id, Packet::Bytes(bytes.to_vec()))),
+        }
     }
 
     fn send(&mut self, id: usize, packet: Packet) {

@@ -25,6 +25,12 @@ impl SimPeer {
         self.schedule(time, Action::Send(Packet::Bytes(bytes.as_ref().to_vec())))
     }
 
+    /// `bytes` are sent now.
+    pub fn send(&self, bytes: &[u8]) -> &Self {
+        self.net.network().send_bytes(self.id, bytes);
+        self
+    }
+
     /// `bytes` arrive one after the other, the first at `time` and each `pause` after the one before.
     pub fn drip_at(&self, time: Duration, pause: Duration, bytes: impl AsRef<[u8]>) -> &Self {
         for (byte, n) in bytes.as_ref().iter().zip(0..) {

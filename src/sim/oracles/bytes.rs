@@ -75,7 +75,10 @@ enum Part {
 
 /// Compares the bytes with the answer.
 fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], ending: Ending) -> Result<Part, String> {
-    let same = received.iter().zip(&answer.output).take_while(|(one, other)| one == other).count();
+    let same = match answer.output.starts_with(received) {
+        true => received.len(),
+        false => received.iter().zip(&answer.output).take_while(|(one, other)| one == other).count(),
+    };
     let may_end = |at: usize| answer.replies.as_ref().is_none_or(|replies| replies.contains(&at));
     if same == received.len() {
         return Ok(match () {

@@ -8,16 +8,23 @@ mod values;
 
 use std::time::Duration;
 
-use crate::message::Limits;
+use crate::message::{ByteOrder, Limits};
 use crate::protocols::app::{AppService, Timeouts};
 use crate::selector::sim::Random;
 use crate::sim::subject::{Answer, Subject};
 
-/// The framed application server with the tutorial's dictionary, and limits and timeouts of its own.
-#[derive(Clone, Debug, Default)]
+/// The framed application server with the tutorial's dictionary, and limits, timeouts and a byte order of its own.
+#[derive(Clone, Debug)]
 pub struct AppSubject {
     limits: Limits,
     timeouts: Timeouts,
+    byteorder: ByteOrder,
+}
+
+impl Default for AppSubject {
+    fn default() -> Self {
+        AppSubject { limits: Limits::default(), timeouts: Timeouts::default(), byteorder: ByteOrder::Little }
+    }
 }
 
 impl Subject for AppSubject {
@@ -31,11 +38,14 @@ impl Subject for AppSubject {
             depth_max: *random.pick(&[usual.depth_max, usual.depth_max, 0, 1, 2, 127]),
         };
         let timeout = |random: &mut Random| Duration::from_millis(*random.pick(&[1, 50, 1_000, 10_000, 30_000]));
-        AppSubject { limits, timeouts: Timeouts { header: timeout(random), content: timeout(random) } }
+        let timeouts = Timeouts { header: timeout(random), content: timeout(random) };
+        // The machine's own would make worlds that differ from machine to machine.
+        let byteorder = if random.once_in(4) { ByteOrder::Big } else { ByteOrder::Little };
+        AppSubject { limits, timeouts, byteorder }
     }
 
     fn service(&self) -> AppService {
-        AppService::new(self.limits, self.timeouts)
+        AppService::with_byteorder(self.limits, self.timeouts, self.byteorder)
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
@@ -43,7 +53,7 @@ impl Subject for AppSubject {
     }
 
     fn answer(&self, input: &[u8]) -> Answer {
-        reference::answer(input, &self.limits)
+        reference::answer(input, &self.limits, self.byteorder)
     }
 
     fn is_error_reply(&self, bytes: &[u8]) -> bool {

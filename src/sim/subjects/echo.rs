@@ -26,12 +26,18 @@ impl Subject for EchoSubject {
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
-        let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(5) };
+        let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(30) };
         let line = |random: &mut Random| {
-            // A pattern that no shift of the output matches.
-            let mut line: Vec<u8> = (0..32).flat_map(|_| random.next().to_le_bytes()).chain([0]).collect();
             let len = 1 + random.below(len_max);
-            line = line.repeat(len / line.len() + 1);
+            let mut line = Vec::with_capacity(len + 8);
+            // A pattern that no shift of the output matches.
+            while line.len() < len.min(256) {
+                line.extend_from_slice(&random.next().to_le_bytes());
+            }
+            line.push(0);
+            while line.len() < len {
+                line.extend_from_within(..line.len().min(len - line.len()));
+            }
             line.truncate(len);
             line
         };

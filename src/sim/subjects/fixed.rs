@@ -44,6 +44,10 @@ impl Subject for FixedSubject {
         }
     }
 
+    fn crowd(&self) -> u64 {
+        5
+    }
+
     fn patience(&self) -> Duration {
         self.timeout
     }

@@ -63,6 +63,10 @@ impl Subject for MultiplySubject {
         }
     }
 
+    fn crowd(&self) -> u64 {
+        5
+    }
+
     fn patience(&self) -> Duration {
         self.timeout
     }

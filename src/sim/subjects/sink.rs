@@ -38,6 +38,10 @@ impl Subject for SinkSubject {
         Answer::default()
     }
 
+    fn crowd(&self) -> u64 {
+        11
+    }
+
     fn patience(&self) -> Duration {
         self.hold_timeout
     }

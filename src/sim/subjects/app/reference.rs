@@ -1,24 +1,25 @@
 //! The reference server of the framed protocol: the whole input in, the whole output out. It follows the description of
 //! the wire format, and shares no code with the server.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::encodings::{self, utf16};
 use super::python;
-use crate::message::Limits;
+use crate::message::{ByteOrder, Limits};
 use crate::sim::subject::{Answer, Then};
 
-/// The output for `input`.
-pub fn answer(input: &[u8], limits: &Limits) -> Answer {
+/// The output for `input` on a machine with the byte order `native`.
+pub fn answer(input: &[u8], limits: &Limits, native: ByteOrder) -> Answer {
     let (mut output, mut replies, mut rest) = (Vec::new(), vec![0], input);
     let then = loop {
         if rest.is_empty() {
             break Then::Waits;
         }
-        match reply(&mut rest, limits) {
-            Ok((reply, keeps)) => {
-                output.extend(reply);
+        match reply(&mut rest, limits, native, &mut output) {
+            Ok(keeps) => {
                 replies.push(output.len());
                 if !keeps {
                     break Then::Closes;
@@ -30,8 +31,8 @@ pub fn answer(input: &[u8], limits: &Limits) -> Answer {
     Answer { output, replies: Some(replies), then, ..Answer::default() }
 }
 
-/// The reply to the first request of `rest`, which is taken off, and whether another request may follow.
-fn reply(rest: &mut &[u8], limits: &Limits) -> Result<(Vec<u8>, bool), Then> {
+/// Adds the reply to the first request of `rest`, which is taken off. Returns whether another request may follow.
+fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<u8>) -> Result<bool, Then> {
     let len = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or(Then::WaitsForRest)?));
     if len == 0 || len > limits.header_len_max {
         return Err(Then::Fails);
@@ -56,7 +57,6 @@ fn reply(rest: &mut &[u8], limits: &Limits) -> Result<(Vec<u8>, bool), Then> {
     let keeps = header.get("connection").and_then(Value::as_str) == Some("keep-alive");
     let end = 2 + len + usize::try_from(content_len).map_err(|_| Then::Fails)?;
     let content = rest.get(2 + len..end).ok_or(Then::WaitsForRest)?;
-    let native = if cfg!(target_endian = "big") { "big" } else { "little" };
     let (kind, encoding, content) = match kind {
         "text/json" => ("text/json", "utf-8", answer_json(&decode(content, encoding)?, limits)?.into_bytes()),
         "binary/i32" => {
@@ -66,7 +66,8 @@ fn reply(rest: &mut &[u8], limits: &Limits) -> Result<(Vec<u8>, bool), Then> {
             }
             let integer = |bytes: &[u8; 4]| if big { i32::from_be_bytes(*bytes) } else { i32::from_le_bytes(*bytes) };
             let sum: i64 = integers.iter().map(|bytes| i64::from(integer(bytes))).sum();
-            ("binary/i64", "binary", sum.to_ne_bytes().to_vec())
+            let sum = if native == ByteOrder::Big { sum.to_be_bytes() } else { sum.to_le_bytes() };
+            ("binary/i64", "binary", sum.to_vec())
         }
         _ => {
             let first = &content[..content.len().min(10)];
@@ -74,13 +75,24 @@ fn reply(rest: &mut &[u8], limits: &Limits) -> Result<(Vec<u8>, bool), Then> {
         }
     };
     *rest = &rest[end..];
-    let mut header = format!(
-        r#"{{"byteorder": "{native}", "content-type": "{kind}", "content-encoding": "{encoding}", "content-length": {}"#,
-        content.len()
-    );
-    header += if keeps { r#", "connection": "keep-alive"}"# } else { "}" };
+    let content_len = content.len().to_string();
+    let header = [
+        r#"{"byteorder": ""#,
+        if native == ByteOrder::Big { "big" } else { "little" },
+        r#"", "content-type": ""#,
+        kind,
+        r#"", "content-encoding": ""#,
+        encoding,
+        r#"", "content-length": "#,
+        &content_len,
+        if keeps { r#", "connection": "keep-alive"}"# } else { "}" },
+    ]
+    .concat();
     let len = u16::try_from(header.len()).expect("a reply's header is short");
-    Ok(([&len.to_be_bytes(), header.as_bytes(), &content].concat(), keeps))
+    for part in [&len.to_be_bytes(), header.as_bytes(), &content] {
+        output.extend_from_slice(part);
+    }
+    Ok(keeps)
 }
 
 fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
@@ -112,7 +124,8 @@ fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
         Some(Some(name)) => format!("Error: invalid action '{name}'."),
         None => "Error: invalid action 'None'.".to_owned(),
     };
-    Ok(format!(r#"{{"result": {}}}"#, Value::String(result)))
+    let result = serde_json::to_string(&result).map_err(|_| Then::Unknown)?;
+    Ok([r#"{"result": "#, &result, "}"].concat())
 }
 
 /// How deep lists and objects are nested in valid JSON.
@@ -127,14 +140,9 @@ fn levels(json: &RawValue) -> usize {
 
 /// The JSON object in `text`.
 fn object(text: &str, limits: &Limits) -> Result<Map<String, Value>, Then> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Then::Fails)?;
-    if depth(&value) > limits.depth_max {
-        return Err(Then::Fails);
-    }
-    match value {
-        Value::Object(object) => Ok(object),
-        _ => Err(Then::Fails),
-    }
+    let object: Map<String, Value> = serde_json::from_str(text).map_err(|_| Then::Fails)?;
+    let depth = 1 + object.values().map(depth).max().unwrap_or(0);
+    if depth > limits.depth_max { Err(Then::Fails) } else { Ok(object) }
 }
 
 /// How deep lists and objects are nested.
@@ -147,15 +155,15 @@ fn depth(value: &Value) -> usize {
 }
 
 /// The text of `content` in an encoding.
-fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
+fn decode<'a>(content: &'a [u8], encoding: &str) -> Result<Cow<'a, str>, Then> {
     let text = match encoding {
-        "utf-8" => String::from_utf8(content.to_vec()).ok(),
-        "utf-16-le" => utf16(content, u16::from_le_bytes),
-        "utf-16-be" => utf16(content, u16::from_be_bytes),
+        "utf-8" => str::from_utf8(content).ok().map(Cow::from),
+        "utf-16-le" => utf16(content, u16::from_le_bytes).map(Cow::from),
+        "utf-16-be" => utf16(content, u16::from_be_bytes).map(Cow::from),
         "latin-1" => Some(content.iter().map(|&byte| char::from(byte)).collect()),
-        "ascii" => content.is_ascii().then(|| content.iter().map(|&byte| char::from(byte)).collect()),
+        "ascii" => str::from_utf8(content).ok().filter(|text| text.is_ascii()).map(Cow::from),
         "binary" | "rot-26" => None,
-        _ => return encodings::decode(content, encoding),
+        _ => return encodings::decode(content, encoding).map(Cow::from),
     };
     text.ok_or(Then::Fails)
 }

@@ -1,7 +1,5 @@
 //! Requests of the framed protocol: valid ones, and those with one mistake.
 
-use serde_json::{Value, json};
-
 use super::{encodings, values};
 use crate::selector::sim::Random;
 
@@ -24,11 +22,12 @@ pub fn draw(random: &mut Random) -> Vec<Vec<u8>> {
 
 /// A request's parts.
 struct Request {
-    byteorder: Value,
+    /// The value of this key as JSON.
+    byteorder: &'static str,
     kind: &'static str,
     encoding: &'static str,
-    /// The announced length, if it isn't that of the content.
-    announced: Option<Value>,
+    /// The announced length as JSON, if it isn't that of the content.
+    announced: Option<String>,
     content: Vec<u8>,
     keeps: bool,
     /// A key that is left out.
@@ -54,11 +53,11 @@ impl Request {
             }
             _ => {
                 let encoding = encodings::draw(random);
-                ("text/json", encoding, encode(&text(random), encoding))
+                ("text/json", encoding, encode(text(random), encoding))
             }
         };
         Request {
-            byteorder: json!(*random.pick(&["little", "big"])),
+            byteorder: *random.pick(&[r#""little""#, r#""big""#]),
             kind,
             encoding,
             announced: None,
@@ -75,13 +74,13 @@ impl Request {
         let keys = ["byteorder", "content-type", "content-encoding", "content-length"];
         match random.below(9) {
             0 => self.without = Some(*random.pick(&keys)),
-            1 => self.byteorder = random.pick(&[json!("middle"), json!(1), json!(null)]).clone(),
+            1 => self.byteorder = *random.pick(&[r#""middle""#, "1", "null"]),
             2 => {
-                let lengths = [json!(-1), json!(1.5), json!("7"), json!(null), json!(u64::MAX), json!(1 << 30)];
-                self.announced = Some(random.pick(&lengths).clone());
+                let lengths = ["-1", "1.5", r#""7""#, "null", "18446744073709551615", "1073741824"];
+                self.announced = Some((*random.pick(&lengths)).to_owned());
             }
-            3 => self.announced = Some(json!(self.content.len().saturating_sub(1))),
-            4 => self.announced = Some(json!(self.content.len() + 1)),
+            3 => self.announced = Some(self.content.len().saturating_sub(1).to_string()),
+            4 => self.announced = Some((self.content.len() + 1).to_string()),
             5 => (self.kind, self.encoding) = ("text/json", random.pick(&["binary", "rot-26"])),
             6 => self.protoheader = Some(*random.pick(&[0, 1, 65_535])),
             7 => {
@@ -99,46 +98,66 @@ impl Request {
         }
     }
 
-    fn message(&self) -> Vec<u8> {
-        let announced = self.announced.clone().unwrap_or_else(|| json!(self.content.len()));
-        let mut keys = vec![
-            ("byteorder", self.byteorder.clone()),
-            ("content-type", json!(self.kind)),
-            ("content-encoding", json!(self.encoding)),
-            ("content-length", announced),
-        ];
+    fn message(self) -> Vec<u8> {
+        let announced = self.announced.unwrap_or_else(|| self.content.len().to_string());
+        let mut message = Vec::with_capacity(HEAD_LEN_USUAL + self.spaces + self.content.len());
+        message.extend_from_slice(&[0; 2]);
+        let mut separator = "{\"";
+        let mut add = |key: &str, [before, value, after]: [&str; 3]| {
+            if self.without != Some(key) {
+                for part in [separator, key, before, value, after] {
+                    message.extend_from_slice(part.as_bytes());
+                }
+                separator = ", \"";
+            }
+        };
+        add("byteorder", ["\": ", self.byteorder, ""]);
+        add("content-type", ["\": \"", self.kind, "\""]);
+        add("content-encoding", ["\": \"", self.encoding, "\""]);
+        add("content-length", ["\": ", &announced, ""]);
         if self.keeps {
-            keys.push(("connection", json!("keep-alive")));
+            add("connection", ["\": \"", "keep-alive", "\""]);
         }
-        keys.retain(|(key, _)| Some(*key) != self.without);
-        let keys: Vec<String> = keys.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
-        let header = format!("{{{}{}}}", keys.join(", "), " ".repeat(self.spaces));
-        let len = self.protoheader.unwrap_or_else(|| u16::try_from(header.len()).expect("a short header"));
-        [&len.to_be_bytes(), header.as_bytes(), &self.content].concat()
+        message.push(b'}');
+        message.resize(message.len() + self.spaces, b' ');
+        let header_len = u16::try_from(message.len() - 2).expect("a short header");
+        message[..2].copy_from_slice(&self.protoheader.unwrap_or(header_len).to_be_bytes());
+        message.extend_from_slice(&self.content);
+        message
     }
 }
+
+/// Most protoheaders and headers together are shorter.
+const HEAD_LEN_USUAL: usize = 180;
 
 /// The JSON text of a request.
 fn text(random: &mut Random) -> String {
-    let value = *random.pick(&["morpheus", "ring", "Neo", "\"quoted\"", "a\\b", "line\nend", "caf\u{e9}", ""]);
+    // Strings as JSON writes them, between the quotes.
+    let value = *random.pick(&["morpheus", "ring", "Neo", r#"\"quoted\""#, r"a\\b", r"line\nend", "caf\u{e9}", ""]);
     match random.below(8) {
         0 if random.once_in(2) => {
-            format!(r#"{{"action": {}, "value": {}}}"#, values::draw(random), values::draw(random))
+            [r#"{"action": "#, &values::draw(random), r#", "value": "#, &values::draw(random), "}"].concat()
         }
-        0 => json!({ "action": *random.pick(&["find", "", "Search"]), "value": value }).to_string(),
+        0 => [r#"{"action":""#, *random.pick(&["find", "", "Search"]), r#"","value":""#, value, "\"}"].concat(),
         1 => random.pick(&["{}", r#"{"action": null}"#, r#"{"action": true}"#, r#"{"action": -12}"#]).to_string(),
-        2 => format!(r#"{{"value" : {} , "action":"\u0073earch"}}"#, json!(value)),
-        3 => json!({ "action": "search", "value": value.repeat(random.below(400)) }).to_string(),
-        _ => format!(r#"{{"action": "search", "value": {}}}"#, json!(value)),
+        2 => [r#"{"value" : ""#, value, r#"" , "action":"\u0073earch"}"#].concat(),
+        3 => [r#"{"action":"search","value":""#, &value.repeat(random.below(400)), "\"}"].concat(),
+        _ => [r#"{"action": "search", "value": ""#, value, "\"}"].concat(),
     }
 }
 
-fn encode(text: &str, encoding: &str) -> Vec<u8> {
+fn encode(text: String, encoding: &str) -> Vec<u8> {
     match encoding {
-        "utf-16-le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        "utf-16-be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        "utf-16-le" => utf16(&text, u16::to_le_bytes),
+        "utf-16-be" => utf16(&text, u16::to_be_bytes),
         "latin-1" | "ascii" => text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect(),
-        "utf-8" => text.as_bytes().to_vec(),
-        _ => encodings::encode(text, encoding).expect("a known encoding"),
+        "utf-8" => text.into_bytes(),
+        _ => encodings::encode(&text, encoding).expect("a known encoding"),
     }
+}
+
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(2 * text.len());
+    text.encode_utf16().for_each(|unit| encoded.extend_from_slice(&bytes(unit)));
+    encoded
 }
