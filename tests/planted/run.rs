@@ -48,6 +48,7 @@ incremental = true
 codegen-units = 256
 
 [workspace]
+exclude = ["multiconn"]
 "#;
 
 fn main() -> ExitCode {
