@@ -101,6 +101,12 @@ impl Rest {
         self.bytes.capacity()
     }
 
+    /// The most memory that contents of this length may take. Growth doubles it, and used bytes count too until they
+    /// are dropped.
+    pub fn capacity_max(&self) -> usize {
+        2 * (self.len() + self.len().max(Self::COMPACT_LEN))
+    }
+
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

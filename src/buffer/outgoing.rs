@@ -55,6 +55,11 @@ impl Outgoing {
         self.chunks.iter().fold(self.bytes.capacity(), |sum, chunk| sum + chunk.capacity())
     }
 
+    /// The most memory that bytes of this length may take, or `None` if chunks follow.
+    pub(crate) fn capacity_max(&self) -> Option<usize> {
+        self.chunks.is_empty().then(|| self.bytes.capacity_max())
+    }
+
     /// Frees the memory that its data doesn't need.
     pub(crate) fn trim(&mut self) {
         self.bytes.trim();

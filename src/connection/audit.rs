@@ -1,6 +1,6 @@
 //! A connection's own part of the audit of a reactor.
 
-use super::{Config, Connection, ConnectionState, READ_LEN};
+use super::{Config, Connection, ConnectionState, InputEnd, READ_LEN};
 use crate::selector::{Interest, Stream};
 use crate::session::Session;
 
@@ -17,12 +17,41 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if self.left_over.is_empty() {
             return Ok(());
         }
+        if !(self.left_over.has_input() || self.left_over.has_output()) {
+            return Err("it holds nothing, and keeps memory".into());
+        }
         let (input, charged) = (self.left_over.input_len(), self.left_over.charged());
         if input > config.input_len_max.saturating_add(READ_LEN) {
             return Err(format!("it has {input} bytes of unused input; at most {} are left", config.input_len_max));
         }
-        if !(self.left_over.has_input() || self.left_over.has_output()) && charged > 0 {
-            return Err(format!("it holds nothing, and is charged {charged} bytes"));
+        match self.left_over.memory_max(config.output_high_water.max(1)) {
+            Some(max) if charged > max => {
+                let output = self.left_over.output_len();
+                Err(format!("it uses {charged} bytes for {input} of input and {output} of output; {max} suffice"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks that it has nothing to do while it waits: no event is lost.
+    ///
+    /// # Errors
+    /// What it could do, in words.
+    #[inline]
+    pub fn audit_wait(&self, config: &Config) -> Result<(), String> {
+        let (may_read, may_be_called) = match &self.state {
+            ConnectionState::Served(_) => (self.needs(config).reads(), self.is_due),
+            ConnectionState::Lingering(_) => (self.input_end != InputEnd::Read, false),
+            ConnectionState::Connecting(_) | ConnectionState::Draining(_) | ConnectionState::Closed => (false, false),
+        };
+        if may_read && self.readable {
+            return Err("it waits, and could read".into());
+        }
+        if self.can_send() {
+            return Err("it waits, and could write".into());
+        }
+        if may_be_called {
+            return Err("it waits, and its session is to be called".into());
         }
         Ok(())
     }

@@ -72,6 +72,14 @@ impl LeftOver {
         self.0.as_ref().map_or(0, |kept| kept.charge.bytes())
     }
 
+    /// The most memory that it may use: in proportion to what it holds, and at least for output up to twice the
+    /// `high_water` mark. `None` if it holds chunks that may be larger than what is left of them.
+    pub fn memory_max(&self, high_water: usize) -> Option<usize> {
+        let kept = self.0.as_ref()?;
+        let output = kept.output.capacity_max()?.max(high_water.saturating_mul(2));
+        Some(output.saturating_add(kept.input.capacity_max()))
+    }
+
     /// The number of bytes of input.
     pub fn input_len(&self) -> usize {
         self.0.as_ref().map_or(0, |kept| kept.input.len())

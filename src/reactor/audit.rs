@@ -20,7 +20,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     ///   deadline or before it. No deadline has been missed.
     /// - Every session is a connection's, or back at the service.
     /// - Every place taken is a connection's.
-    /// - The memory in use is that of the connections; none is over its limit, and one without data uses none.
+    /// - A connection that waits has nothing to do: no event is lost.
+    /// - The memory in use is that of the connections, and within its limit. Each uses memory in proportion to the data
+    ///   that it holds, and none without any.
     /// - No connection is closed, and those that may make way for others are known.
     ///
     /// For a test that runs it [turn](Reactor::turn) by turn: a violation is a bug of the loop. What other reactors share
@@ -131,6 +133,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             return Ok(());
         }
         slot.connection.audit_interest(slot.interest, &self.config.connection)?;
+        slot.connection.audit_wait(&self.config.connection)?;
         let after = |when: Instant| when.saturating_duration_since(self.now);
         if let Some(deadline) = slot.connection.deadline() {
             match slot.timer() {
@@ -185,8 +188,8 @@ mod tests {
     use super::*;
     use crate::connection::Memory;
     use crate::reactor::Config;
-    use crate::selector::Interest;
     use crate::selector::sim::{SimNet, SimSelector};
+    use crate::selector::{Interest, Readiness};
     use crate::session::{Peer, Progress, SessionError, SessionIo};
 
     /// Waits for more, whatever it gets.
@@ -240,6 +243,16 @@ mod tests {
     fn another_interest_is_found() {
         finds("it is registered for w, and wants r", |reactor, id| {
             reactor.slots.get_mut(id).unwrap().interest = Interest::WRITE;
+        });
+    }
+
+    #[test]
+    fn a_lost_event_is_found() {
+        finds("it waits, and could read", |reactor, id| {
+            reactor.slots.get_mut(id).unwrap().connection.ready(Readiness { readable: true, ..Readiness::default() });
+        });
+        finds("it waits, and its session is to be called", |reactor, id| {
+            reactor.slots.get_mut(id).unwrap().connection.woken();
         });
     }
 

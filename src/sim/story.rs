@@ -130,6 +130,12 @@ impl Subscriber for Story {
         let mut coverage = self.coverage.get();
         coverage.saw(&record.event);
         self.coverage.set(coverage);
+        self.learns(id, |conversation| {
+            if let Some(served) = &mut conversation.served {
+                served.balance.record(&record.event);
+                served.share.record(&record.event);
+            }
+        });
         match &record.event {
             Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
                 self.learns(id, |conversation| conversation.is_done(at));
@@ -151,7 +157,7 @@ impl Subscriber for Story {
                     self.ledger.borrow_mut().accepted(id, connection.peer.addr, at, is_refused);
                 }
             }
-            Event::Stopping { .. } => self.ledger.borrow_mut().stopping = Some(at),
+            Event::Stopping { .. } => self.ledger.borrow_mut().stops(at),
             Event::Panicked { message, .. } => {
                 self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
             }
