@@ -30,6 +30,7 @@ pub mod shrink;
 pub mod story;
 pub mod subject;
 pub mod subjects;
+mod wakeable;
 pub mod world;
 
 pub use check::{Failure, check};

@@ -8,6 +8,8 @@ use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::OnceLock;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::agenda::{Action, Agenda, Happening, Packet, Source};
@@ -23,8 +25,6 @@ const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(127);
 
 pub(super) struct Network {
-    /// The clock's zero. It's a real instant because there is no other kind, but only differences to it are used.
-    epoch: Instant,
     pub now: Duration,
     pub turn_time: Duration,
     /// How far the selectors' clock is ahead of the network's.
@@ -45,6 +45,8 @@ pub(super) struct Network {
     pub windows_closed: bool,
     /// A fault wakes the selector.
     is_woken: bool,
+    /// The wakers of sessions, which such a fault uses.
+    pub wakers: Vec<Waker>,
     pub trigger: Trigger,
     /// The sources that may be ready: with changes since the last select or, level-triggered, found ready by it.
     ready: Vec<Source>,
@@ -75,6 +77,13 @@ struct Backlog {
     waiting: VecDeque<usize>,
 }
 
+/// The zero of all simulated clocks. It's a real instant because there is no other kind, but only differences to it are
+/// used.
+pub fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
 /// What can happen only while nothing is borrowed, since it may look at the network.
 pub(super) enum Due {
     Call(Box<dyn FnOnce(&SimNet)>),
@@ -85,7 +94,6 @@ pub(super) enum Due {
 impl Network {
     pub fn new(seed: u64) -> Self {
         Network {
-            epoch: Instant::now(),
             now: Duration::ZERO,
             turn_time: Duration::from_micros(1),
             clock_ahead: Duration::ZERO,
@@ -101,6 +109,7 @@ impl Network {
             faults: Faults::default(),
             windows_closed: false,
             is_woken: false,
+            wakers: Vec::new(),
             trigger: Trigger::default(),
             ready: Vec::new(),
             unanswered: Vec::new(),
@@ -110,7 +119,7 @@ impl Network {
 
     /// The selectors' clock.
     pub fn instant(&self) -> Instant {
-        self.epoch + self.clock_stands.unwrap_or(self.now) + self.clock_ahead
+        epoch() + self.clock_stands.unwrap_or(self.now) + self.clock_ahead
     }
 
     pub fn schedule(&mut self, time: Duration, what: Happening) {
@@ -465,12 +474,26 @@ impl Network {
                 self.clock_ahead += by;
                 self.faults.struck(index, now);
             }
-            FaultKind::Wakes if self.faults.struck(index, now) => self.is_woken = true,
+            FaultKind::Wakes if self.faults.struck(index, now) => self.wake_for_nothing(index),
             FaultKind::SpuriousEvents if self.faults.struck(index, now) => self.report_for_nothing(index),
             _ => {}
         }
         if let Some(time) = self.faults.next_strike(index, now) {
             self.schedule(time, Happening::Strike(index));
+        }
+    }
+
+    /// Wakes the selector, and one of the sessions.
+    fn wake_for_nothing(&mut self, index: usize) {
+        self.is_woken = true;
+        if self.wakers.is_empty() {
+            return;
+        }
+        let random = self.faults.random(index);
+        let waker = random.pick(&self.wakers);
+        waker.wake_by_ref();
+        if random.once_in(2) {
+            waker.wake_by_ref();
         }
     }
 
