@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`subject`] | the protocol under test: its service, its clients' requests, and a reference server; [`subjects`] has ours |
+//! | [`heard`] | what a server has heard from all its peers, for references that depend on it |
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
 //! | [`ledger`] | what each peer has done, and what became of its connection |
@@ -21,6 +22,7 @@ pub mod actors;
 pub mod check;
 pub mod coverage;
 pub mod faults;
+pub mod heard;
 pub mod ledger;
 pub mod limits;
 pub mod oracles;
@@ -35,6 +37,7 @@ pub mod world;
 
 pub use check::{Failure, check};
 pub use coverage::Coverage;
+pub use heard::Heard;
 pub use oracles::{Oracle, Violation};
 pub use run::{Run, run};
 pub use shrink::{Shrunk, shrink};

@@ -1,13 +1,19 @@
 //! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
 //! the oracles find.
 
+#[path = "common/broadcast.rs"]
+mod broadcast;
+
 use std::env;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use broadcast::Broadcasting;
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
-use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use multiconn::sim::subjects::{
+    AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+};
 use multiconn::sim::{Answer, Failure, Oracle, Subject, World, check, run};
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
@@ -39,8 +45,18 @@ fn a_multiplying_server_passes() -> Result<(), Failure<MultiplySubject>> {
 }
 
 #[test]
+fn a_server_of_a_shared_string_passes() -> Result<(), Failure<AccumulateSubject>> {
+    check(&AccumulateSubject::default(), seeds())
+}
+
+#[test]
 fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
     check(&SinkSubject::default(), seeds())
+}
+
+#[test]
+fn sessions_that_wake_each_other_pass() -> Result<(), Failure<Broadcasting>> {
+    check(&Broadcasting, seeds())
 }
 
 #[test]

@@ -110,13 +110,13 @@ impl Subscriber for Story {
             Event::Moved { from, event, to } => {
                 self.covers(|coverage| coverage.moved(*from, *event));
                 if matches!(to, Stage::Draining | Stage::Closed) {
-                    self.learns(id, |conversation| conversation.is_done(at));
+                    self.ledger.borrow_mut().done(id, at);
                 }
             }
-            Event::Received { .. } => self.learns(id, |conversation| {
+            Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
+            Event::Replied { .. } => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {
-                    served.reads += 1;
-                    served.unsent_at_reads = served.unsent_at_reads.max(served.unsent);
+                    served.replied = Some(at);
                 }
             }),
             Event::Sent { left, .. } => self.learns(id, |conversation| {
@@ -130,7 +130,7 @@ impl Subscriber for Story {
                     self.ledger.borrow_mut().accepted(id, connection.peer.addr, at, is_refused);
                 }
             }
-            Event::Stopping { .. } => self.ledger.borrow_mut().stopping = Some(at),
+            Event::Stopping { .. } => self.ledger.borrow_mut().stops(at),
             Event::Panicked { message, .. } => {
                 self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
             }

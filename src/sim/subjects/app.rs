@@ -9,6 +9,7 @@ use crate::message::Limits;
 use crate::protocols::app::{AppService, Timeouts};
 use crate::selector::sim::Random;
 use crate::sim::subject::{Answer, Subject};
+use crate::text::count;
 
 /// The framed application server with the tutorial's dictionary, and limits and timeouts of its own.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,24 @@ impl Subject for AppSubject {
         };
         let timeout = |random: &mut Random| Duration::from_millis(*random.pick(&[1, 50, 1_000, 10_000, 30_000]));
         AppSubject { limits, timeouts: Timeouts { header: timeout(random), content: timeout(random) } }
+    }
+
+    fn words(&self) -> String {
+        let usual = Limits::default();
+        let Limits { header_len_max, content_len_max, depth_max } = self.limits;
+        let mut words = String::from("an app server");
+        for (what, len_max, usual) in
+            [("header", header_len_max, usual.header_len_max), ("content", content_len_max, usual.content_len_max)]
+        {
+            if len_max != usual {
+                words += &format!(", {what} at most {}", count(len_max, "byte"));
+            }
+        }
+        if depth_max != usual.depth_max {
+            words += &format!(", nesting at most {depth_max} deep");
+        }
+        let Timeouts { header, content } = self.timeouts;
+        words + &format!("; timeouts: header {header:?}, content {content:?}")
     }
 
     fn service(&self) -> AppService {

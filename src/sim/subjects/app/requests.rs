@@ -21,6 +21,10 @@ pub fn draw(random: &mut Random) -> Vec<Vec<u8>> {
     (0..count).map(|index| request(index, random)).collect()
 }
 
+/// The lengths of binary contents, and some that are rare, since each takes as long as many others.
+const LENS: [usize; 7] = [0, 1, 9, 10, 11, 300, 20_000];
+const LENS_RARE: [usize; 4] = [65_535, 65_536, 65_537, 200_000];
+
 /// A request's parts.
 struct Request {
     byteorder: Value,
@@ -41,7 +45,8 @@ impl Request {
     fn drawn(random: &mut Random) -> Self {
         let (kind, encoding, content) = match random.below(8) {
             0 => {
-                let len = *random.pick(&[0, 1, 9, 10, 11, 300, 20_000]);
+                let choice = random.below(60 * LENS.len());
+                let len = *LENS_RARE.get(choice).unwrap_or(&LENS[choice % LENS.len()]);
                 let kind = *random.pick(&["binary/custom-client-binary-type", "text/html", ""]);
                 let mut content = b"abcdefghij\0\xff".repeat(len / 12 + 1);
                 content.truncate(len);
