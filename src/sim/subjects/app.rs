@@ -25,7 +25,11 @@ impl Subject for AppSubject {
         let usual = Limits::default();
         let limits = Limits {
             header_len_max: *random.pick(&[usual.header_len_max, usual.header_len_max, 110, 200, 65_535]),
-            content_len_max: *random.pick(&[usual.content_len_max, usual.content_len_max, 0, 1, 50, 4_000]),
+            content_len_max: pick(
+                random,
+                &[usual.content_len_max, usual.content_len_max, 0, 1, 50, 4_000],
+                &[9, 10, 65_535, 65_536],
+            ),
             depth_max: *random.pick(&[usual.depth_max, usual.depth_max, 0, 1, 2, 127]),
         };
         let timeout = |random: &mut Random| Duration::from_millis(*random.pick(&[1, 50, 1_000, 10_000, 30_000]));
@@ -73,4 +77,10 @@ impl Subject for AppSubject {
     fn input_len_max(&self) -> usize {
         (2 + self.limits.header_len_max + self.limits.content_len_max).max(64 << 10)
     }
+}
+
+/// One of the `usual` sizes, or rarely one of the `rare` ones.
+fn pick(random: &mut Random, usual: &[usize], rare: &[usize]) -> usize {
+    let choice = random.below(60 * usual.len());
+    *rare.get(choice).unwrap_or(&usual[choice % usual.len()])
 }

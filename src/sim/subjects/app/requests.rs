@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::pick;
 use crate::selector::sim::Random;
 
 /// Draws the requests of one client.
@@ -45,8 +46,7 @@ impl Request {
     fn drawn(random: &mut Random) -> Self {
         let (kind, encoding, content) = match random.below(8) {
             0 => {
-                let choice = random.below(60 * LENS.len());
-                let len = *LENS_RARE.get(choice).unwrap_or(&LENS[choice % LENS.len()]);
+                let len = pick(random, &LENS, &LENS_RARE);
                 let kind = *random.pick(&["binary/custom-client-binary-type", "text/html", ""]);
                 let mut content = b"abcdefghij\0\xff".repeat(len / 12 + 1);
                 content.truncate(len);
