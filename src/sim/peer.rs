@@ -154,7 +154,8 @@ impl Plan {
         let piece = Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 };
         let pieces = if stream.is_empty() { Vec::new() } else { vec![piece] };
         let leaving = Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO));
-        let (reading, window) = (Reading::Eager, WINDOW_USUAL);
+        // With room for everything, only the server's own turns are between it and the end.
+        let (reading, window) = (Reading::Eager, WINDOW_USUAL.max(answer.len_max()));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
     }
 

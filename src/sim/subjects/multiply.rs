@@ -28,8 +28,8 @@ impl Subject for MultiplySubject {
 
     fn drawn(&self, random: &mut Random) -> Self {
         MultiplySubject {
-            // A reply that takes a busy connection several turns is rare, since it takes us as long as many worlds.
-            times: if random.once_in(50) { 10_000 } else { *random.pick(&[0, 1, 2, 100, 1_000]) },
+            // Replies that take a busy connection several turns are rare, since they take as long as many worlds.
+            times: if random.once_in(60) { 10_000 } else { *random.pick(&[0, 1, 2, 100, 1_000]) },
             len_max: *random.pick(&[self.len_max, 1, 10, 100]),
             timeout: Duration::from_millis(*random.pick(&[1, 100, 5_000, 30_000])),
         }
@@ -47,7 +47,7 @@ impl Subject for MultiplySubject {
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let len = *random.pick(if self.times < 10_000 { &[0, 1, 10, 11, 50] } else { &[10, 50, 50, 60] });
+        let len = *random.pick(if self.times < 10_000 { &[0, 1, 10, 11, 50] } else { &[10, 10, 100, 100] });
         let mut string: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
         if random.once_in(2) {
             let end: &&[u8] = random.pick(&[b"\n", b"\nmore"]);
