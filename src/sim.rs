@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`subject`] | the protocol under test: its service, its clients' requests, and a reference server; [`subjects`] has ours |
+//! | [`heard`] | what a server has heard from all its peers, for references that depend on it |
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
 //! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run |
@@ -22,6 +23,7 @@ pub mod balance;
 pub mod check;
 pub mod coverage;
 pub mod faults;
+pub mod heard;
 pub mod ledger;
 pub mod limits;
 pub mod oracles;
@@ -32,10 +34,12 @@ pub mod shrink;
 pub mod story;
 pub mod subject;
 pub mod subjects;
+mod wakeable;
 pub mod world;
 
 pub use check::{Failure, check};
 pub use coverage::Coverage;
+pub use heard::Heard;
 pub use oracles::{Oracle, Violation};
 pub use run::{Run, run};
 pub use shrink::{Shrunk, shrink};

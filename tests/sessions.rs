@@ -474,7 +474,7 @@ fn what_a_server_adds_is_lost_for_no_split() {
     for seed in 0..SEEDS {
         let mut service = EchoService::new(Echo {
             prefix: b"Echo=>".as_slice().into(),
-            stamp: Some(|| "NOON".into()),
+            stamp: Some(|_| "NOON".into()),
             delay: Duration::from_secs(1),
         });
         let heard = RefCell::default();
@@ -498,7 +498,7 @@ fn what_a_server_adds_is_lost_for_no_split() {
 fn a_chunk_has_its_prefix_and_its_stamp() {
     let mut service = EchoService::new(Echo {
         prefix: b"Echo=>".as_slice().into(),
-        stamp: Some(|| "Sun Apr 25 07:46:01 2010".into()),
+        stamp: Some(|_| "Sun Apr 25 07:46:01 2010".into()),
         ..Echo::default()
     });
     let mut server = Side::new(accepted(&mut service));

@@ -3,6 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
 use multiconn::selector::sim::{
@@ -448,6 +451,29 @@ fn spurious_events_and_wakes_happen_only_while_they_last() {
     }
     assert!(events > 0 && events == it.strikes(FaultKind::SpuriousEvents), "{events}");
     assert!(wakes > 0 && wakes == it.strikes(FaultKind::Wakes), "{wakes}");
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn wakes_reach_a_session_once_or_twice() {
+    let mut it = Fixture::new(|_| {});
+    let counting = Arc::new(Counting::default());
+    it.net.keep_waker(Arc::clone(&counting).into());
+    it.inject(FaultKind::Wakes, seconds(3)..seconds(4));
+    while it.net.now() < seconds(5) {
+        it.select(seconds(5));
+    }
+    let (woken, strikes) = (counting.0.load(Ordering::Relaxed), it.strikes(FaultKind::Wakes));
+    assert!(strikes > 1 && (strikes + 1..2 * strikes).contains(&woken), "{woken} times, {strikes} strikes");
 }
 
 #[test]

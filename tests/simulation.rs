@@ -1,6 +1,9 @@
 //! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
 //! the oracles find.
 
+#[path = "common/broadcast.rs"]
+mod broadcast;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::Command;
@@ -8,9 +11,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use broadcast::Broadcasting;
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
-use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use multiconn::sim::subjects::{
+    AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+};
 use multiconn::sim::{Answer, Coverage, Failure, Oracle, Run, Subject, World, check, coverage, run};
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
@@ -22,9 +28,10 @@ fn seeds() -> Range<u64> {
 }
 
 /// The runs of the worlds of `seed`, of each of our protocols.
-fn runs(seed: u64) -> [(&'static str, Run); 5] {
+fn runs(seed: u64) -> [(&'static str, Run); 6] {
     [
         ("app", run(&World::new(seed, &AppSubject::default()))),
+        ("accumulate", run(&World::new(seed, &AccumulateSubject::default()))),
         ("echo", run(&World::new(seed, &EchoSubject::default()))),
         ("fixed", run(&World::new(seed, &FixedSubject::default()))),
         ("multiply", run(&World::new(seed, &MultiplySubject::default()))),
@@ -53,8 +60,18 @@ fn a_multiplying_server_passes() -> Result<(), Failure<MultiplySubject>> {
 }
 
 #[test]
+fn a_server_of_a_shared_string_passes() -> Result<(), Failure<AccumulateSubject>> {
+    check(&AccumulateSubject::default(), seeds())
+}
+
+#[test]
 fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
     check(&SinkSubject::default(), seeds())
+}
+
+#[test]
+fn sessions_that_wake_each_other_pass() -> Result<(), Failure<Broadcasting>> {
+    check(&Broadcasting, seeds())
 }
 
 #[test]

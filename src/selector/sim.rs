@@ -53,6 +53,7 @@ use std::time::{Duration, Instant};
 use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
 use self::link::Link;
+pub use self::network::epoch;
 use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
 pub use self::random::Random;
@@ -179,6 +180,11 @@ impl SimNet {
         self.network().faults.strikes()
     }
 
+    /// Keeps the waker of a session, which [a fault](FaultKind::Wakes) wakes at times, even after the session's end.
+    pub fn keep_waker(&self, waker: std::task::Waker) {
+        self.network().wakers.push(waker);
+    }
+
     /// Makes the next `times` calls of `accept` fail with the system's error number `errno`.
     pub fn fail_accepts(&self, errno: i32, times: u64) {
         self.network().inject_always(FaultKind::AcceptFails(errno), Duration::ZERO..Duration::MAX, times);
@@ -284,7 +290,8 @@ impl Selector for SimSelector {
         loop {
             self.net.settle();
             let mut network = self.net.network();
-            let is_woken = self.wake_flag.take() || network.take_wake();
+            // Both: one fault is one wake-up.
+            let is_woken = self.wake_flag.take() | network.take_wake();
             let has_events = network.report(events);
             if timeout == Some(Duration::ZERO) {
                 let turn_time = network.turn_time;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::balance::Balance;
+use super::heard::Heard;
 use super::limits::Limits;
 use super::share::Share;
 use crate::selector::sim::SimPeer;
@@ -20,6 +21,8 @@ pub struct Ledger {
     by_addr: BTreeMap<SocketAddr, usize>,
     /// The conversation of each of the server's connections, by the connection's number.
     by_id: Vec<usize>,
+    /// What the server has heard, with the number of the bytes.
+    heard: Vec<Heard<usize>>,
     /// The number of connections that are being served.
     pub open: usize,
     /// The most of them at once.
@@ -91,6 +94,10 @@ pub struct Service {
     pub share: Share,
     /// The number of times that it has received bytes.
     pub reads: u32,
+    /// The number of bytes that it has read for the session.
+    pub heard: usize,
+    /// The last time when the session added to its output.
+    pub replied: Option<Duration>,
     /// The number of bytes that were left after the last write.
     pub unsent: usize,
     /// The most bytes that were left when it received some.
@@ -222,6 +229,8 @@ impl Ledger {
             balance: Balance::new(is_refused),
             share: Share::default(),
             reads: 0,
+            heard: 0,
+            replied: None,
             unsent: 0,
             unsent_at_reads: 0,
             done: None,
@@ -229,12 +238,50 @@ impl Ledger {
         });
     }
 
+    /// Records that the server has received `len` bytes on the connection of number `id`.
+    pub fn received(&mut self, id: u64, len: usize, now: Duration) {
+        let Some(from) = self.index_of(id) else { return };
+        let Some(served) = &mut self.conversations[from].served else { return };
+        served.reads += 1;
+        served.unsent_at_reads = served.unsent_at_reads.max(served.unsent);
+        if served.done.is_none() && !served.is_refused {
+            served.heard += len;
+            self.heard.push(Heard::Read { from, at: now, bytes: len });
+        }
+    }
+
+    /// Records that the session's part is over on the connection of number `id`.
+    pub fn done(&mut self, id: u64, now: Duration) {
+        let Some(from) = self.index_of(id) else { return };
+        if self.conversations[from].done().is_none() {
+            self.heard.push(Heard::Done { from });
+        }
+        self.conversations[from].is_done(now);
+    }
+
+    /// What the server has heard, given the streams of the peers in the order in which they connected.
+    pub fn heard<'a>(&self, streams: &[&'a [u8]]) -> Vec<Heard<&'a [u8]>> {
+        let mut unread = streams.to_vec();
+        let heard = |heard: &Heard<usize>| match *heard {
+            Heard::Read { from, at, bytes: len } => {
+                let (bytes, rest) = unread[from].split_at(len.min(unread[from].len()));
+                unread[from] = rest;
+                Heard::Read { from, at, bytes }
+            }
+            Heard::Done { from } => Heard::Done { from },
+            Heard::Closed { from } => Heard::Closed { from },
+            Heard::Stopping => Heard::Stopping,
+        };
+        self.heard.iter().map(heard).collect()
+    }
+
     /// Records that the server has closed the connection of number `id`.
     pub fn closed(&mut self, id: u64, now: Duration, ending: Ending) {
         self.looks_full(now);
-        let Some(conversation) = self.of(id) else { return };
-        conversation.is_done(now);
-        let Some(served) = &mut conversation.served else { return };
+        self.done(id, now);
+        let Some(from) = self.index_of(id) else { return };
+        self.heard.push(Heard::Closed { from });
+        let Some(served) = &mut self.conversations[from].served else { return };
         served.closed = Some((now, ending));
         let was_served = !served.is_refused;
         self.open -= usize::from(was_served);
@@ -244,6 +291,7 @@ impl Ledger {
     /// Records that the server begins to stop.
     pub fn stops(&mut self, now: Duration) {
         self.stopping.get_or_insert(now);
+        self.heard.push(Heard::Stopping);
         self.looks_full(now);
         for conversation in &mut self.conversations {
             let answered = conversation.served.as_ref().map_or(0, |served| served.balance.sent);
@@ -265,8 +313,12 @@ impl Ledger {
 
     /// The conversation on the connection of number `id`.
     pub fn of(&mut self, id: u64) -> Option<&mut Conversation> {
-        let index = *self.by_id.get(usize::try_from(id).ok()?)?;
+        let index = self.index_of(id)?;
         self.conversations.get_mut(index)
+    }
+
+    fn index_of(&self, id: u64) -> Option<usize> {
+        self.by_id.get(usize::try_from(id).ok()?).copied().filter(|&index| index < self.conversations.len())
     }
 }
 

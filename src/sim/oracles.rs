@@ -9,10 +9,11 @@ mod pressure;
 mod stopping;
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::ledger::{Conversation, Ledger};
 use super::peer::Plan;
-use super::subject::Subject;
+use super::subject::{Answer, Subject};
 use super::world::World;
 use crate::text::count;
 
@@ -85,6 +86,9 @@ struct Case<'a, S> {
     ledger: &'a Ledger,
     plan: &'a Plan,
     conversation: &'a Conversation,
+    answer: Rc<Answer>,
+    /// The answer is one to all that the peer has sent, and not only to what was read.
+    is_to_all: bool,
 }
 
 /// Judges a run that has ended.
@@ -97,9 +101,9 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let what = format!("{} were served at once, and at most {max} may be", count(most, "connection"));
         return Err(Violation::new(Oracle::Limits, what));
     }
-    for conversation in &ledger.conversations {
+    for (conversation, (answer, is_to_all)) in ledger.conversations.iter().zip(answers(world, ledger)) {
         let plan = &world.peers[conversation.plan];
-        let case = Case { world, ledger, plan, conversation };
+        let case = Case { world, ledger, plan, conversation, answer, is_to_all };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
@@ -109,4 +113,25 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
     Ok(())
+}
+
+/// The reference server's answer to each peer, and whether it is one to all that the peer has sent.
+fn answers<S: Subject>(world: &World<S>, ledger: &Ledger) -> Vec<(Rc<Answer>, bool)> {
+    let conversations = &ledger.conversations;
+    let stream = |conversation: &Conversation| &world.peers[conversation.plan].stream[..];
+    let streams: Vec<&[u8]> = conversations.iter().map(stream).collect();
+    if let Some(answers) = world.subject.answers(&ledger.heard(&streams), conversations.len()) {
+        let is_to_all = |conversation: &Conversation| {
+            conversation.served.as_ref().is_none_or(|served| served.heard == conversation.sent)
+        };
+        return answers.into_iter().map(Rc::new).zip(conversations.iter().map(is_to_all)).collect();
+    }
+    let answer = |conversation: &Conversation| {
+        let plan = &world.peers[conversation.plan];
+        match conversation.sent == plan.stream.len() {
+            true => Rc::clone(&plan.answer),
+            false => Rc::new(world.subject.answer(&plan.stream[..conversation.sent])),
+        }
+    };
+    conversations.iter().map(|conversation| (answer(conversation), true)).collect()
 }

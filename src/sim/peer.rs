@@ -142,7 +142,7 @@ impl Plan {
         };
         // Not so small that the output would take hundreds of turns.
         let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(answer.len_max() / 50);
+        let window = window.max(subject.output_len_max(&stream, &answer) / 50);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
     }
@@ -154,7 +154,8 @@ impl Plan {
         let piece = Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 };
         let pieces = if stream.is_empty() { Vec::new() } else { vec![piece] };
         let leaving = Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO));
-        let (reading, window) = (Reading::Eager, WINDOW_USUAL);
+        // With room for everything, only the server's own turns are between it and the end.
+        let (reading, window) = (Reading::Eager, WINDOW_USUAL.max(answer.len_max()));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
     }
 

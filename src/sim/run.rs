@@ -13,10 +13,11 @@ use super::ledger::Ledger;
 use super::oracles::{self, Oracle, Violation};
 use super::story::Story;
 use super::subject::Subject;
+use super::wakeable::Wakeable;
 use super::world::World;
 use crate::reactor::Reactor;
 use crate::selector::Selector;
-use crate::selector::sim::SimNet;
+use crate::selector::sim::{FaultKind, SimNet};
 use crate::trace::Subscriber;
 
 /// The address of the server.
@@ -61,7 +62,9 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
     let story = Story::new(selector.now(), Rc::clone(&ledger));
-    let (service, config) = (world.subject.service(), world.limits.config());
+    let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
+    let service = Wakeable { service: world.subject.service(), net: wakes.then(|| net.clone()) };
+    let config = world.limits.config();
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
     let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
     let patience = oracles::liveness::patience(world);

@@ -138,12 +138,12 @@ impl Subscriber for Story {
         });
         match &record.event {
             Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
-                self.learns(id, |conversation| conversation.is_done(at));
+                self.ledger.borrow_mut().done(id, at);
             }
-            Event::Received { .. } => self.learns(id, |conversation| {
+            Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
+            Event::Replied { .. } => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {
-                    served.reads += 1;
-                    served.unsent_at_reads = served.unsent_at_reads.max(served.unsent);
+                    served.replied = Some(at);
                 }
             }),
             Event::Sent { left, .. } => self.learns(id, |conversation| {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::heard::Heard;
 use crate::selector::sim::Random;
 use crate::session::Service;
 
@@ -19,6 +20,11 @@ pub trait Subject: Clone + fmt::Debug {
         self.clone()
     }
 
+    /// The subject in words, such as `an echo server`.
+    fn words(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// Creates the service under test.
     fn service(&self) -> Self::Service;
 
@@ -27,6 +33,21 @@ pub trait Subject: Clone + fmt::Debug {
 
     /// The reference server: its whole output for the whole `input` of one connection. It knows no buffers and no events.
     fn answer(&self, input: &[u8]) -> Answer;
+
+    /// The same for all connections of a run together, in the order in which the peers connected: for a protocol whose
+    /// replies depend on more than the input of one connection. The server has heard `heard`, in this order. By default,
+    /// there is no such protocol, and each peer's [`answer`](Self::answer) counts.
+    ///
+    /// Peers still plan by what `answer` says: it should be the answer to a peer that is alone and sends all at once, and
+    /// not be longer than in any other case.
+    fn answers(&self, _heard: &[Heard<&[u8]>], _connections: usize) -> Option<Vec<Answer>> {
+        None
+    }
+
+    /// About the most bytes of output to expect for `input`, which alone gets `answer`.
+    fn output_len_max(&self, _input: &[u8], answer: &Answer) -> usize {
+        answer.len_max()
+    }
 
     /// Whether `bytes` are an error reply of this protocol: one of any wording, and nothing else. By default, the protocol
     /// has none, and the server closes without a word.
@@ -91,6 +112,12 @@ impl Answer {
     /// The most bytes that the peer may receive, apart from an error reply.
     pub fn len_max(&self) -> usize {
         self.output.len() + self.at_end.len()
+    }
+
+    /// Adds a reply to the output.
+    pub fn reply(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+        self.replies.get_or_insert_with(|| vec![0]).push(self.output.len());
     }
 
     /// The output of a protocol without messages, which waits for more input.

@@ -1,11 +1,13 @@
 //! The protocols of this crate as subjects.
 
+mod accumulate;
 mod app;
 mod echo;
 mod fixed;
 mod multiply;
 mod sink;
 
+pub use accumulate::AccumulateSubject;
 pub use app::AppSubject;
 pub use echo::EchoSubject;
 pub use fixed::FixedSubject;

@@ -112,7 +112,7 @@ pub const RECOVERY: Duration = Duration::from_millis(200);
 /// The world in words.
 impl<S: Subject> fmt::Display for World<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:?}", self.subject)?;
+        writeln!(f, "{}", self.subject.words())?;
         writeln!(f, "{}", self.limits)?;
         if self.trigger == Trigger::Level {
             writeln!(f, "level-triggered, as poll is")?;

@@ -59,21 +59,10 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "full-keeps-writable",
-        what: "A full stream counts as writable",
+        what: "A full stream counts as writable while output waits",
         file: "connection/transfer.rs",
-        before: "        None => {
-            *writable = false;
-            Ok(0)
-        }
-    }
-}
-
-",
-        after: "        None => Ok(0),
-    }
-}
-
-",
+        before: "        self.writable && self.left_over.has_output()",
+        after: "        self.left_over.has_output()",
     },
     Bug {
         name: "short-write-is-whole",
@@ -584,10 +573,22 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "phase-after-error",
-        what: "After an error, the reader goes on with the next message",
-        file: "message/reader.rs",
-        before: "            Some(Err(error)) => return Err(self.fail(error)),",
-        after: "            Some(Err(_)) => ReadState::Idle,",
+        what: "After an error, the session goes on with the next message",
+        file: "protocols/app/server.rs",
+        before: "        self.answer_requests(io, now).map_err(|error| {
+            if error.deserves_reply() {
+                write_error(io.output().tail(), &error);
+            }
+            error.into()
+        })",
+        after: "        self.answer_requests(io, now).or_else(|error| {
+            if !error.deserves_reply() {
+                return Err(error.into());
+            }
+            write_error(io.output().tail(), &error);
+            self.reader = MessageReader::default();
+            Ok(Progress::NeedInput)
+        })",
     },
     Bug {
         name: "pipelined-dropped",
@@ -628,11 +629,11 @@ pub const BUGS: &[Bug] = &[
     },
     Bug {
         name: "echo-drops-at-end",
-        what: "The echo ends without echoing bytes that came with the end",
+        what: "The echo ends without echoing a delayed chunk if its peer has ended",
         file: "protocols/echo/server.rs",
         before: "        if !io.input().is_empty() {
             if self.is_early(now) {",
-        after: "        if !io.input().is_empty() && !io.input_ended() {
+        after: "        if !io.input().is_empty() && !io.hung_up() {
             if self.is_early(now) {",
     },
     // Memory.

@@ -1,9 +1,15 @@
 //! Runs the worlds of many seeds, without the program around the library, which would take long to build for each bug:
 //! `worlds SEEDS`. Prints each seed, and after the first that fails the protocol and the oracle.
 
+#[path = "multiconn/tests/common/broadcast.rs"]
+mod broadcast;
+
 use std::process::ExitCode;
 
-use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use broadcast::Broadcasting;
+use multiconn::sim::subjects::{
+    AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+};
 use multiconn::sim::{Subject, World, run};
 
 /// The exit status after a failure.
@@ -17,7 +23,9 @@ fn main() -> ExitCode {
             || fails(seed, "echo", &EchoSubject::default())
             || fails(seed, "fixed", &FixedSubject::default())
             || fails(seed, "multiply", &MultiplySubject::default())
-            || fails(seed, "sink", &SinkSubject::default());
+            || fails(seed, "accumulate", &AccumulateSubject::default())
+            || fails(seed, "sink", &SinkSubject::default())
+            || fails(seed, "broadcast", &Broadcasting);
         if failed {
             return FAILED.into();
         }

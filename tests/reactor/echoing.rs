@@ -10,7 +10,7 @@ use crate::support::{Server, millis, seconds};
 const DELAY: Duration = Duration::from_secs(5);
 
 fn late_echo(config: connection::Config) -> Server<EchoService> {
-    let echo = Echo { prefix: b"Echo=>".as_slice().into(), stamp: Some(|| "NOON".into()), delay: DELAY };
+    let echo = Echo { prefix: b"Echo=>".as_slice().into(), stamp: Some(|_| "NOON".into()), delay: DELAY };
     let config = connection::Config { idle_timeout: seconds(2), ..config };
     let server = Server::new(EchoService::new(echo), config);
     server.net.set_turn_time(Duration::ZERO);

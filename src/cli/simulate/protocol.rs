@@ -6,7 +6,7 @@ use super::failed::Failed;
 use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use crate::sim::subjects::{AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
 use crate::sim::{Run, Subject, World, run, shrink};
 
 /// A protocol that can be simulated.
@@ -20,6 +20,8 @@ pub enum Protocol {
     Fixed,
     /// A string many times over
     Multiply,
+    /// One string from all clients
+    Accumulate,
     /// Nothing is read
     Sink,
 }
@@ -44,6 +46,7 @@ impl Protocol {
             Protocol::Echo => "echo",
             Protocol::Fixed => "fixed",
             Protocol::Multiply => "multiply",
+            Protocol::Accumulate => "accumulate",
             Protocol::Sink => "sink",
         }
     }
@@ -74,6 +77,7 @@ impl Protocol {
             Protocol::Echo => task.on(&EchoSubject::default()),
             Protocol::Fixed => task.on(&FixedSubject::default()),
             Protocol::Multiply => task.on(&MultiplySubject::default()),
+            Protocol::Accumulate => task.on(&AccumulateSubject::default()),
             Protocol::Sink => task.on(&SinkSubject::default()),
         }
     }

@@ -11,8 +11,8 @@ use crate::text::Escaped;
 pub struct Echo {
     /// The text before each chunk, such as `Echo=>`.
     pub prefix: Box<[u8]>,
-    /// A function for the time to append after each chunk and ` at `; a session doesn't know the time of day.
-    pub stamp: Option<fn() -> String>,
+    /// The text for the time of a call, to append after each chunk and ` at `; a session doesn't know the time of day.
+    pub stamp: Option<fn(Instant) -> String>,
     /// The delay between reading a chunk and sending it back, to simulate work. Meanwhile nothing more is read from
     /// that peer.
     pub delay: Duration,
@@ -63,7 +63,7 @@ impl Session for EchoServer {
             if self.is_early(now) {
                 return Ok(Progress::Working);
             }
-            self.echo(io);
+            self.echo(io, now);
         }
         Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
     }
@@ -86,7 +86,7 @@ impl EchoServer {
         now < until
     }
 
-    fn echo(&self, io: &mut SessionIo<'_>) {
+    fn echo(&self, io: &mut SessionIo<'_>, now: Instant) {
         let bytes = io.input().take_all();
         log::debug!("Echoing {} to {}", Escaped(bytes), io.peer());
         if !self.echo.prefix.is_empty() {
@@ -94,8 +94,8 @@ impl EchoServer {
         }
         // The bytes can be sent from the input without a copy.
         io.output().lend(bytes);
-        if let Some(time) = self.echo.stamp {
-            io.output().push(format!(" at {}", time()).as_bytes());
+        if let Some(stamp) = self.echo.stamp {
+            io.output().push(format!(" at {}", stamp(now)).as_bytes());
         }
     }
 }

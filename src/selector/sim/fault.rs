@@ -56,7 +56,8 @@ pub enum FaultKind {
     ClockStands,
     /// The selector's clock jumps ahead of the network's by that much, once.
     ClockJumps(Duration),
-    /// The selector is woken for nothing, at random times. Without an end, something always happens on the network.
+    /// The selector is woken for nothing, at random times, and with it one of the sessions whose wakers the network
+    /// [keeps](super::SimNet::keep_waker), once or twice. Without an end, something always happens on the network.
     Wakes,
 }
 

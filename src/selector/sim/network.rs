@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::agenda::{Action, Agenda, Happening, Packet, Source};
@@ -44,6 +45,8 @@ pub(super) struct Network {
     pub windows_closed: bool,
     /// A fault wakes the selector.
     is_woken: bool,
+    /// The wakers of sessions, which such a fault uses.
+    pub wakers: Vec<Waker>,
     pub trigger: Trigger,
     /// The sources that may be ready: with changes since the last select or, level-triggered, found ready by it.
     ready: Vec<Source>,
@@ -106,6 +109,7 @@ impl Network {
             faults: Faults::default(),
             windows_closed: false,
             is_woken: false,
+            wakers: Vec::new(),
             trigger: Trigger::default(),
             ready: Vec::new(),
             unanswered: Vec::new(),
@@ -485,12 +489,26 @@ impl Network {
                 self.clock_ahead += by;
                 self.faults.struck(index, now);
             }
-            FaultKind::Wakes if self.faults.struck(index, now) => self.is_woken = true,
+            FaultKind::Wakes if self.faults.struck(index, now) => self.wake_for_nothing(index),
             FaultKind::SpuriousEvents if self.faults.struck(index, now) => self.report_for_nothing(index),
             _ => {}
         }
         if let Some(time) = self.faults.next_strike(index, now) {
             self.schedule(time, Happening::Strike(index));
+        }
+    }
+
+    /// Wakes the selector, and one of the sessions.
+    fn wake_for_nothing(&mut self, index: usize) {
+        self.is_woken = true;
+        if self.wakers.is_empty() {
+            return;
+        }
+        let random = self.faults.random(index);
+        let waker = random.pick(&self.wakers);
+        waker.wake_by_ref();
+        if random.once_in(2) {
+            waker.wake_by_ref();
         }
     }
 

@@ -19,16 +19,12 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some((at, ending)) = conversation.closed() else {
         return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
     };
-    let sent = &case.plan.stream[..conversation.sent];
-    let answer = match sent.len() == case.plan.stream.len() {
-        true => Rc::clone(&case.plan.answer),
-        false => Rc::new(subject.answer(sent)),
-    };
     let answer = match conversation.ended {
-        Some(_) if !answer.at_end.is_empty() => {
-            Rc::new(Answer { output: [&answer.output[..], &answer.at_end].concat(), ..Answer::clone(&answer) })
+        Some(_) if !case.answer.at_end.is_empty() => {
+            let output = [&case.answer.output[..], &case.answer.at_end].concat();
+            Rc::new(Answer { output, ..Answer::clone(&case.answer) })
         }
-        Some(_) | None => answer,
+        Some(_) | None => Rc::clone(&case.answer),
     };
     if answer.then == Then::Unknown {
         return Ok(());
@@ -51,7 +47,12 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     }
     match ending {
         Ending::Finished | Ending::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
+        Ending::OtherError if answer.then == Then::Fails && part != Part::Whole => lacks("the rest of its replies"),
         Ending::Violation if part != Part::WithError && has_error_replies(subject) => lacks("the error reply"),
+        // A server that has waited for input in vain has answered all that had come.
+        Ending::Idle if has_rested(case) && !(part == Part::Whole && case.is_to_all) => {
+            lacks("the rest of its replies")
+        }
         // How far it came is a matter of time. But the rest of a reply isn't left out.
         Ending::TimedOut | Ending::Idle | Ending::Stopped | Ending::Refused if part == Part::Cut => {
             lacks("the rest of a reply")
@@ -129,13 +130,23 @@ fn reads_in_time<S: Subject>(case: &Case<'_, S>) -> bool {
     }
 }
 
+/// Whether the server has had the time for everything before the session was done.
+fn has_rested<S: Subject>(case: &Case<'_, S>) -> bool {
+    let (conversation, world) = (case.conversation, case.world);
+    let reads = conversation.served.as_ref().map_or(0, |served| served.reads);
+    let work = world.subject.patience() * reads;
+    let rests_from = conversation.last_action.max(world.healed()) + world.delay() + work + SLACK;
+    conversation.done().is_some_and(|done| rests_from < done)
+}
+
 /// Whether the server's reason to close is true.
 fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), answer: &Answer) -> Result<(), String> {
     let (conversation, limits) = (case.conversation, &case.world.limits);
     let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
     match ending {
         Ending::Finished => {
-            let is_over = answer.then == Then::Closes || conversation.ended.is_some() && answer.then == Then::Waits;
+            let has_ended = conversation.ended.is_some() && case.is_to_all;
+            let is_over = answer.then == Then::Closes || has_ended && answer.then == Then::Waits;
             unless(is_over, "more was to come")
         }
         Ending::Violation => unless(answer.then == Then::Fails, "nothing is wrong with its requests"),
@@ -170,7 +181,7 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
             unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")
         }
         Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
-        Ending::OtherError => unless(case.world.subject.gives_up(), "a session failed"),
+        Ending::OtherError => unless(case.world.subject.gives_up() || answer.then == Then::Fails, "a session failed"),
         Ending::Panicked => Err("a session panicked".to_owned()),
         Ending::NotConnected => Err("it is no connection of ours".to_owned()),
     }

@@ -32,11 +32,15 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some((closed, _)) = served.closed else { return Err("its connection is never closed".to_owned()) };
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
-    let rounds = (case.plan.answer.len_max() + ERROR_LEN_MAX) / case.plan.window;
+    let rounds = (case.answer.len_max() + ERROR_LEN_MAX) / case.plan.window;
     let delays = case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
     let by = match case.plan.is_probe {
         true => case.plan.arrives + case.world.clock_ahead() + work + SLACK,
-        false => conversation.last_action.max(served.accepted) + patience(case.world) + work + delays,
+        false => {
+            // What others send may be sent on to this peer.
+            let last = conversation.last_action.max(served.accepted).max(served.replied.unwrap_or_default());
+            last + patience(case.world) + work + delays
+        }
     };
     let by = match case.ledger.stopping {
         Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),

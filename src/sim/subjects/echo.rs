@@ -1,14 +1,23 @@
 //! The echo as a subject.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::protocols::echo::{Echo, EchoService};
-use crate::selector::sim::Random;
+use crate::selector::sim::{self, Random};
+use crate::sim::heard::Heard;
 use crate::sim::subject::{Answer, Subject};
 
-/// The echo server, with delays in some worlds.
+/// A prefix that fills a small window.
+const PREFIX_LONG: &str = "a prefix of some length, so that it matters where an output is split: ";
+
+/// About the most bytes of a stamp.
+const STAMP_LEN_MAX: usize = 20;
+
+/// The echo server. In some worlds, it puts text around each chunk, or delays it.
 #[derive(Clone, Debug, Default)]
 pub struct EchoSubject {
+    prefix: &'static str,
+    has_stamp: bool,
     delay: Duration,
 }
 
@@ -17,11 +26,29 @@ impl Subject for EchoSubject {
 
     fn drawn(&self, random: &mut Random) -> Self {
         let delay = if random.once_in(4) { Duration::from_millis(random.within(1..=300)) } else { Duration::ZERO };
-        EchoSubject { delay }
+        let prefix = if random.once_in(4) { *random.pick(&["Echo=>", "\n", PREFIX_LONG]) } else { "" };
+        // How late a stamp is after a delay, nobody knows.
+        let has_stamp = delay.is_zero() && random.once_in(6);
+        EchoSubject { prefix, has_stamp, delay }
+    }
+
+    fn words(&self) -> String {
+        let mut words = String::from("an echo server");
+        if !self.prefix.is_empty() {
+            words += &format!(", with {:?} before each chunk", self.prefix);
+        }
+        if self.has_stamp {
+            words += ", with the time after each chunk";
+        }
+        if !self.delay.is_zero() {
+            words += &format!(", {:?} late", self.delay);
+        }
+        words
     }
 
     fn service(&self) -> EchoService {
-        EchoService::new(Echo { delay: self.delay, ..Echo::default() })
+        let (prefix, stamp) = (self.prefix.as_bytes().into(), self.has_stamp.then_some(stamp as fn(Instant) -> String));
+        EchoService::new(Echo { prefix, stamp, delay: self.delay })
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
@@ -44,12 +71,36 @@ impl Subject for EchoSubject {
         (0..count).map(|_| line(random)).collect()
     }
 
-    /// Wire format: the same bytes; the server closes when the client has ended its sending side.
+    /// The answer to a client that sends all at once, without the stamp.
     fn answer(&self, input: &[u8]) -> Answer {
-        Answer::stream(input)
+        Answer::stream(if input.is_empty() { Vec::new() } else { [self.prefix.as_bytes(), input].concat() })
+    }
+
+    /// Wire format: the same bytes, as they come, each chunk read preceded by the prefix and followed by ` at ` and the
+    /// time; the server closes when the client has ended its sending side.
+    fn answers(&self, heard: &[Heard<&[u8]>], connections: usize) -> Option<Vec<Answer>> {
+        let mut answers = vec![Answer::default(); connections];
+        for heard in heard {
+            if let Heard::Read { from, at, bytes } = *heard {
+                let stamp = if self.has_stamp { format!(" at {at:?}") } else { String::new() };
+                answers[from].reply(&[self.prefix.as_bytes(), bytes, stamp.as_bytes()].concat());
+            }
+        }
+        Some(answers)
+    }
+
+    fn output_len_max(&self, input: &[u8], _answer: &Answer) -> usize {
+        // A client sends few bytes one at a time.
+        let chunks = input.len().min(300);
+        input.len() + chunks * (self.prefix.len() + if self.has_stamp { STAMP_LEN_MAX } else { 0 })
     }
 
     fn patience(&self) -> Duration {
         self.delay
     }
+}
+
+/// The time of the network's clock.
+fn stamp(at: Instant) -> String {
+    format!("{:?}", at.saturating_duration_since(sim::epoch()))
 }

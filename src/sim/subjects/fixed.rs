@@ -25,6 +25,10 @@ impl Subject for FixedSubject {
         FixedSubject { timeout: Duration::from_millis(*random.pick(&[1, 100, 5_000, 60_000])) }
     }
 
+    fn words(&self) -> String {
+        format!("a server of fixed messages, each within {:?}", self.timeout)
+    }
+
     fn service(&self) -> FixedService {
         FixedService { timeout: self.timeout }
     }

@@ -6,6 +6,7 @@ use crate::protocols::line::LineLimits;
 use crate::protocols::multiply::MultiplyService;
 use crate::selector::sim::Random;
 use crate::sim::subject::{Answer, Subject, Then};
+use crate::text::count;
 
 /// The multiplying server. A pause ends no string here: which one it ends is a matter of time.
 #[derive(Clone, Debug)]
@@ -27,10 +28,17 @@ impl Subject for MultiplySubject {
 
     fn drawn(&self, random: &mut Random) -> Self {
         MultiplySubject {
-            times: *random.pick(&[0, 1, 2, 100, 1_000]),
+            // Replies that take a busy connection several turns are rare, since they take as long as many worlds.
+            times: if random.once_in(60) { 10_000 } else { *random.pick(&[0, 1, 2, 100, 1_000]) },
             len_max: *random.pick(&[self.len_max, 1, 10, 100]),
             timeout: Duration::from_millis(*random.pick(&[1, 100, 5_000, 30_000])),
         }
+    }
+
+    fn words(&self) -> String {
+        let MultiplySubject { times, len_max, timeout } = *self;
+        let (times, len_max) = (count(times, "time"), count(len_max, "byte"));
+        format!("a multiplying server: a string of at most {len_max}, within {timeout:?}, comes back {times}")
     }
 
     fn service(&self) -> MultiplyService {
@@ -39,7 +47,7 @@ impl Subject for MultiplySubject {
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let len = *random.pick(&[0, 1, 10, 11, 50]);
+        let len = *random.pick(if self.times < 10_000 { &[0, 1, 10, 11, 50] } else { &[10, 10, 100, 100] });
         let mut string: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
         if random.once_in(2) {
             let end: &&[u8] = random.pick(&[b"\n", b"\nmore"]);

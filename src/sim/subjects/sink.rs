@@ -25,6 +25,10 @@ impl Subject for SinkSubject {
         SinkSubject { hold_timeout: Duration::from_millis(*random.pick(&[1, 100, 5_000, 600_000])) }
     }
 
+    fn words(&self) -> String {
+        format!("a sink that holds a connection for at most {:?}", self.hold_timeout)
+    }
+
     fn service(&self) -> SinkService {
         SinkService::new(self.hold_timeout)
     }

@@ -1,6 +1,6 @@
 //! Requests of the framed protocol: valid ones, and those with one mistake.
 
-use super::{encodings, values};
+use super::{encodings, pick, values};
 use crate::selector::sim::Random;
 
 /// Draws the requests of one client.
@@ -19,6 +19,10 @@ pub fn draw(random: &mut Random) -> Vec<Vec<u8>> {
     };
     (0..count).map(|index| request(index, random)).collect()
 }
+
+/// The lengths of binary contents, and some that are rare, since each takes as long as many others.
+const LENS: [usize; 7] = [0, 1, 9, 10, 11, 300, 20_000];
+const LENS_RARE: [usize; 4] = [65_535, 65_536, 65_537, 200_000];
 
 /// A request's parts.
 struct Request {
@@ -41,7 +45,7 @@ impl Request {
     fn drawn(random: &mut Random) -> Self {
         let (kind, encoding, content) = match random.below(8) {
             0 => {
-                let len = *random.pick(&[0, 1, 9, 10, 11, 300, 20_000]);
+                let len = pick(random, &LENS, &LENS_RARE);
                 let kind = *random.pick(&["binary/custom-client-binary-type", "text/html", ""]);
                 let mut content = b"abcdefghij\0\xff".repeat(len / 12 + 1);
                 content.truncate(len);
