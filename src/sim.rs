@@ -14,7 +14,8 @@
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world |
-//! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way |
+//! | [`scene`] | what all kinds of worlds have in common |
+//! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way, with [`simpler`] parts |
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
@@ -26,7 +27,9 @@ pub mod limits;
 pub mod oracles;
 pub mod peer;
 pub mod run;
+pub mod scene;
 pub mod shrink;
+pub mod simpler;
 pub mod story;
 pub mod subject;
 pub mod subjects;
@@ -35,7 +38,8 @@ pub mod world;
 pub use check::{Failure, check};
 pub use coverage::Coverage;
 pub use oracles::{Oracle, Violation};
-pub use run::{Run, run};
+pub use run::Run;
+pub use scene::{Scene, Simulated, run};
 pub use shrink::{Shrunk, shrink};
 pub use subject::{Answer, Subject};
 pub use world::World;

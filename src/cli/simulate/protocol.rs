@@ -7,7 +7,7 @@ use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
 use crate::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
-use crate::sim::{Run, Subject, World, run, shrink};
+use crate::sim::{Run, Scene, Simulated, run, shrink};
 
 /// A protocol that can be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,7 +77,7 @@ impl Protocol {
 trait Task {
     type Result;
 
-    fn on<S: Subject>(self, subject: &S) -> Self::Result;
+    fn on<S: Simulated>(self, subject: &S) -> Self::Result;
 }
 
 struct RunIt {
@@ -87,8 +87,8 @@ struct RunIt {
 impl Task for RunIt {
     type Result = Run;
 
-    fn on<S: Subject>(self, subject: &S) -> Run {
-        run(&World::new(self.seed, subject))
+    fn on<S: Simulated>(self, subject: &S) -> Run {
+        run(&subject.world(self.seed))
     }
 }
 
@@ -103,8 +103,8 @@ struct TellIt<'a> {
 impl Task for TellIt<'_> {
     type Result = Result<Told, Failure>;
 
-    fn on<S: Subject>(self, subject: &S) -> Result<Told, Failure> {
-        let mut world = World::new(self.seed, subject);
+    fn on<S: Simulated>(self, subject: &S) -> Result<Told, Failure> {
+        let mut world = subject.world(self.seed);
         world.keep(self.peers, self.faults);
         stdout::print(format!("{world}\n").as_bytes())?;
         let run = self.telling.tell(&world);
@@ -122,8 +122,8 @@ struct ShrinkIt {
 impl Task for ShrinkIt {
     type Result = Failed;
 
-    fn on<S: Subject>(self, subject: &S) -> Failed {
-        let world = World::new(self.seed, subject);
+    fn on<S: Simulated>(self, subject: &S) -> Failed {
+        let world = subject.world(self.seed);
         let violation = run(&world).violation.expect("the same seed fails again");
         Failed::new(self.protocol.name(), &world, &shrink(&world, violation))
     }

@@ -71,6 +71,17 @@ pub enum ConnectFailure {
     TimedOut,
 }
 
+impl ConnectFailure {
+    /// Its name, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectFailure::Refused => "refused",
+            ConnectFailure::Unreachable => "unreachable",
+            ConnectFailure::TimedOut => "without an answer",
+        }
+    }
+}
+
 impl FaultKind {
     /// Its name, whatever its parameters.
     pub fn name(&self) -> &'static str {
