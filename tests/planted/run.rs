@@ -46,6 +46,7 @@ incremental = true
 codegen-units = 256
 
 [workspace]
+exclude = ["multiconn"]
 "#;
 
 fn main() -> ExitCode {
