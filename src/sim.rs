@@ -16,10 +16,12 @@
 //! | [`mod@run`] | one run of a world |
 //! | [`scene`] | what all kinds of worlds have in common |
 //! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way, with [`simpler`] parts |
+//! | [`clients`] | worlds of clients, which open connections to scripted servers |
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
 pub mod check;
+pub mod clients;
 pub mod coverage;
 pub mod faults;
 pub mod ledger;

@@ -6,8 +6,8 @@ mod fixed;
 mod multiply;
 mod sink;
 
-pub use app::AppSubject;
-pub use echo::EchoSubject;
+pub use app::{AppClientSubject, AppSubject};
+pub use echo::{EchoClientSubject, EchoSubject};
 pub use fixed::FixedSubject;
 pub use multiply::MultiplySubject;
 pub use sink::SinkSubject;

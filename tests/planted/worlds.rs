@@ -3,8 +3,11 @@
 
 use std::process::ExitCode;
 
-use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
-use multiconn::sim::{Subject, World, run};
+use multiconn::sim::clients::Clients;
+use multiconn::sim::subjects::{
+    AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+};
+use multiconn::sim::{Simulated, run};
 
 /// The exit status after a failure.
 const FAILED: u8 = 3;
@@ -17,7 +20,9 @@ fn main() -> ExitCode {
             || fails(seed, "echo", &EchoSubject::default())
             || fails(seed, "fixed", &FixedSubject::default())
             || fails(seed, "multiply", &MultiplySubject::default())
-            || fails(seed, "sink", &SinkSubject::default());
+            || fails(seed, "sink", &SinkSubject::default())
+            || fails(seed, "app-client", &Clients(AppClientSubject::default()))
+            || fails(seed, "echo-client", &Clients(EchoClientSubject::default()));
         if failed {
             return FAILED.into();
         }
@@ -25,8 +30,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn fails(seed: u64, protocol: &str, subject: &impl Subject) -> bool {
-    let violation = run(&World::new(seed, subject)).violation;
+fn fails(seed: u64, protocol: &str, subject: &impl Simulated) -> bool {
+    let violation = run(&subject.world(seed)).violation;
     if let Some(violation) = &violation {
         println!("{protocol}: {violation}");
     }

@@ -6,7 +6,10 @@ use super::failed::Failed;
 use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+use crate::sim::clients::Clients;
+use crate::sim::subjects::{
+    AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+};
 use crate::sim::{Run, Scene, Simulated, run, shrink};
 
 /// A protocol that can be simulated.
@@ -22,6 +25,10 @@ pub enum Protocol {
     Multiply,
     /// Nothing is read
     Sink,
+    /// Clients of framed messages
+    AppClient,
+    /// Clients whose messages come back
+    EchoClient,
 }
 
 /// A world whose story was told.
@@ -38,6 +45,8 @@ impl Protocol {
             Protocol::Fixed => "fixed",
             Protocol::Multiply => "multiply",
             Protocol::Sink => "sink",
+            Protocol::AppClient => "app-client",
+            Protocol::EchoClient => "echo-client",
         }
     }
 
@@ -69,6 +78,8 @@ impl Protocol {
             Protocol::Fixed => task.on(&FixedSubject::default()),
             Protocol::Multiply => task.on(&MultiplySubject::default()),
             Protocol::Sink => task.on(&SinkSubject::default()),
+            Protocol::AppClient => task.on(&Clients(AppClientSubject::default())),
+            Protocol::EchoClient => task.on(&Clients(EchoClientSubject::default())),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The echo as a subject.
 
+mod client;
+
 use std::time::Duration;
 
+pub use self::client::EchoClientSubject;
 use crate::protocols::echo::{Echo, EchoService};
 use crate::selector::sim::Random;
 use crate::sim::subject::{Answer, Subject};
@@ -25,17 +28,7 @@ impl Subject for EchoSubject {
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
-        let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(5) };
-        let line = |random: &mut Random| {
-            // A pattern that no shift of the output matches.
-            let mut line: Vec<u8> = (0..32).flat_map(|_| random.next().to_le_bytes()).chain([0]).collect();
-            let len = 1 + random.below(len_max);
-            line = line.repeat(len / line.len() + 1);
-            line.truncate(len);
-            line
-        };
-        (0..count).map(|_| line(random)).collect()
+        lines(random)
     }
 
     /// Wire format: the same bytes; the server closes when the client has ended its sending side.
@@ -46,4 +39,19 @@ impl Subject for EchoSubject {
     fn patience(&self) -> Duration {
         self.delay
     }
+}
+
+/// Draws lines to be echoed.
+fn lines(random: &mut Random) -> Vec<Vec<u8>> {
+    let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
+    let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(5) };
+    let line = |random: &mut Random| {
+        // A pattern that no shift of the output matches.
+        let mut line: Vec<u8> = (0..32).flat_map(|_| random.next().to_le_bytes()).chain([0]).collect();
+        let len = 1 + random.below(len_max);
+        line = line.repeat(len / line.len() + 1);
+        line.truncate(len);
+        line
+    };
+    (0..count).map(|_| line(random)).collect()
 }
