@@ -15,12 +15,15 @@
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world |
-//! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way |
+//! | [`scene`] | what all kinds of worlds have in common |
+//! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way, with [`simpler`] parts |
+//! | [`clients`] | worlds of clients, which open connections to scripted servers |
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
 pub mod balance;
 pub mod check;
+pub mod clients;
 pub mod coverage;
 pub mod faults;
 pub mod heard;
@@ -29,8 +32,10 @@ pub mod limits;
 pub mod oracles;
 pub mod peer;
 pub mod run;
+pub mod scene;
 pub mod share;
 pub mod shrink;
+pub mod simpler;
 pub mod story;
 pub mod subject;
 pub mod subjects;
@@ -41,7 +46,8 @@ pub use check::{Failure, check};
 pub use coverage::Coverage;
 pub use heard::Heard;
 pub use oracles::{Oracle, Violation};
-pub use run::{Run, run};
+pub use run::Run;
+pub use scene::{Scene, Simulated, run};
 pub use shrink::{Shrunk, shrink};
 pub use subject::{Answer, Subject};
 pub use world::World;

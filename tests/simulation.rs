@@ -1,5 +1,5 @@
-//! Whole servers in simulated worlds: many seeds of each protocol, judged by the oracles. And servers with bugs, which
-//! the oracles find.
+//! Whole servers and clients in simulated worlds: many seeds of each protocol, judged by the oracles. And some with bugs,
+//! which the oracles find.
 
 #[path = "common/broadcast.rs"]
 mod broadcast;
@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use broadcast::Broadcasting;
+use multiconn::protocols::echo::EchoClient;
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::sim::clients::{ClientSubject, Clients, Expected, Verdict};
 use multiconn::sim::subjects::{
-    AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
+    SinkSubject,
 };
-use multiconn::sim::{Answer, Coverage, Failure, Oracle, Run, Subject, World, check, coverage, run};
+use multiconn::sim::{Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, World, check, coverage, run};
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
 /// hundred.
@@ -75,12 +78,25 @@ fn sessions_that_wake_each_other_pass() -> Result<(), Failure<Broadcasting>> {
 }
 
 #[test]
+fn app_clients_pass() -> Result<(), Failure<Clients<AppClientSubject>>> {
+    check(&Clients(AppClientSubject::default()), seeds())
+}
+
+#[test]
+fn echo_clients_pass() -> Result<(), Failure<Clients<EchoClientSubject>>> {
+    check(&Clients(EchoClientSubject::default()), seeds())
+}
+
+#[test]
 fn worlds_that_have_failed_pass() {
     // An error reply of a connection that yielded while it drained; last replies of connections that made way.
     check(&AppSubject::default(), 1602..1603).unwrap();
     for seed in [624, 5375] {
         check(&FixedSubject::default(), seed..seed + 1).unwrap();
     }
+    // Requests that were cut off by an end in order.
+    check(&Clients(EchoClientSubject::default()), 0..1).unwrap();
+    check(&Clients(AppClientSubject::default()), 2..3).unwrap();
 }
 
 #[test]
@@ -132,6 +148,26 @@ fn a_seed_has_the_same_stories_in_another_process_and_on_other_threads() {
     let mut pairs = here.iter().map(String::as_str).zip(there.lines());
     assert_eq!(pairs.find(|(here, there)| here != there), None, "stories differ");
     assert_eq!(here.len(), there.lines().count());
+}
+
+#[test]
+fn a_seed_has_one_story_of_clients() {
+    for seed in 0..50 {
+        let story = || run(&Clients(AppClientSubject::default()).world(seed));
+        let (one, other) = (story(), story());
+        assert_eq!((one.hash, one.turns, one.time), (other.hash, other.turns, other.time), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_call_that_is_taken_away_changes_no_other() {
+    for seed in 0..50 {
+        let world = Clients(EchoClientSubject::default()).world(seed);
+        let mut smaller = world.clone();
+        smaller.keep(Some(&[1]), Some(&[]));
+        assert_eq!(smaller.calls, world.calls.into_iter().filter(|call| call.number() == 1).collect::<Vec<_>>());
+        assert!(smaller.faults.is_empty());
+    }
 }
 
 #[test]
@@ -209,5 +245,83 @@ fn bugs_are_found_and_shrunk_to_one_peer() {
         assert_eq!(failure.violation.oracle, oracle, "{bug:?}: {failure}");
         assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
+    }
+}
+
+/// An echo client with a bug.
+struct BuggyClient(Bug, EchoClient);
+
+impl Session for BuggyClient {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        let BuggyClient(bug, client) = self;
+        match client.advance(io, now) {
+            Ok(_) if *bug == Bug::ClosesEarly && client.received() > 40 => Ok(Progress::Finished),
+            Ok(Progress::Finished) if *bug == Bug::NeverFinishes => Ok(Progress::NeedInput),
+            progress => progress,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.1.deadline().filter(|_| self.0 != Bug::NeverFinishes)
+    }
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Clone, Debug)]
+struct BuggyClients(Bug, EchoClientSubject);
+
+impl ClientSubject for BuggyClients {
+    type Session = BuggyClient;
+    type Request = Vec<u8>;
+    type Replies = u64;
+
+    fn timeout(&self) -> Duration {
+        self.1.timeout()
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        self.1.requests(random)
+    }
+
+    fn session(&self, requests: &[Vec<u8>]) -> BuggyClient {
+        BuggyClient(self.0, self.1.session(requests))
+    }
+
+    fn written(&self, requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.1.written(requests)
+    }
+
+    fn right_answers(&self, requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.1.right_answers(requests)
+    }
+
+    fn answers(&self, requests: &[Vec<u8>], random: &mut Random) -> Vec<Vec<u8>> {
+        self.1.answers(requests, random)
+    }
+
+    fn expected(&self, requests: &[Vec<u8>], input: &[u8]) -> Expected<u64> {
+        self.1.expected(requests, input)
+    }
+
+    fn replies(&self, session: BuggyClient) -> u64 {
+        session.1.received()
+    }
+
+    fn verdict(&self, requests: &[Vec<u8>], error: &SessionError) -> Verdict {
+        self.1.verdict(requests, error)
+    }
+}
+
+#[test]
+fn bugs_of_clients_are_found_and_shrunk_to_one_call() {
+    for (bug, oracle) in [(Bug::ClosesEarly, Oracle::Reports), (Bug::NeverFinishes, Oracle::Liveness)] {
+        let clients = Clients(BuggyClients(bug, EchoClientSubject::default()));
+        let failure = check(&clients, 0..100).expect_err("the bug is found");
+        assert_eq!(failure.violation.oracle, oracle, "{bug:?}: {failure}");
+        assert_eq!((failure.world.calls.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
+        assert_eq!(failure.world.calls[0].opens(), Duration::ZERO, "{bug:?}: {failure}");
     }
 }

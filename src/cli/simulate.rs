@@ -1,4 +1,4 @@
-//! `multiconn simulate`: servers in simulated worlds, many of them or one in detail.
+//! `multiconn simulate`: servers and clients in simulated worlds, many of them or one in detail.
 
 mod campaign;
 mod failed;
@@ -28,11 +28,11 @@ use protocol::{Parts, Protocol};
 use story::Telling;
 use tally::Tally;
 
-/// Run servers in simulated worlds, each made from a number
+/// Run servers and clients in simulated worlds, each made from a number
 ///
 /// A seed makes a world: limits, peers, and faults of the network and the system. The server runs in it in virtual time,
-/// and is judged by what each peer receives and by how each connection ends. The world of a failure is shrunk to the
-/// smallest that fails in the same way.
+/// and is judged by what each peer receives and by how each connection ends. Clients are judged by their reports. The
+/// world of a failure is shrunk to the smallest that fails in the same way.
 ///
 /// 500 seeds or more of all protocols must cover everything that can happen to a server: the rows of the tables of
 /// transitions, the events of the trace, and the kinds of faults. Otherwise the command fails, too.
@@ -55,7 +55,7 @@ pub struct Simulate {
     /// Only this seed; with -v, tell its story
     #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "from", "time"])]
     seed: Option<u64>,
-    /// Only these peers of the world
+    /// Only these peers of the world, or these clients
     #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "seed")]
     peers: Option<Vec<u64>>,
     /// Only these faults of the world, or `none`
@@ -93,7 +93,7 @@ const SEEDS: u64 = 1000;
 impl Simulate {
     /// Runs the worlds; with `is_told`, tells the story of the only seed.
     pub fn run(self, is_told: bool) -> Result<(), Failure> {
-        // The servers in the worlds log what they do, which is only of interest when a story is told.
+        // The loops in the worlds log what they do, which is only of interest when a story is told.
         let level = log::max_level();
         log::set_max_level(LevelFilter::Off);
         // Many worlds may take hours, so check first.

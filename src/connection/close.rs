@@ -179,7 +179,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let (event, linger) = match self.peer.role {
             Role::Accepted => (event, linger),
             Role::Opened(_) if sends_rest && matches!(end, End::Finished) => (event, linger),
-            Role::Opened(_) => (Event::Done, false),
+            Role::Opened(_) => return self.close(self.state.stage(), Event::Done, end, turn.trace),
         };
         match self.pass(event, turn.trace) {
             Stage::Draining if self.left_over.has_output() || linger => {

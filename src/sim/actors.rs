@@ -15,7 +15,8 @@ use crate::text::count;
 #[derive(Debug)]
 pub struct Actors {
     net: SimNet,
-    addr: SocketAddr,
+    /// The server that they connect to; without one, connections come to them.
+    server: Option<SocketAddr>,
     plans: Vec<Rc<Plan>>,
     ledger: Rc<RefCell<Ledger>>,
     /// One for each conversation of the ledger.
@@ -50,20 +51,24 @@ enum Action {
 }
 
 impl Actors {
-    /// Schedules the arrival of all peers.
+    /// Schedules the arrival of all peers at the server on `addr`.
     pub fn begin(net: &SimNet, addr: SocketAddr, plans: &[Rc<Plan>], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
-        let actors = Rc::new(Actors {
-            net: net.clone(),
-            addr,
-            plans: plans.to_vec(),
-            ledger: Rc::clone(ledger),
-            actors: RefCell::default(),
-        });
+        let actors = Self::new(net, Some(addr), plans.to_vec(), ledger);
         for (index, plan) in plans.iter().enumerate() {
             let returns = plan.returns.map_or(0, |(times, _)| times);
             actors.after(plan.arrives, move |actors| actors.connect(index, returns));
         }
         actors
+    }
+
+    /// Peers to whom connections come: see [`converse`](Self::converse).
+    pub fn waiting(net: &SimNet, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
+        Self::new(net, None, plans, ledger)
+    }
+
+    fn new(net: &SimNet, server: Option<SocketAddr>, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
+        let (net, ledger, actors) = (net.clone(), Rc::clone(ledger), RefCell::default());
+        Rc::new(Actors { net, server, plans, ledger, actors })
     }
 
     /// Stops the server once no peer has done anything for `patience`, the last arrival included.
@@ -92,10 +97,16 @@ impl Actors {
     }
 
     fn connect(self: &Rc<Self>, plan_index: usize, returns_left: u32) {
+        let Some(server) = self.server else { return };
+        let peer = self.net.client_at(self.net.now(), server);
+        log::trace!("peer {} connects as {}", self.plans[plan_index].number, peer.addr());
+        self.converse(plan_index, peer, returns_left);
+    }
+
+    /// Lets `peer` carry out a plan on its connection. Returns the index of the conversation in the ledger.
+    pub fn converse(self: &Rc<Self>, plan_index: usize, peer: SimPeer, returns_left: u32) -> usize {
         let (now, plan) = (self.net.now(), &self.plans[plan_index]);
-        let peer = self.net.client(self.addr);
         let index = self.ledger.borrow_mut().open(plan_index, peer.clone(), now);
-        log::trace!("peer {} connects as {}", plan.number, peer.addr());
         peer.window(plan.window);
         if plan.leaving == Leaving::Stays {
             peer.keeps_open();
@@ -137,6 +148,7 @@ impl Actors {
             Some(_) => self.send(index),
             None => self.has_sent_all(index),
         }
+        index
     }
 
     fn act(self: &Rc<Self>, index: usize, action: Action) {

@@ -3,15 +3,13 @@
 use std::fmt;
 
 use super::oracles::Violation;
-use super::run::run;
+use super::scene::{Scene, Simulated, run};
 use super::shrink::shrink;
-use super::subject::Subject;
-use super::world::World;
 
 /// A world that fails.
-pub struct Failure<S> {
+pub struct Failure<S: Simulated> {
     /// The smallest world that fails in the same way as that of its seed.
-    pub world: Box<World<S>>,
+    pub world: Box<S::World>,
     /// What is wrong in it.
     pub violation: Violation,
 }
@@ -63,9 +61,9 @@ pub struct Failure<S> {
 ///
 /// # Errors
 /// The first failure, shrunk.
-pub fn check<S: Subject>(subject: &S, seeds: impl IntoIterator<Item = u64>) -> Result<(), Failure<S>> {
+pub fn check<S: Simulated>(subject: &S, seeds: impl IntoIterator<Item = u64>) -> Result<(), Failure<S>> {
     for seed in seeds {
-        let world = World::new(seed, subject);
+        let world = subject.world(seed);
         if let Some(violation) = run(&world).violation {
             let shrunk = shrink(&world, violation);
             return Err(Failure { world: Box::new(shrunk.simplest), violation: shrunk.violation });
@@ -75,18 +73,18 @@ pub fn check<S: Subject>(subject: &S, seeds: impl IntoIterator<Item = u64>) -> R
 }
 
 /// The world in words, and what is wrong.
-impl<S: Subject> fmt::Display for Failure<S> {
+impl<S: Simulated> fmt::Display for Failure<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure { world, violation } = self;
-        write!(f, "seed {} fails. The smallest world that does:\n\n{world}\n{violation}", world.seed)
+        write!(f, "seed {} fails. The smallest world that does:\n\n{world}\n{violation}", world.seed())
     }
 }
 
 /// The same, for tests that return it.
-impl<S: Subject> fmt::Debug for Failure<S> {
+impl<S: Simulated> fmt::Debug for Failure<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl<S: Subject> std::error::Error for Failure<S> {}
+impl<S: Simulated> std::error::Error for Failure<S> {}

@@ -88,16 +88,15 @@ impl PlannedFault {
     pub fn delay(&self) -> Duration {
         match self.kind {
             FaultKind::LateReadiness(most) | FaultKind::Latency(most) | FaultKind::ClockJumps(most) => most,
-            FaultKind::ClosedWindow
-            | FaultKind::AcceptFails(_)
-            | FaultKind::ConnectFails { .. }
-            | FaultKind::ClockStands => self.until - self.from,
+            FaultKind::ClosedWindow | FaultKind::AcceptFails(_) | FaultKind::ClockStands => self.until - self.from,
             FaultKind::ShortReads
             | FaultKind::ShortWrites
             | FaultKind::SpuriousReads
             | FaultKind::SpuriousWrites
             | FaultKind::SpuriousEvents
             | FaultKind::RegisterFails(_)
+            // It decides what happens, and not when.
+            | FaultKind::ConnectFails { .. }
             | FaultKind::Wakes => Duration::ZERO,
         }
     }
@@ -131,6 +130,7 @@ impl fmt::Display for PlannedFault {
         match kind {
             FaultKind::LateReadiness(most) | FaultKind::Latency(most) => write!(f, ", up to {most:?}")?,
             FaultKind::ClockJumps(by) => write!(f, " by {by:?}")?,
+            FaultKind::ConnectFails { how, .. } => write!(f, ", {}", how.name())?,
             FaultKind::AcceptFails(errno) | FaultKind::RegisterFails(errno) => {
                 write!(f, ", {}", crate::text::reason(&std::io::Error::from_raw_os_error(*errno)))?;
             }

@@ -60,6 +60,8 @@ pub struct Conversation {
     pub last_sent: Duration,
     /// The longest time in which it sent nothing while the server still served it.
     pub longest_silence: Duration,
+    /// The time at which it has sent each piece of its plan so far.
+    pub sent_at: Vec<Duration>,
     /// The time when it ended its sending side.
     pub ended: Option<Duration>,
     /// The time when it closed or reset.
@@ -186,6 +188,7 @@ impl Ledger {
             last_heard: now,
             last_sent: now,
             longest_silence: Duration::ZERO,
+            sent_at: Vec::new(),
             ended: None,
             gone: None,
             at_stop: None,
@@ -206,6 +209,7 @@ impl Ledger {
         self.acts(index, now);
         let conversation = &mut self.conversations[index];
         conversation.sent += len;
+        conversation.sent_at.push(now);
         conversation.last_sent = now;
         conversation.is_heard(now);
     }

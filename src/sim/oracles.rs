@@ -32,12 +32,14 @@ pub enum Oracle {
     Limits,
     /// Nothing panics.
     Panics,
+    /// Each client tries its addresses in order, and its report is true.
+    Reports,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 6] =
-        [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Limits, Oracle::Panics];
+    pub const ALL: [Oracle; 7] =
+        [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Limits, Oracle::Panics, Oracle::Reports];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Oracle {
             Oracle::Cost => "cost",
             Oracle::Limits => "limits",
             Oracle::Panics => "panics",
+            Oracle::Reports => "reports",
         }
     }
 }

@@ -115,17 +115,35 @@ impl Plan {
     pub fn drawn(seed: u64, number: u64, arrivals: &[Duration], subject: &impl Subject) -> Self {
         let random = &mut Random::stream(seed, "peer", number);
         let arrives = *random.pick(arrivals) + if random.once_in(2) { short(random) } else { Duration::ZERO };
-        let requests = match random.below(16) {
+        let answer = |stream: &[u8]| {
+            let answer = subject.answer(stream);
+            let len_max = subject.output_len_max(stream, &answer);
+            (answer, len_max)
+        };
+        Self::talking(number, arrives, |random| subject.requests(random), answer, random)
+    }
+
+    /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side, of
+    /// about as many bytes as given with it.
+    pub fn talking(
+        number: u64,
+        arrives: Duration,
+        messages: impl FnOnce(&mut Random) -> Vec<Vec<u8>>,
+        answer: impl FnOnce(&[u8]) -> (Answer, usize),
+        random: &mut Random,
+    ) -> Self {
+        let messages = match random.below(16) {
             0 => Vec::new(),
             1 => vec![(0..random.below(200)).map(|_| random.next().to_le_bytes()[0]).collect()],
-            _ => subject.requests(random),
+            _ => messages(random),
         };
-        let mut stream = requests.concat();
+        let mut stream = messages.concat();
         if !stream.is_empty() && random.once_in(10) {
             mutate(&mut stream, random);
         }
-        let answer = Rc::new(subject.answer(&stream));
-        let pieces = split(&requests, &answer, random);
+        let (answer, len_max) = answer(&stream);
+        let answer = Rc::new(answer);
+        let pieces = split(&messages, &answer, random);
         let leaving = match random.below(16) {
             0..4 => Leaving::Follows,
             4 => Leaving::Stays,
@@ -142,7 +160,7 @@ impl Plan {
         };
         // Not so small that the output would take hundreds of turns.
         let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(subject.output_len_max(&stream, &answer) / 50);
+        let window = window.max(len_max / 50);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
     }
@@ -157,6 +175,11 @@ impl Plan {
         // With room for everything, only the server's own turns are between it and the end.
         let (reading, window) = (Reading::Eager, WINDOW_USUAL.max(answer.len_max()));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns: None, is_probe: true }
+    }
+
+    /// What it does once it has a connection, in words.
+    pub fn manners(&self) -> impl fmt::Display {
+        Manners(self)
     }
 
     /// Whether it reads whatever comes as it comes.
@@ -227,12 +250,21 @@ fn mutate(stream: &mut [u8], random: &mut Random) {
 /// What it does, in words.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "peer {} connects at {:?}", self.number, self.arrives)?;
-        match &self.pieces[..] {
+        write!(f, "peer {} connects at {:?}{}", self.number, self.arrives, self.manners())
+    }
+}
+
+/// What a peer does once it has a connection, in words.
+struct Manners<'a>(&'a Plan);
+
+impl fmt::Display for Manners<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Manners(plan) = self;
+        match &plan.pieces[..] {
             [] => write!(f, ", sends nothing")?,
-            [_] => write!(f, ", sends {} at once", count(self.stream.len(), "byte"))?,
+            [_] => write!(f, ", sends {} at once", count(plan.stream.len(), "byte"))?,
             pieces => {
-                let len = count(self.stream.len(), "byte");
+                let len = count(plan.stream.len(), "byte");
                 write!(f, ", sends {len} in {}", count(pieces.len(), "piece"))?;
                 let pauses = pieces.iter().filter(|piece| !piece.pause.is_zero()).count();
                 let waits = pieces.iter().filter(|piece| piece.awaits > 0).count();
@@ -245,7 +277,7 @@ impl fmt::Display for Plan {
                 }
             }
         }
-        match self.reading {
+        match plan.reading {
             Reading::Eager => {}
             Reading::Never => write!(f, ", reads nothing")?,
             Reading::Late(after) => write!(f, ", reads nothing for {after:?}")?,
@@ -253,10 +285,10 @@ impl fmt::Display for Plan {
                 write!(f, ", reads at most {} every {pause:?}, {}", count(len, "byte"), count(times as usize, "time"))?;
             }
         }
-        if self.window != WINDOW_USUAL {
-            write!(f, ", has a window of {}", count(self.window, "byte"))?;
+        if plan.window != WINDOW_USUAL {
+            write!(f, ", has a window of {}", count(plan.window, "byte"))?;
         }
-        match self.leaving {
+        match plan.leaving {
             Leaving::Follows => {}
             Leaving::Stays => write!(f, ", never ends its side")?,
             Leaving::Leaves(manner, when) => {
@@ -268,7 +300,7 @@ impl fmt::Display for Plan {
                 }
             }
         }
-        if let Some((times, after)) = self.returns {
+        if let Some((times, after)) = plan.returns {
             let times = count(times as usize, "time");
             write!(f, ", comes back up to {times}, {after:?} later, if it wasn't served")?;
         }

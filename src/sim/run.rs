@@ -17,7 +17,8 @@ use super::wakeable::Wakeable;
 use super::world::World;
 use crate::reactor::Reactor;
 use crate::selector::Selector;
-use crate::selector::sim::{FaultKind, SimNet};
+use crate::selector::sim::{FaultKind, SimNet, SimSelector};
+use crate::session::Service;
 use crate::trace::Subscriber;
 
 /// The address of the server.
@@ -30,7 +31,7 @@ const TURNS_MAX: u64 = 100_000;
 const AUDITED_TURNS: u64 = 16;
 
 /// The time after the end of a run in which the last bytes arrive.
-const ARRIVAL: Duration = Duration::from_secs(1);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(1);
 
 /// The outcome of a run.
 #[derive(Clone, Debug)]
@@ -49,11 +50,6 @@ pub struct Run {
     pub faults: BTreeMap<&'static str, u64>,
     /// What an oracle has found.
     pub violation: Option<Violation>,
-}
-
-/// Runs `world`.
-pub fn run<S: Subject>(world: &World<S>) -> Run {
-    run_with(world, ())
 }
 
 /// Runs `world`, with a subscriber to its trace.
@@ -81,47 +77,19 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
         }
         None => actors.stop_when_quiet(patience, reactor.handle()),
     }
-    let mut turns = 0;
     let listening = reactor.add_listener(net.listener(ADDR));
     world.faults.iter().for_each(|fault| net.inject(fault.fault(world.seed)));
     net.set_trigger(world.trigger);
-    let ran = match listening {
-        Ok(()) => loop {
-            let goes_on = match reactor.turn() {
-                Ok(goes_on) => goes_on,
-                Err(error) => break Err(Violation::new(Oracle::Liveness, error.to_string())),
-            };
-            turns += u64::from(goes_on);
-            let audited = match goes_on && !turns.is_multiple_of(AUDITED_TURNS) {
-                true => reactor.audit_some(&story.touched()),
-                false => reactor.audit(),
-            };
-            if let Err(what) = audited {
-                break Err(Violation::new(Oracle::Books, format!("after turn {turns}: {what}")));
-            }
-            if !goes_on {
-                break match ledger.borrow().stopping.is_some() {
-                    true => Ok(()),
-                    false => Err(Violation::new(Oracle::Liveness, "the loop ends, and nobody has stopped it")),
-                };
-            }
-            if turns == TURNS_MAX {
-                break Err(Violation::new(Oracle::Liveness, format!("{turns} turns, and no end")));
-            }
-        },
-        Err(error) => Err(Violation::new(Oracle::Liveness, format!("cannot listen: {error}"))),
+    let (turns, ran) = match listening {
+        Ok(()) => turn_by_turn(&mut reactor, &story),
+        Err(error) => (0, Err(Violation::new(Oracle::Liveness, format!("cannot listen: {error}")))),
     };
     drop(reactor);
-    let ran = ran.and_then(|()| match net.open_streams() {
-        0 => Ok(()),
-        open => Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
+    let ran = ran.and_then(|()| match ledger.borrow().stopping.is_some() {
+        true => Ok(()),
+        false => Err(Violation::new(Oracle::Liveness, "the loop ends, and nobody has stopped it")),
     });
-    let empty_turns_max = match world.faults.iter().any(PlannedFault::makes_turns_empty) {
-        true => u64::MAX,
-        false => net.injected().values().sum::<u64>() + story.happened().timers,
-    };
-    let cost = || oracles::cost::judge(net.counts(), &story.happened(), empty_turns_max);
-    let ran = ran.and_then(|()| cost().map_err(|what| Violation::new(Oracle::Cost, what)));
+    let ran = ran.and_then(|()| balances(&net, &story, &world.faults));
     let time = net.now();
     // What is still on its way to the peers arrives.
     net.pass(world.delay() + ARRIVAL);
@@ -132,4 +100,47 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let (hash, mut coverage, faults) = (story.hash(), story.coverage(), net.injected());
     coverage.struck(&faults);
     Run { turns, time, connections, hash, coverage, faults, violation }
+}
+
+/// Runs a loop to its end. Returns the number of turns, and what the audits have found.
+pub(super) fn turn_by_turn<V: Service, T: Subscriber>(
+    reactor: &mut Reactor<SimSelector, V, T>,
+    story: &Story,
+) -> (u64, Result<(), Violation>) {
+    let mut turns = 0;
+    let ran = loop {
+        let goes_on = match reactor.turn() {
+            Ok(goes_on) => goes_on,
+            Err(error) => break Err(Violation::new(Oracle::Liveness, error.to_string())),
+        };
+        turns += u64::from(goes_on);
+        let audited = match goes_on && !turns.is_multiple_of(AUDITED_TURNS) {
+            true => reactor.audit_some(&story.touched()),
+            false => reactor.audit(),
+        };
+        if let Err(what) = audited {
+            break Err(Violation::new(Oracle::Books, format!("after turn {turns}: {what}")));
+        }
+        if !goes_on {
+            break Ok(());
+        }
+        if turns == TURNS_MAX {
+            break Err(Violation::new(Oracle::Liveness, format!("{turns} turns, and no end")));
+        }
+    };
+    (turns, ran)
+}
+
+/// Checks after the end of a loop that nothing is left open, and that no call was wasted.
+pub(super) fn balances(net: &SimNet, story: &Story, faults: &[PlannedFault]) -> Result<(), Violation> {
+    match net.open_streams() {
+        0 => {}
+        open => return Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
+    }
+    let empty_turns_max = match faults.iter().any(PlannedFault::makes_turns_empty) {
+        true => u64::MAX,
+        false => net.injected().values().sum::<u64>() + story.happened().timers,
+    };
+    let judged = oracles::cost::judge(net.counts(), &story.happened(), empty_turns_max);
+    judged.map_err(|what| Violation::new(Oracle::Cost, what))
 }

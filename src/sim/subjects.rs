@@ -8,8 +8,8 @@ mod multiply;
 mod sink;
 
 pub use accumulate::AccumulateSubject;
-pub use app::AppSubject;
-pub use echo::EchoSubject;
+pub use app::{AppClientSubject, AppSubject};
+pub use echo::{EchoClientSubject, EchoSubject};
 pub use fixed::FixedSubject;
 pub use multiply::MultiplySubject;
 pub use sink::SinkSubject;

@@ -663,4 +663,89 @@ pub const BUGS: &[Bug] = &[
         }",
         after: "        }",
     },
+    // Clients.
+    Bug {
+        name: "only-first-address",
+        what: "A client whose first address fails doesn't try the others",
+        file: "reactor/opening.rs",
+        before: "let Some(addr) = others.pop_front() else { return self.close(id, end) };",
+        after: "others.clear();
+        let Some(addr) = others.pop_front() else { return self.close(id, end) };",
+    },
+    Bug {
+        name: "address-skipped",
+        what: "After an address that is unreachable at once, the next is skipped",
+        file: "reactor/opening.rs",
+        before: "                    peer.addr = next;",
+        after: "                    peer.addr = others.pop_front().unwrap_or(next);",
+    },
+    Bug {
+        name: "failed-address-leaks",
+        what: "The stream of an address that has failed is not closed",
+        file: "reactor/opening.rs",
+        before: "self.selector.close(connection.stream, token);",
+        after: "let _ = token;
+        std::mem::forget(connection.stream);",
+    },
+    Bug {
+        name: "connect-without-timeout",
+        what: "A connect to an address that doesn't answer waits for ever",
+        file: "connection.rs",
+        before: "ConnectionState::Connecting(connecting) => Some(connecting.until),",
+        after: "ConnectionState::Connecting(_) => None,",
+    },
+    Bug {
+        name: "opening-is-open",
+        what: "A spurious event makes a connection that is still opening count as open",
+        file: "connection.rs",
+        before: "                Ok(true) => {
+                    self.leads(Stage::Connecting, Event::Connected, turn.trace);",
+        after: "                Ok(_) => {
+                    self.leads(Stage::Connecting, Event::Connected, turn.trace);",
+    },
+    Bug {
+        name: "client-does-not-read",
+        what: "A client doesn't read while its output is full, as its server may not either",
+        file: "connection/interest.rs",
+        before: "Progress::NeedEither => !self.is_full || matches!(self.role, Role::Opened(_)),",
+        after: "Progress::NeedEither => !self.is_full,",
+    },
+    Bug {
+        name: "reply-with-end-dropped",
+        what: "A client drops a reply that arrives together with the server's end",
+        file: "protocols/app/client.rs",
+        before: "        while let Some(message) = self.awaited.read(io)? {",
+        after: "        while !io.input_ended()
+            && let Some(message) = self.awaited.read(io)?
+        {",
+    },
+    Bug {
+        name: "reply-renews-nothing",
+        what: "A reply doesn't renew a client's timeout",
+        file: "protocols/app/replies.rs",
+        before: "Escaped(message.content), io.peer());
+            self.restart();",
+        after: "Escaped(message.content), io.peer());",
+    },
+    Bug {
+        name: "client-never-times-out",
+        what: "A client that waits for a reply has no deadline",
+        file: "protocols/app/client.rs",
+        before: "        self.awaited.deadline()",
+        after: "        None",
+    },
+    Bug {
+        name: "last-request-keeps",
+        what: "A client asks to keep the connection even after its last request",
+        file: "protocols/app/client.rs",
+        before: "let keep_alive = self.sent + 1 < self.requests.len();",
+        after: "let keep_alive = self.sent < self.requests.len();",
+    },
+    Bug {
+        name: "echo-cut-unnoticed",
+        what: "An echo that is cut off counts as complete",
+        file: "protocols/echo/client.rs",
+        before: "        if got == want {",
+        after: "        if got == want || io.input_ended() {",
+    },
 ];

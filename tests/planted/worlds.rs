@@ -7,10 +7,12 @@ mod broadcast;
 use std::process::ExitCode;
 
 use broadcast::Broadcasting;
+use multiconn::sim::clients::Clients;
 use multiconn::sim::subjects::{
-    AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
+    SinkSubject,
 };
-use multiconn::sim::{Subject, World, run};
+use multiconn::sim::{Simulated, run};
 
 /// The exit status after a failure.
 const FAILED: u8 = 3;
@@ -25,7 +27,9 @@ fn main() -> ExitCode {
             || fails(seed, "multiply", &MultiplySubject::default())
             || fails(seed, "accumulate", &AccumulateSubject::default())
             || fails(seed, "sink", &SinkSubject::default())
-            || fails(seed, "broadcast", &Broadcasting);
+            || fails(seed, "broadcast", &Broadcasting)
+            || fails(seed, "app-client", &Clients(AppClientSubject::default()))
+            || fails(seed, "echo-client", &Clients(EchoClientSubject::default()));
         if failed {
             return FAILED.into();
         }
@@ -33,8 +37,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn fails(seed: u64, protocol: &str, subject: &impl Subject) -> bool {
-    let violation = run(&World::new(seed, subject)).violation;
+fn fails(seed: u64, protocol: &str, subject: &impl Simulated) -> bool {
+    let violation = run(&subject.world(seed)).violation;
     if let Some(violation) = &violation {
         println!("{protocol}: {violation}");
     }

@@ -214,6 +214,29 @@ fn a_server_that_is_silent_or_gone_is_an_error_of_its_own_connection() {
 }
 
 #[test]
+fn a_request_that_is_cut_off_ends_with_a_reset() {
+    let (net, mut reactor, log) = clients();
+    let peers = Rc::new(RefCell::new(Vec::new()));
+    // One is silent, one answers wrongly, and neither reads all.
+    for (n, answer) in [(1, ""), (2, "Massage")] {
+        let seen = Rc::clone(&peers);
+        net.server(addr(n), move |peer| {
+            peer.window(1000).send_at(seconds(1), answer);
+            peer.reads_nothing().read_at(millis(500), 500).read_all_from(seconds(60));
+            seen.borrow_mut().push(peer);
+        });
+        reactor.connect(&[addr(n)], echo_client());
+    }
+    run(&mut reactor).unwrap();
+    net.pass(seconds(60));
+    assert_eq!(ends(&log).len(), 2);
+    for peer in peers.borrow().iter() {
+        assert_eq!(peer.end_seen(), None, "{:?}", ends(&log));
+        assert!(peer.reset_seen().is_some(), "{:?}", ends(&log));
+    }
+}
+
+#[test]
 fn a_stop_gives_up_connecting() {
     let (net, mut reactor, log) = clients();
     net.ignore(addr(1));

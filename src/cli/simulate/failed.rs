@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::{Shrunk, Subject, Violation, World};
+use crate::sim::{Scene, Shrunk, Violation};
 
 /// A world that fails.
 #[derive(Debug)]
@@ -20,19 +20,19 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub fn new<S: Subject>(protocol: &'static str, world: &World<S>, shrunk: &Shrunk<S>) -> Failed {
+    pub fn new<W: Scene>(protocol: &'static str, world: &W, shrunk: &Shrunk<W>) -> Failed {
         let numbers = |all: Vec<u64>| all.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let mut replay = format!("multiconn simulate --protocol {} --seed {} -v", protocol, world.seed);
+        let mut replay = format!("multiconn simulate --protocol {} --seed {} -v", protocol, world.seed());
         let reduced = &shrunk.reduced;
-        if reduced.peers.len() < world.peers.len() && !reduced.peers.is_empty() {
-            replay += &format!(" --peers {}", numbers(reduced.peers.iter().map(|plan| plan.number).collect()));
+        if reduced.peers() != world.peers() && !reduced.peers().is_empty() {
+            replay += &format!(" --peers {}", numbers(reduced.peers()));
         }
-        if reduced.faults.len() < world.faults.len() {
-            let faults = numbers(reduced.faults.iter().map(|fault| fault.number).collect());
+        if reduced.faults() != world.faults() {
+            let faults = numbers(reduced.faults());
             replay += &format!(" --faults {}", if faults.is_empty() { "none" } else { &faults });
         }
         let (violation, world_in_words) = (shrunk.violation.clone(), shrunk.simplest.to_string());
-        Failed { protocol, seed: world.seed, violation, world: world_in_words, replay }
+        Failed { protocol, seed: world.seed(), violation, world: world_in_words, replay }
     }
 
     /// Prints the world and the command.

@@ -6,8 +6,12 @@ use super::failed::Failed;
 use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
-use crate::sim::subjects::{AccumulateSubject, AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
-use crate::sim::{Run, Subject, World, run, shrink};
+use crate::sim::clients::Clients;
+use crate::sim::subjects::{
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
+    SinkSubject,
+};
+use crate::sim::{Run, Scene, Simulated, run, shrink};
 
 /// A protocol that can be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,6 +28,10 @@ pub enum Protocol {
     Accumulate,
     /// Nothing is read
     Sink,
+    /// Clients of framed messages
+    AppClient,
+    /// Clients whose messages come back
+    EchoClient,
 }
 
 /// The numbers of the parts of a world that are wanted, if not all are.
@@ -48,6 +56,8 @@ impl Protocol {
             Protocol::Multiply => "multiply",
             Protocol::Accumulate => "accumulate",
             Protocol::Sink => "sink",
+            Protocol::AppClient => "app-client",
+            Protocol::EchoClient => "echo-client",
         }
     }
 
@@ -79,6 +89,8 @@ impl Protocol {
             Protocol::Multiply => task.on(&MultiplySubject::default()),
             Protocol::Accumulate => task.on(&AccumulateSubject::default()),
             Protocol::Sink => task.on(&SinkSubject::default()),
+            Protocol::AppClient => task.on(&Clients(AppClientSubject::default())),
+            Protocol::EchoClient => task.on(&Clients(EchoClientSubject::default())),
         }
     }
 }
@@ -87,7 +99,7 @@ impl Protocol {
 trait Task {
     type Result;
 
-    fn on<S: Subject>(self, subject: &S) -> Self::Result;
+    fn on<S: Simulated>(self, subject: &S) -> Self::Result;
 }
 
 struct RunIt {
@@ -97,8 +109,8 @@ struct RunIt {
 impl Task for RunIt {
     type Result = Run;
 
-    fn on<S: Subject>(self, subject: &S) -> Run {
-        run(&World::new(self.seed, subject))
+    fn on<S: Simulated>(self, subject: &S) -> Run {
+        run(&subject.world(self.seed))
     }
 }
 
@@ -112,8 +124,8 @@ struct TellIt<'a> {
 impl Task for TellIt<'_> {
     type Result = Result<Told, Failure>;
 
-    fn on<S: Subject>(self, subject: &S) -> Result<Told, Failure> {
-        let mut world = World::new(self.seed, subject);
+    fn on<S: Simulated>(self, subject: &S) -> Result<Told, Failure> {
+        let mut world = subject.world(self.seed);
         world.keep(self.parts.peers, self.parts.faults);
         stdout::print(format!("{world}\n").as_bytes())?;
         let run = self.telling.tell(&world);
@@ -162,8 +174,8 @@ struct ShrinkIt {
 impl Task for ShrinkIt {
     type Result = Failed;
 
-    fn on<S: Subject>(self, subject: &S) -> Failed {
-        let world = World::new(self.seed, subject);
+    fn on<S: Simulated>(self, subject: &S) -> Failed {
+        let world = subject.world(self.seed);
         let violation = run(&world).violation.expect("the same seed fails again");
         Failed::new(self.protocol.name(), &world, &shrink(&world, violation))
     }

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use log::LevelFilter;
 
 use crate::cli::failure::Failure;
-use crate::sim::run::run_with;
-use crate::sim::{Run, Subject, World};
+use crate::sim::{Run, Scene};
 use crate::trace::{Event, Log, Record, Subscriber, json};
 
 /// Where the story is told.
@@ -35,11 +34,11 @@ impl Telling {
     }
 
     /// Runs `world`, and tells what happens.
-    pub fn tell<S: Subject>(&mut self, world: &World<S>) -> Run {
+    pub fn tell<W: Scene>(&mut self, world: &W) -> Run {
         log::set_max_level(self.level);
         let file = self.trace.as_mut().map(|(_, file)| RefCell::new(file));
         let teller = Teller { began: Cell::new(None), file, error: RefCell::new(None), log: self.level };
-        let run = run_with(world, &teller);
+        let run = world.run_with(&teller);
         log::set_max_level(LevelFilter::Off);
         self.error = teller.error.into_inner();
         run

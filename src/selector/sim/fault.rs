@@ -72,6 +72,17 @@ pub enum ConnectFailure {
     TimedOut,
 }
 
+impl ConnectFailure {
+    /// Its name, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConnectFailure::Refused => "refused",
+            ConnectFailure::Unreachable => "unreachable",
+            ConnectFailure::TimedOut => "without an answer",
+        }
+    }
+}
+
 impl FaultKind {
     /// The names of all kinds.
     pub const NAMES: [&str; 14] = [

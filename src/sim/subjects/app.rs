@@ -1,5 +1,6 @@
 //! The framed application server as a subject.
 
+mod client;
 mod encodings;
 mod python;
 mod reference;
@@ -8,6 +9,7 @@ mod values;
 
 use std::time::Duration;
 
+pub use self::client::AppClientSubject;
 use crate::message::{ByteOrder, Limits};
 use crate::protocols::app::{AppService, Timeouts};
 use crate::selector::sim::Random;
@@ -32,16 +34,7 @@ impl Subject for AppSubject {
     type Service = AppService;
 
     fn drawn(&self, random: &mut Random) -> Self {
-        let usual = Limits::default();
-        let limits = Limits {
-            header_len_max: *random.pick(&[usual.header_len_max, usual.header_len_max, 110, 200, 65_535]),
-            content_len_max: pick(
-                random,
-                &[usual.content_len_max, usual.content_len_max, 0, 1, 50, 4_000],
-                &[9, 10, 65_535, 65_536],
-            ),
-            depth_max: *random.pick(&[usual.depth_max, usual.depth_max, 0, 1, 2, 127]),
-        };
+        let limits = limits(random);
         let timeout = |random: &mut Random| Duration::from_millis(*random.pick(&[1, 50, 1_000, 10_000, 30_000]));
         let timeouts = Timeouts { header: timeout(random), content: timeout(random) };
         // The machine's own would make worlds that differ from machine to machine.
@@ -89,6 +82,20 @@ impl Subject for AppSubject {
 
     fn input_len_max(&self) -> usize {
         (2 + self.limits.header_len_max + self.limits.content_len_max).max(64 << 10)
+    }
+}
+
+/// Draws limits of messages.
+fn limits(random: &mut Random) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        header_len_max: *random.pick(&[usual.header_len_max, usual.header_len_max, 110, 200, 65_535]),
+        content_len_max: pick(
+            random,
+            &[usual.content_len_max, usual.content_len_max, 0, 1, 50, 4_000],
+            &[9, 10, 65_535, 65_536],
+        ),
+        depth_max: *random.pick(&[usual.depth_max, usual.depth_max, 0, 1, 2, 127]),
     }
 }
 

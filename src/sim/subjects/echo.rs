@@ -1,7 +1,11 @@
 //! The echo as a subject.
 
+mod client;
+
 use std::time::{Duration, Instant};
 
+
+pub use self::client::EchoClientSubject;
 use crate::protocols::echo::{Echo, EchoService};
 use crate::selector::sim::{self, Random};
 use crate::sim::heard::Heard;
@@ -52,23 +56,7 @@ impl Subject for EchoSubject {
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
-        let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(30) };
-        let line = |random: &mut Random| {
-            let len = 1 + random.below(len_max);
-            let mut line = Vec::with_capacity(len + 8);
-            // A pattern that no shift of the output matches.
-            while line.len() < len.min(256) {
-                line.extend_from_slice(&random.next().to_le_bytes());
-            }
-            line.push(0);
-            while line.len() < len {
-                line.extend_from_within(..line.len().min(len - line.len()));
-            }
-            line.truncate(len);
-            line
-        };
-        (0..count).map(|_| line(random)).collect()
+        lines(random)
     }
 
     /// The answer to a client that sends all at once, without the stamp.
@@ -103,4 +91,25 @@ impl Subject for EchoSubject {
 /// The time of the network's clock.
 fn stamp(at: Instant) -> String {
     format!("{:?}", at.saturating_duration_since(sim::epoch()))
+}
+
+/// Draws lines to be echoed.
+fn lines(random: &mut Random) -> Vec<Vec<u8>> {
+    let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
+    let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(30) };
+    let line = |random: &mut Random| {
+        let len = 1 + random.below(len_max);
+        let mut line = Vec::with_capacity(len + 8);
+        // A pattern that no shift of the output matches.
+        while line.len() < len.min(256) {
+            line.extend_from_slice(&random.next().to_le_bytes());
+        }
+        line.push(0);
+        while line.len() < len {
+            line.extend_from_within(..line.len().min(len - line.len()));
+        }
+        line.truncate(len);
+        line
+    };
+    (0..count).map(|_| line(random)).collect()
 }

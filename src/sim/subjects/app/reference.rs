@@ -31,8 +31,17 @@ pub fn answer(input: &[u8], limits: &Limits, native: ByteOrder) -> Answer {
     Answer { output, replies: Some(replies), then, ..Answer::default() }
 }
 
-/// Adds the reply to the first request of `rest`, which is taken off. Returns whether another request may follow.
-fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<u8>) -> Result<bool, Then> {
+/// A message, in the parts that matter.
+pub struct Message<'a> {
+    pub is_big: bool,
+    pub kind: String,
+    pub encoding: String,
+    pub content: &'a [u8],
+    pub keeps: bool,
+}
+
+/// Takes the first message off `rest`.
+pub fn take<'a>(rest: &mut &'a [u8], limits: &Limits) -> Result<Message<'a>, Then> {
     let len = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or(Then::WaitsForRest)?));
     if len == 0 || len > limits.header_len_max {
         return Err(Then::Fails);
@@ -40,16 +49,16 @@ fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<
     let header = rest.get(2..2 + len).ok_or(Then::WaitsForRest)?;
     let header = object(str::from_utf8(header).map_err(|_| Then::Fails)?, limits)?;
     let text = |key: &str| header.get(key).and_then(Value::as_str).ok_or(Then::Fails);
-    let big = match text("byteorder")? {
+    let is_big = match text("byteorder")? {
         "little" => false,
         "big" => true,
         _ => return Err(Then::Fails),
     };
-    let (kind, encoding) = (text("content-type")?, text("content-encoding")?);
+    let (kind, encoding) = (text("content-type")?.to_owned(), text("content-encoding")?.to_owned());
     let content_len = header.get("content-length").and_then(Value::as_u64).ok_or(Then::Fails)?;
     if kind == "text/json" {
         // The encoding is checked before the content arrives.
-        decode(&[], encoding)?;
+        decode(&[], &encoding)?;
     }
     if content_len > limits.content_len_max as u64 {
         return Err(Then::Fails);
@@ -57,14 +66,22 @@ fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<
     let keeps = header.get("connection").and_then(Value::as_str) == Some("keep-alive");
     let end = 2 + len + usize::try_from(content_len).map_err(|_| Then::Fails)?;
     let content = rest.get(2 + len..end).ok_or(Then::WaitsForRest)?;
-    let (kind, encoding, content) = match kind {
-        "text/json" => ("text/json", "utf-8", answer_json(&decode(content, encoding)?, limits)?.into_bytes()),
+    *rest = &rest[end..];
+    Ok(Message { is_big, kind, encoding, content, keeps })
+}
+
+/// Adds the reply to the first request of `rest`, which is taken off. Returns whether another request may follow.
+fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<u8>) -> Result<bool, Then> {
+    let Message { is_big, kind, encoding, content, keeps } = take(rest, limits)?;
+    let (kind, encoding, content) = match &kind[..] {
+        "text/json" => ("text/json", "utf-8", answer_json(&decode(content, &encoding)?, limits)?.into_bytes()),
         "binary/i32" => {
             let (integers, cut) = content.as_chunks::<4>();
             if !cut.is_empty() {
                 return Err(Then::Fails);
             }
-            let integer = |bytes: &[u8; 4]| if big { i32::from_be_bytes(*bytes) } else { i32::from_le_bytes(*bytes) };
+            let integer =
+                |bytes: &[u8; 4]| if is_big { i32::from_be_bytes(*bytes) } else { i32::from_le_bytes(*bytes) };
             let sum: i64 = integers.iter().map(|bytes| i64::from(integer(bytes))).sum();
             let sum = if native == ByteOrder::Big { sum.to_be_bytes() } else { sum.to_le_bytes() };
             ("binary/i64", "binary", sum.to_vec())
@@ -74,7 +91,6 @@ fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<
             ("binary/custom-server-binary-type", "binary", [b"First 10 bytes of request: ", first].concat())
         }
     };
-    *rest = &rest[end..];
     let content_len = content.len().to_string();
     let header = [
         r#"{"byteorder": ""#,
@@ -139,7 +155,7 @@ fn levels(json: &RawValue) -> usize {
 }
 
 /// The JSON object in `text`.
-fn object(text: &str, limits: &Limits) -> Result<Map<String, Value>, Then> {
+pub fn object(text: &str, limits: &Limits) -> Result<Map<String, Value>, Then> {
     let object: Map<String, Value> = serde_json::from_str(text).map_err(|_| Then::Fails)?;
     let depth = 1 + object.values().map(depth).max().unwrap_or(0);
     if depth > limits.depth_max { Err(Then::Fails) } else { Ok(object) }
@@ -155,7 +171,7 @@ fn depth(value: &Value) -> usize {
 }
 
 /// The text of `content` in an encoding.
-fn decode<'a>(content: &'a [u8], encoding: &str) -> Result<Cow<'a, str>, Then> {
+pub fn decode<'a>(content: &'a [u8], encoding: &str) -> Result<Cow<'a, str>, Then> {
     let text = match encoding {
         "utf-8" => str::from_utf8(content).ok().map(Cow::from),
         "utf-16-le" => utf16(content, u16::from_le_bytes).map(Cow::from),

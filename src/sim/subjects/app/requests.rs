@@ -1,4 +1,4 @@
-//! Requests of the framed protocol: valid ones, and those with one mistake.
+//! Messages of the framed protocol, requests and replies: valid ones, and those with one mistake.
 
 use super::{encodings, pick, values};
 use crate::selector::sim::Random;
@@ -6,26 +6,40 @@ use crate::selector::sim::Random;
 /// Draws the requests of one client.
 pub fn draw(random: &mut Random) -> Vec<Vec<u8>> {
     let count = *random.pick(&[1, 1, 1, 2, 3, 5, 12, 40]);
-    // Some clients have a mistake in one of their requests.
-    let wrong = random.once_in(6).then(|| random.below(count));
-    let keeps_last = random.once_in(3);
-    let request = |index: usize, random: &mut Random| {
-        let mut request = Request::drawn(random);
-        request.keeps = index + 1 < count || keeps_last;
-        if wrong == Some(index) {
-            request.mistake(random);
-        }
-        request.message()
-    };
-    (0..count).map(|index| request(index, random)).collect()
+    draw_messages(count, Message::request, random)
 }
 
 /// The lengths of binary contents, and some that are rare, since each takes as long as many others.
 const LENS: [usize; 7] = [0, 1, 9, 10, 11, 300, 20_000];
 const LENS_RARE: [usize; 4] = [65_535, 65_536, 65_537, 200_000];
 
-/// A request's parts.
-struct Request {
+/// Draws this number of replies.
+pub fn draw_replies(count: usize, random: &mut Random) -> Vec<Vec<u8>> {
+    draw_messages(count, Message::reply, random)
+}
+
+/// The plainest reply.
+pub fn plain_reply() -> Vec<u8> {
+    Message::valid("text/json", "utf-8", br#"{"result": "plain"}"#.to_vec()).bytes()
+}
+
+fn draw_messages(count: usize, draw: fn(&mut Random) -> Message, random: &mut Random) -> Vec<Vec<u8>> {
+    // Some senders make a mistake in one of their messages.
+    let wrong = random.once_in(6).then(|| random.below(count.max(1)));
+    let keeps_last = random.once_in(3);
+    let message = |index: usize, random: &mut Random| {
+        let mut message = draw(random);
+        message.keeps = index + 1 < count || keeps_last;
+        if wrong == Some(index) {
+            message.mistake(random);
+        }
+        message.bytes()
+    };
+    (0..count).map(|index| message(index, random)).collect()
+}
+
+/// A message's parts.
+struct Message {
     /// The value of this key as JSON.
     byteorder: &'static str,
     kind: &'static str,
@@ -41,8 +55,8 @@ struct Request {
     spaces: usize,
 }
 
-impl Request {
-    fn drawn(random: &mut Random) -> Self {
+impl Message {
+    fn request(random: &mut Random) -> Self {
         let (kind, encoding, content) = match random.below(8) {
             0 => {
                 let len = pick(random, &LENS, &LENS_RARE);
@@ -60,8 +74,33 @@ impl Request {
                 ("text/json", encoding, encode(text(random), encoding))
             }
         };
-        Request {
-            byteorder: *random.pick(&[r#""little""#, r#""big""#]),
+        Self::valid(kind, encoding, content).varied(random)
+    }
+
+    fn reply(random: &mut Random) -> Self {
+        let (kind, encoding, content) = match random.below(8) {
+            0 => {
+                let content = b"First 10 bytes of request: ".repeat(*random.pick(&[0, 1, 1, 300, 4_000]));
+                ("binary/custom-server-binary-type", "binary", content)
+            }
+            1 => {
+                let len = *random.pick(&[8, 8, 8, 8, 8, 0, 7, 9]);
+                ("binary/i64", "binary", (0..len).map(|_| random.next().to_le_bytes()[0]).collect())
+            }
+            _ => {
+                let encoding = *random.pick(&["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"]);
+                // Strings as JSON writes them, between the quotes.
+                let result = *random.pick(&["Follow the white rabbit. \u{1f430}", "Error: no", r#"\"a\\b\n"#, ""]);
+                let result = result.repeat(*random.pick(&[1, 1, 1, 1, 300]));
+                ("text/json", encoding, encode([r#"{"result": ""#, &result, "\"}"].concat(), encoding))
+            }
+        };
+        Self::valid(kind, encoding, content).varied(random)
+    }
+
+    fn valid(kind: &'static str, encoding: &'static str, content: Vec<u8>) -> Self {
+        Message {
+            byteorder: r#""little""#,
             kind,
             encoding,
             announced: None,
@@ -69,8 +108,15 @@ impl Request {
             keeps: false,
             without: None,
             protoheader: None,
-            spaces: if random.once_in(10) { random.below(200) } else { 0 },
+            spaces: 0,
         }
+    }
+
+    /// The same with any byte order, and with spaces in the header.
+    fn varied(self, random: &mut Random) -> Self {
+        let byteorder = *random.pick(&[r#""little""#, r#""big""#]);
+        let spaces = if random.once_in(10) { random.below(200) } else { 0 };
+        Message { byteorder, spaces, ..self }
     }
 
     /// Makes one mistake: in a length, a key, the encoding, the nesting or the content.
@@ -102,7 +148,7 @@ impl Request {
         }
     }
 
-    fn message(self) -> Vec<u8> {
+    fn bytes(self) -> Vec<u8> {
         let announced = self.announced.unwrap_or_else(|| self.content.len().to_string());
         let mut message = Vec::with_capacity(HEAD_LEN_USUAL + self.spaces + self.content.len());
         message.extend_from_slice(&[0; 2]);
