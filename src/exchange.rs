@@ -138,12 +138,6 @@ transitions! {
     }
 }
 
-/// Whether a connection that a server has accepted can take this row. It is never [`Connecting`], and never
-/// [`Done`](Event::Done): its peer gets the rest of the output, or the connection is cut.
-pub const fn is_of_accepted(from: Stage, event: Event) -> bool {
-    !matches!(from, Connecting) && !matches!(event, Event::Done)
-}
-
 /// The table as a Mermaid state diagram.
 pub fn mermaid() -> String {
     machine::mermaid(&Stage::ALL, &[Connecting, Receiving], Some(Closed), TRANSITIONS)

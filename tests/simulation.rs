@@ -31,7 +31,7 @@ fn seeds() -> Range<u64> {
 }
 
 /// The runs of the worlds of `seed`, of each of our protocols.
-fn runs(seed: u64) -> [(&'static str, Run); 6] {
+fn runs(seed: u64) -> [(&'static str, Run); 8] {
     [
         ("app", run(&World::new(seed, &AppSubject::default()))),
         ("accumulate", run(&World::new(seed, &AccumulateSubject::default()))),
@@ -39,6 +39,8 @@ fn runs(seed: u64) -> [(&'static str, Run); 6] {
         ("fixed", run(&World::new(seed, &FixedSubject::default()))),
         ("multiply", run(&World::new(seed, &MultiplySubject::default()))),
         ("sink", run(&World::new(seed, &SinkSubject::default()))),
+        ("app-client", run(&Clients(AppClientSubject::default()).world(seed))),
+        ("echo-client", run(&Clients(EchoClientSubject::default()).world(seed))),
     ]
 }
 
@@ -100,7 +102,7 @@ fn worlds_that_have_failed_pass() {
 }
 
 #[test]
-fn many_seeds_cover_everything_that_can_happen_to_a_server() {
+fn many_seeds_cover_everything_that_can_happen() {
     let mut seen = Coverage::default();
     for seed in 0..coverage::SEEDS {
         runs(seed).iter().for_each(|(_, run)| seen |= run.coverage);
