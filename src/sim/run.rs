@@ -18,6 +18,7 @@ use super::world::World;
 use crate::reactor::Reactor;
 use crate::selector::Selector;
 use crate::selector::sim::{FaultKind, SimNet};
+use crate::session::Service;
 use crate::trace::Subscriber;
 
 /// The address of the server.
@@ -61,6 +62,7 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
     let service = Wakeable { service: world.subject.service(), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();
+    ledger.borrow_mut().shares_state = service.shares_state();
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
     let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
     let patience = oracles::liveness::patience(world);
@@ -73,7 +75,8 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
             let handle = reactor.handle();
             net.at(at, move || handle.stop());
         }
-        None => actors.stop_when_quiet(patience, reactor.handle()),
+        // Later than any connection must be closed, so that the stop hides none that isn't.
+        None => actors.stop_when_quiet(2 * patience, reactor.handle()),
     }
     let mut turns = 0;
     let listening = reactor.add_listener(net.listener(ADDR));
