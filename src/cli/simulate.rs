@@ -34,7 +34,7 @@ use tally::Tally;
 /// and is judged by what each peer receives and by how each connection ends. Clients are judged by their reports. The
 /// world of a failure is shrunk to the smallest that fails in the same way.
 ///
-/// 500 seeds or more of all protocols must cover everything that can happen to a server: the rows of the tables of
+/// 500 seeds or more of all protocols must cover everything that can happen: the rows of the tables of
 /// transitions, the events of the trace, and the kinds of faults. Otherwise the command fails, too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -173,7 +173,7 @@ impl Simulate {
     }
 }
 
-/// Checks that the seeds, if they are enough, cover everything that can happen to a server, and that nothing has happened
+/// Checks that the seeds, if they are enough, cover everything that can happen, and that nothing has happened
 /// that is said to be impossible.
 fn covers_everything(protocols: &[Protocol], tally: &Tally) -> Result<(), Failure> {
     let are_all = Protocol::value_variants().iter().all(|protocol| protocols.contains(protocol));

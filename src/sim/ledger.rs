@@ -35,6 +35,10 @@ pub struct Ledger {
     full_until: Duration,
     /// The time of the latest action of any peer.
     pub last_action: Duration,
+    /// The time when the server last read something for a session.
+    pub last_read: Duration,
+    /// What one peer sends may be sent on to another.
+    pub shares_state: bool,
     /// The time when the server began to stop.
     pub stopping: Option<Duration>,
     /// The first panic of a session or of the service.
@@ -98,8 +102,6 @@ pub struct Service {
     pub reads: u32,
     /// The number of bytes that it has read for the session.
     pub heard: usize,
-    /// The last time when the session added to its output.
-    pub replied: Option<Duration>,
     /// The number of bytes that were left after the last write.
     pub unsent: usize,
     /// The most bytes that were left when it received some.
@@ -234,7 +236,6 @@ impl Ledger {
             share: Share::default(),
             reads: 0,
             heard: 0,
-            replied: None,
             unsent: 0,
             unsent_at_reads: 0,
             done: None,
@@ -250,6 +251,7 @@ impl Ledger {
         served.unsent_at_reads = served.unsent_at_reads.max(served.unsent);
         if served.done.is_none() && !served.is_refused {
             served.heard += len;
+            self.last_read = now;
             self.heard.push(Heard::Read { from, at: now, bytes: len });
         }
     }

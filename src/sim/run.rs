@@ -61,6 +61,7 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
     let service = Wakeable { service: world.subject.service(), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();
+    ledger.borrow_mut().shares_state = service.shares_state();
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
     let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
     let patience = oracles::liveness::patience(world);
@@ -75,7 +76,8 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
                 net.at(at, move || handle.stop());
             }
         }
-        None => actors.stop_when_quiet(patience, reactor.handle()),
+        // Later than any connection must be closed, so that the stop hides none that isn't.
+        None => actors.stop_when_quiet(2 * patience, reactor.handle()),
     }
     let listening = reactor.add_listener(net.listener(ADDR));
     world.faults.iter().for_each(|fault| net.inject(fault.fault(world.seed)));

@@ -141,11 +141,6 @@ impl Subscriber for Story {
                 self.ledger.borrow_mut().done(id, at);
             }
             Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
-            Event::Replied { .. } => self.learns(id, |conversation| {
-                if let Some(served) = &mut conversation.served {
-                    served.replied = Some(at);
-                }
-            }),
             Event::Sent { left, .. } => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {
                     served.unsent = *left;

@@ -37,9 +37,11 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let by = match case.plan.is_probe {
         true => case.plan.arrives + case.world.clock_ahead() + work + SLACK,
         false => {
-            // What others send may be sent on to this peer.
-            let last = conversation.last_action.max(served.accepted).max(served.replied.unwrap_or_default());
-            last + patience(case.world) + work + delays
+            let last = match case.ledger.shares_state {
+                true => case.ledger.last_action.max(case.ledger.last_read),
+                false => conversation.last_action,
+            };
+            last.max(served.accepted) + patience(case.world) + work + delays
         }
     };
     let by = match case.ledger.stopping {
