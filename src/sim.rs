@@ -10,7 +10,7 @@
 //! | [`subject`] | the protocol under test: its service, its clients' requests, and a reference server; [`subjects`] has ours |
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
-//! | [`ledger`] | what each peer has done, and what became of its connection |
+//! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world |
@@ -18,6 +18,7 @@
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 
 pub mod actors;
+pub mod balance;
 pub mod check;
 pub mod coverage;
 pub mod faults;
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod oracles;
 pub mod peer;
 pub mod run;
+pub mod share;
 pub mod shrink;
 pub mod story;
 pub mod subject;

@@ -102,6 +102,16 @@ impl PlannedFault {
         matches!(self.kind, FaultKind::ClockStands)
     }
 
+    /// Whether it can keep the server from accepting.
+    pub fn prevents_accepting(&self) -> bool {
+        matches!(self.kind, FaultKind::AcceptFails(_) | FaultKind::RegisterFails(_))
+    }
+
+    /// Whether input that a peer has sent may look as if it had not arrived yet.
+    pub fn hides_input(&self) -> bool {
+        matches!(self.kind, FaultKind::Latency(_) | FaultKind::ShortReads | FaultKind::SpuriousReads)
+    }
+
     /// Whether it can break a connection.
     pub fn breaks_connections(&self) -> bool {
         matches!(self.kind, FaultKind::RegisterFails(_))

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::balance::Balance;
+use super::limits::Limits;
+use super::share::Share;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
 
@@ -21,6 +24,12 @@ pub struct Ledger {
     pub open: usize,
     /// The most of them at once.
     pub open_most: usize,
+    /// The number of connections that are being refused.
+    refused: usize,
+    /// The places for connections that are served, and for those that are refused.
+    places: [usize; 2],
+    /// The last time at which all of them were taken.
+    full_until: Duration,
     /// The time of the latest action of any peer.
     pub last_action: Duration,
     /// The time when the server began to stop.
@@ -34,6 +43,8 @@ pub struct Ledger {
 pub struct Conversation {
     /// The index of its peer's plan in the world.
     pub plan: usize,
+    /// The time when the peer connected.
+    pub opened: Duration,
     /// The peer on the network.
     pub peer: SimPeer,
     /// The number of bytes that the peer has sent.
@@ -50,8 +61,19 @@ pub struct Conversation {
     pub ended: Option<Duration>,
     /// The time when it closed or reset.
     pub gone: Option<Duration>,
+    /// How far it was when the server began to stop.
+    pub at_stop: Option<AtStop>,
     /// The server's part, since it has accepted the connection.
     pub served: Option<Service>,
+}
+
+/// How far a conversation was when the server began to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct AtStop {
+    /// The number of bytes that the peer had sent.
+    pub sent: usize,
+    /// The number of bytes that the server had sent.
+    pub answered: usize,
 }
 
 /// The server's part of a conversation.
@@ -61,6 +83,12 @@ pub struct Service {
     pub is_refused: bool,
     /// The time when it was accepted.
     pub accepted: Duration,
+    /// The time that it had to wait for that while there was a place.
+    pub waited: Duration,
+    /// The bytes in and out.
+    pub balance: Balance,
+    /// The work of a run.
+    pub share: Share,
     /// The number of times that it has received bytes.
     pub reads: u32,
     /// The number of bytes that were left after the last write.
@@ -133,12 +161,18 @@ impl From<&End> for Ending {
 }
 
 impl Ledger {
+    /// The ledger of a server with these `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        Ledger { places: [limits.connections_max, limits.refusals_max], ..Ledger::default() }
+    }
+
     /// Opens a conversation, and returns its index.
     pub fn open(&mut self, plan: usize, peer: SimPeer, now: Duration) -> usize {
         let index = self.conversations.len();
         self.by_addr.insert(peer.addr(), index);
         self.conversations.push(Conversation {
             plan,
+            opened: now,
             peer,
             sent: 0,
             last_action: now,
@@ -147,6 +181,7 @@ impl Ledger {
             longest_silence: Duration::ZERO,
             ended: None,
             gone: None,
+            at_stop: None,
             served: None,
         });
         self.acts(index, now);
@@ -176,11 +211,16 @@ impl Ledger {
             self.by_id.resize(id + 1, usize::MAX);
         }
         self.by_id[id] = index;
+        let waited = self.waited(&self.conversations[index], now);
         self.open += usize::from(!is_refused);
+        self.refused += usize::from(is_refused);
         self.open_most = self.open_most.max(self.open);
         self.conversations[index].served = Some(Service {
             is_refused,
             accepted: now,
+            waited,
+            balance: Balance::new(is_refused),
+            share: Share::default(),
             reads: 0,
             unsent: 0,
             unsent_at_reads: 0,
@@ -191,12 +231,36 @@ impl Ledger {
 
     /// Records that the server has closed the connection of number `id`.
     pub fn closed(&mut self, id: u64, now: Duration, ending: Ending) {
+        self.looks_full(now);
         let Some(conversation) = self.of(id) else { return };
         conversation.is_done(now);
         let Some(served) = &mut conversation.served else { return };
         served.closed = Some((now, ending));
         let was_served = !served.is_refused;
         self.open -= usize::from(was_served);
+        self.refused -= usize::from(!was_served);
+    }
+
+    /// Records that the server begins to stop.
+    pub fn stops(&mut self, now: Duration) {
+        self.stopping.get_or_insert(now);
+        self.looks_full(now);
+        for conversation in &mut self.conversations {
+            let answered = conversation.served.as_ref().map_or(0, |served| served.balance.sent);
+            conversation.at_stop.get_or_insert(AtStop { sent: conversation.sent, answered });
+        }
+    }
+
+    /// Records whether all places are taken.
+    fn looks_full(&mut self, now: Duration) {
+        if self.open >= self.places[0] && self.refused >= self.places[1] {
+            self.full_until = now;
+        }
+    }
+
+    /// The time for which `conversation` has waited to be accepted by `now` while there was a place.
+    pub fn waited(&self, conversation: &Conversation, now: Duration) -> Duration {
+        now.saturating_sub(conversation.opened.max(self.full_until))
     }
 
     /// The conversation on the connection of number `id`.

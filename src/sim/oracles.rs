@@ -1,9 +1,12 @@
 //! The oracles: each judges one aspect of a run.
 
+mod accepting;
+mod balance;
 mod bytes;
 pub mod cost;
 pub mod liveness;
 mod pressure;
+mod stopping;
 
 use std::fmt;
 
@@ -100,6 +103,9 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
+        let found = found.and_then(|()| accepting::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| balance::judge(&case).map_err(|what| (Oracle::Books, what)));
+        let found = found.and_then(|()| stopping::judge(&case));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
     Ok(())

@@ -55,7 +55,7 @@ pub fn run<S: Subject>(world: &World<S>) -> Run {
 pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Run {
     let net = SimNet::new(world.seed);
     let selector = net.selector();
-    let ledger = Rc::new(RefCell::new(Ledger::default()));
+    let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
     let story = Story::new(selector.now(), Rc::clone(&ledger));
     let (service, config) = (world.subject.service(), world.limits.config());
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
@@ -67,8 +67,10 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     }
     match world.stops {
         Some(at) => {
-            let handle = reactor.handle();
-            net.at(at, move || handle.stop());
+            for at in [Some(at), world.stops_again].into_iter().flatten() {
+                let handle = reactor.handle();
+                net.at(at, move || handle.stop());
+            }
         }
         None => actors.stop_when_quiet(patience, reactor.handle()),
     }

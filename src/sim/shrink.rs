@@ -86,7 +86,8 @@ impl<S: Subject> Search<S> {
     /// Makes the world simpler where it can, and returns whether it could.
     fn simplify(&mut self) -> bool {
         let mut could = false;
-        could |= self.change(|world| world.stops = None);
+        could |= self.change(|world| (world.stops, world.stops_again) = (None, None));
+        could |= self.change(|world| world.stops_again = None);
         could |= self.change(|world| world.reloads = None);
         could |= self.change(|world| world.trigger = Trigger::Edge);
         for change in USUAL {

@@ -105,6 +105,12 @@ impl Subscriber for Story {
         hash.event(&record.event);
         self.hash.set(hash);
         self.counts(&record.event);
+        self.learns(id, |conversation| {
+            if let Some(served) = &mut conversation.served {
+                served.balance.record(&record.event);
+                served.share.record(&record.event);
+            }
+        });
         match &record.event {
             Event::Stepped(step) => self.covers(|coverage| coverage.stepped(step)),
             Event::Moved { from, event, to } => {
@@ -130,7 +136,7 @@ impl Subscriber for Story {
                     self.ledger.borrow_mut().accepted(id, connection.peer.addr, at, is_refused);
                 }
             }
-            Event::Stopping { .. } => self.ledger.borrow_mut().stopping = Some(at),
+            Event::Stopping { .. } => self.ledger.borrow_mut().stops(at),
             Event::Panicked { message, .. } => {
                 self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
             }

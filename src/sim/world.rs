@@ -23,6 +23,8 @@ pub struct World<S> {
     /// The time of an early stop. Otherwise the server stops when every peer has done all that it wants and all timeouts
     /// have passed.
     pub stops: Option<Duration>,
+    /// The time of another order to stop, which must not change anything.
+    pub stops_again: Option<Duration>,
     /// How its selector reports readiness.
     pub trigger: Trigger,
     /// The faults of its network.
@@ -46,6 +48,7 @@ impl<S: Subject> World<S> {
         let arrivals: Vec<Duration> =
             (0..random.within(1..=4)).map(|_| Duration::from_micros(random.within(0..=span))).collect();
         let stops = random.once_in(4).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
+        let stops_again = stops.and_then(|stops| second_stop(seed, stops, limits.drain_timeout));
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
         let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
@@ -55,12 +58,12 @@ impl<S: Subject> World<S> {
         if let (Some(healed), true, None) = (faults.iter().map(|fault| fault.until).max(), has_room, stops) {
             peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
         }
-        World { seed, subject, limits, peers, stops, trigger, faults, reloads }
+        World { seed, subject, limits, peers, stops, stops_again, trigger, faults, reloads }
     }
 
     /// Whether it has the same parts as another world of the same seed.
     pub fn has_parts_of(&self, other: &Self) -> bool {
-        let of = |world: &Self| (world.stops, world.trigger, world.reloads);
+        let of = |world: &Self| (world.stops, world.stops_again, world.trigger, world.reloads);
         of(self) == of(other) && self.limits == other.limits && self.peers == other.peers && self.faults == other.faults
     }
 
@@ -94,6 +97,13 @@ impl<S: Subject> World<S> {
     }
 }
 
+/// Draws the time of a second stop: mostly before the first has come to an end.
+fn second_stop(seed: u64, first: Duration, drain_timeout: Duration) -> Option<Duration> {
+    let random = &mut Random::stream(seed, "second stop", 0);
+    let most = *random.pick(&[0, 1_000, drain_timeout.as_micros() as u64]);
+    random.once_in(2).then(|| first + Duration::from_micros(random.within(0..=most)))
+}
+
 /// The time after which a fault that has passed must not be noticed any more.
 pub const RECOVERY: Duration = Duration::from_millis(200);
 
@@ -114,8 +124,11 @@ impl<S: Subject> fmt::Display for World<S> {
         if let Some(at) = self.reloads {
             writeln!(f, "the server reloads at {at:?}")?;
         }
-        match self.stops {
-            Some(at) => writeln!(f, "the server stops at {at:?}"),
+        if let Some(at) = self.stops {
+            writeln!(f, "the server stops at {at:?}")?;
+        }
+        match self.stops_again {
+            Some(at) => writeln!(f, "the server gets another order to stop at {at:?}"),
             None => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
-//! Back-pressure: a server doesn't read from a peer while the output for it has reached the high-water mark.
+//! Limits of one connection: a server doesn't read from a peer while the output for it has reached the high-water mark,
+//! after its own end it drops a limited amount of input, and a run of a connection does a limited amount of work.
 
 use super::Case;
 use crate::sim::subject::Subject;
@@ -6,7 +7,19 @@ use crate::text::count;
 
 /// Judges one conversation.
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
-    let unsent = case.conversation.served.as_ref().map_or(0, |served| served.unsent_at_reads);
+    let Some(served) = &case.conversation.served else { return Ok(()) };
+    if let Some(wrong) = &served.share.wrong {
+        return Err(wrong.clone());
+    }
+    let dropped = served.balance.dropped_before_read;
+    let linger_len_max = case.world.limits.linger_len_max.max(1);
+    if dropped >= linger_len_max {
+        return Err(format!(
+            "{} were dropped, and more was read; the limit is {linger_len_max}",
+            count(dropped, "byte")
+        ));
+    }
+    let unsent = served.unsent_at_reads;
     let mark = case.world.limits.output_high_water.max(1);
     match unsent < mark {
         true => Ok(()),

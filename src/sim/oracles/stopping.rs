@@ -1,0 +1,48 @@
+//! A stop: what has begun is finished, what rests is closed at once, and nothing is cut off before the drain timeout.
+
+use std::rc::Rc;
+
+use super::liveness::SLACK;
+use super::{Case, Oracle};
+use crate::sim::ledger::Ending;
+use crate::sim::subject::{Subject, Then};
+
+/// Judges one conversation.
+pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
+    let (Some(stopping), Some(at_stop)) = (case.ledger.stopping, case.conversation.at_stop) else { return Ok(()) };
+    let Some(served) = case.conversation.served.as_ref().filter(|served| !served.is_refused) else { return Ok(()) };
+    let Some((closed, ending)) = served.closed else { return Ok(()) };
+    let drained_at = stopping + case.world.limits.drain_timeout;
+    if ending == Ending::Cut && closed < drained_at {
+        return Err((Oracle::Liveness, format!("was cut off at {closed:?}, before {drained_at:?}")));
+    }
+    let plan = case.plan;
+    let answer = match at_stop.sent == plan.stream.len() {
+        true => Rc::clone(&plan.answer),
+        false => Rc::new(case.world.subject.answer(&plan.stream[..at_stop.sent])),
+    };
+    if answer.then == Then::Unknown {
+        return Ok(());
+    }
+    let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || !answer.at_end.is_empty());
+    let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= stopping);
+    if ending == Ending::Stopped && !is_hidden {
+        let lacks = |what: &str| Err((Oracle::Bytes, format!("was closed by the stop, and lacks {what}")));
+        let (sent, due) = (served.balance.sent, answer.output.len());
+        if sent < due {
+            return lacks("replies to requests that had arrived");
+        }
+        if has_begun && sent == due {
+            return lacks("the time to finish the request that it had begun");
+        }
+    }
+    let has_all = answer.replies.is_some() && answer.then == Then::Waits && at_stop.answered == answer.output.len();
+    let rests = (at_stop.sent == 0 || has_all && !has_begun) && case.conversation.sent == at_stop.sent;
+    let by = stopping + case.world.delay() + SLACK;
+    match served.done {
+        Some(done) if rests && done > by => {
+            Err((Oracle::Liveness, format!("had nothing in progress at the stop, and is served until {done:?}")))
+        }
+        _ => Ok(()),
+    }
+}
