@@ -200,6 +200,13 @@ pub const BUGS: &[Bug] = &[
         before: "        turn.budget.messages = io.messages_left;",
         after: "        turn.budget.messages = io.messages_left.max(1);",
     },
+    Bug {
+        name: "reads-not-counted",
+        what: "The bytes read in a run aren't taken off its budget",
+        file: "connection/budget.rs",
+        before: "        self.readable = self.readable.saturating_sub(len);",
+        after: "",
+    },
     // Timers.
     Bug {
         name: "timer-not-set-again",
@@ -282,6 +289,19 @@ pub const BUGS: &[Bug] = &[
         after: "lingering.left = lingering.left.saturating_sub(len).max(1);",
     },
     Bug {
+        name: "linger-limit-ignored-at-first",
+        what: "The first input that a lingering connection drops isn't counted",
+        file: "connection/close.rs",
+        before: "                    lingering.left = lingering.left.saturating_sub(len);
+                    if lingering.left == 0 {",
+        after: "                    if lingering.left < turn.config.linger_len_max {
+                        lingering.left = lingering.left.saturating_sub(len);
+                    } else {
+                        lingering.left = lingering.left.saturating_sub(1);
+                    }
+                    if lingering.left == 0 {",
+    },
+    Bug {
         name: "slow-message-forgiven",
         what: "Each byte of a message renews its timeout",
         file: "protocols/app/server.rs",
@@ -294,11 +314,11 @@ pub const BUGS: &[Bug] = &[
         name: "half-close-is-close",
         what: "A peer's half-close drops the replies that are on their way",
         file: "connection/serve.rs",
-        before: "            let was_full = self.is_full(turn.config);",
-        after: "            if self.input_end == InputEnd::Read && self.left_over.has_output() {
-                return Ok(Outcome::Close(End::Finished));
-            }
-            let was_full = self.is_full(turn.config);",
+        before: "        let event = if self.input_end == InputEnd::Read { Event::InputEnded } else { Event::LastReply };",
+        after: "        if self.input_end == InputEnd::Read {
+            return Outcome::Close(End::Finished);
+        }
+        let event = Event::LastReply;",
     },
     Bug {
         name: "end-before-last-bytes",
@@ -371,12 +391,16 @@ pub const BUGS: &[Bug] = &[
         after: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) && self.slots.is_empty() {",
     },
     Bug {
-        name: "resume-not-ready",
-        what: "After a pause, connections that wait in the backlog aren't accepted before another comes",
+        name: "resume-not-watched",
+        what: "After a pause, connections that wait already are accepted, and none that comes later",
         file: "reactor/accept.rs",
         before: "            listening.ready = true;
             if let Err(error) = selector.watch_listener",
-        after: "            if let Err(error) = selector.watch_listener",
+        after: "            listening.ready = true;
+            if listening.ready {
+                continue;
+            }
+            if let Err(error) = selector.watch_listener",
     },
     Bug {
         name: "accept-one-an-edge",
@@ -408,6 +432,15 @@ pub const BUGS: &[Bug] = &[
         after: "Places::new(config.connections_max + 1)",
     },
     Bug {
+        name: "limit-counted-twice",
+        what: "A connection takes two places",
+        file: "reactor/accept.rs",
+        before: "        self.trace.of(number).emit(&peer, Event::Accepted);",
+        after: "        self.trace.of(number).emit(&peer, Event::Accepted);
+        let second = self.accepting.places.take();
+        std::mem::forget(second);",
+    },
+    Bug {
         name: "refused-place-leaks",
         what: "A refused connection's place is not given back",
         file: "reactor/accept.rs",
@@ -416,6 +449,16 @@ pub const BUGS: &[Bug] = &[
         after: "        std::mem::forget(self.accepting.refusals.take());
         let place = None;
         let Some(id)",
+    },
+    Bug {
+        name: "refused-one-leaks",
+        what: "A refused connection is never closed if its peer reads the error and stays",
+        file: "connection/close.rs",
+        before: "        let until = turn.now + timeout;",
+        after: "        let until = match end {
+            End::Refused => turn.now + std::time::Duration::from_secs(86_400),
+            _ => turn.now + timeout,
+        };",
     },
     Bug {
         name: "place-leaks",
@@ -460,6 +503,30 @@ pub const BUGS: &[Bug] = &[
         after: "            if !has_work {",
     },
     Bug {
+        name: "stop-drops-arrived",
+        what: "A stop closes connections whose requests have arrived and aren't read yet",
+        file: "reactor.rs",
+        before: "            slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
+            slot.enqueue(id, &mut self.runnable);
+        }",
+        after: "            slot.enqueue(id, &mut self.runnable);
+        }",
+    },
+    Bug {
+        name: "stop-cuts-early",
+        what: "A stop cuts off work in progress at half of the drain timeout",
+        file: "reactor.rs",
+        before: "        self.stopping = Some(self.now + timeout);",
+        after: "        self.stopping = Some(self.now + timeout / 2);",
+    },
+    Bug {
+        name: "second-stop-renews",
+        what: "A second stop begins the drain timeout anew",
+        file: "reactor.rs",
+        before: "        if self.stopping.is_none() && self.handle.is_stopped() {",
+        after: "        if self.handle.stop_flag().swap(false, std::sync::atomic::Ordering::AcqRel) {",
+    },
+    Bug {
         name: "accepts-while-stopping",
         what: "Connections are accepted after a stop",
         file: "reactor.rs",
@@ -488,6 +555,13 @@ pub const BUGS: &[Bug] = &[
         file: "message/reader.rs",
         before: "len if len > max => Err(ProtocolError::HeaderTooLong { len, max }),",
         after: "len if len >= max => Err(ProtocolError::HeaderTooLong { len, max }),",
+    },
+    Bug {
+        name: "content-limit-off-by-one",
+        what: "Content as long as the limit is refused",
+        file: "message/parse.rs",
+        before: "                Ok(len) if len <= limits.content_len_max => Ok(len),",
+        after: "                Ok(len) if len < limits.content_len_max => Ok(len),",
     },
     Bug {
         name: "state-lost",
@@ -570,5 +644,14 @@ pub const BUGS: &[Bug] = &[
                 self.0 = None;
             }",
         after: "",
+    },
+    Bug {
+        name: "used-bytes-kept",
+        what: "Used bytes of a rest stay in memory until all of it is used",
+        file: "buffer.rs",
+        before: "        } else if self.used >= Self::COMPACT_LEN && self.used >= self.len() {
+            *self = Rest { bytes: self.as_slice().to_vec(), used: 0 };
+        }",
+        after: "        }",
     },
 ];
