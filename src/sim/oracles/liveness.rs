@@ -55,7 +55,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let sees_end = case.plan.reads_eagerly() && conversation.gone.is_none() && conversation.peer.reset_seen().is_none();
     let end_seen = conversation.peer.end_seen();
     let ended = if served.is_refused { Some(served.accepted) } else { served.done };
-    let by = ended.unwrap_or(closed).max(case.world.healed()) + delays + SLACK;
+    let by = ended.unwrap_or(closed).max(case.world.healed()) + case.world.delay() + delays + SLACK;
     if sees_end && closed > by && end_seen.is_none_or(|seen| seen > by) {
         return Err(format!("it sees the end at {end_seen:?}, and should by {by:?}"));
     }
