@@ -5,6 +5,8 @@
 //! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
 //! which thread waits, and for how many connections at once.
 
+#[cfg(feature = "models")]
+mod alone;
 mod audit;
 mod budget;
 mod close;
@@ -24,6 +26,8 @@ use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
+#[cfg(feature = "models")]
+pub(crate) use alone::{Caller, Found, Wait, Word, hold};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
