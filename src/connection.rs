@@ -5,7 +5,6 @@
 //! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
 //! which thread waits, and for how many connections at once.
 
-#[cfg(feature = "models")]
 mod alone;
 mod audit;
 mod budget;
@@ -27,7 +26,8 @@ use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
 #[cfg(feature = "models")]
-pub(crate) use alone::{Caller, Found, Wait, Word, hold};
+pub(crate) use alone::Word;
+pub(crate) use alone::{Caller, Found, Wait, hold};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
@@ -148,7 +148,6 @@ impl Default for Scratch {
     }
 }
 
-#[cfg(feature = "models")]
 impl Scratch {
     /// Whether a long reply has left behind more memory than an idle connection should hold.
     pub fn is_large(&self) -> bool {
@@ -164,7 +163,6 @@ impl Scratch {
 }
 
 /// The most memory kept for output while a connection with buffers of its own is idle.
-#[cfg(feature = "models")]
 const KEPT_LEN: usize = 64 << 10;
 
 /// The most bytes read at once.

@@ -13,7 +13,7 @@
 //! | [`ledger`] | what each peer has done, and what became of its connection |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
-//! | [`mod@run`] | one run of a world |
+//! | [`mod@run`] | one run of a world, and further ones to compare it with |
 //! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way |
 //! | [`check`](mod@check) | all of this in a test of your own protocol |
 

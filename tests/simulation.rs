@@ -3,10 +3,12 @@
 
 use std::env;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
+use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
 use multiconn::sim::{Answer, Failure, Oracle, Subject, World, check, run};
 
@@ -136,5 +138,80 @@ fn bugs_are_found_and_shrunk_to_one_peer() {
         assert_eq!(failure.violation.oracle, oracle, "{bug:?}: {failure}");
         assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
+    }
+}
+
+/// A server whose peers depend on what they should not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Dependence {
+    /// A reply takes longer while other connections are open.
+    OnOthers,
+    /// Each chunk is sent back in reverse.
+    OnReads,
+}
+
+struct Dependent {
+    on: Dependence,
+    /// There are as many of these as open connections.
+    open: Rc<()>,
+    reply_at: Option<Instant>,
+}
+
+impl Session for Dependent {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if !io.output().has_room() {
+            return Ok(Progress::NeedRoom);
+        }
+        if !io.input().is_empty() && self.on == Dependence::OnOthers {
+            let others = Rc::strong_count(&self.open) as u32 - 2;
+            let reply_at = *self.reply_at.get_or_insert(now + Duration::from_millis(10) * others);
+            if now < reply_at {
+                return Ok(Progress::Working);
+            }
+        }
+        self.reply_at = None;
+        let mut bytes = io.input().take_all().to_vec();
+        if self.on == Dependence::OnReads {
+            bytes.reverse();
+        }
+        io.output().push(&bytes);
+        Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.reply_at
+    }
+}
+
+impl Subject for Dependence {
+    type Service = Box<dyn FnMut(&Peer) -> Dependent>;
+
+    fn service(&self) -> Self::Service {
+        let (on, open) = (*self, Rc::new(()));
+        Box::new(move |_| Dependent { on, open: Rc::clone(&open), reply_at: None })
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        vec![(b'0'..=b'9').cycle().take(random.below(100)).collect()]
+    }
+
+    fn answer(&self, input: &[u8]) -> Answer {
+        match self {
+            Dependence::OnOthers => Answer::stream(input),
+            Dependence::OnReads => Answer { then: Then::Unknown, ..Answer::default() },
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(3)
+    }
+}
+
+#[test]
+fn dependences_are_found_by_comparison() {
+    for (on, oracle) in [(Dependence::OnOthers, Oracle::Isolation), (Dependence::OnReads, Oracle::Agreement)] {
+        let failure = check(&on, 0..500).expect_err("the dependence is found");
+        assert_eq!(failure.violation.oracle, oracle, "{on:?}: {failure}");
+        assert!(failure.world.peers.len() <= 3, "{on:?}: {failure}");
     }
 }

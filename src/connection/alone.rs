@@ -1,7 +1,7 @@
 //! A connection that has a thread to itself: the loop of the blocking models.
 //!
 //! It runs the same [`Connection`] as the reactor, with the same limits, timeouts and behaviour. How it waits between two
-//! runs is up to its caller.
+//! runs is up to its caller: in poll(2), or in a simulated network.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ pub(crate) struct Caller<S> {
 }
 
 /// An order from outside to the thread of a connection.
+#[cfg_attr(not(feature = "models"), expect(dead_code, reason = "only the models have threads to stop"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     /// Finish work in progress.

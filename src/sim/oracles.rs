@@ -1,8 +1,12 @@
 //! The oracles: each judges one aspect of a run.
 
+pub mod agreement;
 mod bytes;
 pub mod cost;
+mod fairness;
+pub mod isolation;
 pub mod liveness;
+pub mod pair;
 mod pressure;
 
 use std::fmt;
@@ -28,12 +32,24 @@ pub enum Oracle {
     Limits,
     /// Nothing panics.
     Panics,
+    /// Hostile peers change nothing for the others.
+    Isolation,
+    /// All ways to serve give the same bytes.
+    Agreement,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 6] =
-        [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Limits, Oracle::Panics];
+    pub const ALL: [Oracle; 8] = [
+        Oracle::Bytes,
+        Oracle::Liveness,
+        Oracle::Books,
+        Oracle::Cost,
+        Oracle::Limits,
+        Oracle::Panics,
+        Oracle::Isolation,
+        Oracle::Agreement,
+    ];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -44,6 +60,8 @@ impl Oracle {
             Oracle::Cost => "cost",
             Oracle::Limits => "limits",
             Oracle::Panics => "panics",
+            Oracle::Isolation => "isolation",
+            Oracle::Agreement => "agreement",
         }
     }
 }
@@ -100,6 +118,7 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
+        let found = found.and_then(|()| fairness::judge(&case).map_err(|what| (Oracle::Isolation, what)));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
     Ok(())

@@ -55,7 +55,7 @@ impl<S: Subject> Search<S> {
             return false;
         }
         let run = run(&world);
-        self.turns_left = self.turns_left.saturating_sub(run.turns + 1);
+        self.turns_left = self.turns_left.saturating_sub(run.turns + run.turns_compared + 1);
         match run.violation {
             Some(violation) if violation.oracle == self.violation.oracle => {
                 (self.best, self.violation) = (world, violation);

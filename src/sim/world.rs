@@ -29,6 +29,8 @@ pub struct World<S> {
     pub faults: Vec<PlannedFault>,
     /// The time of a reload.
     pub reloads: Option<Duration>,
+    /// Whether it is run again in other ways, and the runs are compared; see [`mod@super::run`].
+    pub is_compared: bool,
 }
 
 impl<S: Subject> World<S> {
@@ -55,7 +57,8 @@ impl<S: Subject> World<S> {
         if let (Some(healed), true, None) = (faults.iter().map(|fault| fault.until).max(), has_room, stops) {
             peers.push(Plan::probe(seed, count, healed + RECOVERY, &subject));
         }
-        World { seed, subject, limits, peers, stops, trigger, faults, reloads }
+        let is_compared = seed.is_multiple_of(COMPARED_EACH);
+        World { seed, subject, limits, peers, stops, trigger, faults, reloads, is_compared }
     }
 
     /// Whether it has the same parts as another world of the same seed.
@@ -93,6 +96,9 @@ impl<S: Subject> World<S> {
         self.faults.iter().map(|fault| fault.until).max().unwrap_or_default()
     }
 }
+
+/// Runs are compared in each world whose seed is a multiple of this, since they cost several times as much.
+pub const COMPARED_EACH: u64 = 16;
 
 /// The time after which a fault that has passed must not be noticed any more.
 pub const RECOVERY: Duration = Duration::from_millis(200);

@@ -7,7 +7,7 @@ use super::story::Telling;
 use crate::cli::failure::Failure;
 use crate::cli::stdout;
 use crate::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
-use crate::sim::{Run, Subject, World, run, shrink};
+use crate::sim::{self, Run, Subject, World, run, shrink};
 
 /// A protocol that can be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -107,7 +107,13 @@ impl Task for TellIt<'_> {
         let mut world = World::new(self.seed, subject);
         world.keep(self.peers, self.faults);
         stdout::print(format!("{world}\n").as_bytes())?;
-        let run = self.telling.tell(&world);
+        world.is_compared = false;
+        let mut run = self.telling.tell(&world);
+        // The runs to compare with are not part of the story.
+        if run.violation.is_none() {
+            world.is_compared = true;
+            run = sim::run(&world);
+        }
         let violation = run.violation.clone();
         let failed = violation.map(|violation| Failed::new(self.protocol.name(), &world, &shrink(&world, violation)));
         Ok(Told { run, failed })
