@@ -155,7 +155,7 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
         }
         let (interest, deadline, timeout) = match outcome {
             Outcome::Wait { interest, deadline } => {
-                let deadline = deadline.map(|deadline| deadline.max(now + TICK));
+                let deadline = deadline.map(|deadline| if deadline > now { deadline } else { now + TICK });
                 let until = [deadline, stopping].into_iter().flatten().min();
                 (interest, deadline, until.map(|until| until.saturating_duration_since(now)))
             }
