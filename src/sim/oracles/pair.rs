@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::selector::sim::FaultKind;
+use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::{Conversation, Ending, Ledger};
 use crate::sim::peer::Plan;
 use crate::sim::subject::Subject;
@@ -101,12 +103,15 @@ fn served<'a, S>((world, ledger): Outcome<'a, S>) -> BTreeMap<u64, &'a Conversat
 
 /// By how much the times of two conversations may differ. A connection waits for its run at most a turn for each
 /// connection, since every turn runs all that have just become ready and at least one of the busy. And a session that waits
-/// after each read does so more often if it gets the same bytes in more reads.
+/// after each read waits at other times if the same bytes come in other reads.
 fn bound<S: Subject>(world: &World<S>, crowd: usize, one: &Conversation, other: &Conversation) -> Duration {
     let of = |conversation: &Conversation| conversation.served.as_ref().map_or((0, 0), |it| (it.runs, it.reads));
     let ((one_runs, one_reads), (other_runs, other_reads)) = (of(one), of(other));
-    let runs = one_runs.max(other_runs) + 1;
-    TURN * runs * u32::try_from(crowd).unwrap_or(u32::MAX) + world.subject.patience() * one_reads.abs_diff(other_reads)
+    let splits_reads = |fault: &PlannedFault| matches!(fault.kind, FaultKind::ShortReads | FaultKind::SpuriousReads);
+    let reads_differ = one_reads != other_reads || world.faults.iter().any(splits_reads);
+    let waits = if reads_differ { one_reads.max(other_reads) } else { 0 };
+    let turns = (one_runs.max(other_runs) + 1).saturating_mul(u32::try_from(crowd).unwrap_or(u32::MAX));
+    TURN * turns + world.subject.patience() * waits
 }
 
 /// Whether the server has ended a conversation because some time had passed.
