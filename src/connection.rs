@@ -5,6 +5,7 @@
 //! `Connection::run` goes as far as it can, and returns what it would have to wait for. Concurrency models differ in
 //! which thread waits, and for how many connections at once.
 
+mod alone;
 mod audit;
 mod budget;
 mod close;
@@ -24,6 +25,9 @@ use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
+#[cfg(feature = "models")]
+pub(crate) use alone::Word;
+pub(crate) use alone::{Caller, Found, Wait, hold};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
@@ -144,7 +148,6 @@ impl Default for Scratch {
     }
 }
 
-#[cfg(feature = "models")]
 impl Scratch {
     /// Whether a long reply has left behind more memory than an idle connection should hold.
     pub fn is_large(&self) -> bool {
@@ -160,7 +163,6 @@ impl Scratch {
 }
 
 /// The most memory kept for output while a connection with buffers of its own is idle.
-#[cfg(feature = "models")]
 const KEPT_LEN: usize = 64 << 10;
 
 /// The most bytes read at once.

@@ -14,7 +14,7 @@
 //! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
-//! | [`mod@run`] | one run of a world |
+//! | [`mod@run`] | one run of a world, and further ones to compare it with |
 //! | [`scene`] | what all kinds of worlds have in common |
 //! | [`mod@shrink`] | from a world that fails to the smallest that fails in the same way, with [`simpler`] parts |
 //! | [`clients`] | worlds of clients, which open connections to scripted servers |

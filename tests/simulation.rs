@@ -7,6 +7,7 @@ mod broadcast;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::Command;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -16,11 +17,14 @@ use multiconn::protocols::echo::EchoClient;
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::clients::{ClientSubject, Clients, Expected, Verdict};
+use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{
     AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
     SinkSubject,
 };
-use multiconn::sim::{Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, World, check, coverage, run};
+use multiconn::sim::{
+    Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, Violation, World, check, coverage, run,
+};
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
 /// hundred.
@@ -99,6 +103,17 @@ fn worlds_that_have_failed_pass() {
     // Requests that were cut off by an end in order.
     check(&Clients(EchoClientSubject::default()), 0..1).unwrap();
     check(&Clients(AppClientSubject::default()), 2..3).unwrap();
+}
+
+#[test]
+fn worlds_that_have_failed_in_comparison_pass() {
+    fn compared(seed: u64, subject: &impl Subject) -> Option<Violation> {
+        run(&World { is_compared: true, ..World::new(seed, subject) }).violation
+    }
+    // A timeout under a blocking model that came late because the connection was woken for nothing.
+    assert_eq!(compared(1362, &FixedSubject::default()), None);
+    // An echo with a delay waits at other times if its input comes in other reads.
+    assert_eq!(compared(6385, &EchoSubject::default()), None);
 }
 
 #[test]
@@ -317,6 +332,72 @@ impl ClientSubject for BuggyClients {
     }
 }
 
+/// A server whose peers depend on what they should not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Dependence {
+    /// A reply takes longer while other connections are open.
+    OnOthers,
+    /// Each chunk is sent back in reverse.
+    OnReads,
+}
+
+struct Dependent {
+    on: Dependence,
+    /// There are as many of these as open connections.
+    open: Rc<()>,
+    reply_at: Option<Instant>,
+}
+
+impl Session for Dependent {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if !io.output().has_room() {
+            return Ok(Progress::NeedRoom);
+        }
+        if !io.input().is_empty() && self.on == Dependence::OnOthers {
+            let others = Rc::strong_count(&self.open) as u32 - 2;
+            let reply_at = *self.reply_at.get_or_insert(now + Duration::from_millis(10) * others);
+            if now < reply_at {
+                return Ok(Progress::Working);
+            }
+        }
+        self.reply_at = None;
+        let mut bytes = io.input().take_all().to_vec();
+        if self.on == Dependence::OnReads {
+            bytes.reverse();
+        }
+        io.output().push(&bytes);
+        Ok(if io.input_ended() { Progress::Finished } else { Progress::NeedInput })
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.reply_at
+    }
+}
+
+impl Subject for Dependence {
+    type Service = Box<dyn FnMut(&Peer) -> Dependent>;
+
+    fn service(&self) -> Self::Service {
+        let (on, open) = (*self, Rc::new(()));
+        Box::new(move |_| Dependent { on, open: Rc::clone(&open), reply_at: None })
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        vec![(b'0'..=b'9').cycle().take(random.below(100)).collect()]
+    }
+
+    fn answer(&self, input: &[u8]) -> Answer {
+        match self {
+            Dependence::OnOthers => Answer::stream(input),
+            Dependence::OnReads => Answer { then: Then::Unknown, ..Answer::default() },
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(3)
+    }
+}
+
 #[test]
 fn bugs_of_clients_are_found_and_shrunk_to_one_call() {
     for (bug, oracle) in [(Bug::ClosesEarly, Oracle::Reports), (Bug::NeverFinishes, Oracle::Liveness)] {
@@ -325,5 +406,14 @@ fn bugs_of_clients_are_found_and_shrunk_to_one_call() {
         assert_eq!(failure.violation.oracle, oracle, "{bug:?}: {failure}");
         assert_eq!((failure.world.calls.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.calls[0].opens(), Duration::ZERO, "{bug:?}: {failure}");
+    }
+}
+
+#[test]
+fn dependences_are_found_by_comparison() {
+    for (on, oracle) in [(Dependence::OnOthers, Oracle::Isolation), (Dependence::OnReads, Oracle::Agreement)] {
+        let failure = check(&on, 0..500).expect_err("the dependence is found");
+        assert_eq!(failure.violation.oracle, oracle, "{on:?}: {failure}");
+        assert!(failure.world.peers.len() <= 3, "{on:?}: {failure}");
     }
 }

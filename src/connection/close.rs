@@ -65,7 +65,6 @@ impl<S, T: Session> Connection<S, T> {
 
 impl<S, T> Connection<S, T> {
     /// Whether its session will be called again.
-    #[cfg(feature = "models")]
     pub fn is_served(&self) -> bool {
         matches!(self.state, ConnectionState::Served(_))
     }

@@ -6,38 +6,27 @@
 
 use std::cell::{Cell, OnceCell};
 use std::io;
-use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::Config;
 use super::orders::wait;
-use super::{Config, Subscribers};
-use crate::connection::{self, Budget, Connection, Outcome, Scratch, Share, TICK, Turn};
-use crate::panics;
-use crate::selector::{Interest, Readiness, Stream, TcpStream, WakeFd};
-use crate::session::{End, Peer, Service, Session};
+pub(super) use crate::connection::Word;
+use crate::connection::{self, Connection, Found, Scratch, Wait};
+use crate::selector::{Interest, Readiness, TcpStream, WakeFd};
+use crate::session::{Service, Session};
 use crate::sys::{self, PollFd};
-use crate::text::reason;
-use crate::trace::{Event, PanicIn, Trace};
+use crate::trace::Trace;
 
 /// The stack size of a thread that serves connections; the system only provides pages that are used. Sessions need a
 /// few thousand bytes, or some ten thousand in debug builds.
 pub(super) const STACK_LEN: usize = 256 << 10;
 
-/// How long to wait for a peer to close after its last reply. Its thread may have other peers to serve.
-const LEAVE_TIMEOUT: Duration = Duration::from_millis(10);
-
 /// Silence after which a connection frees the memory of long messages. A busy one keeps using it.
 const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
 /// An accepted connection.
-#[derive(Debug)]
-pub(super) struct Caller {
-    pub stream: TcpStream,
-    pub addr: SocketAddr,
-    /// Its number among all connections, from 1.
-    pub number: u32,
-}
+pub(super) type Caller = connection::Caller<TcpStream>;
 
 /// A way to interrupt a thread that waits for its connection.
 pub(super) trait Interrupt {
@@ -46,14 +35,6 @@ pub(super) trait Interrupt {
 
     /// Takes the interrupt, given poll(2)'s result for the descriptors.
     fn take(&mut self, found: [PollFd; 2]) -> Option<Word>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
-    /// Finish work in progress.
-    Stop,
-    /// End at once.
-    Cut,
 }
 
 /// Serves one connection from its first byte to its close.
@@ -84,144 +65,61 @@ fn hold<V: Service>(
     scratch: &mut Scratch,
     interrupt: &mut impl Interrupt,
 ) {
-    let Caller { mut stream, addr, number } = caller;
-    let peer = Peer::accepted(addr);
     let mut trace = Trace::new(config.subscribers(), Instant::now());
-    trace.of(number).emit(&peer, refusal.map_or(Event::Accepted, |why| Event::Refused { why }));
-    let session = match panics::catch(|| service.accept(&peer)) {
-        Ok(session) => session,
-        Err(panic) => {
-            trace.of(number).emit(&peer, panicked(PanicIn::Accept, &panic.to_string()));
-            return stream.reset_on_close();
-        }
-    };
-    let mut connection = Connection::accepted(stream, session, peer);
-    let end = match panics::catch(|| {
-        run_to_the_end(&mut connection, number, refusal, &config.connection, &mut trace, scratch, interrupt)
-    }) {
-        Ok(end) => end,
-        Err(panic) => {
-            trace.of(number).emit(&peer, panicked(PanicIn::Session, &panic.to_string()));
-            connection.panicked(trace.of(number));
-            // Data left in there would reach the next connection.
-            *scratch = Scratch::default();
-            End::Panicked
-        }
-    };
-    connection.prepare_close(&config.connection);
-    trace.of(number).emit(&peer, Event::Closed { end: &end });
-    scratch.give_back();
-    drop(connection.stream);
-    if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
-        trace.of(number).emit(&peer, panicked(PanicIn::Ended, &panic.to_string()));
-    }
+    let mut wait = PollWait { interrupt, session_waker: SessionWaker::default(), has_much: false };
+    connection::hold(service, caller, refusal, &config.connection, &mut trace, scratch, &mut wait);
 }
 
-fn panicked(place: PanicIn, message: &str) -> Event<'_> {
-    Event::Panicked { place, message }
+/// Waits in poll(2).
+struct PollWait<'a, I> {
+    interrupt: &'a mut I,
+    session_waker: SessionWaker,
+    /// Long messages have left memory behind.
+    has_much: bool,
 }
 
-fn run_to_the_end<T: Session>(
-    connection: &mut Connection<TcpStream, T>,
-    number: u32,
-    refusal: Option<&str>,
-    config: &connection::Config,
-    trace: &mut Trace<Subscribers>,
-    scratch: &mut Scratch,
-    interrupt: &mut impl Interrupt,
-) -> End {
-    let session_waker = SessionWaker::default();
-    let mut stopping: Option<Instant> = None;
-    let mut now = Instant::now();
-    // Whether long messages have left memory behind.
-    let mut has_much = false;
-    if let Some(why) = refusal {
-        connection.refuse(why, config, now);
+impl<I: Interrupt> Wait<TcpStream> for PollWait<'_, I> {
+    fn now(&self) -> Instant {
+        Instant::now()
     }
-    loop {
-        trace.begin_turn(now);
-        let mut turn = Turn {
-            scratch,
-            config,
-            now,
-            stopping: stopping.is_some(),
-            make_waker: &|| session_waker.waker(),
-            leave_timeout: LEAVE_TIMEOUT,
-            budget: Budget::new(Share::FULL),
-            trace: trace.of(number),
-        };
-        let outcome = connection.run(&mut turn);
-        connection.has_run(&outcome, &turn);
-        if connection.is_over_memory(&config.memory) && matches!(outcome, Outcome::Wait { .. } | Outcome::Yield) {
-            match connection.free_memory(config, now, trace.of(number)) {
-                Some(end) => return end,
-                None => continue,
-            }
-        }
-        let (interest, deadline, timeout) = match outcome {
-            Outcome::Wait { interest, deadline } => {
-                let deadline = deadline.map(|deadline| deadline.max(now + TICK));
-                let until = [deadline, stopping].into_iter().flatten().min();
-                (interest, deadline, until.map(|until| until.saturating_duration_since(now)))
-            }
-            Outcome::Leave { deadline } => {
-                (Interest::READ, Some(deadline), Some(deadline.saturating_duration_since(now)))
-            }
-            // No other connection waits for a turn, but there may have been an interrupt.
-            Outcome::Yield => (Interest::NONE, None, Some(Duration::ZERO)),
-            Outcome::NotConnected { end, .. } | Outcome::Close(end) => return end,
-        };
-        if let Some(error) = session_waker.failure.take()
-            && connection.is_served()
-        {
-            let why = reason(&error);
-            trace.of(number).emit(&connection.peer, Event::Refused { why: &why });
-            connection.refuse(&why, config, now);
-            continue;
-        }
-        let [one, other] = interrupt.watched();
+
+    fn waker(&self) -> Waker {
+        self.session_waker.waker()
+    }
+
+    fn waker_failure(&self) -> Option<io::Error> {
+        self.session_waker.failure.take()
+    }
+
+    fn wait<T: Session>(
+        &mut self,
+        connection: &mut Connection<TcpStream, T>,
+        scratch: &mut Scratch,
+        interest: Interest,
+        timeout: Option<Duration>,
+    ) -> io::Result<Found> {
+        let [one, other] = self.interrupt.watched();
         let mut fds = [
             if interest == Interest::NONE { PollFd::NONE } else { interest.poll_fd(&connection.stream) },
-            session_waker.watched(),
+            self.session_waker.watched(),
             one,
             other,
         ];
-        has_much |= scratch.is_large() || connection.holds_much();
-        let may_be_idle = has_much && !connection.holds_much() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
-        if let Err(error) = wait(&mut fds, if may_be_idle { Some(KEEP_MEMORY) } else { timeout }) {
-            return End::Broken(error);
-        }
+        self.has_much |= scratch.is_large() || connection.holds_much();
+        let may_be_idle =
+            self.has_much && !connection.holds_much() && timeout.is_none_or(|timeout| timeout > KEEP_MEMORY);
+        wait(&mut fds, if may_be_idle { Some(KEEP_MEMORY) } else { timeout })?;
         if may_be_idle && !fds.iter().any(PollFd::is_ready) {
             scratch.give_back();
             sys::trim_memory();
-            has_much = false;
+            self.has_much = false;
         }
         let [stream, woken, one, other] = fds;
-        now = Instant::now();
-        let readiness = Readiness::from(&stream);
-        if stream.is_ready() {
-            trace.of(number).step(&connection.peer, || Event::Selected { readiness });
-        }
-        connection.ready(readiness);
-        if session_waker.take(woken) {
-            trace.of(number).step(&connection.peer, || Event::Woken);
-            connection.woken();
-        }
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            connection.deadline_passed(now);
-        }
-        match interrupt.take([one, other]) {
-            Some(Word::Stop) if stopping.is_none() => {
-                stopping = Some(now + config.drain_timeout);
-                // Data that the peer sent before the stop counts as begun, even if it has not been read yet.
-                connection.ready(Readiness { readable: true, ..Readiness::default() });
-            }
-            Some(Word::Cut) => return connection.cut(trace.of(number)),
-            Some(Word::Stop) | None => {}
-        }
-        if stopping.is_some_and(|until| now >= until) {
-            return connection.cut(trace.of(number));
-        }
+        Ok(Found {
+            readiness: stream.is_ready().then(|| Readiness::from(&stream)),
+            is_woken: self.session_waker.take(woken),
+            word: self.interrupt.take([one, other]),
+        })
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Conversation {
     pub sent: usize,
     /// The time of its latest action.
     pub last_action: Duration,
+    /// The times of all of its actions.
+    pub acted: Vec<Duration>,
     /// The time at which it last sent something while the server still served it.
     pub last_heard: Duration,
     /// The time at which it last sent something at all.
@@ -98,6 +100,12 @@ pub struct Service {
     pub balance: Balance,
     /// The work of a run.
     pub share: Share,
+    /// The number of runs of the connection.
+    pub runs: u32,
+    /// The turn since which the connection is runnable.
+    pub runnable_since: Option<u64>,
+    /// The most turns that it has been runnable before it ran.
+    pub turns_waited: u64,
     /// The number of times that it has received bytes.
     pub reads: u32,
     /// The number of bytes that it has read for the session.
@@ -187,6 +195,7 @@ impl Ledger {
             peer,
             sent: 0,
             last_action: now,
+            acted: Vec::new(),
             last_heard: now,
             last_sent: now,
             longest_silence: Duration::ZERO,
@@ -202,7 +211,9 @@ impl Ledger {
 
     /// Records that a peer does something.
     pub fn acts(&mut self, index: usize, now: Duration) {
-        self.conversations[index].last_action = now;
+        let conversation = &mut self.conversations[index];
+        conversation.last_action = now;
+        conversation.acted.push(now);
         self.last_action = self.last_action.max(now);
     }
 
@@ -234,6 +245,9 @@ impl Ledger {
             waited,
             balance: Balance::new(is_refused),
             share: Share::default(),
+            runs: 0,
+            runnable_since: None,
+            turns_waited: 0,
             reads: 0,
             heard: 0,
             unsent: 0,

@@ -1,10 +1,14 @@
 //! The oracles: each judges one aspect of a run.
 
 mod accepting;
+pub mod agreement;
 mod balance;
 mod bytes;
 pub mod cost;
+mod fairness;
+pub mod isolation;
 pub mod liveness;
+pub mod pair;
 mod pressure;
 mod stopping;
 
@@ -34,12 +38,25 @@ pub enum Oracle {
     Panics,
     /// Each client tries its addresses in order, and its report is true.
     Reports,
+    /// Hostile peers change nothing for the others.
+    Isolation,
+    /// All ways to serve give the same bytes.
+    Agreement,
 }
 
 impl Oracle {
     /// All of them.
-    pub const ALL: [Oracle; 7] =
-        [Oracle::Bytes, Oracle::Liveness, Oracle::Books, Oracle::Cost, Oracle::Limits, Oracle::Panics, Oracle::Reports];
+    pub const ALL: [Oracle; 9] = [
+        Oracle::Bytes,
+        Oracle::Liveness,
+        Oracle::Books,
+        Oracle::Cost,
+        Oracle::Limits,
+        Oracle::Panics,
+        Oracle::Reports,
+        Oracle::Isolation,
+        Oracle::Agreement,
+    ];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -51,6 +68,8 @@ impl Oracle {
             Oracle::Limits => "limits",
             Oracle::Panics => "panics",
             Oracle::Reports => "reports",
+            Oracle::Isolation => "isolation",
+            Oracle::Agreement => "agreement",
         }
     }
 }
@@ -113,6 +132,7 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let found = found.and_then(|()| accepting::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| balance::judge(&case).map_err(|what| (Oracle::Books, what)));
         let found = found.and_then(|()| stopping::judge(&case));
+        let found = found.and_then(|()| fairness::judge(&case).map_err(|what| (Oracle::Isolation, what)));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
     Ok(())

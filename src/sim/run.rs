@@ -1,4 +1,10 @@
-//! One run of a world, turn by turn.
+//! The run of a world, turn by turn, and its judgement.
+//!
+//! Some worlds are run again in other ways, and the runs are compared: without hostile peers, with another kind of selector,
+//! and with a blocking loop for each connection.
+
+mod alone;
+mod compared;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,6 +44,8 @@ pub(super) const ARRIVAL: Duration = Duration::from_secs(1);
 pub struct Run {
     /// The number of turns.
     pub turns: u64,
+    /// The number of turns of the other runs that it was compared with.
+    pub turns_compared: u64,
     /// The virtual time.
     pub time: Duration,
     /// The number of connections that the peers made.
@@ -54,6 +62,18 @@ pub struct Run {
 
 /// Runs `world`, with a subscriber to its trace.
 pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Run {
+    let (mut run, ledger) = run_once(world, subscriber);
+    // Where replies depend on all that the server has heard, they depend on the order in which it serves.
+    let is_comparable = world.subject.answers(&[], 0).is_none();
+    if world.is_compared && is_comparable && run.violation.is_none() {
+        let compared = compared::judge(world, ledger);
+        (run.turns_compared, run.violation) = (compared.turns, compared.violation);
+    }
+    run
+}
+
+/// Runs `world` in one way, and judges the run alone.
+fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, Ledger) {
     let net = SimNet::new(world.seed);
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
@@ -96,12 +116,13 @@ pub fn run_with<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> Ru
     // What is still on its way to the peers arrives.
     net.pass(world.delay() + ARRIVAL);
     drop(actors);
-    let ledger = ledger.borrow();
+    let ledger = ledger.take();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
     let connections = ledger.conversations.len();
     let (hash, mut coverage, faults) = (story.hash(), story.coverage(), net.injected());
     coverage.struck(&faults);
-    Run { turns, time, connections, hash, coverage, faults, violation }
+    let turns_compared = 0;
+    (Run { turns, turns_compared, time, connections, hash, coverage, faults, violation }, ledger)
 }
 
 /// Runs a loop to its end. Returns the number of turns, and what the audits have found.

@@ -27,6 +27,9 @@ pub trait Scene: Clone + fmt::Display {
     /// Keeps only the peers and faults of these numbers, if any are given.
     fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>);
 
+    /// Sets whether it is run in other ways, too, to compare the runs, if worlds of its kind can be.
+    fn compare(&mut self, _is_compared: bool) {}
+
     /// Whether it has the same parts as another world of the same seed.
     fn has_parts_of(&self, other: &Self) -> bool;
 
@@ -80,6 +83,10 @@ impl<S: Subject> Scene for World<S> {
 
     fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>) {
         World::keep(self, peers, faults);
+    }
+
+    fn compare(&mut self, is_compared: bool) {
+        self.is_compared = is_compared;
     }
 
     fn has_parts_of(&self, other: &Self) -> bool {

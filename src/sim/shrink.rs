@@ -46,7 +46,7 @@ impl<W: Scene> Search<W> {
             return false;
         }
         let run = run(&world);
-        self.turns_left = self.turns_left.saturating_sub(run.turns + 1);
+        self.turns_left = self.turns_left.saturating_sub(run.turns + run.turns_compared + 1);
         match run.violation {
             Some(violation) if violation.oracle == self.violation.oracle => {
                 (self.best, self.violation) = (world, violation);

@@ -8,7 +8,7 @@ use super::coverage::Coverage;
 use super::ledger::{Conversation, Ending, Ledger};
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
-use crate::trace::{Event, Record, Subscriber};
+use crate::trace::{Event, Record, RunEnd, Subscriber};
 
 /// A subscriber that follows the story of a run. Nothing is formatted for that, so it costs little.
 #[derive(Debug)]
@@ -139,6 +139,20 @@ impl Subscriber for Story {
         match &record.event {
             Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
                 self.ledger.borrow_mut().done(id, at);
+            }
+            Event::RunBegun => self.learns(id, |conversation| {
+                if let Some(served) = &mut conversation.served {
+                    served.runs += 1;
+                    let waited = served.runnable_since.take().map_or(0, |since| record.turn - since);
+                    served.turns_waited = served.turns_waited.max(waited);
+                }
+            }),
+            Event::Selected { .. } | Event::Woken | Event::RunEnded { how: RunEnd::Yields, .. } => {
+                self.learns(id, |conversation| {
+                    if let Some(served) = &mut conversation.served {
+                        served.runnable_since.get_or_insert(record.turn);
+                    }
+                });
             }
             Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
             Event::Sent { left, .. } => self.learns(id, |conversation| {

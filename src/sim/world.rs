@@ -32,6 +32,8 @@ pub struct World<S> {
     pub faults: Vec<PlannedFault>,
     /// The time of a reload.
     pub reloads: Option<Duration>,
+    /// Whether it is run again in other ways, and the runs are compared; see [`mod@super::run`].
+    pub is_compared: bool,
 }
 
 impl<S: Subject> World<S> {
@@ -60,7 +62,8 @@ impl<S: Subject> World<S> {
         if let (Some(healed), true, None) = (PlannedFault::last_end(&faults), has_room, stops) {
             peers.push(Rc::new(Plan::probe(seed, count, healed + RECOVERY, &subject)));
         }
-        World { seed, subject, limits, peers, stops, stops_again, trigger, faults, reloads }
+        let is_compared = seed.is_multiple_of(COMPARED_EACH);
+        World { seed, subject, limits, peers, stops, stops_again, trigger, faults, reloads, is_compared }
     }
 
     /// Whether it has the same parts as another world of the same seed.
@@ -105,6 +108,9 @@ fn second_stop(seed: u64, first: Duration, drain_timeout: Duration) -> Option<Du
     let most = *random.pick(&[0, 1_000, drain_timeout.as_micros() as u64]);
     random.once_in(2).then(|| first + Duration::from_micros(random.within(0..=most)))
 }
+
+/// Runs are compared in each world whose seed is a multiple of this, since they cost several times as much.
+pub const COMPARED_EACH: u64 = 16;
 
 /// The time after which a fault that has passed must not be noticed any more.
 pub const RECOVERY: Duration = Duration::from_millis(200);

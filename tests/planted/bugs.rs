@@ -400,6 +400,19 @@ pub const BUGS: &[Bug] = &[
             if let Err(error) = selector.watch_listener",
     },
     Bug {
+        name: "close-pauses-accepting",
+        what: "Each connection that closes pauses accepting for a while",
+        file: "reactor/accept.rs",
+        before: "        if self.paused.is_some() {
+            self.resume(selector, now, trace);
+        }",
+        after: "        if self.paused.is_some() {
+            self.resume(selector, now, trace);
+        } else {
+            self.pause(selector, Some(now + RETRY_AFTER));
+        }",
+    },
+    Bug {
         name: "accept-one-an-edge",
         what: "One connection is accepted for each edge of the listener",
         file: "reactor/accept.rs",
@@ -635,6 +648,24 @@ pub const BUGS: &[Bug] = &[
             if self.is_early(now) {",
         after: "        if !io.input().is_empty() && !io.hung_up() {
             if self.is_early(now) {",
+    },
+    // A connection with a thread to itself.
+    Bug {
+        name: "lone-deadline-missed",
+        what: "Under a blocking model, a session isn't called at its deadline unless something else happens",
+        file: "connection/alone.rs",
+        before: "if deadline.is_some_and(|deadline| now >= deadline) {",
+        after: "if found.readiness.is_some() && deadline.is_some_and(|deadline| now >= deadline) {",
+    },
+    Bug {
+        name: "lone-reads-on",
+        what: "Under a blocking model, a connection waits to read whatever it needs",
+        file: "connection/alone.rs",
+        before: "            Outcome::Wait { interest, deadline } => {
+",
+        after: "            Outcome::Wait { deadline, .. } => {
+                let interest = Interest::READ;
+",
     },
     // Memory.
     Bug {

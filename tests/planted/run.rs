@@ -37,7 +37,7 @@ edition = "2024"
 
 [[bin]]
 name = "worlds"
-path = "worlds.rs"
+path = "multiconn/tests/planted/worlds.rs"
 
 [dependencies]
 multiconn = { path = "multiconn", default-features = false }
@@ -174,7 +174,6 @@ impl Copy {
         fs::create_dir_all(root.join("found"))?;
         fs::write(root.join("Cargo.toml"), MANIFEST)?;
         fs::copy(original.join("Cargo.lock"), root.join("Cargo.lock"))?;
-        fs::copy(original.join("tests/planted/worlds.rs"), root.join("worlds.rs"))?;
         Ok(Copy { root })
     }
 

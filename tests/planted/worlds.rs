@@ -1,7 +1,7 @@
 //! Runs the worlds of many seeds, without the program around the library, which would take long to build for each bug:
 //! `worlds SEEDS`. Prints each seed, and after the first that fails the protocol and the oracle.
 
-#[path = "multiconn/tests/common/broadcast.rs"]
+#[path = "../common/broadcast.rs"]
 mod broadcast;
 
 use std::process::ExitCode;

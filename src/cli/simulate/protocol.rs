@@ -11,7 +11,7 @@ use crate::sim::subjects::{
     AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
     SinkSubject,
 };
-use crate::sim::{Run, Scene, Simulated, run, shrink};
+use crate::sim::{self, Run, Scene, Simulated, run, shrink};
 
 /// A protocol that can be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -128,7 +128,13 @@ impl Task for TellIt<'_> {
         let mut world = subject.world(self.seed);
         world.keep(self.parts.peers, self.parts.faults);
         stdout::print(format!("{world}\n").as_bytes())?;
-        let run = self.telling.tell(&world);
+        world.compare(false);
+        let mut run = self.telling.tell(&world);
+        // The runs to compare with are not part of the story.
+        if run.violation.is_none() {
+            world.compare(true);
+            run = sim::run(&world);
+        }
         let violation = run.violation.clone();
         let failed = violation.map(|violation| Failed::new(self.protocol.name(), &world, &shrink(&world, violation)));
         Ok(Told { run, failed })
@@ -144,12 +150,10 @@ struct CheckIt<'a> {
 impl Task for CheckIt<'_> {
     type Result = Result<(), Failure>;
 
-    fn on<S: Subject>(self, subject: &S) -> Result<(), Failure> {
-        let world = World::new(self.seed, subject);
-        let peers = world.peers.iter().map(|plan| plan.number).collect();
-        let faults = world.faults.iter().map(|fault| fault.number).collect();
-        self.has("peer", peers, self.parts.peers)?;
-        self.has("fault", faults, self.parts.faults)
+    fn on<S: Simulated>(self, subject: &S) -> Result<(), Failure> {
+        let world = subject.world(self.seed);
+        self.has("peer", world.peers(), self.parts.peers)?;
+        self.has("fault", world.faults(), self.parts.faults)
     }
 }
 

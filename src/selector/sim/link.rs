@@ -69,6 +69,7 @@ pub(super) struct Link {
     /// The number of received bytes that have been answered.
     pub answered: usize,
     pub received: Vec<u8>,
+    pub received_at: Option<Duration>,
     pub accepted: Option<Duration>,
     pub end_seen: Option<Duration>,
     pub reset_seen: Option<Duration>,
@@ -113,6 +114,7 @@ impl Link {
             answers: None,
             answered: 0,
             received: Vec::new(),
+            received_at: None,
             accepted: None,
             end_seen: None,
             reset_seen: None,
@@ -197,6 +199,9 @@ impl Link {
         self.received.extend_from_slice(first);
         self.received.extend_from_slice(&second[..len - first.len()]);
         self.unread.drain(..len);
+        if len > 0 {
+            self.received_at = Some(now);
+        }
         self.unblock();
         if self.may_see_end() && self.unread.is_empty() {
             self.end_seen = Some(now);

@@ -125,6 +125,11 @@ impl SimPeer {
         self.look(|link| link.received.clone())
     }
 
+    /// The time when it last received bytes.
+    pub fn received_at(&self) -> Option<Duration> {
+        self.look(|link| link.received_at)
+    }
+
     /// The number of its bytes that were read.
     pub fn taken(&self) -> usize {
         self.look(|link| link.taken)

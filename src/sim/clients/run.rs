@@ -78,7 +78,7 @@ pub fn run_with<C: ClientSubject>(world: &ClientWorld<C>, subscriber: impl Subsc
     let connections = deeds.calls.iter().map(|deed| deed.attempts.len()).sum();
     let (hash, mut coverage, faults) = (story.hash(), story.coverage(), net.injected());
     coverage.struck(&faults);
-    Run { turns, time, connections, hash, coverage, faults, violation }
+    Run { turns, turns_compared: 0, time, connections, hash, coverage, faults, violation }
 }
 
 /// Lets the servers wait for connections at their addresses.
