@@ -55,8 +55,9 @@ impl Request {
                 ("text/json", encoding, encode(text(random), encoding))
             }
         };
+        let byteorder = *random.pick(&[r#""little""#, r#""big""#]);
         Request {
-            byteorder: *random.pick(&[r#""little""#, r#""big""#]),
+            byteorder,
             kind,
             encoding,
             announced: None,
