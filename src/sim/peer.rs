@@ -201,12 +201,17 @@ fn when(random: &mut Random) -> When {
     }
 }
 
+/// The most bytes of a conversation that is often sent byte by byte.
+const SHORT_LEN: usize = 64;
+
 /// Decides in which pieces the requests are sent.
 fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let awaits_replies = random.once_in(2);
-    let manner = random.below(8);
-    let beat = if random.once_in(2) { Duration::ZERO } else { short(random) };
+    // Otherwise a short conversation would be over in a few turns.
+    let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && random.once_in(2);
+    let manner = if drips { 0 } else { random.below(8) };
+    let beat = if random.once_in(if drips { 4 } else { 2 }) { Duration::ZERO } else { short(random) };
     let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
     for (index, request) in requests.iter().enumerate() {
         let mut left = request.len();

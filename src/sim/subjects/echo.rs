@@ -99,7 +99,7 @@ fn stamp(at: Instant) -> String {
 /// Draws lines to be echoed.
 fn lines(random: &mut Random) -> Vec<Vec<u8>> {
     let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
-    let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(30) };
+    let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(36) };
     let line = |random: &mut Random| {
         let len = 1 + random.below(len_max);
         let mut line = Vec::with_capacity(len + 8);

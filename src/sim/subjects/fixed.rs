@@ -49,7 +49,7 @@ impl Subject for FixedSubject {
     }
 
     fn crowd(&self) -> u64 {
-        5
+        3
     }
 
     fn patience(&self) -> Duration {
