@@ -54,7 +54,7 @@ impl Request {
             }
             _ => {
                 let encoding = encodings::draw(random);
-                ("text/json", encoding, encode(&text(random), encoding))
+                ("text/json", encoding, encodings::encode(&text(random), encoding, random))
             }
         };
         Request {
@@ -130,15 +130,5 @@ fn text(random: &mut Random) -> String {
         2 => format!(r#"{{"value" : {} , "action":"\u0073earch"}}"#, json!(value)),
         3 => json!({ "action": "search", "value": value.repeat(random.below(400)) }).to_string(),
         _ => format!(r#"{{"action": "search", "value": {}}}"#, json!(value)),
-    }
-}
-
-fn encode(text: &str, encoding: &str) -> Vec<u8> {
-    match encoding {
-        "utf-16-le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        "utf-16-be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-        "latin-1" | "ascii" => text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect(),
-        "utf-8" => text.as_bytes().to_vec(),
-        _ => encodings::encode(text, encoding).expect("a known encoding"),
     }
 }
