@@ -2,6 +2,7 @@
 
 mod bytes;
 pub mod cost;
+mod lingering;
 pub mod liveness;
 mod pressure;
 
@@ -99,6 +100,7 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let case = Case { world, ledger, plan, conversation };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }
