@@ -11,6 +11,7 @@
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
 //! | [`ledger`] | what each peer has done, and what became of its connection |
+//! | [`stages`] | the stage of a connection, as its trace tells it |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world |
@@ -27,6 +28,7 @@ pub mod oracles;
 pub mod peer;
 pub mod run;
 pub mod shrink;
+pub mod stages;
 pub mod story;
 pub mod subject;
 pub mod subjects;

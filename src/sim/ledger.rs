@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
 
@@ -67,6 +68,8 @@ pub struct Service {
     pub unsent: usize,
     /// The most bytes that were left when it received some.
     pub unsent_at_reads: usize,
+    /// What its trace tells of its stage.
+    pub stages: Stages,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
     /// The time of the close, and the server's reason.
@@ -184,6 +187,7 @@ impl Ledger {
             reads: 0,
             unsent: 0,
             unsent_at_reads: 0,
+            stages: Stages::default(),
             done: None,
             closed: None,
         });

@@ -5,6 +5,7 @@ pub mod cost;
 mod lingering;
 pub mod liveness;
 mod pressure;
+mod telling;
 
 use std::fmt;
 
@@ -101,6 +102,7 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| telling::judge(&case).map_err(|what| (Oracle::Books, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
         found.map_err(|(oracle, what)| Violation::new(oracle, format!("peer {}: {what}", plan.number)))?;
     }

@@ -105,6 +105,11 @@ impl Subscriber for Story {
         hash.event(&record.event);
         self.hash.set(hash);
         self.counts(&record.event);
+        self.learns(id, |conversation| {
+            if let Some(served) = &mut conversation.served {
+                served.stages.record(&record.event);
+            }
+        });
         match &record.event {
             Event::Stepped(step) => self.covers(|coverage| coverage.stepped(step)),
             Event::Moved { from, event, to } => {
