@@ -11,7 +11,7 @@
 //! | [`heard`] | what a server has heard from all its peers, for references that depend on it |
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
-//! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run |
+//! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run, [`stages`] the stage as the trace tells it |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world, and further ones to compare it with |
@@ -36,6 +36,7 @@ pub mod scene;
 pub mod share;
 pub mod shrink;
 pub mod simpler;
+pub mod stages;
 pub mod story;
 pub mod subject;
 pub mod subjects;

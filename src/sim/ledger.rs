@@ -9,6 +9,7 @@ use super::balance::Balance;
 use super::heard::Heard;
 use super::limits::Limits;
 use super::share::Share;
+use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
 
@@ -114,6 +115,8 @@ pub struct Service {
     pub unsent: usize,
     /// The most bytes that were left when it received some.
     pub unsent_at_reads: usize,
+    /// What its trace tells of its stage.
+    pub stages: Stages,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
     /// The time of the close, and the server's reason.
@@ -252,6 +255,7 @@ impl Ledger {
             heard: 0,
             unsent: 0,
             unsent_at_reads: 0,
+            stages: Stages::default(),
             done: None,
             closed: None,
         });

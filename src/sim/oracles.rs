@@ -7,10 +7,12 @@ mod bytes;
 pub mod cost;
 mod fairness;
 pub mod isolation;
+mod lingering;
 pub mod liveness;
 pub mod pair;
 mod pressure;
 mod stopping;
+mod telling;
 
 use std::fmt;
 use std::rc::Rc;
@@ -128,6 +130,8 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let case = Case { world, ledger, plan, conversation, answer, is_to_all };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));
+        let found = found.and_then(|()| telling::judge(&case).map_err(|what| (Oracle::Books, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
         let found = found.and_then(|()| accepting::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| balance::judge(&case).map_err(|what| (Oracle::Books, what)));

@@ -134,6 +134,7 @@ impl Subscriber for Story {
             if let Some(served) = &mut conversation.served {
                 served.balance.record(&record.event);
                 served.share.record(&record.event);
+                served.stages.record(&record.event);
             }
         });
         match &record.event {

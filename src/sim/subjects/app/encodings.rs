@@ -1,5 +1,7 @@
-//! Encodings of JSON contents beyond the usual ones. Of those with tables, only a few characters are known here.
+//! The encodings of JSON contents. What our own encoder writes, the reference must be able to read. Of the encodings with
+//! tables, only a few characters are known here.
 
+use crate::message::{ByteOrder, Encoding};
 use crate::selector::sim::Random;
 use crate::sim::subject::Then;
 
@@ -15,26 +17,14 @@ pub fn draw(random: &mut Random) -> &'static str {
     *random.pick(choices)
 }
 
-/// The bytes of `text`, if it has only known characters; a question mark stands for any other.
-pub fn encode(text: &str, encoding: &str) -> Option<Vec<u8>> {
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
-    let utf32 = |bytes: fn(u32) -> [u8; 4]| text.chars().flat_map(|char| bytes(char.into())).collect::<Vec<u8>>();
-    // Without a mark, the byte order would be the machine's. Which of the two it is follows from the text.
-    let is_big = text.len() % 2 == 1;
-    Some(match encoding {
-        "utf-8-sig" => [b"\xef\xbb\xbf", text.as_bytes()].concat(),
-        "utf-16" | "UTF_16" if is_big => [&b"\xfe\xff"[..], &utf16(u16::to_be_bytes)].concat(),
-        "utf-16" | "UTF_16" => [&b"\xff\xfe"[..], &utf16(u16::to_le_bytes)].concat(),
-        "utf-32" if is_big => [&b"\0\0\xfe\xff"[..], &utf32(u32::to_be_bytes)].concat(),
-        "utf-32" => [&b"\xff\xfe\0\0"[..], &utf32(u32::to_le_bytes)].concat(),
-        "utf-32-le" => utf32(u32::to_le_bytes),
-        "utf-32-be" => utf32(u32::to_be_bytes),
-        _ => {
-            let table = table(encoding)?;
-            let byte = |char: char| table.iter().find(|&&(known, _)| known == char).map_or(b'?', |&(_, byte)| byte);
-            text.chars().map(|char| if char.is_ascii() { char as u8 } else { byte(char) }).collect()
-        }
-    })
+/// The bytes of `text`, as a client of ours encodes it; a question mark stands for each character that the encoding lacks.
+pub fn encode(text: &str, name: &str, random: &mut Random) -> Vec<u8> {
+    let encoding = Encoding::for_name(name).expect("a known encoding");
+    let byteorder = *random.pick(&[ByteOrder::Little, ByteOrder::Big]);
+    let encode = |text: &str| encoding.encode(text, byteorder);
+    encode(text)
+        .or_else(|| encode(&text.replace(|char: char| !char.is_ascii(), "?")))
+        .expect("every encoding here has the characters of ASCII")
 }
 
 /// The text of `content`.

@@ -71,7 +71,7 @@ impl Message {
             }
             _ => {
                 let encoding = encodings::draw(random);
-                ("text/json", encoding, encode(text(random), encoding))
+                ("text/json", encoding, encodings::encode(&text(random), encoding, random))
             }
         };
         Self::valid(kind, encoding, content).varied(random)
@@ -92,7 +92,11 @@ impl Message {
                 // Strings as JSON writes them, between the quotes.
                 let result = *random.pick(&["Follow the white rabbit. \u{1f430}", "Error: no", r#"\"a\\b\n"#, ""]);
                 let result = result.repeat(*random.pick(&[1, 1, 1, 1, 300]));
-                ("text/json", encoding, encode([r#"{"result": ""#, &result, "\"}"].concat(), encoding))
+                (
+                    "text/json",
+                    encoding,
+                    encodings::encode(&[r#"{"result": ""#, &result, "\"}"].concat(), encoding, random),
+                )
             }
         };
         Self::valid(kind, encoding, content).varied(random)
@@ -194,20 +198,4 @@ fn text(random: &mut Random) -> String {
         3 => [r#"{"action":"search","value":""#, &value.repeat(random.below(400)), "\"}"].concat(),
         _ => [r#"{"action": "search", "value": ""#, value, "\"}"].concat(),
     }
-}
-
-fn encode(text: String, encoding: &str) -> Vec<u8> {
-    match encoding {
-        "utf-16-le" => utf16(&text, u16::to_le_bytes),
-        "utf-16-be" => utf16(&text, u16::to_be_bytes),
-        "latin-1" | "ascii" => text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect(),
-        "utf-8" => text.into_bytes(),
-        _ => encodings::encode(&text, encoding).expect("a known encoding"),
-    }
-}
-
-fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(2 * text.len());
-    text.encode_utf16().for_each(|unit| encoded.extend_from_slice(&bytes(unit)));
-    encoded
 }

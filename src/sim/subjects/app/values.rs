@@ -49,6 +49,8 @@ fn string(random: &mut Random) -> &'static str {
         r#""say \"no\"""#,
         r#""\u0027 and \u0022""#,
         r#""\u0027""#,
+        r#""[{[{[""#,
+        r#""\"]}]}""#,
         r#""a\\b\/c\n\r\t\b\f""#,
         r#""\u001f\u007f\u0085\u00a0""#,
         "\"caf\u{e9} \u{3a9}\u{200b}\u{e000}\"",
