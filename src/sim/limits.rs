@@ -72,6 +72,9 @@ impl Limits {
                 *timeout = Duration::from_millis(*random.pick(&[1, 5, 50, 400, 3_000]));
             }
         }
+        if random.once_in(8) {
+            limits.drain_timeout = Duration::ZERO;
+        }
         limits
     }
 
