@@ -124,7 +124,10 @@ fn reads_in_time<S: Subject>(case: &Case<'_, S>) -> bool {
     match case.plan.reading {
         Reading::Eager => true,
         Reading::Late(after) => {
-            served.done.is_some_and(|done| served.accepted + after < done + case.world.limits.linger_timeout)
+            let limits = &case.world.limits;
+            let cut = case.ledger.stopping.map(|stopping| stopping + limits.drain_timeout);
+            let until = served.done.map(|done| cut.unwrap_or(Duration::MAX).min(done + limits.linger_timeout));
+            until.is_some_and(|until| served.accepted + after < until)
         }
         Reading::Never | Reading::Slow { .. } => false,
     }
