@@ -42,6 +42,8 @@ pub struct Ledger {
     pub shares_state: bool,
     /// The time when the server began to stop.
     pub stopping: Option<Duration>,
+    /// How often the service has reloaded.
+    pub reloads: usize,
     /// The first panic of a session or of the service.
     pub panicked: Option<String>,
 }
@@ -117,6 +119,8 @@ pub struct Service {
     pub unsent_at_reads: usize,
     /// What its trace tells of its stage.
     pub stages: Stages,
+    /// The time when it began to wait only for its peer's close.
+    pub lingering: Option<Duration>,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
     /// The time of the close, and the server's reason.
@@ -256,6 +260,7 @@ impl Ledger {
             unsent: 0,
             unsent_at_reads: 0,
             stages: Stages::default(),
+            lingering: None,
             done: None,
             closed: None,
         });

@@ -11,6 +11,7 @@ mod lingering;
 pub mod liveness;
 pub mod pair;
 mod pressure;
+mod refusing;
 mod stopping;
 mod telling;
 
@@ -125,6 +126,12 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let what = format!("{} were served at once, and at most {max} may be", count(most, "connection"));
         return Err(Violation::new(Oracle::Limits, what));
     }
+    // A loop that has stopped may end before it.
+    let must_reload = world.reloads.is_some_and(|at| ledger.stopping.is_none_or(|stopping| stopping > at));
+    if ledger.reloads < usize::from(must_reload) || ledger.reloads > usize::from(world.reloads.is_some()) {
+        let what = format!("the service has reloaded {}", count(ledger.reloads, "time"));
+        return Err(Violation::new(Oracle::Liveness, what));
+    }
     for (conversation, (answer, is_to_all)) in ledger.conversations.iter().zip(answers(world, ledger)) {
         let plan = &world.peers[conversation.plan];
         let case = Case { world, ledger, plan, conversation, answer, is_to_all };
@@ -132,6 +139,7 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| telling::judge(&case).map_err(|what| (Oracle::Books, what)));
+        let found = found.and_then(|()| refusing::judge(&case).map_err(|what| (Oracle::Limits, what)));
         let found = found.and_then(|()| pressure::judge(&case).map_err(|what| (Oracle::Limits, what)));
         let found = found.and_then(|()| accepting::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| balance::judge(&case).map_err(|what| (Oracle::Books, what)));

@@ -141,6 +141,12 @@ impl Subscriber for Story {
             Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
                 self.ledger.borrow_mut().done(id, at);
             }
+            Event::Moved { to: Stage::Lingering, .. } => self.learns(id, |conversation| {
+                if let Some(served) = &mut conversation.served {
+                    served.lingering = Some(at);
+                }
+            }),
+            Event::Reloaded => self.ledger.borrow_mut().reloads += 1,
             Event::RunBegun => self.learns(id, |conversation| {
                 if let Some(served) = &mut conversation.served {
                     served.runs += 1;

@@ -48,15 +48,15 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     match ending {
         Ending::Finished | Ending::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
         Ending::OtherError if answer.then == Then::Fails && part != Part::Whole => lacks("the rest of its replies"),
-        Ending::Violation if part != Part::WithError && has_error_replies(subject) => lacks("the error reply"),
         // A server that has waited for input in vain has answered all that had come.
         Ending::Idle if has_rested(case) && !(part == Part::Whole && case.is_to_all) => {
             lacks("the rest of its replies")
         }
-        // How far it came is a matter of time. But the rest of a reply isn't left out.
-        Ending::TimedOut | Ending::Idle | Ending::Stopped | Ending::Refused if part == Part::Cut => {
-            lacks("the rest of a reply")
+        Ending::Violation | Ending::Refused if part != Part::WithError && has_error_replies(subject) => {
+            lacks("the error reply")
         }
+        // How far it came is a matter of time. But the rest of a reply isn't left out.
+        Ending::TimedOut | Ending::Idle | Ending::Stopped if part == Part::Cut => lacks("the rest of a reply"),
         _ => Ok(()),
     }
 }
@@ -124,7 +124,10 @@ fn reads_in_time<S: Subject>(case: &Case<'_, S>) -> bool {
     match case.plan.reading {
         Reading::Eager => true,
         Reading::Late(after) => {
-            served.done.is_some_and(|done| served.accepted + after < done + case.world.limits.linger_timeout)
+            let limits = &case.world.limits;
+            let cut = case.ledger.stopping.map(|stopping| stopping + limits.drain_timeout);
+            let until = served.done.map(|done| cut.unwrap_or(Duration::MAX).min(done + limits.linger_timeout));
+            until.is_some_and(|until| served.accepted + after < until)
         }
         Reading::Never | Reading::Slow { .. } => false,
     }

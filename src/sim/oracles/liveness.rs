@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Case;
+use crate::sim::peer::{Leaving, Manner};
 use crate::sim::subject::Subject;
 use crate::sim::world::World;
 
@@ -47,6 +48,13 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let by = match case.ledger.stopping {
         Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
         None => by,
+    };
+    // A server learns at once that its peer has reset the connection, whatever it waits for.
+    let by = match (conversation.gone, case.plan.leaving) {
+        (Some(gone), Leaving::Leaves(Manner::Resets, _)) => {
+            by.min(gone.max(served.accepted).max(case.world.healed()) + case.world.delay() + SLACK)
+        }
+        _ => by,
     };
     if closed > by {
         return Err(format!("its connection is closed at {closed:?}, and should be by {by:?}"));

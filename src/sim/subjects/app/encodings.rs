@@ -1,9 +1,14 @@
 //! The encodings of JSON contents. What our own encoder writes, the reference must be able to read. Of the encodings with
 //! tables, only a few characters are known here.
 
+use std::borrow::Cow;
+
 use crate::message::{ByteOrder, Encoding};
 use crate::selector::sim::Random;
 use crate::sim::subject::Then;
+
+/// Encodings that are rare in requests.
+const OTHERS: [&str; 8] = ["utf-8-sig", "utf-16", "UTF_16", "utf-32", "utf-32-le", "utf-32-be", "cp437", "cp1252"];
 
 /// The characters beyond ASCII that are known of an encoding with a table, with their bytes.
 const TABLES: [(&str, &[(char, u8)]); 2] =
@@ -12,19 +17,27 @@ const TABLES: [(&str, &[(char, u8)]); 2] =
 /// Draws the name of an encoding.
 pub fn draw(random: &mut Random) -> &'static str {
     let usual = ["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"];
-    let others = ["utf-8-sig", "utf-16", "UTF_16", "utf-32", "utf-32-le", "utf-32-be", "cp437", "cp1252"];
-    let choices = if random.once_in(8) { &others[..] } else { &usual };
+    let choices = if random.once_in(8) { &OTHERS[..] } else { &usual };
     *random.pick(choices)
 }
 
 /// The bytes of `text`, as a client of ours encodes it; a question mark stands for each character that the encoding lacks.
+///
+/// # Panics
+/// If the reference reads something else than `text`.
 pub fn encode(text: &str, name: &str, random: &mut Random) -> Vec<u8> {
     let encoding = Encoding::for_name(name).expect("a known encoding");
     let byteorder = *random.pick(&[ByteOrder::Little, ByteOrder::Big]);
-    let encode = |text: &str| encoding.encode(text, byteorder);
-    encode(text)
-        .or_else(|| encode(&text.replace(|char: char| !char.is_ascii(), "?")))
-        .expect("every encoding here has the characters of ASCII")
+    let ascii = || text.replace(|char: char| !char.is_ascii(), "?");
+    let (text, bytes) = match encoding.encode(text, byteorder) {
+        Some(bytes) => (Cow::from(text), bytes),
+        None => (ascii().into(), encoding.encode(&ascii(), byteorder).expect("every encoding here has ASCII")),
+    };
+    if OTHERS.contains(&name) {
+        let read = decode(&bytes, name);
+        assert!(read.as_deref() == Ok(&*text), "{text:?} in {name} is read as {read:?}");
+    }
+    bytes
 }
 
 /// The text of `content`.

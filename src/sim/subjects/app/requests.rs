@@ -189,9 +189,7 @@ fn text(random: &mut Random) -> String {
     // Strings as JSON writes them, between the quotes.
     let value = *random.pick(&["morpheus", "ring", "Neo", r#"\"quoted\""#, r"a\\b", r"line\nend", "caf\u{e9}", ""]);
     match random.below(8) {
-        0 if random.once_in(2) => {
-            [r#"{"action": "#, &values::draw(random), r#", "value": "#, &values::draw(random), "}"].concat()
-        }
+        0 if random.once_in(2) => values::request(random),
         0 => [r#"{"action":""#, *random.pick(&["find", "", "Search"]), r#"","value":""#, value, "\"}"].concat(),
         1 => random.pick(&["{}", r#"{"action": null}"#, r#"{"action": true}"#, r#"{"action": -12}"#]).to_string(),
         2 => [r#"{"value" : ""#, value, r#"" , "action":"\u0073earch"}"#].concat(),

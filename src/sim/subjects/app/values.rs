@@ -2,9 +2,19 @@
 
 use crate::selector::sim::Random;
 
-/// Draws a value, as JSON.
-pub fn draw(random: &mut Random) -> String {
-    nested(random, 3)
+/// Draws a request with any value in the place of its action, and perhaps another one.
+pub fn request(random: &mut Random) -> String {
+    match random.below(4) {
+        0 => format!(r#"{{"value": {}, "action": {}}}"#, nested(random, 3), nested(random, 3)),
+        1 => format!(r#"{{"action": {}}}"#, number(random)),
+        2 => {
+            // Many short members, of which most come again.
+            let count = random.below(80);
+            let members: Vec<String> = (0..count).map(|_| format!("{}:1", key(random.below(12), random))).collect();
+            format!(r#"{{"action": {{{}}}}}"#, members.join(","))
+        }
+        _ => format!(r#"{{"action": {}}}"#, nested(random, 3)),
+    }
 }
 
 fn nested(random: &mut Random, levels: usize) -> String {
