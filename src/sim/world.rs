@@ -132,9 +132,8 @@ impl<S: Subject> fmt::Display for World<S> {
         if let Some(at) = self.reloads {
             writeln!(f, "the server reloads at {at:?}")?;
         }
-        match self.stops {
-            Some(at) => writeln!(f, "the server stops at {at:?}")?,
-            None => {}
+        if let Some(at) = self.stops {
+            writeln!(f, "the server stops at {at:?}")?;
         }
         match self.stops_again {
             Some(at) => writeln!(f, "the server gets another order to stop at {at:?}"),

@@ -18,7 +18,7 @@ const TABLES: [(&str, &[(char, u8)]); 2] =
 pub fn draw(random: &mut Random) -> &'static str {
     let usual = ["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"];
     let choices = if random.once_in(8) { &OTHERS[..] } else { &usual };
-    *random.pick(choices)
+    random.pick::<&str>(choices)
 }
 
 /// The bytes of `text`, as a client of ours encodes it; a question mark stands for each character that the encoding lacks.

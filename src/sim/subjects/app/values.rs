@@ -51,7 +51,7 @@ fn key(number: usize, random: &mut Random) -> String {
 }
 
 fn string(random: &mut Random) -> &'static str {
-    *random.pick(&[
+    random.pick::<&str>(&[
         r#""""#,
         r#""search""#,
         r#""it's""#,
