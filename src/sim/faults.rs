@@ -84,7 +84,24 @@ impl PlannedFault {
         Fault { kind: self.kind, during: self.from..self.until, random: Random::stream(seed, "fault", self.number) }
     }
 
-    /// By how much it can change the times at which something happens.
+    /// By how much `faults` together can change the times at which something happens.
+    pub fn delay_of_all(faults: &[PlannedFault]) -> Duration {
+        // What is left by a short read, or found by none at all, is reported again, and may be late again.
+        let repeats_readiness = |fault: &PlannedFault| {
+            matches!(
+                fault.kind,
+                FaultKind::ShortReads | FaultKind::ShortWrites | FaultKind::SpuriousReads | FaultKind::SpuriousWrites
+            )
+        };
+        let is_repeated = faults.iter().any(repeats_readiness);
+        let delay = |fault: &PlannedFault| match fault.kind {
+            FaultKind::LateReadiness(most) if is_repeated => fault.until - fault.from + most,
+            _ => fault.delay(),
+        };
+        faults.iter().map(delay).sum()
+    }
+
+    /// By how much it alone can change the times at which something happens.
     pub fn delay(&self) -> Duration {
         match self.kind {
             FaultKind::LateReadiness(most) | FaultKind::Latency(most) | FaultKind::ClockJumps(most) => most,

@@ -36,8 +36,8 @@ const TURNS_MAX: u64 = 100_000;
 /// something has happened: to check all of them takes longer than a turn.
 const AUDITED_TURNS: u64 = 16;
 
-/// The time after the end of a run in which the last bytes arrive.
-pub(super) const ARRIVAL: Duration = Duration::from_secs(1);
+/// The time after the end of a run in which the last bytes arrive, and peers that read late have begun to.
+pub(super) const ARRIVAL: Duration = Duration::from_secs(6);
 
 /// The outcome of a run.
 #[derive(Clone, Debug)]

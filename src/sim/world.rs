@@ -93,7 +93,7 @@ impl<S: Subject> World<S> {
 
     /// By how much its faults together can change the times at which something happens.
     pub fn delay(&self) -> Duration {
-        self.faults.iter().map(PlannedFault::delay).sum()
+        PlannedFault::delay_of_all(&self.faults)
     }
 
     /// The time at which the last fault has passed.

@@ -71,7 +71,7 @@ impl<C: ClientSubject> ClientWorld<C> {
 
     /// By how much its faults together can change the times at which something happens.
     pub fn delay(&self) -> Duration {
-        self.faults.iter().map(PlannedFault::delay).sum()
+        PlannedFault::delay_of_all(&self.faults)
     }
 
     /// What happens to a connect at a certain time to an address with this reaction.
