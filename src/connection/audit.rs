@@ -24,6 +24,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if input > config.input_len_max.saturating_add(READ_LEN) {
             return Err(format!("it has {input} bytes of unused input; at most {} are left", config.input_len_max));
         }
+        if charged < input {
+            return Err(format!("it is charged {charged} bytes of memory for {input} of input"));
+        }
         match self.left_over.memory_max(config.output_high_water.max(1)) {
             Some(max) if charged > max => {
                 let output = self.left_over.output_len();
@@ -31,6 +34,11 @@ impl<S: Stream, T: Session> Connection<S, T> {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether it holds data between its runs.
+    pub fn holds_data(&self) -> bool {
+        !self.left_over.is_empty()
     }
 
     /// Checks that it has nothing to do while it waits: no event is lost.

@@ -41,6 +41,11 @@ impl Memory {
         self.0.users.load(Relaxed)
     }
 
+    /// The number of its clones: one for each configuration that has it, and one for each connection with data.
+    pub(crate) fn sharers(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// An equal share for each connection that uses any. Over the limit, at least one connection uses more.
     pub(crate) fn fair_share(&self) -> usize {
         self.0.max / self.users().max(1)

@@ -53,11 +53,17 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             }
         }
         let memory = &self.config.connection.memory;
-        let is_shared = memory.users() != seen.memory_users;
+        // The configuration has a clone of it, and each connection with data.
+        let holders = memory.sharers();
+        if holders < 1 + seen.memory_users || holders == 1 + seen.memory_users && memory.users() != seen.memory_users {
+            let (charged, all) = (memory.users(), seen.memory_users);
+            return Err(format!("of {all} connections with data, {charged} are charged for memory"));
+        }
+        let is_shared = holders > 1 + seen.memory_users;
         if seen.memory > memory.used() || seen.memory < memory.used() && !is_shared {
             return Err(format!("{} bytes are in use, and connections have {}", memory.used(), seen.memory));
         }
-        if memory.is_over() && !is_shared {
+        if memory.used() > memory.max() && !is_shared {
             return Err(format!("{} bytes are in use, and {} are allowed", memory.used(), memory.max()));
         }
         Ok(())
@@ -175,9 +181,8 @@ impl Seen {
                 *held += usize::from(place.is_of(places));
             }
         }
-        let used = slot.connection.memory_used();
-        self.memory += used;
-        self.memory_users += usize::from(used > 0);
+        self.memory += slot.connection.memory_used();
+        self.memory_users += usize::from(slot.connection.holds_data());
     }
 }
 
@@ -293,7 +298,7 @@ mod tests {
         finds("2 places are taken, and 1 connections have one", |reactor, _| {
             std::mem::forget(reactor.accepting.places()[0].take());
         });
-        finds("0 bytes are in use, and connections have", |reactor, _| {
+        finds("of 1 connections with data, 0 are charged", |reactor, _| {
             reactor.config.connection.memory = Memory::new(1);
         });
     }
