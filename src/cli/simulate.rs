@@ -207,11 +207,11 @@ mod tests {
         let (status, why) = covers(all, coverage::SEEDS, None).unwrap_err();
         assert_eq!(status, 1);
         let (missing, last) =
-            ("500 seeds don't cover receiving --[ request read ]-->, ", ", fault clock jumps, fault wakes");
+            ("500 seeds don't cover connecting --[ connected ]-->, ", ", fault clock jumps, fault wakes");
         assert!(why.starts_with(missing) && why.ends_with(last), "{why}");
         assert_eq!(
-            covers(all, 1, Some(Event::Opening)),
-            Err((1, "said to be impossible, but seen: event opening".to_owned()))
+            covers(all, 1, Some(Event::OutputEnded)),
+            Err((1, "said to be impossible, but seen: event output_ended".to_owned()))
         );
     }
 }

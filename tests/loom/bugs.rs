@@ -85,22 +85,25 @@ pub const BUGS: &[Bug] = &[
         what: "Two threads find the same place free, and both take it",
         file: "places.rs",
         before: "        let mut taken = self.lock();
-        if *taken >= self.0.max {
+        if taken.places >= self.0.max {
             return None;
         }
-        *taken += 1;",
+        taken.places += 1;",
         after: "        if !self.has_room() {
             return None;
         }
-        *self.lock() += 1;",
+        self.lock().places += 1;",
     },
     Bug {
         name: "place-freed-late",
         what: "A place wakes the loop that waits for it before it is free",
         file: "places.rs",
-        before: "        *taken -= 1;
+        before: "        taken.places -= 1;
+        let is_awaited = taken.waiting > 0;
         drop(taken);
-        places.0.freed.notify_all();
+        if is_awaited {
+            places.0.freed.notify_all();
+        }
         if were_all {
             places.0.waker.wake_by_ref();
         }",
@@ -108,17 +111,19 @@ pub const BUGS: &[Bug] = &[
         if were_all {
             places.0.waker.wake_by_ref();
         }
-        *places.lock() -= 1;
+        places.lock().places -= 1;
         places.0.freed.notify_all();",
     },
     Bug {
         name: "place-lost",
         what: "A place that is freed while another is being taken is lost",
         file: "places.rs",
-        before: "        *taken -= 1;
+        before: "        taken.places -= 1;
+        let is_awaited = taken.waiting > 0;
         drop(taken);",
-        after: "        let left = *taken - 1;
+        after: "        let left = taken.places - 1;
+        let is_awaited = taken.waiting > 0;
         drop(taken);
-        *places.lock() = left;",
+        places.lock().places = left;",
     },
 ];

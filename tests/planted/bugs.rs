@@ -590,7 +590,7 @@ pub const BUGS: &[Bug] = &[
         file: "protocols/app/server.rs",
         before: "        self.answer_requests(io, now).map_err(|error| {
             if error.deserves_reply() {
-                write_error(io.output().tail(), &error);
+                write_error(io.output().tail(), self.shared.byteorder, &error);
             }
             error.into()
         })",
@@ -598,7 +598,7 @@ pub const BUGS: &[Bug] = &[
             if !error.deserves_reply() {
                 return Err(error.into());
             }
-            write_error(io.output().tail(), &error);
+            write_error(io.output().tail(), self.shared.byteorder, &error);
             self.reader = MessageReader::default();
             Ok(Progress::NeedInput)
         })",
