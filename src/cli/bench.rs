@@ -365,9 +365,10 @@ impl Bench {
     /// Writes the results to every file, and the table to standard output. Goes on after a failure, and returns all failures.
     fn write(&self, results: &Results) -> Vec<Failure> {
         let all = slice::from_ref(results);
-        let json = self.json.as_ref().and_then(|path| {
-            results.write(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error)).err()
-        });
+        let json = self
+            .json
+            .as_ref()
+            .and_then(|path| results.write(path).map_err(|error| Failure::of_writing_file(path, &error)).err());
         let mut failures: Vec<Failure> = json.into_iter().chain(self.reports.write(all, &[])).collect();
         failures.extend(self.reports.print(all).err());
         failures

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -62,6 +63,16 @@ impl Failure {
     /// A failure of the event loop itself.
     pub(super) fn of_loop(error: &io::Error) -> Failure {
         Failure::new(format!("the event loop failed: {}", reason(error)))
+    }
+
+    /// A failure to write to the file `path`, which need not exist.
+    pub(super) fn of_writing_file(path: &Path, error: &io::Error) -> Failure {
+        let to = path.display().to_string();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        match folder.is_some_and(|folder| error.kind() == io::ErrorKind::NotFound && !folder.exists()) {
+            true => Failure::new(format!("cannot write to {to}: {}", reason_of_folder(error))),
+            false => Failure::of_writing(&to, error),
+        }
     }
 
     /// A failure to write to `to`, a file or a stream.

@@ -25,7 +25,7 @@ pub fn check<'a>(
     known.extend(inputs.iter().filter_map(|path| Some((path.display().to_string(), id(path)?))));
     let mut trials = Vec::new();
     for (option, path) in outputs {
-        let trial = Trial::of(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
+        let trial = Trial::of(path).map_err(|error| Failure::of_writing_file(path, &error))?;
         if let Some(identity) = trial.identity {
             let what = format!("{option} {}", path.display());
             if let Some((other, _)) = known.iter().find(|(_, other)| *other == identity) {

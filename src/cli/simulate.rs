@@ -168,8 +168,7 @@ impl Simulate {
         let mut results = tally.json();
         results["complete"] = json!(is_complete);
         results["failure"] = json!(failed.map(Failed::json));
-        write_whole(path, format!("{results:#}\n").as_bytes())
-            .map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
+        write_whole(path, format!("{results:#}\n").as_bytes()).map_err(|error| Failure::of_writing_file(path, &error))
     }
 }
 

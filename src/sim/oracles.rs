@@ -126,8 +126,9 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let what = format!("{} were served at once, and at most {max} may be", count(most, "connection"));
         return Err(Violation::new(Oracle::Limits, what));
     }
-    // A loop that has stopped may end before it.
-    let must_reload = world.reloads.is_some_and(|at| ledger.stopping.is_none_or(|stopping| stopping > at));
+    // A loop that has stopped may end before it. The server's clock may be ahead of that of the orders.
+    let is_before_stop = |at| ledger.stopping.is_none_or(|stopping| stopping > at + world.clock_ahead());
+    let must_reload = world.reloads.is_some_and(is_before_stop);
     if ledger.reloads < usize::from(must_reload) || ledger.reloads > usize::from(world.reloads.is_some()) {
         let what = format!("the service has reloaded {}", count(ledger.reloads, "time"));
         return Err(Violation::new(Oracle::Liveness, what));

@@ -80,7 +80,7 @@ fn where_nothing_is_measured_no_file_is_left() {
     // Unwritable files are found before anything is started.
     let nowhere = folder.path().join("none").join("new.json");
     let said = complaint(&["--shell", "--command", "x=exit 3 # {port}", "--json", nowhere.to_str().unwrap()], 1);
-    assert!(said.contains("new.json: no such file"), "{said}");
+    assert!(said.contains("new.json: no such folder"), "{said}");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn what_fails_is_told_in_a_line() {
             vec![nonsense],
             format!("cannot read results from {nonsense}: it is not JSON: expected ident at line 1 column 2"),
         ),
-        (vec![SMALL, "--html", page], format!("cannot write to {page}: no such file")),
+        (vec![SMALL, "--html", page], format!("cannot write to {page}: no such folder")),
         (vec![SMALL, "--plots", nonsense], format!("cannot make the folder {nonsense}: file exists")),
         // Temporary files can't be created there, although this file could be written.
         (vec![SMALL, "--plots", "/proc"], "cannot write to /proc: no such file".to_owned()),

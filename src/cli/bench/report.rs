@@ -161,7 +161,7 @@ fn write_plots(folder: &Path, all: &[Results]) -> Result<(), Failure> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    write_whole(path, text.as_bytes()).map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
+    write_whole(path, text.as_bytes()).map_err(|error| Failure::of_writing_file(path, &error))
 }
 
 fn read(path: &Path) -> Result<Results, Failure> {

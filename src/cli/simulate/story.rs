@@ -29,7 +29,7 @@ impl Telling {
             file.write_all(json::header("1970-01-01T00:00:00Z").as_bytes())?;
             Ok((path.to_owned(), file))
         };
-        let named = |path: &Path| open(path).map_err(|error| Failure::of_writing(&path.display().to_string(), &error));
+        let named = |path: &Path| open(path).map_err(|error| Failure::of_writing_file(path, &error));
         Ok(Telling { level, trace: trace.map(named).transpose()?, error: None })
     }
 
@@ -49,7 +49,7 @@ impl Telling {
         log::logger().flush();
         let Some((path, file)) = &mut self.trace else { return Ok(()) };
         let written = self.error.take().map_or_else(|| file.flush(), Err);
-        written.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))
+        written.map_err(|error| Failure::of_writing_file(path, &error))
     }
 }
 

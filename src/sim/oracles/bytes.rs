@@ -126,8 +126,11 @@ fn reads_in_time<S: Subject>(case: &Case<'_, S>) -> bool {
         Reading::Late(after) => {
             let limits = &case.world.limits;
             let cut = case.ledger.stopping.map(|stopping| stopping + limits.drain_timeout);
-            let until = served.done.map(|done| cut.unwrap_or(Duration::MAX).min(done + limits.linger_timeout));
-            until.is_some_and(|until| served.accepted + after < until)
+            let done = if served.is_refused { Some(served.accepted) } else { served.done };
+            let until = done.map(|done| cut.unwrap_or(Duration::MAX).min(done + limits.linger_timeout));
+            // A server that can't wait for the peer's close may destroy what the peer hasn't read.
+            let can_wait = !case.world.faults.iter().any(PlannedFault::breaks_connections);
+            can_wait && until.is_some_and(|until| served.accepted + after < until)
         }
         Reading::Never | Reading::Slow { .. } => false,
     }

@@ -25,7 +25,8 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
         return Ok(());
     }
     let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || !answer.at_end.is_empty());
-    let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= stopping);
+    // A session that is at work then finds its input only later.
+    let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= closed);
     if ending == Ending::Stopped && !is_hidden {
         let lacks = |what: &str| Err((Oracle::Bytes, format!("was closed by the stop, and lacks {what}")));
         let (sent, due) = (served.balance.sent, answer.output.len());
