@@ -95,7 +95,7 @@ fn files_are_checked_before_any_world_runs() {
     // It would take days.
     let output = simulate(&["--seeds", "1000000000", "--json", missing.to_str().unwrap()]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
-    assert!(text(&output.stderr).contains("no/results.json: no such file"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no/results.json: no such folder"), "{}", text(&output.stderr));
     let output = simulate(&["--protocol", "fixed", "--seed", "1", "--trace", file, "--json", file]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
     assert!(text(&output.stderr).contains("would overwrite --json"), "{}", text(&output.stderr));
