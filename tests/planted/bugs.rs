@@ -190,14 +190,6 @@ pub const BUGS: &[Bug] = &[
         after: "        turn.budget.messages = io.messages_left.max(1);",
     },
     Bug {
-        name: "message-budget-off-by-one",
-        what: "A run has one message more than its budget",
-        file: "connection/budget.rs",
-        before: "        Budget { readable",
-        after: "        let share = Share { messages: share.messages + 1, ..share };
-        Budget { readable",
-    },
-    Bug {
         name: "reads-not-counted",
         what: "The bytes read in a run aren't taken off its budget",
         file: "connection/budget.rs",
@@ -740,15 +732,6 @@ pub const BUGS: &[Bug] = &[
         file: "connection/interest.rs",
         before: "Progress::NeedEither => !self.is_full || matches!(self.role, Role::Opened(_)),",
         after: "Progress::NeedEither => !self.is_full,",
-    },
-    Bug {
-        name: "reply-with-end-dropped",
-        what: "A client drops a reply that arrives together with the server's end",
-        file: "protocols/app/client.rs",
-        before: "        while let Some(message) = self.awaited.read(io)? {",
-        after: "        while !io.input_ended()
-            && let Some(message) = self.awaited.read(io)?
-        {",
     },
     Bug {
         name: "reply-renews-nothing",
