@@ -133,7 +133,7 @@ fn many_seeds_cover_everything_that_can_happen() {
 /// The file into which a process writes its stories, for another to compare.
 const STORIES: &str = "MULTICONN_STORIES";
 
-/// The hash of each story of `seeds`, a line each, run on so many threads.
+/// The hash of each story of `seeds`, a line each, run on this number of threads.
 fn stories(seeds: Range<u64>, threads: usize) -> Vec<String> {
     let (left, lines) = (Mutex::new(seeds), Mutex::new(BTreeMap::new()));
     let work = || {

@@ -82,7 +82,12 @@ impl<S: Subject> Scene for World<S> {
     }
 
     fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>) {
-        World::keep(self, peers, faults);
+        if let Some(peers) = peers {
+            self.peers.retain(|plan| peers.contains(&plan.number));
+        }
+        if let Some(faults) = faults {
+            self.faults.retain(|fault| faults.contains(&fault.number));
+        }
     }
 
     fn compare(&mut self, is_compared: bool) {

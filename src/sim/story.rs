@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::coverage::Coverage;
-use super::ledger::{Conversation, Ending, Ledger};
+use super::ledger::{Ending, Ledger, Service};
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
 use crate::trace::{Event, Record, RunEnd, Subscriber};
@@ -110,9 +110,10 @@ impl Story {
         self.happened.set(happened);
     }
 
-    fn learns(&self, id: u64, what: impl FnOnce(&mut Conversation)) {
-        if let Some(conversation) = self.ledger.borrow_mut().of(id) {
-            what(conversation);
+    /// Records something in the server's part of the conversation on the connection of number `id`.
+    fn learns(&self, id: u64, what: impl FnOnce(&mut Service)) {
+        if let Some(served) = self.ledger.borrow_mut().of(id).and_then(|conversation| conversation.served.as_mut()) {
+            what(served);
         }
     }
 }
@@ -130,42 +131,32 @@ impl Subscriber for Story {
         let mut coverage = self.coverage.get();
         coverage.saw(&record.event);
         self.coverage.set(coverage);
-        self.learns(id, |conversation| {
-            if let Some(served) = &mut conversation.served {
-                served.balance.record(&record.event);
-                served.share.record(&record.event);
-                served.stages.record(&record.event);
-            }
+        self.learns(id, |served| {
+            served.balance.record(&record.event);
+            served.share.record(&record.event);
+            served.stages.record(&record.event);
         });
         match &record.event {
             Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
                 self.ledger.borrow_mut().done(id, at);
             }
-            Event::Moved { to: Stage::Lingering, .. } => self.learns(id, |conversation| {
-                if let Some(served) = &mut conversation.served {
-                    served.lingering = Some(at);
-                }
+            Event::Moved { to: Stage::Lingering, .. } => self.learns(id, |served| {
+                served.lingering = Some(at);
             }),
             Event::Reloaded => self.ledger.borrow_mut().reloads += 1,
-            Event::RunBegun => self.learns(id, |conversation| {
-                if let Some(served) = &mut conversation.served {
-                    served.runs += 1;
-                    let waited = served.runnable_since.take().map_or(0, |since| record.turn - since);
-                    served.turns_waited = served.turns_waited.max(waited);
-                }
+            Event::RunBegun => self.learns(id, |served| {
+                served.runs += 1;
+                let waited = served.runnable_since.take().map_or(0, |since| record.turn - since);
+                served.turns_waited = served.turns_waited.max(waited);
             }),
             Event::Selected { .. } | Event::Woken | Event::RunEnded { how: RunEnd::Yields, .. } => {
-                self.learns(id, |conversation| {
-                    if let Some(served) = &mut conversation.served {
-                        served.runnable_since.get_or_insert(record.turn);
-                    }
+                self.learns(id, |served| {
+                    served.runnable_since.get_or_insert(record.turn);
                 });
             }
             Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
-            Event::Sent { left, .. } => self.learns(id, |conversation| {
-                if let Some(served) = &mut conversation.served {
-                    served.unsent = *left;
-                }
+            Event::Sent { left, .. } => self.learns(id, |served| {
+                served.unsent = *left;
             }),
             Event::Accepted | Event::Refused { .. } => {
                 let is_refused = matches!(record.event, Event::Refused { .. });

@@ -72,16 +72,6 @@ impl<S: Subject> World<S> {
         of(self) == of(other) && self.limits == other.limits && self.peers == other.peers && self.faults == other.faults
     }
 
-    /// Keeps only the peers and faults of these numbers, if any are given.
-    pub fn keep(&mut self, peers: Option<&[u64]>, faults: Option<&[u64]>) {
-        if let Some(peers) = peers {
-            self.peers.retain(|plan| peers.contains(&plan.number));
-        }
-        if let Some(faults) = faults {
-            self.faults.retain(|fault| faults.contains(&fault.number));
-        }
-    }
-
     /// By how much the server's clock is ahead of the network's in the end.
     pub fn clock_ahead(&self) -> Duration {
         let jump = |fault: &PlannedFault| match fault.kind {

@@ -64,7 +64,7 @@ pub struct Mailbox {
 
 pub type Office = Reactor<QuietSelector, fn(&Peer) -> Reader>;
 
-/// Creates a reactor with a session for each of `counts`, which waits for so many letters.
+/// Creates a reactor with a session for each of `counts`, which waits for that number of letters.
 pub fn office<const SESSIONS: usize>(counts: [usize; SESSIONS]) -> (Office, [Mailbox; SESSIONS]) {
     let no_service: fn(&Peer) -> Reader = |_| unreachable!("no peer connects");
     let mut reactor = Reactor::new(QuietSelector::new(), no_service, Config::default());

@@ -53,7 +53,7 @@ impl Progress {
     }
 }
 
-/// What has been done of so many `seeds`, in lines of at most `width` columns if that is possible.
+/// The progress through `seeds` seeds, in lines of at most `width` columns if that is possible.
 fn message(tally: &Tally, seeds: Option<u64>, elapsed: Duration, width: usize) -> String {
     let per_second = tally.worlds as f64 / elapsed.as_secs_f64();
     let (seen, all) = tally.coverage.counts();
