@@ -1,0 +1,3 @@
+//! Watching a loop at work, in a browser.
+
+pub mod page;

@@ -1,0 +1,177 @@
+// The state of a server after a list of events. It depends on nothing else, so every view agrees with the trace.
+
+import { Connection } from "#connection";
+import { History } from "#history";
+import { Rate } from "#rate";
+import { stationOf } from "#stations";
+import { Turns } from "#turns";
+
+/** The number of connections that stay known after their end. */
+const ENDED = 200;
+
+export class Model {
+    /** The first line of the trace. */
+    header = null;
+    /** Whether the times are virtual, as in the simulator. */
+    isVirtual = false;
+    /** The time of the latest event. */
+    now = 0;
+    turn = 0;
+    station = "select";
+    /** The thread whose turns are shown, if there are several. */
+    thread = undefined;
+    hasThreads = false;
+    /** Open connections, and those that ended last, by their keys. */
+    connections = new Map();
+    ended = new History(ENDED);
+    turns = new Turns();
+    accepted = 0;
+    refused = 0;
+    closed = new Map();
+    messages = 0;
+    bytesIn = 0;
+    bytesOut = 0;
+    /** Why accepting is paused, and since when. */
+    paused = null;
+    stopping = null;
+    dropped = { lines: 0, time: null };
+    /** The last `loop_is`. */
+    sample = null;
+    rates = { turns: new Rate(), events: new Rate(), messages: new Rate(), wakeups: new Rate(), idle: new Rate() };
+
+    clone() {
+        const copy = Object.assign(new Model(), this);
+        copy.connections = new Map([...this.connections].map(([key, each]) => [key, each.clone()]));
+        copy.ended = this.ended.clone();
+        copy.turns = this.turns.clone();
+        copy.closed = new Map(this.closed);
+        copy.dropped = { ...this.dropped };
+        copy.rates = Object.fromEntries(Object.entries(this.rates).map(([name, rate]) => [name, rate.clone()]));
+        return copy;
+    }
+
+    /** The connection of a key, open or ended. */
+    connection(key) {
+        return this.connections.get(key) ?? [...this.ended].find((each) => each.key === key);
+    }
+
+    /** The open connections, and after them those that have ended in the last seconds. */
+    shown(now, seconds) {
+        const ended = [...this.ended].filter((each) => now - each.ended.time < seconds);
+        return [...this.connections.values(), ...ended];
+    }
+
+    apply(event) {
+        if (event.trace !== undefined) {
+            this.header = event;
+            this.isVirtual = String(event.started).startsWith("1970-01-01");
+            this.turns.areTimed = !this.isVirtual;
+            return;
+        }
+        if (event.event === "lines_dropped") {
+            this.dropped = { lines: this.dropped.lines + event.lines, time: event.time ?? this.now };
+            return;
+        }
+        if (typeof event.event !== "string" || typeof event.time !== "number") {
+            return;
+        }
+        this.now = Math.max(this.now, event.time);
+        if (event.connection !== undefined) {
+            this.#ofConnection(event);
+        }
+        this.#ofLoop(event);
+        // A server with several threads has a loop in each; the first one's is shown.
+        if (this.turn === 0) {
+            this.thread = event.thread;
+        }
+        this.hasThreads ||= event.thread !== this.thread;
+        if (event.thread === this.thread) {
+            this.turn = Math.max(this.turn, event.turn ?? 0);
+            this.station = stationOf(event);
+            const ended = this.turns.apply(event);
+            // A turn in which nothing happened, not even for a timer, was a wake-up for nothing.
+            if (ended && ended.runs + ended.accepts + ended.fired + ended.woken === 0 && ended.steps <= ended.events) {
+                this.rates.idle.add(event.time);
+            }
+        }
+    }
+
+    #ofConnection(event) {
+        const key = keyOf(event);
+        let connection = this.connections.get(key);
+        if (!connection) {
+            connection = new Connection(key, event);
+            this.connections.set(key, connection);
+        }
+        const { messages } = connection;
+        connection.apply(event);
+        if (event.event !== "connection_is" && connection.messages > messages) {
+            this.messages += 1;
+            this.rates.messages.add(event.time);
+        }
+        if (event.event === "run_ended") {
+            this.rates.wakeups.add(event.time);
+            if (!connection.didWork) {
+                this.rates.idle.add(event.time);
+            }
+        }
+        if (event.event === "closed") {
+            this.connections.delete(key);
+            this.ended.push(connection);
+            this.closed.set(event.end, (this.closed.get(event.end) ?? 0) + 1);
+        }
+    }
+
+    #ofLoop(event) {
+        switch (event.event) {
+            case "turn_begun":
+                this.rates.turns.add(event.time);
+                this.rates.events.add(event.time, event.events);
+                break;
+            case "accepted":
+                this.accepted += 1;
+                break;
+            case "refused":
+                this.refused += 1;
+                break;
+            case "received":
+                this.bytesIn += event.len;
+                break;
+            case "sent":
+                this.bytesOut += event.len;
+                break;
+            case "accepting_paused":
+                this.paused = { why: event.why, since: this.paused?.since ?? event.time };
+                break;
+            case "accepting_resumed":
+                this.paused = null;
+                break;
+            case "stopping":
+                this.stopping = event;
+                break;
+            case "loop_is":
+                this.#sample(event);
+                break;
+        }
+    }
+
+    #sample(event) {
+        this.sample = event;
+        this.accepted = event.accepted ?? this.accepted;
+        this.refused = event.refused ?? this.refused;
+        this.messages = event.messages ?? this.messages;
+        this.bytesIn = event.bytes_in ?? this.bytesIn;
+        this.bytesOut = event.bytes_out ?? this.bytesOut;
+        this.closed = event.closed ? new Map(Object.entries(event.closed)) : this.closed;
+        if (event.accepting === "yes") {
+            this.paused = null;
+        } else if (typeof event.accepting === "string") {
+            this.paused = { why: event.accepting, since: this.paused?.since ?? event.time };
+        }
+    }
+}
+
+/** A connection's key: its number, which is unique in its thread. */
+export function keyOf(event) {
+    return event.thread === undefined ? String(event.connection) : `${event.thread}/${event.connection}`;
+}
