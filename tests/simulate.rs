@@ -55,6 +55,22 @@ fn a_seed_is_told_from_the_world_to_the_hash() {
 }
 
 #[test]
+fn a_page_contains_the_lines_of_the_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let [trace, page, again] = ["trace", "page.html", "again.html"].map(|name| folder.path().join(name));
+    let files = ["--trace", trace.to_str().unwrap(), "--html", page.to_str().unwrap()];
+    assert!(simulate(&[&["--protocol", "app", "--seed", "3"], &files[..]].concat()).status.success());
+    let (lines, page) = (fs::read_to_string(trace).unwrap(), fs::read_to_string(page).unwrap());
+    assert!(page.contains("<title>multiconn: app, seed 3</title>"));
+    let (_, story) = page.split_once("id=\"story\">\n").unwrap();
+    let (story, _) = story.split_once("</script>").unwrap();
+    let read = |lines: &str| lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    assert_eq!(read(story), read(&lines));
+    assert!(simulate(&["--protocol", "app", "--seed", "3", "--html", again.to_str().unwrap()]).status.success());
+    assert!(fs::read_to_string(again).unwrap() == page, "the same world gives the same page");
+}
+
+#[test]
 fn a_part_of_a_world_can_be_run() {
     let output = simulate(&["--protocol", "app", "--seed", "5", "--peers", "1", "--faults", "none"]);
     let world = text(&output.stdout);
@@ -137,6 +153,8 @@ fn wrong_usage_is_one_line() {
         (&["--peers", "1"], "--seed"),
         (&["--seed", "1", "--faults", "x"], "it must be numbers such as 0,2, or `none`"),
         (&["--seed", "1", "--trace", "/nowhere"], "--trace needs one protocol: add --protocol"),
+        (&["--seed", "1", "--html", "/nowhere"], "--html needs one protocol: add --protocol"),
+        (&["--html", "story.html"], "--seed"),
     ] {
         let output = simulate(args);
         let error = text(&output.stderr);

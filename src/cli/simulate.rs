@@ -40,7 +40,8 @@ use tally::Tally;
 #[command(after_help = "Examples:\n  \
     multiconn simulate --seeds 10000\n  \
     multiconn simulate --protocol app --time 10m --threads 4\n  \
-    multiconn simulate --protocol app --seed 42 -v\n\n\
+    multiconn simulate --protocol app --seed 42 -v\n  \
+    multiconn simulate --protocol app --seed 42 --html story.html\n\n\
     Exit status: 0 if all is well, 1 after a failure, 2 after wrong usage, 3 if it was interrupted.")]
 pub struct Simulate {
     /// Protocol to simulate; may be repeated [default: all]
@@ -73,6 +74,9 @@ pub struct Simulate {
     /// Write everything that happens to FILE, as `serve --trace` does; only for one seed of one protocol
     #[arg(long, value_name = "FILE", requires = "seed")]
     trace: Option<PathBuf>,
+    /// Write a page to FILE that shows everything that happens; only for one seed of one protocol
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    html: Option<PathBuf>,
 }
 
 /// Numbers of faults.
@@ -97,7 +101,8 @@ impl Simulate {
         let level = log::max_level();
         log::set_max_level(LevelFilter::Off);
         // Many worlds may take hours, so check first.
-        let files = [("--json", self.json.as_deref()), ("--trace", self.trace.as_deref())];
+        let files =
+            [("--json", self.json.as_deref()), ("--trace", self.trace.as_deref()), ("--html", self.html.as_deref())];
         outputs::check(files.into_iter().filter_map(|(option, path)| Some((option, path?))), None, &[])?;
         let protocols =
             if self.protocol.is_empty() { Protocol::value_variants().to_vec() } else { self.protocol.clone() };
@@ -108,13 +113,17 @@ impl Simulate {
     }
 
     fn run_one(&self, seed: u64, protocols: &[Protocol], level: LevelFilter) -> Result<(), Failure> {
-        if let (Some(_), [_, _, ..]) = (&self.trace, protocols) {
-            return Err(Failure::of_usage("--trace needs one protocol: add --protocol"));
+        for (option, file) in [("--trace", &self.trace), ("--html", &self.html)] {
+            if file.is_some() && protocols.len() > 1 {
+                return Err(Failure::of_usage(format!("{option} needs one protocol: add --protocol")));
+            }
         }
         let faults = self.faults.as_ref().map(|all| &all.0[..]);
         let parts = Parts { peers: self.peers.as_deref(), faults };
         protocols.iter().try_for_each(|protocol| protocol.check(seed, parts))?;
-        let mut telling = Telling::to(level, self.trace.as_deref())?;
+        let title = || format!("multiconn: {}, seed {seed}", protocols[0].name());
+        let page = self.html.as_deref().map(|path| (path, title()));
+        let mut telling = Telling::to(level, self.trace.as_deref(), page)?;
         let mut tally = Tally::default();
         for &protocol in protocols {
             let told = protocol.tell(seed, parts, &mut telling)?;

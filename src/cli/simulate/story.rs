@@ -1,13 +1,16 @@
-//! Telling the story of one world: in the log's words, and as the lines of a trace.
+//! Telling the story of one world: in the log's words, as the lines of a trace, and as a page.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 
+use crate::admin::page;
+use crate::bench::whole::write_whole;
 use crate::cli::failure::Failure;
 use crate::sim::{Run, Scene};
 use crate::trace::{Event, Log, Record, Subscriber, json};
@@ -17,27 +20,53 @@ use crate::trace::{Event, Log, Record, Subscriber, json};
 pub struct Telling {
     level: LevelFilter,
     trace: Option<(PathBuf, BufWriter<File>)>,
+    page: Option<Page>,
     error: Option<io::Error>,
 }
 
+/// The page to write.
+#[derive(Debug)]
+struct Page {
+    path: PathBuf,
+    title: String,
+    /// The lines of the trace.
+    lines: Vec<u8>,
+}
+
+impl Page {
+    fn write(&self) -> io::Result<()> {
+        // Two runs of a world write the same file, so the nonce depends on the story alone.
+        let mut hasher = DefaultHasher::new();
+        self.lines.hash(&mut hasher);
+        let nonce = format!("{:016x}", hasher.finish());
+        let lines = String::from_utf8_lossy(&self.lines);
+        let story = page::Story { title: &self.title, lines: &lines };
+        write_whole(&self.path, page::document(&nonce, Some(story)).as_bytes())
+    }
+}
+
 impl Telling {
-    /// Tells it to the log down to `level`, and to the file `trace`.
-    pub fn to(level: LevelFilter, trace: Option<&Path>) -> Result<Telling, Failure> {
+    /// Tells it to the log down to `level`, to the file `trace`, and on a page with a path and a title.
+    pub fn to(level: LevelFilter, trace: Option<&Path>, page: Option<(&Path, String)>) -> Result<Telling, Failure> {
+        // A world begins at no time of day.
+        let header = json::header("1970-01-01T00:00:00Z");
         let open = |path: &Path| {
             let mut file = BufWriter::new(File::create(path)?);
-            // A world begins at no time of day.
-            file.write_all(json::header("1970-01-01T00:00:00Z").as_bytes())?;
+            file.write_all(header.as_bytes())?;
             Ok((path.to_owned(), file))
         };
         let named = |path: &Path| open(path).map_err(|error| Failure::of_writing_file(path, &error));
-        Ok(Telling { level, trace: trace.map(named).transpose()?, error: None })
+        let trace = trace.map(named).transpose()?;
+        let page = page.map(|(path, title)| Page { path: path.to_owned(), title, lines: header.into_bytes() });
+        Ok(Telling { level, trace, page, error: None })
     }
 
     /// Runs `world`, and tells what happens.
     pub fn tell<W: Scene>(&mut self, world: &W) -> Run {
         log::set_max_level(self.level);
         let file = self.trace.as_mut().map(|(_, file)| RefCell::new(file));
-        let teller = Teller { began: Cell::new(None), file, error: RefCell::new(None), log: self.level };
+        let page = self.page.as_mut().map(|page| RefCell::new(&mut page.lines));
+        let teller = Teller { began: Cell::new(None), file, page, error: RefCell::new(None), log: self.level };
         let run = world.run_with(&teller);
         log::set_max_level(LevelFilter::Off);
         self.error = teller.error.into_inner();
@@ -47,22 +76,26 @@ impl Telling {
     /// Writes what is left.
     pub fn finish(&mut self) -> Result<(), Failure> {
         log::logger().flush();
-        let Some((path, file)) = &mut self.trace else { return Ok(()) };
-        let written = self.error.take().map_or_else(|| file.flush(), Err);
-        written.map_err(|error| Failure::of_writing_file(path, &error))
+        if let Some((path, file)) = &mut self.trace {
+            let written = self.error.take().map_or_else(|| file.flush(), Err);
+            written.map_err(|error| Failure::of_writing_file(path, &error))?;
+        }
+        let Some(page) = &self.page else { return Ok(()) };
+        page.write().map_err(|error| Failure::of_writing_file(&page.path, &error))
     }
 }
 
 struct Teller<'a> {
     began: Cell<Option<Instant>>,
     file: Option<RefCell<&'a mut BufWriter<File>>>,
+    page: Option<RefCell<&'a mut Vec<u8>>>,
     error: RefCell<Option<io::Error>>,
     log: LevelFilter,
 }
 
 impl Subscriber for Teller<'_> {
     fn level(&self) -> LevelFilter {
-        if self.file.is_some() { LevelFilter::Trace } else { self.log }
+        if self.file.is_some() || self.page.is_some() { LevelFilter::Trace } else { self.log }
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -71,6 +104,10 @@ impl Subscriber for Teller<'_> {
             && let Err(error) = json::write(&mut **file.borrow_mut(), record, time, None)
         {
             self.error.borrow_mut().get_or_insert(error);
+        }
+        if let Some(page) = &self.page {
+            // A vector takes every line.
+            let _ = json::write(&mut **page.borrow_mut(), record, time, None);
         }
         if let Event::TurnBegun { .. } = record.event {
             log::trace!("Turn {} at {time:?}", record.turn);
