@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The linter for the page's JavaScript, and the tests of the page, in Node.js and in headless Chromium. The program
+# must be built: `cargo build`. MULTICONN names another one. PICTURES=FOLDER keeps screenshots.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if ! command -v node >/dev/null || ! command -v npm >/dev/null || ! command -v chromium >/dev/null; then
+    packages=()
+    command -v node >/dev/null || packages+=(nodejs)
+    command -v npm >/dev/null || packages+=(npm)
+    command -v chromium >/dev/null || packages+=(chromium)
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+(cd tests/page && npm ci --silent --no-audit --no-fund)
+tests/page/node_modules/.bin/eslint --config tests/page/eslint.config.mjs --max-warnings 0 src/admin/page tests/page
+node --test tests/page/*.test.mjs
