@@ -142,6 +142,22 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::exchange::Stage;
+    use crate::message::Phase;
+    use crate::trace::Kind;
+
+    #[test]
+    fn the_page_has_the_names_of_events_stages_and_parts_of_a_message() {
+        let phases = [Phase::Protoheader, Phase::Jsonheader, Phase::Content].map(Phase::name);
+        let names = Kind::ALL.map(Kind::name).into_iter().chain(Stage::ALL.map(Stage::name)).chain(phases);
+        for name in names {
+            let is_used = MODULES.iter().any(|(_, source)| {
+                // As a string, or as a key.
+                source.contains(&format!("\"{name}\"")) || source.contains(&format!(" {name}: "))
+            });
+            assert!(is_used, "{name}");
+        }
+    }
 
     #[test]
     fn every_file_with_a_module_is_in_the_document() {
@@ -167,8 +183,8 @@ mod tests {
         let page = document("n0", None);
         assert!(!page.contains("{{") && !page.contains("id=\"story\""));
         assert!(page.contains("script-src 'nonce-n0'"));
-        let starts = |tag: &str| page.match_indices(tag).map(|(at, _)| page[at..].split_once('>').unwrap().0).collect();
-        let tags: Vec<&str> = [starts("<script"), starts("<style")].concat();
+        let starts = page.match_indices("<s").map(|(at, _)| page[at..].split_once('>').unwrap().0);
+        let tags: Vec<&str> = starts.filter(|tag| tag.starts_with("<script") || tag.starts_with("<style")).collect();
         assert_eq!(tags.len(), 3);
         assert!(tags.iter().all(|tag| tag.contains("nonce=\"n0\"")), "{tags:?}");
     }

@@ -74,10 +74,11 @@ class Tab {
     }
 
     async click(selector) {
-        const box = await this.evaluate(
-            `(() => { const box = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()`,
-        );
-        const at = { x: box[0], y: box[1], button: "left", clickCount: 1 };
+        const { x, y } = await this.evaluate(`(() => {
+            const box = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+            return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+        })()`);
+        const at = { x, y, button: "left", clickCount: 1 };
         await this.call("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
         await this.call("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
         await this.drawn();
@@ -170,17 +171,29 @@ export class Browser {
     async open(address, { width = 1600, height = 1000, scheme = "light", motion = "no-preference" } = {}) {
         const { targetId } = await this.call("Target.createTarget", { url: "about:blank" });
         const { sessionId } = await this.call("Target.attachToTarget", { targetId, flatten: true });
-        const tab = new Tab((method, params) => this.call(method, params, sessionId), () => this.call("Target.closeTarget", { targetId }));
+        const tab = new Tab(
+            (method, params) => this.call(method, params, sessionId),
+            () => this.call("Target.closeTarget", { targetId }),
+        );
         this.#tabs.set(sessionId, (message) => tab.note(message));
-        await Promise.all(["Page", "Runtime", "Log", "DOM", "Performance"].map((domain) => tab.call(`${domain}.enable`)));
-        await tab.call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
+        await Promise.all(
+            ["Page", "Runtime", "Log", "DOM", "Performance"].map((domain) => tab.call(`${domain}.enable`)),
+        );
+        await tab.call("Emulation.setDeviceMetricsOverride", {
+            width,
+            height,
+            deviceScaleFactor: 1,
+            mobile: width < 600,
+        });
         const features = [
             { name: "prefers-color-scheme", value: scheme },
             { name: "prefers-reduced-motion", value: motion },
         ];
         await tab.call("Emulation.setEmulatedMedia", { features });
         await tab.call("Page.navigate", { url: address });
-        await tab.until("document.readyState === 'complete' && document.getElementById('orders')?.childElementCount > 0");
+        await tab.until(
+            "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount > 0",
+        );
         return tab;
     }
 

@@ -24,7 +24,10 @@ export default [
             "object-shorthand": "error",
             "prefer-const": "error",
             "prefer-template": "error",
-            "no-restricted-properties": ["error", ...MARKUP.map((property) => ({ property, message: "Use textContent." }))],
+            "no-restricted-properties": [
+                "error",
+                ...MARKUP.map((property) => ({ property, message: "Use textContent." })),
+            ],
             "no-restricted-globals": ["error", "event", "name", "status"],
         },
     },

@@ -36,7 +36,11 @@ export class Script {
     }
 
     /** A run of a connection, which does something and takes some time. */
-    run(connection, { took = 0, how = "waits for input", state = "idle", input = 0, output = 0, ...more } = {}, ...doings) {
+    run(
+        connection,
+        { took = 0, how = "waits for input", state = "idle", input = 0, output = 0, ...more } = {},
+        ...doings
+    ) {
         this.of(connection, "run_begun");
         for (const [event, fields] of doings) {
             this.of(connection, event, fields);

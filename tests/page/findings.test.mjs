@@ -16,7 +16,10 @@ function found(script, later = 0) {
 
 test("a server at rest has no findings", () => {
     const script = new Script();
-    script.turn().accept(1).run(1, {}, ...message(20, 20), sent(40));
+    script
+        .turn()
+        .accept(1)
+        .run(1, {}, ...message(20, 20), sent(40));
     assert.deepEqual(found(script, 5), []);
 });
 
@@ -37,7 +40,15 @@ test("a turn of 10 ms is no stall", () => {
 
 test("a turn that stalls in many runs names the longest", () => {
     const script = new Script();
-    script.turn(1, 3).selected(1).selected(2).selected(3).run(1, { took: 0.01 }).run(2, { took: 0.012 }).run(3, { took: 0.01 }).turn();
+    script
+        .turn(1, 3)
+        .selected(1)
+        .selected(2)
+        .selected(3)
+        .run(1, { took: 0.01 })
+        .run(2, { took: 0.012 })
+        .run(3, { took: 0.01 })
+        .turn();
     const text = "Turn 1 took 32 ms for 3 runs: the longest, connection 2's, took 12 ms; 1 other waited.";
     assert.deepEqual(found(script), [`stalled turn: ${text}`]);
 });
@@ -54,7 +65,9 @@ test("a connection that is ready and doesn't run is starved", () => {
     for (let turn = 0; turn < 12; turn += 1) {
         script.turn(0.01).run(1, {}, received(1));
     }
-    assert.deepEqual(found(script), ["starved connection: Connection 7 has been ready for 120 ms and 12 turns, and has not run."]);
+    assert.deepEqual(found(script), [
+        "starved connection: Connection 7 has been ready for 120 ms and 12 turns, and has not run.",
+    ]);
     script.run(7);
     assert.deepEqual(found(script), []);
 });
@@ -72,13 +85,28 @@ test("a peer that never reads shows its queue and its interest", () => {
 
 test("a dripping peer sends its message in many small pieces", () => {
     const script = new Script();
-    script.turn().run(3, { state: "protoheader", got: 1, want: 2 }, received(1), stepped("idle", "first byte", "protoheader", 1, 2));
-    script.turn().run(3, { state: "JSON header", got: 0, want: 99 }, received(1), stepped("protoheader", "protoheader read", "JSON header", 0, 99));
+    script
+        .turn()
+        .run(
+            3,
+            { state: "protoheader", got: 1, want: 2 },
+            received(1),
+            stepped("idle", "first byte", "protoheader", 1, 2),
+        );
+    script
+        .turn()
+        .run(
+            3,
+            { state: "JSON header", got: 0, want: 99 },
+            received(1),
+            stepped("protoheader", "protoheader read", "JSON header", 0, 99),
+        );
     for (let got = 1; got <= 4; got += 1) {
         script.turn(0.3).run(3, { state: "JSON header", got, want: 99 }, received(1));
     }
     script.of(3, "timer_set", { after: 8.8 });
-    const text = "Connection 3's peer sends its message in drips: 6 bytes in 6 reads over 1.2 s. Its timer fires in 8.8 s.";
+    const text =
+        "Connection 3's peer sends its message in drips: 6 bytes in 6 reads over 1.2 s. Its timer fires in 8.8 s.";
     assert.deepEqual(found(script), [`dripping peer: ${text}`]);
 });
 
@@ -95,7 +123,9 @@ test("accepting that is paused tells why and for how long, until it goes on", ()
     const script = new Script();
     script.turn().own("accepting_paused", { why: "too many open files", is_news: true });
     script.wait(2).turn();
-    assert.deepEqual(found(script), ["accepting paused: No connection has been accepted for 2 s: too many open files."]);
+    assert.deepEqual(found(script), [
+        "accepting paused: No connection has been accepted for 2 s: too many open files.",
+    ]);
     script.own("accepting_resumed");
     assert.deepEqual(found(script), []);
 });

@@ -25,7 +25,10 @@ test("lines that are no objects are counted and left out", () => {
 
 test("a full history keeps the newest items in order", () => {
     const history = new History(3);
-    assert.deepEqual([1, 2, 3, 4, 5].map((item) => history.push(item)), [undefined, undefined, undefined, 1, 2]);
+    assert.deepEqual(
+        [1, 2, 3, 4, 5].map((item) => history.push(item)),
+        [undefined, undefined, undefined, 1, 2],
+    );
     assert.deepEqual([...history], [3, 4, 5]);
     assert.deepEqual([history.at(0), history.at(-1), history.at(3), history.at(-4)], [3, 5, undefined, undefined]);
 });
@@ -41,7 +44,10 @@ test("a rate is the count of the last second", () => {
 
 test("a message lights its stages in order", () => {
     const script = new Script();
-    script.turn().accept(7).run(7, {}, ...message(103, 43), replied(176), sent(176));
+    script
+        .turn()
+        .accept(7)
+        .run(7, {}, ...message(103, 43), replied(176), sent(176));
     const lit = script.events.map((_, index) => after(script, index + 1).connection("7")?.lit ?? null);
     assert.deepEqual(lit, [null, null, -1, -1, -1, 0, 1, 2, 3, 3, 3, -1]);
 });
@@ -49,7 +55,10 @@ test("a message lights its stages in order", () => {
 test("a part of a message is lit until the rest arrives", () => {
     const script = new Script();
     const steps = message(103, 43).slice(1, 3);
-    script.turn().accept(7).run(7, { state: "JSON header", got: 48, want: 103, input: 48 }, received(50), ...steps);
+    script
+        .turn()
+        .accept(7)
+        .run(7, { state: "JSON header", got: 48, want: 103, input: 48 }, received(50), ...steps);
     const it = after(script).connection("7");
     assert.deepEqual([it.lit, it.got, it.want, it.input, it.messageBegan], [1, 48, 103, 48, 0]);
 });
@@ -79,14 +88,57 @@ test("connections of two threads with the same number are two", () => {
 test("samples replace what is known, and tell when they were taken", () => {
     const script = new Script();
     script.wait(5).turn();
-    const sample = { age: 3, stage: "responding", interest: "w", state: "idle", input: 1, output: 2, recv_q: 3, send_q: 4 };
-    script.of(9, "connection_is", { ...sample, deadline: 1.5, deadline_for: "writing", messages: 6, bytes_in: 7, bytes_out: 8 });
-    script.own("loop_is", { open: 1, runnable: 0, timers: 1, accepting: "full", turns: 5, accepted: 50, refused: 2, closed: { finished: 47 } });
+    const sample = {
+        age: 3,
+        stage: "responding",
+        interest: "w",
+        state: "idle",
+        input: 1,
+        output: 2,
+        recv_q: 3,
+        send_q: 4,
+    };
+    script.of(9, "connection_is", {
+        ...sample,
+        deadline: 1.5,
+        deadline_for: "writing",
+        messages: 6,
+        bytes_in: 7,
+        bytes_out: 8,
+    });
+    script.own("loop_is", {
+        open: 1,
+        runnable: 0,
+        timers: 1,
+        accepting: "full",
+        turns: 5,
+        accepted: 50,
+        refused: 2,
+        closed: { finished: 47 },
+    });
     const model = after(script);
     const it = model.connection("9");
-    assert.deepEqual([it.opened, it.stage, it.interest, it.output, it.recvQ, it.sendQ], [2, "responding", "w", 2, 3, 4]);
+    assert.deepEqual(
+        [it.opened, it.stage, it.interest, it.output, it.recvQ, it.sendQ],
+        [2, "responding", "w", 2, 3, 4],
+    );
     assert.deepEqual([it.deadline, it.deadlineFor, it.messages, it.sampled, it.lit], [6.5, "writing", 6, 5, 3]);
-    assert.deepEqual([model.accepted, model.refused, model.paused.why, model.closed.get("finished")], [50, 2, "full", 47]);
+    assert.deepEqual(
+        [model.accepted, model.refused, model.paused.why, model.closed.get("finished")],
+        [50, 2, "full", 47],
+    );
+});
+
+test("connections that ended while the stream was cut off are forgotten", () => {
+    const script = new Script();
+    script.turn(1).accept(1).accept(2);
+    script.events.push({ ...script.events[0] });
+    script
+        .wait(1)
+        .of(2, "connection_is", { age: 1, stage: "receiving", interest: "r", state: "idle", input: 0, output: 0 });
+    assert.deepEqual([...after(script).connections.keys()], ["1", "2"]);
+    script.wait(3).turn();
+    assert.deepEqual([...after(script).connections.keys()], ["2"]);
 });
 
 test("a turn takes as long as its parts, or as long as its events", () => {
@@ -109,8 +161,18 @@ test("in virtual time turns have no duration", () => {
 test("busy connections come first, or old ones, or stuck ones", () => {
     const script = new Script();
     script.turn().accept(1).accept(2).wait(1).accept(3);
-    script.turn().run(2, { state: "JSON header", got: 1, want: 9 }, received(1), stepped("idle", "first byte", "protoheader", 1, 2));
-    script.wait(1).turn().run(3, {}, ...message(9, 9));
+    script
+        .turn()
+        .run(
+            2,
+            { state: "JSON header", got: 1, want: 9 },
+            received(1),
+            stepped("idle", "first byte", "protoheader", 1, 2),
+        );
+    script
+        .wait(1)
+        .turn()
+        .run(3, {}, ...message(9, 9));
     const model = after(script);
     const all = [...model.connections.values()];
     assert.equal(ordered(all, "busiest", model.now)[0], "3");
@@ -122,7 +184,10 @@ test("busy connections come first, or old ones, or stuck ones", () => {
 function long() {
     const script = new Script();
     for (let turn = 0; turn < 400; turn += 1) {
-        script.turn(0.001).selected(turn % 5).run(turn % 5, { took: 0.0005 }, ...message(20, 30), sent(9));
+        script
+            .turn(0.001)
+            .selected(turn % 5)
+            .run(turn % 5, { took: 0.0005 }, ...message(20, 30), sent(9));
     }
     return script;
 }

@@ -118,7 +118,10 @@ function row(tab, id) {
 }
 
 async function eventsOf(trace) {
-    return (await readFile(trace, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+    return (await readFile(trace, "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
 }
 
 /** Closes a tab on whose console there must be nothing. */
@@ -158,7 +161,9 @@ test("a message that comes byte by byte lights each stage in order", async () =>
     }
     assert.deepEqual(shown, ["protoheader", "JSON header", "content", "response"]);
     // Between two bytes, the row says how much has arrived.
-    const half = events.findIndex(({ event, state, got }) => event === "run_ended" && state === "JSON header" && got === 48);
+    const half = events.findIndex(
+        ({ event, state, got }) => event === "run_ended" && state === "JSON header" && got === 48,
+    );
     await seek(tab, half + 1);
     assert.match((await row(tab, 1)).caption, /^JSON header 48\/\d+$/);
     await closed(tab);
@@ -217,7 +222,10 @@ test("a peer that never reads shows its queue and w", async () => {
     assert.match(shown.output, /KiB$/);
     assert.equal(shown.lit, "response");
     const finding = await tab.text('[data-kind="peer that never reads"] .text');
-    assert.match(finding, /^Connection 1's peer has read nothing for [\d.]+ s: [\d.]+ KiB wait in our memory\. Its interest is r?w\.$/);
+    assert.match(
+        finding,
+        /^Connection 1's peer has read nothing for [\d.]+ s: [\d.]+ KiB wait in our memory\. Its interest is r?w\.$/,
+    );
     await closed(tab);
 });
 
@@ -296,9 +304,16 @@ test("everything can be done by keys", async () => {
     assert.notEqual(await speed(), slow);
     await tab.press("-");
     assert.equal(await speed(), slow);
-    for (const [key, order] of [["o", "oldest"], ["s", "stuck"], ["b", "busiest"]]) {
+    for (const [key, order] of [
+        ["o", "oldest"],
+        ["s", "stuck"],
+        ["b", "busiest"],
+    ]) {
         await tab.press(key);
-        assert.equal(await tab.evaluate(`document.querySelector("[data-order=${order}]").getAttribute("aria-pressed")`), "true");
+        assert.equal(
+            await tab.evaluate(`document.querySelector("[data-order=${order}]").getAttribute("aria-pressed")`),
+            "true",
+        );
     }
     await tab.press("End");
     await tab.press("c");
@@ -307,6 +322,25 @@ test("everything can be done by keys", async () => {
     assert.equal(await tab.evaluate("document.getElementById('story-panel').hidden"), false);
     await tab.press("Escape");
     assert.equal(await tab.evaluate("document.getElementById('story-panel').hidden"), true);
+    await closed(tab);
+});
+
+test("the buttons and the rows can be clicked, and a finding leads to its connection", async () => {
+    const tab = await opened(traces.unread);
+    const isHidden = () => tab.evaluate("document.getElementById('story-panel').hidden");
+    await tab.click("#step");
+    assert.equal(await tab.evaluate("document.getElementById('position').value"), "1");
+    await tab.click("#to-end");
+    await tab.click("#findings-list button");
+    assert.equal(await isHidden(), false);
+    await tab.click("#close-story");
+    assert.equal(await isHidden(), true);
+    await tab.click("#connection-rows .row");
+    assert.equal(await isHidden(), false);
+    const present = () => tab.evaluate("document.querySelector('#story-rows [aria-selected=true]').index");
+    const last = await present();
+    await tab.click("#story-rows .row:not([hidden]):nth-child(6)");
+    assert.ok((await present()) < last);
     await closed(tab);
 });
 
@@ -321,7 +355,10 @@ test("words explain themselves on hover and on focus, and link to the documentat
         });
     })()`);
     assert.ok(words.length > 20);
-    assert.deepEqual(words.filter(([, isExplained]) => !isExplained), []);
+    assert.deepEqual(
+        words.filter(([, isExplained]) => !isExplained),
+        [],
+    );
     await tab.press("Escape");
     assert.equal(await tab.evaluate("document.getElementById('about').hidden"), true);
     await closed(tab);
@@ -334,7 +371,10 @@ test("controls have names", async () => {
     const roles = ["button", "combobox", "slider", "listbox", "option", "img", "heading", "region"];
     const controls = nodes.filter(({ ignored, role }) => !ignored && roles.includes(role?.value));
     assert.ok(controls.length > 15);
-    assert.deepEqual(controls.filter(({ name }) => !name?.value).map(({ role }) => role.value), []);
+    assert.deepEqual(
+        controls.filter(({ name }) => !name?.value).map(({ role }) => role.value),
+        [],
+    );
     await closed(tab);
 });
 
@@ -344,7 +384,10 @@ test("a live server is followed, its loss is told, and the story asks for all de
     const tab = await browser.open(live.address);
     await tab.until("document.getElementById('source-text').textContent === 'live'");
     const script = new Script();
-    script.turn(1).accept(1).run(1, {}, ...told(20, 30), sent(50));
+    script
+        .turn(1)
+        .accept(1)
+        .run(1, {}, ...told(20, 30), sent(50));
     await live.send(script.events);
     await tab.until("document.querySelector('#connection-rows .row')");
     assert.match((await row(tab, 1)).label, /^Connection 1, 127\.0\.0\.1:5001: /);
@@ -357,10 +400,36 @@ test("a live server is followed, its loss is told, and the story asks for all de
     await tab.press("Enter");
     await tab.until("document.getElementById('source-text').textContent === 'live'");
     assert.ok(live.requests.includes("/events?connection=1"));
+    await tab.press("Escape");
+    await tab.until("document.getElementById('source-text').textContent === 'live'");
+    assert.deepEqual(
+        live.requests.filter((path) => path.startsWith("/events")),
+        ["/events", "/events?connection=1", "/events"],
+    );
     live.cut();
-    await tab.until("/^connection lost, trying again; the last event came .* ago$/.test(document.getElementById('source-text').textContent)");
+    await tab.until(
+        "/^connection lost, trying again; the last event came .* ago$/.test(document.getElementById('source-text').textContent)",
+    );
     assert.equal(await tab.evaluate("document.body.dataset.stale"), "true");
     await tab.close();
+});
+
+test("a server that was started again begins anew", async (context) => {
+    const live = await Live.start(page);
+    context.after(() => live.close());
+    const tab = await browser.open(live.address);
+    await tab.until("document.getElementById('source-text').textContent === 'live'");
+    const first = new Script();
+    first.turn(100).accept(1);
+    await live.send(first.events);
+    await tab.until("document.getElementById('connections-count').textContent === '1 open, 1 accepted'");
+    const second = new Script();
+    second.events[0].started = "2026-01-02T00:00:00Z";
+    second.turn(1).accept(1).accept(2);
+    await live.send(second.events);
+    await tab.until("document.getElementById('connections-count').textContent === '2 open, 2 accepted'");
+    assert.equal(await tab.evaluate("document.querySelector('#ring .turn').textContent"), "turn 1");
+    await closed(tab);
 });
 
 /** Samples of many connections, and events of them. */
@@ -369,7 +438,14 @@ function crowd(connections) {
     script.turn();
     for (let id = 1; id <= connections; id += 1) {
         const output = id % 100 === 0 ? 65536 : 0;
-        script.of(id, "connection_is", { age: id / 10, stage: "receiving", interest: "r", state: "idle", input: 0, output });
+        script.of(id, "connection_is", {
+            age: id / 10,
+            stage: "receiving",
+            interest: "r",
+            state: "idle",
+            input: 0,
+            output,
+        });
     }
     return script;
 }
@@ -385,8 +461,11 @@ test("ten thousand connections have rows only while they are in sight, and a lon
     for (let batch = 0; batch < 300; batch += 1) {
         script.events = [];
         for (let turn = 0; turn < 200; turn += 1) {
-            const id = 1 + ((batch * 200 + turn) * 7) % 10_000;
-            script.turn(0.001).selected(id).run(id, {}, ...told(20, 30), sent(9));
+            const id = 1 + (((batch * 200 + turn) * 7) % 10_000);
+            script
+                .turn(0.001)
+                .selected(id)
+                .run(id, {}, ...told(20, 30), sent(9));
         }
         await live.send(script.events);
     }
@@ -407,7 +486,10 @@ test("nothing is cut off at 360 and at 1600 pixels, in light and dark", async ()
     if (pictures) {
         await mkdir(pictures, { recursive: true });
     }
-    for (const [width, height] of [[360, 800], [1600, 1000]]) {
+    for (const [width, height] of [
+        [360, 800],
+        [1600, 1000],
+    ]) {
         for (const scheme of ["light", "dark"]) {
             for (const [name, trace] of Object.entries(traces)) {
                 const tab = await opened(trace, { width, height, scheme });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The linter for the page's JavaScript, and the tests of the page, in Node.js and in headless Chromium. The program
+# The formatter and the linter for the page's JavaScript, and the tests of the page, in Node.js and in headless Chromium. The program
 # must be built: `cargo build`. MULTICONN names another one. PICTURES=FOLDER keeps screenshots.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,5 +13,8 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null || ! command -v c
 fi
 
 (cd tests/page && npm ci --silent --no-audit --no-fund)
+# --write instead of --check formats them.
+tests/page/node_modules/.bin/prettier --check --log-level warn --print-width 120 --tab-width 4 \
+    src/admin/page/*.{js,css} tests/page/*.mjs
 tests/page/node_modules/.bin/eslint --config tests/page/eslint.config.mjs --max-warnings 0 src/admin/page tests/page
 node --test tests/page/*.test.mjs

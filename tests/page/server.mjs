@@ -8,9 +8,23 @@ import { connect } from "node:net";
 
 const PROGRAM = process.env.MULTICONN ?? new URL("../../target/debug/multiconn", import.meta.url).pathname;
 
+/** How long a server may take for anything, in milliseconds. */
+const PATIENCE = 60_000;
+
+/** The processes that still run, which must not outlive the test. */
+const children = new Set();
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+
+function start(args, stdio) {
+    const child = spawn(PROGRAM, args, { stdio });
+    children.add(child);
+    child.once("exit", () => children.delete(child));
+    return child;
+}
+
 /** Runs the program to its end. */
 export async function run(...args) {
-    const child = spawn(PROGRAM, args, { stdio: ["ignore", "ignore", "inherit"] });
+    const child = start(args, ["ignore", "ignore", "inherit"]);
     const [status] = await once(child, "exit");
     if (status !== 0) {
         throw new Error(`multiconn ${args.join(" ")} has ended with status ${status}`);
@@ -23,7 +37,7 @@ export class Served {
         const served = new Served();
         served.trace = trace;
         const options = ["serve", "app", "127.0.0.1:0", "--trace", trace, "-q", ...args];
-        served.process = spawn(PROGRAM, options, { stdio: ["ignore", "pipe", "inherit"] });
+        served.process = start(options, ["ignore", "pipe", "inherit"]);
         const [line] = await once(served.process.stdout, "data");
         served.port = Number(String(line).trim().split(":").at(-1));
         return served;
@@ -43,7 +57,11 @@ export class Served {
 
     /** Waits until the events meet a condition. */
     async until(condition) {
+        const late = Date.now() + PATIENCE;
         while (!condition(await this.events())) {
+            if (Date.now() > late) {
+                throw new Error(`the trace ${this.trace} lacks the events that the test waits for`);
+            }
             await new Promise((then) => setTimeout(then, 5));
         }
     }

@@ -15,7 +15,10 @@ function told(script, key = "7") {
 
 test("a message is told from its bytes to its reply", () => {
     const script = new Script();
-    script.turn(1).accept(7).run(7, {}, ...message(103, 43), replied(176), sent(176));
+    script
+        .turn(1)
+        .accept(7)
+        .run(7, {}, ...message(103, 43), replied(176), sent(176));
     script.of(7, "interest_changed", { from: "none", to: "r" });
     const shown = told(script).rows.map(({ type, from, to, lane, text, detail }) =>
         type === "arrow" ? `${from}→${to} ${text}` : `${lane ?? "-"} ${text} ${detail ?? ""}`.trimEnd(),
@@ -39,7 +42,10 @@ test("a message is told from its bytes to its reply", () => {
 test("bytes have the colours of their parts, in the order in which they come", () => {
     const script = new Script();
     const two = message(103, 43);
-    script.turn().accept(7).run(7, {}, received(300), ...two.slice(1), ...message(10, 0).slice(1));
+    script
+        .turn()
+        .accept(7)
+        .run(7, {}, received(300), ...two.slice(1), ...message(10, 0).slice(1));
     const story = told(script);
     const row = story.rows.find(({ name }) => name === "received");
     assert.deepEqual(story.partsOf(row), [
@@ -58,7 +64,11 @@ test("single bytes belong to the part that they are in", () => {
     const [, first, header, content] = message(3, 2);
     for (let byte = 0; byte < 7; byte += 1) {
         places.push(parts.receive(1));
-        for (const [at, step] of [[0, first], [1, header], [4, content]]) {
+        for (const [at, step] of [
+            [0, first],
+            [1, header],
+            [4, content],
+        ]) {
             if (at === byte) {
                 parts.step(step[1]);
             }

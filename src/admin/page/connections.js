@@ -26,6 +26,8 @@ const BARS = [
     ["sendQ", "sq", "Send-Q"],
 ];
 
+const SAMPLED = ["recvQ", "sendQ"];
+
 const KEYS = {
     busiest: (it, now) => -it.activityNow(now),
     oldest: (it) => it.opened,
@@ -123,19 +125,24 @@ export class Connections {
         this.#sorted = model;
         this.#count = `${model.accepted} ${model.connections.size}`;
         const open = model.sample?.open ?? model.connections.size;
-        setText(document.getElementById("connections-count"), `${number(open)} open, ${number(model.accepted)} accepted`);
+        setText(
+            document.getElementById("connections-count"),
+            `${number(open)} open, ${number(model.accepted)} accepted`,
+        );
         this.#box.dataset.isEmpty = this.#keys.length === 0;
     }
 
     #columns() {
-        document.getElementById("columns").append(
-            element("span", {}, word("peer")),
-            element("span", {}, word("message", "stage")),
-            element("span", {}, word("interest")),
-            ...BARS.map(([, , name]) => element("span", { class: "number" }, word(name))),
-            element("span", { class: "number" }, word("timer")),
-            element("span", { class: "number" }, word("seen")),
-        );
+        document
+            .getElementById("columns")
+            .append(
+                element("span", {}, word("peer")),
+                element("span", {}, word("message", "stage")),
+                element("span", {}, word("interest")),
+                ...BARS.map(([, , name]) => element("span", { class: "number" }, word(name))),
+                element("span", { class: "number" }, word("timer")),
+                element("span", { class: "number" }, word("seen")),
+            );
     }
 
     #fill(row, index) {
@@ -165,7 +172,12 @@ function makeRow() {
         cell("message", element("span", { class: "stages", "aria-hidden": "true" }, ...stages), part("caption")),
         cell("lamps", ...lamps),
         ...BARS.map(([name, short]) =>
-            cell(`queue ${short}`, element("small", { "aria-hidden": "true" }, short), part(name), element("i", { "aria-hidden": "true" })),
+            cell(
+                `queue ${short}`,
+                element("small", { "aria-hidden": "true" }, short),
+                part(name),
+                element("i", { "aria-hidden": "true" }),
+            ),
         ),
         cell("timer", part("left"), part("runs", "i", { "aria-hidden": "true" })),
         cell("seen", part("age")),
@@ -195,6 +207,10 @@ function fillRow(row, it, now) {
         const share = !isKnown ? 0 : value === null ? 1 : Math.log2(1 + value) / Math.log2(1 + FULL);
         setVariable(parts.bars[index], "--share", `${Math.round(100 * Math.min(1, share))}%`);
         setAttribute(parts.bars[index], "data-some", String(share > 0));
+        // The kernel's queues are as old as the last sample, whatever else has happened since.
+        const isOld = SAMPLED.includes(name) && it.sampled !== null && now - it.sampled > STALE;
+        setAttribute(parts.bars[index], "data-old", String(isOld));
+        setAttribute(parts.bars[index], "title", isOld ? `sampled ${ticking(now - it.sampled)} ago` : null);
     });
     const left = it.deadline === null ? null : Math.max(0, it.deadline - now);
     const whole = it.deadline === null ? 1 : Math.max(1e-9, it.deadline - it.deadlineFrom);
@@ -218,7 +234,9 @@ function captionOf(it) {
     }
     const arrived = it.want > 0 && it.lit >= 0 && it.lit < 3 ? ` ${number(it.got)}/${number(it.want)}` : "";
     const state = it.lit === 3 && it.state === "idle" ? "response" : it.state;
-    return it.stage === "receiving" ? `${state}${arrived}` : `${it.stage}${it.state === "idle" ? "" : `, ${state}${arrived}`}`;
+    return it.stage === "receiving"
+        ? `${state}${arrived}`
+        : `${it.stage}${it.state === "idle" ? "" : `, ${state}${arrived}`}`;
 }
 
 /** What is known of a connection, in a sentence or two. */
@@ -228,7 +246,9 @@ export function factsOf(it, now) {
         count(it.messages, "message"),
         `${bytes(it.bytesIn)} in`,
         `${bytes(it.bytesOut)} out`,
-        it.ended ? `ended ${ticking(Math.max(0, now - it.ended.time))} ago: ${it.ended.how}` : `open for ${ticking(Math.max(0, now - it.opened))}`,
+        it.ended
+            ? `ended ${ticking(Math.max(0, now - it.ended.time))} ago: ${it.ended.how}`
+            : `open for ${ticking(Math.max(0, now - it.opened))}`,
     ];
     if (it.deadlineFor) {
         facts.push(`timer for ${it.deadlineFor}`);

@@ -1,7 +1,7 @@
 // One connection's story, drawn: peer, kernel and session, and what goes between them.
 
 import { factsOf } from "#connections";
-import { element, setAttribute, setText, word } from "#elements";
+import { element, setAttribute, setText, setVariable, word } from "#elements";
 import { seconds } from "#format";
 import { Rows } from "#rows";
 import { KERNEL, PEER, SESSION, Story } from "#story";
@@ -23,10 +23,12 @@ export class Diagram {
 
     /** `seek` is called with the number of an event that was chosen. */
     constructor(seek) {
-        document.getElementById("lanes").append(
-            element("span", { class: "time" }, "time"),
-            element("span", { class: "heads" }, ...["peer", "kernel", "session"].map((name) => word(name))),
-        );
+        document
+            .getElementById("lanes")
+            .append(
+                element("span", { class: "time" }, "time"),
+                element("span", { class: "heads" }, ...["peer", "kernel", "session"].map((name) => word(name))),
+            );
         const choose = (index) => {
             const row = this.#story?.rows[index];
             if (row) {
@@ -78,7 +80,12 @@ export class Diagram {
         for (let number = Math.max(this.#told, this.#tape.first); number < this.#tape.end; number += 1) {
             const event = this.#tape.at(number);
             story.push(event, number);
-            if (this.#peer === null && event.connection !== undefined && event.peer && model.connection(story.key)?.id === event.connection) {
+            if (
+                this.#peer === null &&
+                event.connection !== undefined &&
+                event.peer &&
+                model.connection(story.key)?.id === event.connection
+            ) {
                 this.#peer = event.peer;
             }
         }
@@ -136,6 +143,7 @@ function fillRow(row, step, story) {
     const names = parts.map(({ kind, length }) => `${kind} ${length}`).join(", ");
     if (row.shownParts !== names) {
         row.shownParts = names;
+        setVariable(bytes, "--size", `${Math.round(8 + 8 * Math.log2(1 + (step.length ?? 0)))}px`);
         bytes.replaceChildren(
             ...parts.map(({ kind, length }) => {
                 const part = element("i", { "data-part": kind, title: `${kind}: ${length} bytes` });
@@ -145,5 +153,11 @@ function fillRow(row, step, story) {
             }),
         );
     }
-    setAttribute(row, "aria-label", step.type === "turn" ? step.text : `${seconds(step.time)}, ${step.name}: ${step.text} ${step.detail ?? ""} ${names}`);
+    setAttribute(
+        row,
+        "aria-label",
+        step.type === "turn"
+            ? step.text
+            : `${seconds(step.time)}, ${step.name}: ${step.text} ${step.detail ?? ""} ${names}`,
+    );
 }

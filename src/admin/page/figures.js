@@ -7,10 +7,13 @@ const rate = (value) => (value >= 100 || value === Math.round(value) ? number(Ma
 
 const FIGURES = [
     ["turns a second", (model, now) => number(Math.round(model.rates.turns.at(now)))],
-    ["events per turn", (model, now) => {
-        const turns = model.rates.turns.at(now);
-        return turns === 0 ? "–" : rate(model.rates.events.at(now) / turns);
-    }],
+    [
+        "events per turn",
+        (model, now) => {
+            const turns = model.rates.turns.at(now);
+            return turns === 0 ? "–" : rate(model.rates.events.at(now) / turns);
+        },
+    ],
     ["runnable", (model) => number(runnable(model))],
     ["timers", (model) => number(model.sample?.timers ?? timers(model))],
     ["messages", (model) => number(model.messages)],

@@ -90,10 +90,30 @@ function perConnection(model, now) {
         }));
     };
     return [
-        ...listed("starved connection", found.starved, (it) => it.readySince, (it) => starved(it, model, now)),
-        ...listed("peer that never reads", found.unread, (it) => it.stalledSince, (it) => unread(it, now)),
-        ...listed("dripping peer", found.dripping, (it) => it.messageBegan, (it) => dripping(it, now)),
-        ...listed("interest that flaps", found.flapping, (it) => -it.flips, (it) => flapping(it, now)),
+        ...listed(
+            "starved connection",
+            found.starved,
+            (it) => it.readySince,
+            (it) => starved(it, model, now),
+        ),
+        ...listed(
+            "peer that never reads",
+            found.unread,
+            (it) => it.stalledSince,
+            (it) => unread(it, now),
+        ),
+        ...listed(
+            "dripping peer",
+            found.dripping,
+            (it) => it.messageBegan,
+            (it) => dripping(it, now),
+        ),
+        ...listed(
+            "interest that flaps",
+            found.flapping,
+            (it) => -it.flips,
+            (it) => flapping(it, now),
+        ),
     ];
 }
 
@@ -139,20 +159,39 @@ function flapping(it, now) {
 
 function accepting({ paused }, now) {
     return paused
-        ? [{ kind: "accepting paused", key: "accepting", text: `No connection has been accepted for ${seconds(now - paused.since)}: ${paused.why}.` }]
+        ? [
+              {
+                  kind: "accepting paused",
+                  key: "accepting",
+                  text: `No connection has been accepted for ${seconds(now - paused.since)}: ${paused.why}.`,
+              },
+          ]
         : [];
 }
 
 function idle({ rates }, now) {
     const wakeups = rates.idle.at(now);
     return wakeups >= THRESHOLDS.idle
-        ? [{ kind: "wake-ups for nothing", key: "idle", text: `In the last second, ${count(wakeups, "wake-up")} found nothing to do.` }]
+        ? [
+              {
+                  kind: "wake-ups for nothing",
+                  key: "idle",
+                  text: `In the last second, ${count(wakeups, "wake-up")} found nothing to do.`,
+              },
+          ]
         : [];
 }
 
 function dropped({ dropped: { lines, time } }, now) {
     return lines > 0 && now - time < REMEMBERED
-        ? [{ kind: "lines dropped", key: "dropped", age: now - time, text: `${count(lines, "line")} of the trace were dropped, so this page doesn't show everything.` }]
+        ? [
+              {
+                  kind: "lines dropped",
+                  key: "dropped",
+                  age: now - time,
+                  text: `${count(lines, "line")} of the trace were dropped, so this page doesn't show everything.`,
+              },
+          ]
         : [];
 }
 
@@ -162,7 +201,7 @@ function limited(all, finding) {
     const rest = all.length - listed.length;
     if (rest > 0) {
         const { kind } = listed[0];
-        listed.push({ kind, key: `${kind} more`, text: `And ${number(rest)} more.` });
+        listed.push({ kind, key: `${kind} more`, text: `And ${number(rest)} more.`, isRest: true });
     }
     return listed;
 }

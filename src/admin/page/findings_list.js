@@ -4,14 +4,14 @@ import { element, setAttribute, setText, word } from "#elements";
 import { findings } from "#findings";
 import { ticking } from "#format";
 
-/** How long a finding stays after it is over, in milliseconds. */
+/** How long a finding stays after it is over, in milliseconds. Stalls are listed for a while anyway. */
 const STAYS = 5000;
+const GOES = ["stalled turn", "lines dropped"];
 
 export class FindingsList {
     #list = document.getElementById("findings-list");
     #items = new Map();
     #none = element("li", { class: "none quiet" }, "Nothing stands out.");
-    #model = null;
 
     constructor(open) {
         this.#list.append(this.#none);
@@ -24,9 +24,6 @@ export class FindingsList {
     }
 
     show(model, now) {
-        if (model !== this.#model) {
-            this.#model = model;
-        }
         const present = performance.now();
         const found = findings(model, now);
         let previous = null;
@@ -34,7 +31,10 @@ export class FindingsList {
             const item = this.#items.get(finding.key) ?? this.#make(finding);
             item.until = present;
             setText(item.text, finding.text);
-            setText(item.age, finding.age === undefined ? "" : finding.age < 0.5 ? "now" : `${ticking(finding.age)} ago`);
+            setText(
+                item.age,
+                finding.age === undefined ? "" : finding.age < 0.5 ? "now" : `${ticking(finding.age)} ago`,
+            );
             setAttribute(item.element, "data-over", "false");
             const next = previous ? previous.nextSibling : this.#list.firstChild;
             if (next !== item.element) {
@@ -47,7 +47,7 @@ export class FindingsList {
                 setAttribute(item.element, "data-over", "true");
                 setText(item.age, "over");
             }
-            if (present - item.until > STAYS) {
+            if (present - item.until > item.stays) {
                 item.element.remove();
                 this.#items.delete(key);
             }
@@ -67,11 +67,27 @@ export class FindingsList {
         const text = element("span", { class: "text" });
         const age = element("span", { class: "age quiet" });
         const key = finding.connectionKey ?? finding.connection;
-        const look = key === undefined ? [] : [element("button", { type: "button", class: "plain", "data-connection": key }, `connection ${finding.connection}`)];
+        const look =
+            key === undefined
+                ? []
+                : [
+                      element(
+                          "button",
+                          { type: "button", class: "plain", "data-connection": key },
+                          `connection ${finding.connection}`,
+                      ),
+                  ];
         const item = {
             text,
             age,
-            element: element("li", { "data-kind": finding.kind }, element("span", { class: "kind" }, word(finding.kind), age), text, ...look),
+            stays: finding.isRest || GOES.includes(finding.kind) ? 0 : STAYS,
+            element: element(
+                "li",
+                { "data-kind": finding.kind, "data-rest": finding.isRest ?? false },
+                element("span", { class: "kind" }, word(finding.kind), age),
+                text,
+                ...look,
+            ),
         };
         this.#items.set(finding.key, item);
         return item;

@@ -29,12 +29,16 @@ export function listen(actions) {
         if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) {
             return;
         }
-        const isOwn = event.target.matches?.(OWN) || (event.target.matches?.(BUTTONS) && [" ", "Enter"].includes(event.key));
+        const isOwn =
+            event.target.matches?.(OWN) || (event.target.matches?.(BUTTONS) && [" ", "Enter"].includes(event.key));
         if (isOwn && event.key !== "Escape") {
             return;
         }
         const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-        const found = KEYS.find((each) => each.keys.includes(key) && (each.isShift ?? false) === (event.shiftKey && key.startsWith("Arrow")));
+        const found = KEYS.find(
+            (each) =>
+                each.keys.includes(key) && (each.isShift ?? false) === (event.shiftKey && key.startsWith("Arrow")),
+        );
         if (found) {
             actions[found.action]();
             event.preventDefault();

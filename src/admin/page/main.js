@@ -39,6 +39,8 @@ class Page {
     #source = null;
     /** What the page says of its connection to the server. */
     #link = null;
+    /** When the server was started, as its trace says. */
+    #started = null;
     /** When the last event came, by the browser's clock. */
     #arrivedAt = 0;
     #lastFrame = null;
@@ -61,7 +63,7 @@ class Page {
         if (story) {
             this.#record(story, document.title.replace(/^multiconn: /, ""));
         } else if (location.protocol.startsWith("http")) {
-            this.#follow();
+            this.#live();
         } else {
             this.#status("no events: open a trace, or drop one here", "quiet");
         }
@@ -96,19 +98,20 @@ class Page {
         }
     }
 
-    /** Follows the server that the page is from; with a connection's number, in all details of it. */
-    #follow(connection) {
+    /** Shows what the server does that the page is from. */
+    #live() {
+        this.#started = null;
+        this.#replace(new Player(new Tape(LIVE), true));
+        this.#connect();
+    }
+
+    /** Follows the server; with a connection's number, in all details of that connection. */
+    #connect(connection) {
         this.#source?.close();
-        const tape = connection === undefined ? new Tape(LIVE) : this.#player.tape;
-        if (connection === undefined) {
-            this.#replace(new Player(tape, true));
-        }
         this.#source = follow({
             connection,
             receive: (events) => {
-                for (const event of events) {
-                    tape.push(event);
-                }
+                events.forEach((event) => this.#receive(event));
                 this.#arrivedAt = performance.now();
             },
             changed: (state) => {
@@ -118,8 +121,19 @@ class Page {
         });
     }
 
+    #receive(event) {
+        if (event.trace !== undefined) {
+            // A server that was started again begins a new story.
+            if (this.#started !== null && this.#started !== event.started) {
+                this.#replace(new Player(new Tape(LIVE), true));
+            }
+            this.#started = event.started;
+        }
+        this.#player.tape.push(event);
+    }
+
     #replace(player) {
-        this.#closeStory();
+        this.#diagram.close();
         this.#findings.clear();
         this.#player = player;
     }
@@ -136,15 +150,8 @@ class Page {
         this.#connections.select(key);
         this.#diagram.open(key, this.#player.tape);
         if (this.#player.isLive) {
-            this.#follow(key.split("/").at(-1));
+            this.#connect(key.split("/").at(-1));
         }
-    }
-
-    #closeStory() {
-        if (this.#diagram.key === null) {
-            return;
-        }
-        this.#diagram.close();
     }
 
     #controls() {
@@ -171,20 +178,32 @@ class Page {
             close: () => {
                 if (this.#words.isShown()) {
                     this.#words.hide();
-                } else {
-                    this.#closeStory();
+                } else if (this.#diagram.key !== null) {
+                    this.#diagram.close();
                     this.#connections.focus();
+                    if (this.#player.isLive) {
+                        this.#connect();
+                    }
                 }
             },
         };
         listen(actions);
-        const buttons = { "to-start": "start", "step-back": "back", play: "toggle", step: "on", "to-end": "end", "close-story": "close" };
+        const buttons = {
+            "to-start": "start",
+            "step-back": "back",
+            play: "toggle",
+            step: "on",
+            "to-end": "end",
+            "close-story": "close",
+        };
         for (const [id, action] of Object.entries(buttons)) {
             byId(id).addEventListener("click", actions[action]);
         }
         const speed = byId("speed");
         for (const each of SPEEDS) {
-            speed.append(element("option", { value: each }, each === 0 ? "as it happened" : `${number(each)} events/s`));
+            speed.append(
+                element("option", { value: each }, each === 0 ? "as it happened" : `${number(each)} events/s`),
+            );
         }
         speed.addEventListener("change", () => {
             this.#player.speed = Number(speed.value);
@@ -270,7 +289,8 @@ class Page {
         position.max = tape.end;
         position.value = player.position;
         setAttribute(position, "aria-valuetext", `event ${player.position} of ${tape.end}`);
-        const at = tape.end === 0 ? "" : `${seconds(player.model.now)} · ${number(player.position)}/${number(tape.end)}`;
+        const at =
+            tape.end === 0 ? "" : `${seconds(player.model.now)} · ${number(player.position)}/${number(tape.end)}`;
         setText(byId("time"), player.isLive && player.isPlaying ? seconds(Math.floor(this.#now())) : at);
         const speed = String(player.speed);
         if (byId("speed").value !== speed) {

@@ -6,6 +6,9 @@ import { Rate } from "#rate";
 import { stationOf } from "#stations";
 import { Turns } from "#turns";
 
+/** How long samples of all connections may take after a new beginning, in seconds. */
+const RENEWAL = 3;
+
 /** The number of connections that stay known after their end. */
 const ENDED = 200;
 
@@ -14,6 +17,8 @@ export class Model {
     header = null;
     /** Whether the times are virtual, as in the simulator. */
     isVirtual = false;
+    /** When the stream began again, if it did and not all connections have been sampled since. */
+    renewed = null;
     /** The time of the latest event. */
     now = 0;
     turn = 0;
@@ -63,6 +68,8 @@ export class Model {
 
     apply(event) {
         if (event.trace !== undefined) {
+            // After a lost connection, the server begins again with samples of all that is open.
+            this.renewed = this.header && this.now;
             this.header = event;
             this.isVirtual = String(event.started).startsWith("1970-01-01");
             this.turns.areTimed = !this.isVirtual;
@@ -76,6 +83,10 @@ export class Model {
             return;
         }
         this.now = Math.max(this.now, event.time);
+        if (this.renewed !== null && this.now > this.renewed + RENEWAL) {
+            this.#forget(this.renewed);
+            this.renewed = null;
+        }
         if (event.connection !== undefined) {
             this.#ofConnection(event);
         }
@@ -92,6 +103,15 @@ export class Model {
             // A turn in which nothing happened, not even for a timer, was a wake-up for nothing.
             if (ended && ended.runs + ended.accepts + ended.fired + ended.woken === 0 && ended.steps <= ended.events) {
                 this.rates.idle.add(event.time);
+            }
+        }
+    }
+
+    /** Forgets connections without an event since a time: they ended while nobody was told. */
+    #forget(time) {
+        for (const [key, connection] of this.connections) {
+            if (connection.seen <= time) {
+                this.connections.delete(key);
             }
         }
     }

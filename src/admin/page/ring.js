@@ -20,6 +20,18 @@ function arc(from, to) {
     return `M${point(from, RADIUS).join(" ")}A${RADIUS} ${RADIUS} 0 0 1 ${point(to, RADIUS).join(" ")}`;
 }
 
+/** The figure in the ring, and what it is of. */
+function figureOf(turn, areTimed) {
+    if (!turn) {
+        return ["–", "no turn yet"];
+    }
+    const name = `turn ${number(turn.number)}`;
+    // A turn that goes on has no duration yet.
+    return areTimed
+        ? [seconds(turn.took), name]
+        : [number(turn.steps), `${turn.steps === 1 ? "step" : "steps"} in ${name}`];
+}
+
 export class Ring {
     #arcs = new Map();
     #marker;
@@ -33,20 +45,36 @@ export class Ring {
     constructor() {
         const arcs = STATIONS.map((station, index) => {
             const middle = index * STEP;
-            const path = graphic("path", { d: arc(middle - STEP / 2 + GAP / 2, middle + STEP / 2 - GAP / 2), "data-station": station });
+            const path = graphic("path", {
+                d: arc(middle - STEP / 2 + GAP / 2, middle + STEP / 2 - GAP / 2),
+                "data-station": station,
+            });
             this.#arcs.set(station, path);
             return path;
         });
         const labels = STATIONS.map((station, index) => {
             const [x, y] = point(index * STEP, RADIUS - 18);
             const anchor = ["middle", "end", "end", "start", "start"][index];
-            return graphic("text", { x, y, class: "station", "text-anchor": anchor, "dominant-baseline": "middle" }, station);
+            return graphic(
+                "text",
+                { x, y, class: "station", "text-anchor": anchor, "dominant-baseline": "middle" },
+                station,
+            );
         });
         this.#marker = graphic("circle", { class: "marker", r: 7, cx: SIZE / 2, cy: SIZE / 2 - RADIUS });
         this.#took = graphic("text", { class: "took", x: SIZE / 2, y: SIZE / 2 - 4, "text-anchor": "middle" });
         this.#turn = graphic("text", { class: "turn", x: SIZE / 2, y: SIZE / 2 + 18, "text-anchor": "middle" });
         this.#did = graphic("text", { class: "turn", x: SIZE / 2, y: SIZE / 2 + 34, "text-anchor": "middle" });
-        this.#graphic = graphic("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img" }, ...arcs, ...labels, this.#marker, this.#took, this.#turn, this.#did);
+        this.#graphic = graphic(
+            "svg",
+            { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img" },
+            ...arcs,
+            ...labels,
+            this.#marker,
+            this.#took,
+            this.#turn,
+            this.#did,
+        );
         const table = element("table", { class: "stations" });
         table.append(element("caption", { class: "hidden" }, "The last turn, by station"));
         for (const station of STATIONS) {
@@ -66,10 +94,15 @@ export class Ring {
         }
         this.#turnTo(STATIONS.indexOf(station) * STEP);
         const turn = model.turns.lastEnded ?? model.turns.last;
-        setText(this.#took, turn ? (turn.took === null ? number(turn.steps) : seconds(turn.took)) : "–");
-        setText(this.#turn, turn ? (turn.took === null ? `${turn.steps === 1 ? "step" : "steps"} in turn ${number(turn.number)}` : `turn ${number(turn.number)}`) : "no turn yet");
+        const [figure, of] = figureOf(turn, model.turns.areTimed);
+        setText(this.#took, figure);
+        setText(this.#turn, of);
         setText(this.#did, turn ? count(turn.events, "event") : "");
-        setAttribute(this.#graphic, "aria-label", `The loop is at ${station}. ${turn ? `Turn ${turn.number} took ${seconds(turn.took)}.` : ""}`);
+        setAttribute(
+            this.#graphic,
+            "aria-label",
+            `The loop is at ${station}. ${turn ? `Turn ${turn.number} took ${seconds(turn.took)}.` : ""}`,
+        );
         setAttribute(this.#graphic, "data-stalled", String(turn?.stall !== undefined));
         if (turn) {
             this.#fill(turn);

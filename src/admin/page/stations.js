@@ -13,6 +13,7 @@ const AT = new Map([
     ["accepting_resumed", "accept"],
     ["timer_fired", "timers"],
     ["turn_ended", "select"],
+    ["reloaded", "select"],
     ["connection_is", "select"],
     ["loop_is", "select"],
 ]);

@@ -13,7 +13,7 @@ const LONGEST = 1;
 const MOST_STEPS = 1000;
 const MARKS = [1e-4, 1e-3, 1e-2, 1e-1];
 /** The room for the scale's figures. */
-const LEFT = 44;
+const LEFT = 50;
 
 /** The height of a turn's bar, from 0 to 1. */
 export function heightOf(turn) {

@@ -97,25 +97,61 @@ export const WORDS = {
         text: "Where a connection is between opening and closing: connecting, receiving, responding, draining, lingering, closed.",
         link: page("exchange/enum.Stage.html"),
     },
-    receiving: { text: "The session waits for a request, or for the rest of one.", link: page("exchange/enum.Stage.html") },
+    receiving: {
+        text: "The session waits for a request, or for the rest of one.",
+        link: page("exchange/enum.Stage.html"),
+    },
     responding: {
         text: "The session has produced output, or works. If the output reaches its high-water mark, nothing is read until the peer has accepted some.",
         link: page("exchange/enum.Stage.html"),
     },
-    draining: { text: "The session is done, and the rest of its output is being sent.", link: page("exchange/enum.Stage.html") },
+    draining: {
+        text: "The session is done, and the rest of its output is being sent.",
+        link: page("exchange/enum.Stage.html"),
+    },
     lingering: {
         text: "Our side has ended. Input is read and dropped until the peer ends its side, so that the last reply arrives.",
         link: page("exchange/enum.Stage.html"),
     },
     peer: { text: "The program at the other end of the connection.", link: page("session/struct.Peer.html") },
-    kernel: { text: "The operating system: its buffers and its selector stand between peer and session.", link: page("selector/index.html") },
-    session: { text: "The protocol's side of one connection: it turns input into output.", link: page("session/trait.Session.html") },
-    "stalled turn": { text: "A turn of more than 10 ms. All connections wait for its end.", link: page("reactor/index.html") },
-    "starved connection": { text: "A connection has been ready for more than 100 ms and 3 turns, and has not run.", link: page("reactor/index.html") },
-    "peer that never reads": { text: "Output has been waiting for more than 2 s, and the system takes none of it.", link: page("exchange/index.html") },
-    "dripping peer": { text: "A message has been on its way for more than 1 s, in 5 reads or more of at most 16 bytes on average.", link: page("message/index.html") },
-    "accepting paused": { text: "The server takes no new connections, since it has no descriptors or places for them. They wait in the backlog.", link: page("reactor/index.html") },
-    "interest that flaps": { text: "A connection's interest changes 10 times or more within a second. Each change is a system call.", link: page("selector/struct.Interest.html") },
-    "wake-ups for nothing": { text: "In the last second, 20 turns or runs or more found nothing to do.", link: page("selector/index.html") },
-    "lines dropped": { text: "Events came faster than they could be written or sent, and some are missing.", link: page("trace/json/index.html") },
+    kernel: {
+        text: "The operating system: its buffers and its selector stand between peer and session.",
+        link: page("selector/index.html"),
+    },
+    session: {
+        text: "The protocol's side of one connection: it turns input into output.",
+        link: page("session/trait.Session.html"),
+    },
+    "stalled turn": {
+        text: "A turn of more than 10 ms. All connections wait for its end.",
+        link: page("reactor/index.html"),
+    },
+    "starved connection": {
+        text: "A connection has been ready for more than 100 ms and 3 turns, and has not run.",
+        link: page("reactor/index.html"),
+    },
+    "peer that never reads": {
+        text: "Output has been waiting for more than 2 s, and the system takes none of it.",
+        link: page("exchange/index.html"),
+    },
+    "dripping peer": {
+        text: "A message has been on its way for more than 1 s, in 5 reads or more of at most 16 bytes on average.",
+        link: page("message/index.html"),
+    },
+    "accepting paused": {
+        text: "The server takes no new connections, since it has no descriptors or places for them. They wait in the backlog.",
+        link: page("reactor/index.html"),
+    },
+    "interest that flaps": {
+        text: "A connection's interest changes 10 times or more within a second. Each change is a system call.",
+        link: page("selector/struct.Interest.html"),
+    },
+    "wake-ups for nothing": {
+        text: "In the last second, 20 turns or runs or more found nothing to do.",
+        link: page("selector/index.html"),
+    },
+    "lines dropped": {
+        text: "Events came faster than they could be written or sent, and some are missing.",
+        link: page("trace/json/index.html"),
+    },
 };

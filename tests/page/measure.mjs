@@ -1,0 +1,98 @@
+// Measures the page on a live stream of 5,000 events a second from 10,000 connections: frames a second, the longest
+// frames, processor time, and memory. Usage: node tests/page/measure.mjs [SECONDS]; PICTURES=FOLDER keeps a screenshot.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Browser } from "./browser.mjs";
+import { message, Script, sent } from "./events.mjs";
+import { Live, run } from "./server.mjs";
+
+const CONNECTIONS = 10_000;
+const EVENTS = 5000;
+const seconds = Number(process.argv[2] ?? 10);
+
+const folder = await mkdtemp(join(tmpdir(), "multiconn-page-"));
+const file = join(folder, "story.html");
+await run("simulate", "--protocol", "app", "--seed", "3", "--html", file);
+const page = (await readFile(file, "utf8")).replace(/<script type="application\/jsonl"[^]*?<\/script>/, "");
+const live = await Live.start(page);
+const browser = await Browser.launch();
+const tab = await browser.open(live.address);
+await tab.until("document.getElementById('source-text').textContent === 'live'");
+
+const script = new Script();
+script.turn();
+for (let id = 1; id <= CONNECTIONS; id += 1) {
+    const output = id % 40 === 0 ? 65536 : 0;
+    const more = { input: 0, output, recv_q: 0, send_q: output * 30, deadline: 60 - (id % 60), deadline_for: "idle" };
+    script.of(id, "connection_is", {
+        age: id / 10,
+        stage: "receiving",
+        interest: output ? "w" : "r",
+        state: "idle",
+        ...more,
+    });
+}
+script.own("loop_is", {
+    open: CONNECTIONS,
+    timers: CONNECTIONS,
+    accepting: "yes",
+    accepted: 12_345,
+    refused: 3,
+    closed: {},
+});
+await live.send(script.events);
+await tab.until(`document.getElementById("connections-count").textContent.startsWith("10,000 open")`);
+await tab.evaluate(`(() => {
+    window.frames10k = [];
+    let last = performance.now();
+    const frame = (now) => {
+        window.frames10k.push(now - last);
+        last = now;
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+})()`);
+
+const metric = async (name) =>
+    (await tab.call("Performance.getMetrics")).metrics.find((each) => each.name === name).value;
+const busyBefore = await metric("TaskDuration");
+let count = 0;
+const began = Date.now();
+while (Date.now() - began < seconds * 1000) {
+    script.events = [];
+    while (count + script.events.length < ((Date.now() - began) / 1000) * EVENTS) {
+        const id = 1 + ((script.number * 7) % CONNECTIONS);
+        const took = script.number % 700 === 0 ? 0.03 : 0.0004;
+        script
+            .turn(0.0015, 1)
+            .selected(id)
+            .run(id, { took, how: "waits for input" }, ...message(103, 43), sent(176));
+        script.own("turn_ended", { select: 0.0015, dispatch: 0.00002, run: took, accept: 0.00001, timers: 0.000005 });
+    }
+    count += script.events.length;
+    await live.send(script.events);
+    await new Promise((then) => setTimeout(then, 20));
+}
+const passed = (Date.now() - began) / 1000;
+const frames = (await tab.evaluate("window.frames10k")).sort((a, b) => a - b);
+const busy = (await metric("TaskDuration")) - busyBefore;
+if (process.env.PICTURES) {
+    await writeFile(join(process.env.PICTURES, "crowd.png"), await tab.picture());
+}
+await tab.call("HeapProfiler.collectGarbage");
+console.log(`${count} events in ${passed.toFixed(1)} s, of ${CONNECTIONS} connections`);
+console.log(
+    `${(frames.length / passed).toFixed(1)} frames a second; 99 % within ${frames[Math.floor(frames.length * 0.99)].toFixed(0)} ms`,
+);
+console.log(
+    `${((100 * busy) / passed).toFixed(0)} % of a processor in the page; heap ${Math.round((await metric("JSHeapUsedSize")) / 1024 ** 2)} MiB`,
+);
+if (tab.problems.length > 0) {
+    console.log(tab.problems);
+}
+await browser.close();
+live.close();
+await rm(folder, { recursive: true, force: true });
