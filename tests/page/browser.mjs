@@ -97,7 +97,8 @@ class Tab {
 
 export class Browser {
     #process;
-    #folder;
+    /** The browser's own files, whose name is on the command line of each of its processes. */
+    folder;
     #calls = new Map();
     #next = 1;
     #rest = "";
@@ -107,11 +108,11 @@ export class Browser {
 
     static async launch() {
         const browser = new Browser();
-        browser.#folder = await mkdtemp(join(tmpdir(), "multiconn-page-"));
+        browser.folder = await mkdtemp(join(tmpdir(), "multiconn-page-"));
         const options = [
             "--headless=new",
             "--remote-debugging-pipe",
-            `--user-data-dir=${browser.#folder}`,
+            `--user-data-dir=${browser.folder}`,
             "--no-first-run",
             "--no-sandbox",
             "--disable-gpu",
@@ -201,6 +202,6 @@ export class Browser {
         const ended = new Promise((resolve) => this.#process.once("exit", resolve));
         await this.call("Browser.close").catch(() => {});
         await ended;
-        await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+        await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
     }
 }

@@ -1,7 +1,7 @@
-// Measures the page on a live stream of 5,000 events a second from 10,000 connections: frames a second, the longest
-// frames, processor time, and memory. Usage: node tests/page/measure.mjs [SECONDS]; PICTURES=FOLDER keeps a screenshot.
+// Measures the page on a live stream of events from 10,000 connections: frames a second, processor time, and memory.
+// Usage: node tests/page/measure.mjs [SECONDS] [EVENTS A SECOND]; PICTURES=FOLDER keeps a screenshot.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,8 +10,22 @@ import { message, Script, sent } from "./events.mjs";
 import { Live, run } from "./server.mjs";
 
 const CONNECTIONS = 10_000;
-const EVENTS = 5000;
 const seconds = Number(process.argv[2] ?? 10);
+const rate = Number(process.argv[3] ?? 5000);
+
+/** The resident memory of the largest process of the browser that shows a page, in MiB. */
+async function resident(browserProcess) {
+    const sizes = [0];
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+        const [command, status] = await Promise.all(
+            ["cmdline", "status"].map((name) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")),
+        );
+        if (command.includes("--type=renderer") && command.includes(browserProcess)) {
+            sizes.push(Number(status.match(/VmRSS:\s*(\d+)/)?.[1] ?? 0) / 1024);
+        }
+    }
+    return Math.round(Math.max(...sizes));
+}
 
 const folder = await mkdtemp(join(tmpdir(), "multiconn-page-"));
 const file = join(folder, "story.html");
@@ -63,7 +77,7 @@ let count = 0;
 const began = Date.now();
 while (Date.now() - began < seconds * 1000) {
     script.events = [];
-    while (count + script.events.length < ((Date.now() - began) / 1000) * EVENTS) {
+    while (count + script.events.length < ((Date.now() - began) / 1000) * rate) {
         const id = 1 + ((script.number * 7) % CONNECTIONS);
         const took = script.number % 700 === 0 ? 0.03 : 0.0004;
         script
@@ -87,8 +101,10 @@ console.log(`${count} events in ${passed.toFixed(1)} s, of ${CONNECTIONS} connec
 console.log(
     `${(frames.length / passed).toFixed(1)} frames a second; 99 % within ${frames[Math.floor(frames.length * 0.99)].toFixed(0)} ms`,
 );
+const heap = Math.round((await metric("JSHeapUsedSize")) / 1024 ** 2);
+console.log(`${((100 * busy) / passed).toFixed(0)} % of a processor in the page`);
 console.log(
-    `${((100 * busy) / passed).toFixed(0)} % of a processor in the page; heap ${Math.round((await metric("JSHeapUsedSize")) / 1024 ** 2)} MiB`,
+    `${heap} MiB of JavaScript objects, ${await resident(browser.folder)} MiB resident in the process of the page`,
 );
 if (tab.problems.length > 0) {
     console.log(tab.problems);
