@@ -204,22 +204,33 @@ fn when(random: &mut Random) -> When {
 /// The most bytes of a conversation that is often sent byte by byte.
 const SHORT_LEN: usize = 64;
 
+/// The most bytes that are sent one by one.
+const DRIPS_MAX: usize = 80;
+
+/// The virtual time of a turn with something to do.
+const TURN_TIME: Duration = Duration::from_micros(1);
+
 /// Decides in which pieces the requests are sent.
 fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let awaits_replies = random.once_in(2);
     // Otherwise a short conversation would be over in a few turns.
     let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && random.once_in(2);
-    let manner = if drips { 0 } else { random.below(8) };
-    let beat = if random.once_in(if drips { 4 } else { 2 }) { Duration::ZERO } else { short(random) };
+    let manner = if drips { 0 } else { random.below(6) };
+    let beat = match manner {
+        // Longer than a turn, so that pieces come one by one.
+        0..3 if !random.once_in(8) => 2 * TURN_TIME + short(random),
+        3.. if random.once_in(2) => short(random),
+        _ => Duration::ZERO,
+    };
     let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
     for (index, request) in requests.iter().enumerate() {
         let mut left = request.len();
         while left > 0 {
             let len = match manner {
                 // Byte by byte, but not for ever.
-                0 if left <= 200 && pieces.len() < 300 => 1,
-                1..4 => 1 + random.below(left),
+                0 if left <= 200 && pieces.len() < DRIPS_MAX => 1,
+                1 | 2 => 1 + random.below(left),
                 _ => left,
             };
             pieces.push(Piece { len, pause, awaits });

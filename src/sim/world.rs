@@ -42,10 +42,10 @@ impl<S: Subject> World<S> {
         let subject = subject.drawn(&mut Random::stream(seed, "subject", 0));
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), subject.input_len_max());
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(20) {
-            0 | 1 => random.within(1..=3),
-            2 => random.within(40..=200),
-            _ => random.within(8..=24) * subject.crowd(),
+        let count = match random.below(60) {
+            0..6 => random.within(1..=3),
+            6 => random.within(40..=200),
+            _ => random.within(8..=16) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =

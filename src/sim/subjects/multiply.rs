@@ -29,7 +29,7 @@ impl Subject for MultiplySubject {
     fn drawn(&self, random: &mut Random) -> Self {
         MultiplySubject {
             // Replies that take a busy connection several turns are rare, since they take as long as many worlds.
-            times: if random.once_in(60) { 10_000 } else { *random.pick(&[0, 1, 2, 100, 1_000]) },
+            times: if random.once_in(250) { 10_000 } else { *random.pick(&[0, 1, 2, 100, 1_000]) },
             len_max: *random.pick(&[self.len_max, 1, 10, 100]),
             timeout: Duration::from_millis(*random.pick(&[1, 100, 5_000, 30_000])),
         }

@@ -45,8 +45,8 @@ impl ClientSubject for AppClientSubject {
     }
 
     fn requests(&self, random: &mut Random) -> Vec<Request> {
-        let count = *random.pick(&[1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 5, 5, 12, 40]);
-        let count = if random.once_in(30) { 0 } else { count };
+        let count = *random.pick(&[1, 1, 1, 1, 2, 2, 2, 3, 3, 5]);
+        let count = if random.once_in(30) { *random.pick(&[0, 12, 40]) } else { count };
         (0..count).map(|_| request(random)).collect()
     }
 
@@ -128,7 +128,10 @@ fn reply(message: &Message<'_>, limits: &Limits) -> Result<Reply, subject::Then>
 fn request(random: &mut Random) -> Request {
     let value = random.pick(&["morpheus", "ring", "\"quoted\"", "a\\b", "line\nend", "caf\u{e9} \u{1f436}", ""]);
     let bytes = |random: &mut Random| {
-        let len = *random.pick(&[0, 1, 10, 300, 300, 20_000, 200_000]);
+        let len = match random.once_in(30) {
+            true => *random.pick(&[20_000, 65_536, 200_000]),
+            false => *random.pick(&[0, 1, 10, 300]),
+        };
         b"abcdefghij\0\xff".iter().copied().cycle().take(len).collect::<Vec<u8>>()
     };
     match random.below(8) {
