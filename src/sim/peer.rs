@@ -212,10 +212,9 @@ const TURN_TIME: Duration = Duration::from_micros(1);
 
 /// Decides in which pieces the requests are sent.
 fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
-    let mut pieces = Vec::new();
     let awaits_replies = random.once_in(2);
     // Otherwise a short conversation would be over in a few turns.
-    let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && random.once_in(2);
+    let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && !random.once_in(4);
     let manner = if drips { 0 } else { random.below(6) };
     let beat = match manner {
         // Longer than a turn, so that pieces come one by one.
@@ -223,6 +222,7 @@ fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piec
         3.. if random.once_in(2) => short(random),
         _ => Duration::ZERO,
     };
+    let mut pieces = Vec::with_capacity(if manner < 3 { 32 } else { requests.len() });
     let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
     for (index, request) in requests.iter().enumerate() {
         let mut left = request.len();

@@ -38,7 +38,7 @@ impl Subject for AccumulateSubject {
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let len_max = match self.string_len_max {
             // Enough to fill some segments, if few do it.
-            10_000.. if random.once_in(40) => 20_000,
+            10_000.. if random.once_in(150) => 20_000,
             _ => 8,
         };
         let piece = |random: &mut Random| {
@@ -46,6 +46,10 @@ impl Subject for AccumulateSubject {
             (b'a'..=b'z').cycle().skip(first).take(len).collect()
         };
         (0..random.below(16)).map(|_| piece(random)).collect()
+    }
+
+    fn crowd(&self) -> u64 {
+        2
     }
 
     /// The answer to a client that is alone and sends all at once.

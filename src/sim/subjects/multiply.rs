@@ -72,7 +72,7 @@ impl Subject for MultiplySubject {
     }
 
     fn crowd(&self) -> u64 {
-        4
+        3
     }
 
     fn patience(&self) -> Duration {
