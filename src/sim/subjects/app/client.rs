@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::repeated;
 use super::reference::{Message, decode, object, take};
 use super::{limits, requests};
 use crate::message::{ByteOrder, Limits};
@@ -129,7 +130,7 @@ fn request(random: &mut Random) -> Request {
     let value = random.pick(&["morpheus", "ring", "\"quoted\"", "a\\b", "line\nend", "caf\u{e9} \u{1f436}", ""]);
     let bytes = |random: &mut Random| {
         let len = *random.pick(&[0, 1, 10, 300, 300, 20_000, 200_000]);
-        b"abcdefghij\0\xff".iter().copied().cycle().take(len).collect::<Vec<u8>>()
+        repeated(b"abcdefghij\0\xff", len)
     };
     match random.below(8) {
         0 => Request::Json { action: "find".into(), value: value.repeat(random.below(9)) },
