@@ -152,11 +152,15 @@ impl Encoding {
 }
 
 fn utf_16(text: &str, order: ByteOrder) -> Vec<u8> {
-    text.encode_utf16().flat_map(|unit| order.bytes(unit.to_be_bytes())).collect()
+    let mut bytes = Vec::with_capacity(2 * text.len());
+    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&order.bytes(unit.to_be_bytes())));
+    bytes
 }
 
 fn utf_32(text: &str, order: ByteOrder) -> Vec<u8> {
-    text.chars().flat_map(|char| order.bytes(u32::from(char).to_be_bytes())).collect()
+    let mut bytes = Vec::with_capacity(4 * text.len());
+    text.chars().for_each(|char| bytes.extend_from_slice(&order.bytes(u32::from(char).to_be_bytes())));
+    bytes
 }
 
 /// The byte order and the bytes without their byte order mark. The order is the given one, or the mark's, or else the
