@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::repeated;
+use super::json::Json;
 use super::reference::{Message, decode, object, take};
 use super::{limits, requests};
 use crate::message::{ByteOrder, Limits};
@@ -111,8 +112,8 @@ impl ClientSubject for AppClientSubject {
 /// What a message says to a client.
 fn reply(message: &Message<'_>, limits: &Limits) -> Result<Reply, subject::Then> {
     match &message.kind[..] {
-        "text/json" => match object(&decode(message.content, &message.encoding)?, limits)?.remove("result") {
-            Some(Value::String(result)) => Ok(Reply::Result(result)),
+        "text/json" => match object(&decode(message.content, &message.encoding)?, limits)?.get("result") {
+            Some(Json::Text(result)) => Ok(Reply::Result(result.clone().into_owned())),
             // Other values look as Python shows them, which the description leaves open.
             Some(_) => Err(subject::Then::Unknown),
             None => Err(subject::Then::Fails),
