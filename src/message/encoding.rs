@@ -152,14 +152,24 @@ impl Encoding {
 }
 
 fn utf_16(text: &str, order: ByteOrder) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(2 * text.len());
-    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&order.bytes(unit.to_be_bytes())));
+    let mut bytes = vec![0; 2 * text.len()];
+    let mut len = 0;
+    for (place, unit) in bytes.as_chunks_mut().0.iter_mut().zip(text.encode_utf16()) {
+        *place = order.bytes(unit.to_be_bytes());
+        len += place.len();
+    }
+    bytes.truncate(len);
     bytes
 }
 
 fn utf_32(text: &str, order: ByteOrder) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 * text.len());
-    text.chars().for_each(|char| bytes.extend_from_slice(&order.bytes(u32::from(char).to_be_bytes())));
+    let mut bytes = vec![0; 4 * text.len()];
+    let mut len = 0;
+    for (place, char) in bytes.as_chunks_mut().0.iter_mut().zip(text.chars()) {
+        *place = order.bytes(u32::from(char).to_be_bytes());
+        len += place.len();
+    }
+    bytes.truncate(len);
     bytes
 }
 
