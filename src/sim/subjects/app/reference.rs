@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::encodings::{self, utf16};
@@ -124,7 +123,7 @@ fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
     // Neither a lone surrogate nor a number beyond all floats is a value.
     let is_value = |json: &RawValue| match json.get().as_bytes()[0] {
         b'[' | b'{' => true,
-        _ => serde_json::from_str::<Value>(json.get()).is_ok(),
+        _ => serde_json::from_str::<Json<'_>>(json.get()).is_ok(),
     };
     if ![action, value].into_iter().flatten().all(is_value) {
         return Err(Then::Fails);
@@ -149,12 +148,22 @@ fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
 
 /// How deep lists and objects are nested in valid JSON.
 fn levels(json: &RawValue) -> usize {
-    let inside = match json.get().as_bytes()[0] {
-        b'[' => python::items(json.get()),
-        b'{' => python::members(json.get()).map(|members| members.into_iter().map(|(_, value)| value).collect()),
-        _ => return 0,
-    };
-    1 + inside.unwrap_or_default().into_iter().map(levels).max().unwrap_or(0)
+    let (mut open, mut most, mut is_text) = (0, 0, false);
+    let mut bytes = json.get().bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            // What is escaped doesn't end a text.
+            b'\\' => drop(bytes.next()),
+            b'[' | b'{' if !is_text => {
+                open += 1;
+                most = most.max(open);
+            }
+            b']' | b'}' if !is_text => open -= 1,
+            _ => {}
+        }
+    }
+    most
 }
 
 /// The JSON object in `text`.
@@ -181,11 +190,12 @@ pub fn decode<'a>(content: &'a [u8], encoding: &str) -> Result<Cow<'a, str>, The
 pub fn is_error_reply(bytes: &[u8]) -> bool {
     let message = || {
         let len = usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
-        let header: Value = serde_json::from_slice(bytes.get(2..2 + len)?).ok()?;
+        let header: Object<'_> = serde_json::from_slice(bytes.get(2..2 + len)?).ok()?;
         let content = bytes.get(2 + len..)?;
-        let fits = header["content-length"] == content.len() && header["content-type"] == "text/json";
-        let content: Value = serde_json::from_slice(content).ok().filter(|_| fits)?;
-        content["result"].as_str().map(|result| result.starts_with("Error: "))
+        let has_len = header.get("content-length") == Some(&Json::Whole(content.len() as u64));
+        let fits = has_len && header.text("content-type").is_some_and(|kind| kind == "text/json");
+        let content: Object<'_> = serde_json::from_slice(content).ok().filter(|_| fits)?;
+        content.text("result").map(|result| result.starts_with("Error: "))
     };
     message().unwrap_or(false)
 }
