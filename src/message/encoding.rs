@@ -138,7 +138,10 @@ impl Encoding {
             Self::Utf16(None) => Some(utf_16(&format!("\u{feff}{text}"), byteorder)),
             Self::Utf32(None) => Some(utf_32(&format!("\u{feff}{text}"), byteorder)),
             Self::Ascii => text.is_ascii().then(|| text.into()),
-            Self::Latin1 => text.chars().map(|char| u8::try_from(char).ok()).collect(),
+            Self::Latin1 => {
+                let has_all = encoding_rs::mem::is_str_latin1(text);
+                has_all.then(|| encoding_rs::mem::encode_latin1_lossy(text).into_owned())
+            }
             Self::Charmap(charmap) => charmap.encode(text),
             // The registry's encoder would write UTF-8 for these two.
             Self::Other(codec) if codec == UTF_16LE => Some(utf_16(text, ByteOrder::Little)),
