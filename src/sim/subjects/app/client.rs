@@ -1,5 +1,6 @@
 //! The framed client as a subject.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -152,19 +153,19 @@ fn written(request: &Request, keeps: bool) -> Vec<u8> {
     let native = if cfg!(target_endian = "big") { "big" } else { "little" };
     let json = |action: &str, value: &str| {
         let (action, value) = (Value::from(action), Value::from(value));
-        format!(r#"{{"action": {action}, "value": {value}}}"#).into_bytes()
+        format!(r#"{{"action": {action}, "value": {value}}}"#).into_bytes().into()
     };
-    let (byteorder, kind, encoding, content) = match request {
+    let (byteorder, kind, encoding, content): (_, _, _, Cow<'_, [u8]>) = match request {
         Request::Search(value) => (native, "text/json", "utf-8", json("search", value)),
         Request::Json { action, value } => (native, "text/json", "utf-8", json(action, value)),
-        Request::Binary(bytes) => (native, "binary/custom-client-binary-type", "binary", bytes.clone()),
+        Request::Binary(bytes) => (native, "binary/custom-client-binary-type", "binary", bytes.into()),
         Request::Sum(integers) => {
-            let bytes = integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect();
-            (native, "binary/i32", "binary", bytes)
+            let bytes: Vec<u8> = integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect();
+            (native, "binary/i32", "binary", bytes.into())
         }
         Request::Content { byteorder, content_type, content_encoding, bytes } => {
             let byteorder = if *byteorder == ByteOrder::Big { "big" } else { "little" };
-            (byteorder, &content_type[..], &content_encoding[..], bytes.clone())
+            (byteorder, &content_type[..], &content_encoding[..], bytes.into())
         }
     };
     let len = content.len();
