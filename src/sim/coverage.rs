@@ -37,6 +37,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// Records an event.
+    #[inline]
     pub fn saw(&mut self, event: &trace::Event<'_>) {
         self.events |= event_bit(event.kind());
         match event {

@@ -341,11 +341,13 @@ impl Ledger {
     }
 
     /// The conversation on the connection of number `id`.
+    #[inline]
     pub fn of(&mut self, id: u64) -> Option<&mut Conversation> {
         let index = self.index_of(id)?;
         self.conversations.get_mut(index)
     }
 
+    #[inline]
     fn index_of(&self, id: u64) -> Option<usize> {
         self.by_id.get(usize::try_from(id).ok()?).copied().filter(|&index| index < self.conversations.len())
     }

@@ -21,6 +21,7 @@ pub struct Share {
 
 impl Share {
     /// Records what happens to the connection.
+    #[inline]
     pub fn record(&mut self, event: &Event<'_>) {
         match event {
             Event::RunBegun => (self.read, self.messages) = (0, 0),

@@ -24,6 +24,7 @@ struct Seen {
     /// The current turn, and its time.
     turn: u64,
     at: Duration,
+    nanos: u64,
     /// The numbers of the connections to which something has happened in it.
     touched: Vec<u64>,
     /// Nothing has happened in it.
@@ -90,13 +91,14 @@ impl Seen {
         if record.turn != self.turn {
             self.turn = record.turn;
             self.at = record.at.saturating_duration_since(epoch);
+            self.nanos = nanos(self.at);
             self.touched.clear();
         }
         let id = record.connection.map_or(0, |connection| connection.id);
         if id != 0 && self.touched.last() != Some(&id) {
             self.touched.push(id);
         }
-        self.hash.add(nanos(self.at));
+        self.hash.add(self.nanos);
         self.hash.add(id);
         self.hash.event(&record.event);
         self.coverage.saw(&record.event);
