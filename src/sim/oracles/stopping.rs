@@ -19,7 +19,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
     // A session that is at work then finds its input only later.
     let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= closed);
     let is_stopped = ending == Ending::Stopped && !is_hidden;
-    let by = stopping + case.world.delay() + SLACK;
+    let by = stopping + case.times.delay + SLACK;
     let late = served.done.filter(|&done| done > by && case.conversation.sent == at_stop.sent);
     if !is_stopped && late.is_none() {
         return Ok(());
