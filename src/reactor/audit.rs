@@ -144,7 +144,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if let Some(deadline) = slot.connection.deadline() {
             match slot.timer() {
                 None => return Err("it has a deadline, and no timer".into()),
-                Some(timer) if timer > deadline.max(self.now + TICK) => {
+                Some(timer) if timer > deadline && timer > self.now + TICK => {
                     return Err(format!("its deadline is in {:?}, its timer in {:?}", after(deadline), after(timer)));
                 }
                 Some(timer) if timer <= self.now && self.timers.have_fired(self.now) => {
