@@ -401,6 +401,7 @@ impl fmt::Display for RunEnd {
 
 impl Event<'_> {
     /// Its level: from errors to the smallest steps.
+    #[inline]
     pub fn level(&self) -> LevelFilter {
         match self {
             Event::Panicked { .. } => LevelFilter::Error,

@@ -35,6 +35,7 @@ impl Balance {
     }
 
     /// Records what happens to the connection.
+    #[inline]
     pub fn record(&mut self, event: &Event<'_>) {
         match event {
             Event::Received { bytes } => {

@@ -37,6 +37,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// Records an event.
+    #[inline]
     pub fn saw(&mut self, event: &trace::Event<'_>) {
         self.events |= event_bit(event.kind());
         match event {
@@ -49,7 +50,7 @@ impl Coverage {
     /// Records a step of a reader of messages. Steps of other machines are not counted.
     fn stepped(&mut self, step: &Step) {
         let mut rows = message::table::TRANSITIONS.iter();
-        if let Some(row) = rows.position(|row| row.from.name() == step.from && row.event.name() == step.event) {
+        if let Some(row) = rows.position(|row| row.event.name() == step.event && row.from.name() == step.from) {
             self.phases |= 1 << row;
         }
     }

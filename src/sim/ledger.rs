@@ -1,7 +1,6 @@
 //! The ledger of a run: what each peer has done, and what has become of its connection. The actors write their side, the
 //! story writes the server's, and the oracles compare the two.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,13 +12,14 @@ use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
 
+/// Most peers do fewer things.
+const ACTIONS_USUAL: usize = 8;
+
 /// All conversations of a run, in the order in which the peers connected.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// The conversations.
+    /// The conversations. The address of each peer of a server is greater than those before it.
     pub conversations: Vec<Conversation>,
-    /// The conversation of each address.
-    by_addr: BTreeMap<SocketAddr, usize>,
     /// The conversation of each of the server's connections, by the connection's number.
     by_id: Vec<usize>,
     /// What the server has heard, with the number of the bytes.
@@ -195,18 +195,17 @@ impl Ledger {
     /// Opens a conversation, and returns its index.
     pub fn open(&mut self, plan: usize, peer: SimPeer, now: Duration) -> usize {
         let index = self.conversations.len();
-        self.by_addr.insert(peer.addr(), index);
         self.conversations.push(Conversation {
             plan,
             opened: now,
             peer,
             sent: 0,
             last_action: now,
-            acted: Vec::new(),
+            acted: Vec::with_capacity(ACTIONS_USUAL),
             last_heard: now,
             last_sent: now,
             longest_silence: Duration::ZERO,
-            sent_at: Vec::new(),
+            sent_at: Vec::with_capacity(ACTIONS_USUAL),
             ended: None,
             gone: None,
             at_stop: None,
@@ -237,7 +236,8 @@ impl Ledger {
     /// Records that the server has accepted the connection of number `id` from `addr`.
     pub fn accepted(&mut self, id: u64, addr: SocketAddr, now: Duration, is_refused: bool) {
         let id = usize::try_from(id).expect("few connections");
-        let Some(&index) = self.by_addr.get(&addr) else { return };
+        let by_addr = self.conversations.binary_search_by_key(&addr, |conversation| conversation.peer.addr());
+        let Ok(index) = by_addr else { return };
         if self.by_id.len() <= id {
             self.by_id.resize(id + 1, usize::MAX);
         }
@@ -341,11 +341,13 @@ impl Ledger {
     }
 
     /// The conversation on the connection of number `id`.
+    #[inline]
     pub fn of(&mut self, id: u64) -> Option<&mut Conversation> {
         let index = self.index_of(id)?;
         self.conversations.get_mut(index)
     }
 
+    #[inline]
     fn index_of(&self, id: u64) -> Option<usize> {
         self.by_id.get(usize::try_from(id).ok()?).copied().filter(|&index| index < self.conversations.len())
     }

@@ -17,6 +17,7 @@ mod telling;
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::ledger::{Conversation, Ledger};
 use super::peer::Plan;
@@ -114,6 +115,18 @@ struct Case<'a, S> {
     answer: Rc<Answer>,
     /// The answer is one to all that the peer has sent, and not only to what was read.
     is_to_all: bool,
+    times: Times,
+}
+
+/// The times of a world that judge all its conversations.
+#[derive(Clone, Copy)]
+struct Times {
+    /// See [`World::delay`].
+    delay: Duration,
+    /// See [`World::healed`].
+    healed: Duration,
+    /// See [`liveness::patience`].
+    patience: Duration,
 }
 
 /// Judges a run that has ended.
@@ -133,9 +146,10 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let what = format!("the service has reloaded {}", count(ledger.reloads, "time"));
         return Err(Violation::new(Oracle::Liveness, what));
     }
+    let times = Times { delay: world.delay(), healed: world.healed(), patience: liveness::patience(world) };
     for (conversation, (answer, is_to_all)) in ledger.conversations.iter().zip(answers(world, ledger)) {
         let plan = &world.peers[conversation.plan];
-        let case = Case { world, ledger, plan, conversation, answer, is_to_all };
+        let case = Case { world, ledger, plan, conversation, answer, is_to_all, times };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));

@@ -21,25 +21,31 @@ pub struct Share {
 
 impl Share {
     /// Records what happens to the connection.
+    #[inline]
     pub fn record(&mut self, event: &Event<'_>) {
-        let (read_max, messages_max) = if self.has_run { ANY } else { FIRST };
         match event {
             Event::RunBegun => (self.read, self.messages) = (0, 0),
             Event::RunEnded { .. } => self.has_run = true,
             Event::Received { bytes } => {
-                if self.read >= read_max {
+                if self.read >= self.limits().0 {
                     self.is_over(format!("it was read from in a run that had read {} bytes", self.read));
                 }
                 self.read += bytes.len();
             }
             Event::Stepped(step) if step.event == "content read" => {
                 self.messages += 1;
+                let (_, messages_max) = self.limits();
                 if self.messages > messages_max {
                     self.is_over(format!("a run had more than {messages_max} messages"));
                 }
             }
             _ => {}
         }
+    }
+
+    /// The most bytes and messages of the current run.
+    fn limits(&self) -> (usize, u32) {
+        if self.has_run { ANY } else { FIRST }
     }
 
     fn is_over(&mut self, what: String) {

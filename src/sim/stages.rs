@@ -27,6 +27,7 @@ impl Default for Stages {
 
 impl Stages {
     /// Records what happens to the connection.
+    #[inline]
     pub fn record(&mut self, event: &Event<'_>) {
         match event {
             Event::RunBegun => (self.replies_unasked, self.is_silent) = (false, false),

@@ -13,3 +13,13 @@ pub use echo::{EchoClientSubject, EchoSubject};
 pub use fixed::FixedSubject;
 pub use multiply::MultiplySubject;
 pub use sink::SinkSubject;
+
+/// The alphabet twice: it can be repeated from any of its letters on.
+const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+
+/// `len` bytes of a pattern that is repeated.
+fn repeated(pattern: &[u8], len: usize) -> Vec<u8> {
+    let mut bytes = pattern.repeat(len.div_ceil(pattern.len()));
+    bytes.truncate(len);
+    bytes
+}

@@ -111,7 +111,7 @@ fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     let sends_on = conversation.closed().is_some_and(|(at, _)| conversation.last_sent >= at);
     let sends_much = conversation.sent >= case.world.limits.linger_len_max;
     // A reset that comes from such a delay may overtake data.
-    let is_late = !case.world.delay().is_zero() && conversation.peer.reset_seen().is_some();
+    let is_late = !case.times.delay.is_zero() && conversation.peer.reset_seen().is_some();
     // A connection that makes way for another is closed with the input that has not arrived by then, though it was sent.
     let is_crowded = case.world.peers.len() > case.world.limits.connections_max;
     let makes_way = is_crowded && conversation.peer.reset_seen().is_some();
@@ -141,7 +141,7 @@ fn has_rested<S: Subject>(case: &Case<'_, S>) -> bool {
     let (conversation, world) = (case.conversation, case.world);
     let reads = conversation.served.as_ref().map_or(0, |served| served.reads);
     let work = world.subject.patience() * reads;
-    let rests_from = conversation.last_action.max(world.healed()) + world.delay() + work + SLACK;
+    let rests_from = conversation.last_action.max(case.times.healed) + case.times.delay + work + SLACK;
     conversation.done().is_some_and(|done| rests_from < done)
 }
 
@@ -163,14 +163,12 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
         Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
         // A server that waits for input learns at once that it has ended. While there are faults, one may follow the other.
         Ending::Idle
-            if conversation
-                .ended
-                .is_some_and(|ended| ended.max(case.world.healed()) + case.world.delay() + SLACK < at) =>
+            if conversation.ended.is_some_and(|ended| ended.max(case.times.healed) + case.times.delay + SLACK < at) =>
         {
             Err("its input has ended".to_owned())
         }
         Ending::Idle => unless(
-            conversation.longest_silence + case.world.delay() >= limits.idle_timeout,
+            conversation.longest_silence + case.times.delay >= limits.idle_timeout,
             "it was never silent for that long",
         ),
         Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
@@ -180,7 +178,7 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
             "it has neither closed nor reset",
         ),
         Ending::WriteTimedOut => {
-            unless(!case.plan.reads_eagerly() || case.world.delay() >= limits.write_timeout, "it reads everything")
+            unless(!case.plan.reads_eagerly() || case.times.delay >= limits.write_timeout, "it reads everything")
         }
         Ending::InputOverLimit => Err("a session left too much input unused".to_owned()),
         Ending::Refused => {

@@ -1,5 +1,6 @@
 //! One string shared by all clients, as a subject.
 
+use super::{LETTERS, repeated};
 use crate::protocols::accumulate::AccumulateService;
 use crate::selector::sim::Random;
 use crate::sim::heard::Heard;
@@ -43,7 +44,7 @@ impl Subject for AccumulateSubject {
         };
         let piece = |random: &mut Random| {
             let (first, len) = (random.below(26), 1 + random.below(len_max));
-            (b'a'..=b'z').cycle().skip(first).take(len).collect()
+            repeated(&LETTERS[first..first + 26], len)
         };
         (0..random.below(16)).map(|_| piece(random)).collect()
     }

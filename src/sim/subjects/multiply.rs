@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::{LETTERS, repeated};
 use crate::protocols::line::LineLimits;
 use crate::protocols::multiply::MultiplyService;
 use crate::selector::sim::Random;
@@ -48,7 +49,7 @@ impl Subject for MultiplySubject {
 
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let len = *random.pick(if self.times < 10_000 { &[0, 1, 10, 11, 50] } else { &[10, 10, 100, 100] });
-        let mut string: Vec<u8> = (b'a'..=b'z').cycle().take(len).collect();
+        let mut string = repeated(LETTERS, len);
         if random.once_in(2) {
             let end: &&[u8] = random.pick(&[b"\n", b"\nmore"]);
             string.extend_from_slice(end);

@@ -1,9 +1,12 @@
 //! The framed client as a subject.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::repeated;
+use super::json::Json;
 use super::reference::{Message, decode, object, take};
 use super::{limits, requests};
 use crate::message::{ByteOrder, Limits};
@@ -110,8 +113,8 @@ impl ClientSubject for AppClientSubject {
 /// What a message says to a client.
 fn reply(message: &Message<'_>, limits: &Limits) -> Result<Reply, subject::Then> {
     match &message.kind[..] {
-        "text/json" => match object(&decode(message.content, &message.encoding)?, limits)?.remove("result") {
-            Some(Value::String(result)) => Ok(Reply::Result(result)),
+        "text/json" => match object(&decode(message.content, &message.encoding)?, limits)?.get("result") {
+            Some(Json::Text(result)) => Ok(Reply::Result(result.clone().into_owned())),
             // Other values look as Python shows them, which the description leaves open.
             Some(_) => Err(subject::Then::Unknown),
             None => Err(subject::Then::Fails),
@@ -132,7 +135,7 @@ fn request(random: &mut Random) -> Request {
             true => *random.pick(&[20_000, 65_536, 200_000]),
             false => *random.pick(&[0, 1, 10, 300]),
         };
-        b"abcdefghij\0\xff".iter().copied().cycle().take(len).collect::<Vec<u8>>()
+        repeated(b"abcdefghij\0\xff", len)
     };
     match random.below(8) {
         0 => Request::Json { action: "find".into(), value: value.repeat(random.below(9)) },
@@ -153,19 +156,19 @@ fn written(request: &Request, keeps: bool) -> Vec<u8> {
     let native = if cfg!(target_endian = "big") { "big" } else { "little" };
     let json = |action: &str, value: &str| {
         let (action, value) = (Value::from(action), Value::from(value));
-        format!(r#"{{"action": {action}, "value": {value}}}"#).into_bytes()
+        format!(r#"{{"action": {action}, "value": {value}}}"#).into_bytes().into()
     };
-    let (byteorder, kind, encoding, content) = match request {
+    let (byteorder, kind, encoding, content): (_, _, _, Cow<'_, [u8]>) = match request {
         Request::Search(value) => (native, "text/json", "utf-8", json("search", value)),
         Request::Json { action, value } => (native, "text/json", "utf-8", json(action, value)),
-        Request::Binary(bytes) => (native, "binary/custom-client-binary-type", "binary", bytes.clone()),
+        Request::Binary(bytes) => (native, "binary/custom-client-binary-type", "binary", bytes.into()),
         Request::Sum(integers) => {
-            let bytes = integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect();
-            (native, "binary/i32", "binary", bytes)
+            let bytes: Vec<u8> = integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect();
+            (native, "binary/i32", "binary", bytes.into())
         }
         Request::Content { byteorder, content_type, content_encoding, bytes } => {
             let byteorder = if *byteorder == ByteOrder::Big { "big" } else { "little" };
-            (byteorder, &content_type[..], &content_encoding[..], bytes.clone())
+            (byteorder, &content_type[..], &content_encoding[..], bytes.into())
         }
     };
     let len = content.len();

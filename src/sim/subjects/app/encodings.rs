@@ -28,7 +28,7 @@ pub fn draw(random: &mut Random) -> &'static str {
 pub fn encode(text: &str, name: &str, random: &mut Random) -> Vec<u8> {
     let encoding = Encoding::for_name(name).expect("a known encoding");
     let byteorder = *random.pick(&[ByteOrder::Little, ByteOrder::Big]);
-    let ascii = || text.replace(|char: char| !char.is_ascii(), "?");
+    let ascii = || text.chars().map(|char| if char.is_ascii() { char } else { '?' }).collect::<String>();
     let (text, bytes) = match encoding.encode(text, byteorder) {
         Some(bytes) => (Cow::from(text), bytes),
         None => (ascii().into(), encoding.encode(&ascii(), byteorder).expect("every encoding here has ASCII")),

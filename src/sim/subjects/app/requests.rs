@@ -1,5 +1,6 @@
 //! Messages of the framed protocol, requests and replies: valid ones, and those with one mistake.
 
+use super::super::repeated;
 use super::{encodings, pick, values};
 use crate::selector::sim::Random;
 
@@ -62,9 +63,7 @@ impl Message {
             0 => {
                 let len = pick(random, &LENS, &LENS_RARE);
                 let kind = *random.pick(&["binary/custom-client-binary-type", "text/html", ""]);
-                let mut content = b"abcdefghij\0\xff".repeat(len / 12 + 1);
-                content.truncate(len);
-                (kind, "binary", content)
+                (kind, "binary", repeated(b"abcdefghij\0\xff", len))
             }
             1 => {
                 let len = random.below(9);
