@@ -328,6 +328,18 @@ fn after_a_spurious_read_or_write_there_is_an_edge() {
 }
 
 #[test]
+fn what_happens_late_is_played_in_order() {
+    let mut it = Fixture::new(|peer| {
+        peer.reads_nothing().read_all_from(seconds(2));
+    });
+    it.inject(FaultKind::Latency(seconds(1)), ALWAYS);
+    it.stream.write_all(b"late").unwrap();
+    it.net.play(seconds(4));
+    assert_eq!((it.net.now(), it.peer.received()), (seconds(4), b"late".to_vec()));
+    assert!(it.peer.received_at().unwrap() <= seconds(3));
+}
+
+#[test]
 fn nothing_fails_before_a_fault_or_after_it() {
     let (enospc, emfile) = (28, 24);
     let mut it = Fixture::new(|_| {});

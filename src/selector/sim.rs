@@ -216,6 +216,19 @@ impl SimNet {
         self.network().now += time;
     }
 
+    /// Lets `time` pass, with everything that happens in it at its own time.
+    pub fn play(&self, time: Duration) {
+        let until = self.now() + time;
+        loop {
+            self.settle();
+            let mut network = self.network();
+            match network.next_time() {
+                Some(next) if next <= until => network.now = next.max(network.now),
+                Some(_) | None => return network.now = until,
+            }
+        }
+    }
+
     /// The virtual time since the network was created.
     pub fn now(&self) -> Duration {
         self.network().now

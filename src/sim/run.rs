@@ -114,7 +114,7 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let ran = ran.and_then(|()| balances(&net, &story, &world.faults));
     let time = net.now();
     // What is still on its way to the peers arrives.
-    net.pass(world.delay() + ARRIVAL);
+    net.play(world.delay() + ARRIVAL);
     drop(actors);
     let ledger = ledger.take();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();

@@ -53,7 +53,7 @@ fn serve_one<S: Subject>(world: &World<S>, index: usize, scratch: &mut Scratch) 
         let caller = Caller { stream, addr, number: 1 };
         hold(&mut service, caller, None, &config.connection, &mut trace, scratch, &mut wait);
     }
-    net.pass(ARRIVAL);
+    net.play(ARRIVAL);
     drop(actors);
     (ledger.take(), net.counts().selects)
 }
