@@ -35,6 +35,7 @@
 
 mod agenda;
 mod fault;
+mod files;
 mod link;
 mod network;
 mod peer;
@@ -52,6 +53,7 @@ use std::time::{Duration, Instant};
 
 use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
+pub use self::files::{SimFile, SimFolder};
 use self::link::Link;
 pub use self::network::epoch;
 use self::network::{Answer, Due, Network};

@@ -24,7 +24,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
     if answer.then == Then::Unknown {
         return Ok(());
     }
-    let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || !answer.at_end.is_empty());
+    let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || answer.waits_for_end());
     // A session that is at work then finds its input only later.
     let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= closed);
     if ending == Ending::Stopped && !is_hidden {
