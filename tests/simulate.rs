@@ -23,7 +23,7 @@ fn the_stories_are_the_same_on_any_number_of_threads() {
         text(&output.stdout)
     };
     let one = told("1");
-    assert!(one.starts_with("160 worlds with "), "{one}");
+    assert!(one.starts_with("180 worlds with "), "{one}");
     assert!(one.contains("\nHash of all stories: "), "{one}");
     assert_eq!(one, told("3"));
 }

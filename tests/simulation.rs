@@ -14,13 +14,13 @@ use std::{env, fs, thread};
 
 use broadcast::Broadcasting;
 use multiconn::protocols::echo::EchoClient;
-use multiconn::selector::sim::Random;
+use multiconn::selector::sim::{FaultKind, Random, SimNet};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::clients::{ClientSubject, Clients, Expected, Verdict};
 use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{
-    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
-    SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,
+    MultiplySubject, SinkSubject,
 };
 use multiconn::sim::{
     Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, Violation, World, check, coverage, run,
@@ -35,12 +35,13 @@ fn seeds() -> Range<u64> {
 }
 
 /// The runs of the worlds of `seed`, of each of our protocols.
-fn runs(seed: u64) -> [(&'static str, Run); 8] {
+fn runs(seed: u64) -> [(&'static str, Run); 9] {
     [
         ("app", run(&World::new(seed, &AppSubject::default()))),
         ("accumulate", run(&World::new(seed, &AccumulateSubject::default()))),
         ("echo", run(&World::new(seed, &EchoSubject::default()))),
         ("fixed", run(&World::new(seed, &FixedSubject::default()))),
+        ("getfile", run(&World::new(seed, &GetFileSubject::default()))),
         ("multiply", run(&World::new(seed, &MultiplySubject::default()))),
         ("sink", run(&World::new(seed, &SinkSubject::default()))),
         ("app-client", run(&Clients(AppClientSubject::default()).world(seed))),
@@ -61,6 +62,11 @@ fn an_echo_server_passes() -> Result<(), Failure<EchoSubject>> {
 #[test]
 fn a_server_of_fixed_messages_passes() -> Result<(), Failure<FixedSubject>> {
     check(&FixedSubject::default(), seeds())
+}
+
+#[test]
+fn a_file_server_passes() -> Result<(), Failure<GetFileSubject>> {
+    check(&GetFileSubject::default(), seeds())
 }
 
 #[test]
@@ -263,6 +269,54 @@ fn bugs_are_found_and_shrunk_to_one_peer() {
         assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
     }
+}
+
+/// A file server whose reference knows nothing of faults.
+#[derive(Clone, Debug)]
+struct Unsuspecting(GetFileSubject);
+
+impl Subject for Unsuspecting {
+    type Service = <GetFileSubject as Subject>::Service;
+
+    fn drawn(&self, random: &mut Random) -> Self {
+        Unsuspecting(self.0.drawn(random))
+    }
+
+    fn service(&self) -> Self::Service {
+        self.0.service()
+    }
+
+    fn service_on(&self, net: &SimNet) -> Self::Service {
+        self.0.service_on(net)
+    }
+
+    fn fault(&self, random: &mut Random) -> Option<FaultKind> {
+        self.0.fault(random)
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        self.0.requests(random)
+    }
+
+    fn answer(&self, input: &[u8]) -> Answer {
+        self.0.answer(input)
+    }
+
+    fn is_error_reply(&self, bytes: &[u8]) -> bool {
+        self.0.is_error_reply(bytes)
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+}
+
+#[test]
+fn a_fault_of_files_is_found_and_nothing_else_is_left() {
+    let failure = check(&Unsuspecting(GetFileSubject::default()), 0..100).expect_err("the fault is found");
+    assert_eq!(failure.violation.oracle, Oracle::Bytes, "{failure}");
+    let [fault] = &failure.world.faults[..] else { panic!("{failure}") };
+    assert!(fault.strikes_files() && failure.world.peers.len() == 1, "{failure}");
 }
 
 /// An echo client with a bug.

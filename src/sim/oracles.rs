@@ -178,9 +178,13 @@ fn answers<S: Subject>(world: &World<S>, ledger: &Ledger) -> Vec<(Rc<Answer>, bo
     }
     let answer = |conversation: &Conversation| {
         let plan = &world.peers[conversation.plan];
-        match conversation.sent == plan.stream.len() {
+        let faults: Vec<_> = conversation.done().into_iter().flat_map(|at| world.file_faults(at)).collect();
+        match conversation.sent == plan.stream.len() && faults.is_empty() {
             true => Rc::clone(&plan.answer),
-            false => Rc::new(world.subject.answer(&plan.stream[..conversation.sent])),
+            false => {
+                let faults: Vec<_> = faults.iter().map(|fault| fault.kind).collect();
+                Rc::new(world.subject.answer_amid(&plan.stream[..conversation.sent], &faults))
+            }
         }
     };
     conversations.iter().map(|conversation| (answer(conversation), true)).collect()

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use broadcast::Broadcasting;
 use multiconn::sim::clients::Clients;
 use multiconn::sim::subjects::{
-    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
-    SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,
+    MultiplySubject, SinkSubject,
 };
 use multiconn::sim::{Simulated, run};
 
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         let failed = fails(seed, "app", &AppSubject::default())
             || fails(seed, "echo", &EchoSubject::default())
             || fails(seed, "fixed", &FixedSubject::default())
+            || fails(seed, "getfile", &GetFileSubject::default())
             || fails(seed, "multiply", &MultiplySubject::default())
             || fails(seed, "accumulate", &AccumulateSubject::default())
             || fails(seed, "sink", &SinkSubject::default())

@@ -8,8 +8,8 @@ use crate::cli::failure::Failure;
 use crate::cli::stdout;
 use crate::sim::clients::Clients;
 use crate::sim::subjects::{
-    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
-    SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,
+    MultiplySubject, SinkSubject,
 };
 use crate::sim::{self, Run, Scene, Simulated, run, shrink};
 
@@ -22,6 +22,8 @@ pub enum Protocol {
     Echo,
     /// Sixteen bytes, and sixteen back
     Fixed,
+    /// The files of a folder
+    Getfile,
     /// A string many times over
     Multiply,
     /// One string from all clients
@@ -53,6 +55,7 @@ impl Protocol {
             Protocol::App => "app",
             Protocol::Echo => "echo",
             Protocol::Fixed => "fixed",
+            Protocol::Getfile => "getfile",
             Protocol::Multiply => "multiply",
             Protocol::Accumulate => "accumulate",
             Protocol::Sink => "sink",
@@ -86,6 +89,7 @@ impl Protocol {
             Protocol::App => task.on(&AppSubject::default()),
             Protocol::Echo => task.on(&EchoSubject::default()),
             Protocol::Fixed => task.on(&FixedSubject::default()),
+            Protocol::Getfile => task.on(&GetFileSubject::default()),
             Protocol::Multiply => task.on(&MultiplySubject::default()),
             Protocol::Accumulate => task.on(&AccumulateSubject::default()),
             Protocol::Sink => task.on(&SinkSubject::default()),

@@ -20,10 +20,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
     };
     let answer = match conversation.ended {
-        Some(_) if !case.answer.at_end.is_empty() => {
-            let output = [&case.answer.output[..], &case.answer.at_end].concat();
-            Rc::new(Answer { output, ..Answer::clone(&case.answer) })
-        }
+        Some(_) if case.answer.waits_for_end() => Rc::new(case.answer.ended()),
         Some(_) | None => Rc::clone(&case.answer),
     };
     if answer.then == Then::Unknown {
@@ -55,6 +52,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         Ending::Violation | Ending::Refused if part != Part::WithError && has_error_replies(subject) => {
             lacks("the error reply")
         }
+        Ending::Violation if part != Part::Whole && !has_error_replies(subject) => lacks("the rest of its replies"),
         // How far it came is a matter of time. But the rest of a reply isn't left out.
         Ending::TimedOut | Ending::Idle | Ending::Stopped if part == Part::Cut => lacks("the rest of a reply"),
         _ => Ok(()),
@@ -174,7 +172,9 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
         Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
         Ending::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
         Ending::Broken => unless(
-            conversation.gone.is_some() || case.world.faults.iter().any(PlannedFault::breaks_connections),
+            conversation.gone.is_some()
+                || case.world.faults.iter().any(PlannedFault::breaks_connections)
+                || answer.then == Then::Closes && case.world.file_faults(at).any(PlannedFault::breaks_transfers),
             "it has neither closed nor reset",
         ),
         Ending::WriteTimedOut => {

@@ -11,7 +11,7 @@ pub fn behaves_well(plan: &Plan) -> bool {
         Leaving::Follows | Leaving::Stays | Leaving::Leaves(Manner::HalfCloses, When::Sent(_)) => true,
         Leaving::Leaves(..) => false,
     };
-    stays && plan.reads_eagerly() && matches!(plan.answer.then, Then::Waits | Then::Closes)
+    stays && plan.reads_eagerly() && matches!(plan.answer.then, Then::Waits | Then::Closes | Then::ClosesAtEnd)
 }
 
 /// Judges a run, and the run without the hostile peers.

@@ -32,7 +32,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
     if answer.then == Then::Unknown {
         return Ok(());
     }
-    let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || !answer.at_end.is_empty());
+    let has_begun = at_stop.sent > 0 && (answer.then == Then::WaitsForRest || answer.waits_for_end());
     if is_stopped {
         let lacks = |what: &str| Err((Oracle::Bytes, format!("was closed by the stop, and lacks {what}")));
         let (sent, due) = (served.balance.sent, answer.output.len());

@@ -49,11 +49,11 @@ fn serve_one<S: Subject>(world: &World<S>, index: usize, scratch: &mut Scratch) 
     if let Ok((stream, addr)) = accept(&net, &mut selector) {
         let mut wait = SelectorWait { selector, registered: Interest::NONE, events: Vec::new() };
         let mut trace = Trace::new(&story, wait.now());
-        let (mut service, config) = (world.subject.service(), world.limits.config());
+        let (mut service, config) = (world.subject.service_on(&net), world.limits.config());
         let caller = Caller { stream, addr, number: 1 };
         hold(&mut service, caller, None, &config.connection, &mut trace, scratch, &mut wait);
     }
-    net.pass(ARRIVAL);
+    net.play(ARRIVAL);
     drop(actors);
     (ledger.take(), net.counts().selects)
 }

@@ -2,8 +2,8 @@
 //! blocking loop for each connection.
 //!
 //! What peers share by design is taken out of all these runs: the limits on connections and memory are so high that no world
-//! reaches them, there is no early stop, and no fault that delays something or breaks a connection. In such a world, each
-//! peer's conversation is its own affair.
+//! reaches them, there is no early stop, and no fault that delays something, breaks a connection or strikes files. In such a
+//! world, each peer's conversation is its own affair.
 
 use super::alone::run_alone;
 use super::run_once;
@@ -73,6 +73,8 @@ fn roomy<S: Subject>(world: &World<S>) -> World<S> {
     roomy.limits.connections_max = usual.connections_max.max(world.peers.len());
     roomy.limits.memory_max = usual.memory_max;
     roomy.stops = None;
-    roomy.faults.retain(|fault| fault.delay().is_zero() && !PlannedFault::breaks_connections(fault));
+    let is_fair =
+        |fault: &PlannedFault| fault.delay().is_zero() && !fault.breaks_connections() && !fault.strikes_files();
+    roomy.faults.retain(is_fair);
     roomy
 }
