@@ -17,6 +17,7 @@ use multiconn::protocols::echo::EchoClient;
 use multiconn::selector::sim::Random;
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::clients::{ClientSubject, Clients, Expected, Verdict};
+use multiconn::sim::peer::WINDOWS_MAX;
 use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{
     AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
@@ -196,6 +197,29 @@ fn a_part_that_is_taken_away_changes_no_other() {
         assert_eq!(smaller.peers, world.peers.into_iter().filter(|plan| plan.number == 1).collect::<Vec<_>>());
         assert!(smaller.faults.is_empty());
     }
+}
+
+#[test]
+fn a_window_suits_the_replies_to_every_beginning_of_a_peers_input() {
+    fn suits(seeds: Range<u64>, subject: &impl Subject) {
+        for world in seeds.map(|seed| World::new(seed, subject)) {
+            for plan in &world.peers {
+                let mut end = 0;
+                for piece in &plan.pieces {
+                    end += piece.len;
+                    let len = world.subject.answer(&plan.stream[..end]).len_max();
+                    let fits = len <= (plan.window + 1) * WINDOWS_MAX;
+                    assert!(fits, "seed {}: {len} bytes after {end}: {plan}", world.seed);
+                }
+            }
+        }
+    }
+    // To answer every beginning of a few messages takes long.
+    suits(0..10, &AppSubject::default());
+    suits(0..200, &AccumulateSubject::default());
+    suits(0..200, &EchoSubject::default());
+    suits(0..200, &FixedSubject::default());
+    suits(0..200, &MultiplySubject::default());
 }
 
 /// An echo with a bug.
