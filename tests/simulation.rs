@@ -4,6 +4,7 @@
 #[path = "common/broadcast.rs"]
 mod broadcast;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::Command;
@@ -24,7 +25,7 @@ use multiconn::sim::subjects::{
     SinkSubject,
 };
 use multiconn::sim::{
-    Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, Violation, World, check, coverage, run,
+    Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, Violation, World, check, coverage, run, shrink,
 };
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
@@ -287,6 +288,30 @@ fn bugs_are_found_and_shrunk_to_one_peer() {
         assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
     }
+}
+
+#[test]
+fn shrinking_that_is_stopped_keeps_the_smallest_world_so_far() {
+    let subject = Buggy(Bug::ForgetsLastByte);
+    let worlds = (0..100).map(|seed| World::new(seed, &subject));
+    let (world, violation) = worlds
+        .filter_map(|world| Some((run(&world).violation?, world)))
+        .map(|(what, world)| (world, what))
+        .next()
+        .unwrap();
+    let after = |runs| {
+        let asked = Cell::new(0);
+        let is_stopped = || asked.replace(asked.get() + 1) >= runs;
+        let shrunk = shrink(&world, violation.clone(), is_stopped);
+        assert_eq!(run(&shrunk.simplest).violation.as_ref(), Some(&shrunk.violation));
+        (shrunk.simplest, shrunk.was_stopped)
+    };
+    let (whole, was_stopped) = after(0);
+    assert!(was_stopped && whole.has_parts_of(&world));
+    let (smaller, was_stopped) = after(10);
+    assert!(was_stopped && smaller.peers.len() < world.peers.len());
+    let (smallest, was_stopped) = after(u32::MAX);
+    assert!(!was_stopped && smallest.peers.len() == 1 && !smallest.has_parts_of(&smaller));
 }
 
 /// An echo client with a bug.
