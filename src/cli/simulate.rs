@@ -9,6 +9,7 @@ mod tally;
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -99,12 +100,23 @@ impl Simulate {
         // Many worlds may take hours, so check first.
         let files = [("--json", self.json.as_deref()), ("--trace", self.trace.as_deref())];
         outputs::check(files.into_iter().filter_map(|(option, path)| Some((option, path?))), None, &[])?;
-        let protocols =
-            if self.protocol.is_empty() { Protocol::value_variants().to_vec() } else { self.protocol.clone() };
+        let protocols = self.protocols();
         match self.seed {
             Some(seed) => self.run_one(seed, &protocols, if is_told { level } else { LevelFilter::Off }),
             None => self.run_many(&protocols),
         }
+    }
+
+    /// The protocols, each once, in the order in which they were named.
+    fn protocols(&self) -> Vec<Protocol> {
+        let mut protocols = Vec::new();
+        let named = if self.protocol.is_empty() { Protocol::value_variants() } else { &self.protocol };
+        for &protocol in named {
+            if !protocols.contains(&protocol) {
+                protocols.push(protocol);
+            }
+        }
+        protocols
     }
 
     fn run_one(&self, seed: u64, protocols: &[Protocol], level: LevelFilter) -> Result<(), Failure> {
@@ -114,7 +126,8 @@ impl Simulate {
         let faults = self.faults.as_ref().map(|all| &all.0[..]);
         let parts = Parts { peers: self.peers.as_deref(), faults };
         protocols.iter().try_for_each(|protocol| protocol.check(seed, parts))?;
-        let mut telling = Telling::to(level, self.trace.as_deref())?;
+        let interrupted = interrupted()?;
+        let mut telling = Telling::to(level, self.trace.as_deref(), &interrupted)?;
         let mut tally = Tally::default();
         for &protocol in protocols {
             let told = protocol.tell(seed, parts, &mut telling)?;
@@ -126,6 +139,11 @@ impl Simulate {
                 let (printed, written) = (failed.print(), self.write(&tally, Some(&failed), true));
                 let failures = [Some(failed.failure()), printed.err(), written.err()];
                 return Failure::all_of(failures.into_iter().flatten().collect());
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                let why = format!("interrupted at {}, seed {seed}", protocol.name());
+                let (failure, written) = (Failure::with_status(INTERRUPTED, why), self.write(&tally, None, false));
+                return Failure::all_of([Some(failure), written.err()].into_iter().flatten().collect());
             }
         }
         tally.seeds = 1;
@@ -153,7 +171,7 @@ impl Simulate {
                 (None, Some(failure.with_hint(&hint)))
             }
             End::Failed { protocol, seed } => {
-                let failed = protocol.shrink(seed);
+                let failed = protocol.shrink(seed, &interrupted);
                 printed = printed.and_then(|()| failed.print());
                 let failure = failed.failure();
                 (Some(failed), Some(failure))

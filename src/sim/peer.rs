@@ -12,6 +12,9 @@ use crate::text::count;
 /// The window of most peers, in bytes.
 pub const WINDOW_USUAL: usize = 256 << 10;
 
+/// The number of windows that the output of a server may fill, since each takes a turn.
+pub const WINDOWS_MAX: usize = 50;
+
 /// A peer's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -123,8 +126,8 @@ impl Plan {
         Self::talking(number, arrives, |random| subject.requests(random), answer, random)
     }
 
-    /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side, of
-    /// about as many bytes as given with it.
+    /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side. The
+    /// number with the answer is about the most bytes that come back, wherever the peer's input ends.
     pub fn talking(
         number: u64,
         arrives: Duration,
@@ -158,9 +161,8 @@ impl Plan {
             3 => Reading::Slow { len: 1 + random.below(50_000), pause: short(random), times: 50 },
             _ => Reading::Eager,
         };
-        // Not so small that the output would take hundreds of turns.
         let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(len_max / 50);
+        let window = window.max(len_max / WINDOWS_MAX);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
     }

@@ -60,7 +60,8 @@ pub trait Subject: Clone + fmt::Debug {
         None
     }
 
-    /// About the most bytes of output to expect for `input`, which alone gets `answer`.
+    /// About the most bytes of output to expect for `input` or a beginning of it. All of it, alone and at once, gets
+    /// `answer`.
     fn output_len_max(&self, _input: &[u8], answer: &Answer) -> usize {
         answer.len_max()
     }

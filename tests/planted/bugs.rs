@@ -1,17 +1,6 @@
 //! Bugs of the kinds that event loops really have. Each is a change of a few lines to the production code.
 
-/// A bug that can be planted.
-pub struct Bug {
-    /// Its name in the table.
-    pub name: &'static str,
-    /// What goes wrong.
-    pub what: &'static str,
-    /// The file in `src`.
-    pub file: &'static str,
-    /// The code, which must occur exactly once in the file, and its replacement.
-    pub before: &'static str,
-    pub after: &'static str,
-}
+use crate::bug::Bug;
 
 pub const BUGS: &[Bug] = &[
     // Readiness and interest.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::LevelFilter;
@@ -14,15 +15,17 @@ use crate::trace::{Event, Log, Record, Subscriber, json};
 
 /// Where the story is told.
 #[derive(Debug)]
-pub struct Telling {
+pub struct Telling<'a> {
+    /// Ends the story.
+    pub interrupted: &'a AtomicBool,
     level: LevelFilter,
     trace: Option<(PathBuf, BufWriter<File>)>,
     error: Option<io::Error>,
 }
 
-impl Telling {
-    /// Tells it to the log down to `level`, and to the file `trace`.
-    pub fn to(level: LevelFilter, trace: Option<&Path>) -> Result<Telling, Failure> {
+impl<'a> Telling<'a> {
+    /// Tells it to the log down to `level`, and to the file `trace`, until it is `interrupted`.
+    pub fn to(level: LevelFilter, trace: Option<&Path>, interrupted: &'a AtomicBool) -> Result<Self, Failure> {
         let open = |path: &Path| {
             let mut file = BufWriter::new(File::create(path)?);
             // A world begins at no time of day.
@@ -30,14 +33,15 @@ impl Telling {
             Ok((path.to_owned(), file))
         };
         let named = |path: &Path| open(path).map_err(|error| Failure::of_writing_file(path, &error));
-        Ok(Telling { level, trace: trace.map(named).transpose()?, error: None })
+        Ok(Telling { interrupted, level, trace: trace.map(named).transpose()?, error: None })
     }
 
     /// Runs `world`, and tells what happens.
     pub fn tell<W: Scene>(&mut self, world: &W) -> Run {
         log::set_max_level(self.level);
         let file = self.trace.as_mut().map(|(_, file)| RefCell::new(file));
-        let teller = Teller { began: Cell::new(None), file, error: RefCell::new(None), log: self.level };
+        let (interrupted, error) = (self.interrupted, RefCell::new(None));
+        let teller = Teller { interrupted, began: Cell::new(None), file, error, log: self.level };
         let run = world.run_with(&teller);
         log::set_max_level(LevelFilter::Off);
         self.error = teller.error.into_inner();
@@ -54,6 +58,7 @@ impl Telling {
 }
 
 struct Teller<'a> {
+    interrupted: &'a AtomicBool,
     began: Cell<Option<Instant>>,
     file: Option<RefCell<&'a mut BufWriter<File>>>,
     error: RefCell<Option<io::Error>>,
@@ -66,6 +71,9 @@ impl Subscriber for Teller<'_> {
     }
 
     fn record(&self, record: &Record<'_>) {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return log::set_max_level(LevelFilter::Off);
+        }
         let time = self.time(record);
         if let Some(file) = &self.file
             && let Err(error) = json::write(&mut **file.borrow_mut(), record, time, None)

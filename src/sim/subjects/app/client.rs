@@ -21,11 +21,12 @@ use crate::sim::subject;
 pub struct AppClientSubject {
     limits: Limits,
     timeout: Duration,
+    byteorder: ByteOrder,
 }
 
 impl Default for AppClientSubject {
     fn default() -> Self {
-        AppClientSubject { limits: Limits::default(), timeout: Duration::from_secs(10) }
+        AppClientSubject { limits: Limits::default(), timeout: Duration::from_secs(10), byteorder: ByteOrder::Little }
     }
 }
 
@@ -36,7 +37,10 @@ impl ClientSubject for AppClientSubject {
 
     fn drawn(&self, random: &mut Random) -> Self {
         let limits = if random.once_in(2) { limits(random) } else { self.limits };
-        AppClientSubject { limits, timeout: Duration::from_millis(*random.pick(&[50, 1_000, 10_000, 30_000])) }
+        let timeout = Duration::from_millis(*random.pick(&[50, 1_000, 10_000, 30_000]));
+        // The machine's own would make worlds that differ from machine to machine.
+        let byteorder = if random.once_in(4) { ByteOrder::Big } else { ByteOrder::Little };
+        AppClientSubject { limits, timeout, byteorder }
     }
 
     fn timeout(&self) -> Duration {
@@ -54,12 +58,12 @@ impl ClientSubject for AppClientSubject {
     }
 
     fn session(&self, requests: &[Request]) -> AppClient {
-        AppClient::new(requests.to_vec(), self.limits, self.timeout)
+        AppClient::with_byteorder(requests.to_vec(), self.limits, self.timeout, self.byteorder)
     }
 
     fn written(&self, requests: &[Request]) -> Vec<Vec<u8>> {
         let last = requests.len().saturating_sub(1);
-        requests.iter().enumerate().map(|(index, request)| written(request, index < last)).collect()
+        requests.iter().enumerate().map(|(index, request)| written(request, index < last, self.byteorder)).collect()
     }
 
     fn right_answers(&self, requests: &[Request]) -> Vec<Vec<u8>> {
@@ -151,9 +155,8 @@ fn request(random: &mut Random) -> Request {
     }
 }
 
-/// A request on the wire.
-fn written(request: &Request, keeps: bool) -> Vec<u8> {
-    let native = if cfg!(target_endian = "big") { "big" } else { "little" };
+/// A request on the wire, from a machine of this byte order.
+fn written(request: &Request, keeps: bool, native: ByteOrder) -> Vec<u8> {
     let json = |action: &str, value: &str| {
         let (action, value) = (Value::from(action), Value::from(value));
         format!(r#"{{"action": {action}, "value": {value}}}"#).into_bytes().into()
@@ -163,15 +166,17 @@ fn written(request: &Request, keeps: bool) -> Vec<u8> {
         Request::Json { action, value } => (native, "text/json", "utf-8", json(action, value)),
         Request::Binary(bytes) => (native, "binary/custom-client-binary-type", "binary", bytes.into()),
         Request::Sum(integers) => {
-            let bytes: Vec<u8> = integers.iter().flat_map(|integer| integer.to_ne_bytes()).collect();
-            (native, "binary/i32", "binary", bytes.into())
+            let bytes = |integer: &i32| match native {
+                ByteOrder::Big => integer.to_be_bytes(),
+                ByteOrder::Little => integer.to_le_bytes(),
+            };
+            (native, "binary/i32", "binary", integers.iter().flat_map(bytes).collect::<Vec<u8>>().into())
         }
         Request::Content { byteorder, content_type, content_encoding, bytes } => {
-            let byteorder = if *byteorder == ByteOrder::Big { "big" } else { "little" };
-            (byteorder, &content_type[..], &content_encoding[..], bytes.into())
+            (*byteorder, &content_type[..], &content_encoding[..], bytes.into())
         }
     };
-    let len = content.len();
+    let (byteorder, len) = (if byteorder == ByteOrder::Big { "big" } else { "little" }, content.len());
     let mut header = format!(
         r#"{{"byteorder": "{byteorder}", "content-type": "{kind}", "content-encoding": "{encoding}", "content-length": {len}"#
     );
