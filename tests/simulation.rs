@@ -573,7 +573,7 @@ fn bugs_of_clients_are_found_and_shrunk_to_one_call() {
 #[test]
 fn dependences_are_found_by_comparison() {
     for (on, oracle) in [(Dependence::OnOthers, Oracle::Isolation), (Dependence::OnReads, Oracle::Agreement)] {
-        let failure = check(&on, 0..500).expect_err("the dependence is found");
+        let failure = check(&on, 0..5000).expect_err("the dependence is found");
         assert_eq!(failure.violation.oracle, oracle, "{on:?}: {failure}");
         assert!(failure.world.peers.len() <= 3, "{on:?}: {failure}");
     }

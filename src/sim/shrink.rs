@@ -2,7 +2,7 @@
 //!
 //! First, parts are taken away: halves of the peers and faults, then quarters, and so on to single ones. Each part's
 //! choices follow from its own number, so this changes nothing of the others. Then what is left is made simpler, step by
-//! step, as long as it still fails.
+//! step, as long as it still fails, and the faults that it no longer needs are taken away.
 
 use super::oracles::Violation;
 use super::scene::{Scene, run};
@@ -31,6 +31,8 @@ pub fn shrink<W: Scene>(world: &W, violation: Violation, is_stopped: impl Fn() -
     search.take_away(W::peers, |world, kept| world.keep(Some(kept), None));
     let reduced = search.best.clone();
     while search.simplify() {}
+    // A simpler world may fail without some of them.
+    search.take_away(W::faults, |world, kept| world.keep(None, Some(kept)));
     let Search { best: simplest, violation, was_stopped, .. } = search;
     Shrunk { reduced, simplest, violation, was_stopped }
 }
