@@ -272,9 +272,9 @@ const NO_FILE: &str = "no such file";
 /// holds, sends in a turn or reads at once. Long files are rare, since they take as long as many worlds.
 fn contents(random: &mut Random) -> Arc<[u8]> {
     let edges: &[usize] = match random.below(40) {
-        0..8 => &[64 << 10, 32 << 10],
-        8 => &[384 << 10, 128 << 10],
-        9 if random.once_in(8) => &[1 << 20],
+        0..4 => &[64 << 10, 32 << 10],
+        4 => &[384 << 10, 128 << 10],
+        5 if random.once_in(8) => &[1 << 20],
         _ => &[1, 64, 200, 5_000],
     };
     let len = match random.below(6) {
