@@ -678,7 +678,7 @@ pub const BUGS: &[Bug] = &[
     // Files.
     Bug {
         name: "file-one-byte-short",
-        what: "A file that takes several turns is sent one byte short",
+        what: "A file over 32 KiB is sent one byte short",
         file: "buffer/outgoing.rs",
         before: "FileRange { file, offset, left: len }",
         after: "FileRange { file, offset, left: len - u64::from(len > 32 << 10) }",
