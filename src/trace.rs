@@ -278,6 +278,10 @@ pub enum Event<'a> {
         input: usize,
         /// Bytes of unsent output, or `usize::MAX` if there are more.
         output: usize,
+        /// The work of the run, as the loop accounts for it: a fixed part, the bytes moved, and a part for each message.
+        work: usize,
+        /// The memory for unused input and unsent output, in bytes.
+        memory: usize,
     },
     /// The interest registered with the system has changed: the tutorial's `_set_selector_events_mask`.
     InterestChanged {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::balance::Balance;
 use super::heard::Heard;
 use super::limits::Limits;
-use super::share::Share;
 use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
@@ -101,8 +100,6 @@ pub struct Service {
     pub waited: Duration,
     /// The bytes in and out.
     pub balance: Balance,
-    /// The work of a run.
-    pub share: Share,
     /// The number of runs of the connection.
     pub runs: u32,
     /// The turn since which the connection is runnable.
@@ -251,7 +248,6 @@ impl Ledger {
             accepted: now,
             waited,
             balance: Balance::new(is_refused),
-            share: Share::default(),
             runs: 0,
             runnable_since: None,
             turns_waited: 0,

@@ -160,6 +160,9 @@ pub(super) fn balances(net: &SimNet, story: &Story, faults: &[PlannedFault]) -> 
         0 => {}
         open => return Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
     }
+    if let Some(wrong) = story.wrong() {
+        return Err(Violation::new(Oracle::Limits, wrong));
+    }
     let empty_turns_max = match faults.iter().any(PlannedFault::makes_turns_empty) {
         true => u64::MAX,
         false => net.injected().values().sum::<u64>() + story.happened().timers,

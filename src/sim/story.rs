@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::coverage::Coverage;
 use super::ledger::{Ending, Ledger, Service};
+use super::turns::Turns;
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
 use crate::trace::{Event, Record, RunEnd, Subscriber};
@@ -19,6 +20,7 @@ pub struct Story {
     /// The numbers of the connections to which something has happened in it.
     touched: RefCell<Vec<u64>>,
     ledger: Rc<RefCell<Ledger>>,
+    turns: RefCell<Turns>,
     hash: Cell<Hash>,
     coverage: Cell<Coverage>,
     happened: Cell<Happened>,
@@ -51,6 +53,7 @@ impl Story {
             turn: Cell::default(),
             touched: RefCell::default(),
             ledger,
+            turns: RefCell::default(),
             hash: Cell::default(),
             coverage: Cell::default(),
             happened: Cell::default(),
@@ -95,6 +98,11 @@ impl Story {
         at
     }
 
+    /// What is wrong with the turns, and with the runs in them.
+    pub fn wrong(&self) -> Option<String> {
+        self.turns.borrow().wrong().map(str::to_owned)
+    }
+
     fn counts(&self, event: &Event<'_>) {
         let mut happened = self.happened.get();
         match event {
@@ -128,12 +136,12 @@ impl Subscriber for Story {
         hash.event(&record.event);
         self.hash.set(hash);
         self.counts(&record.event);
+        self.turns.borrow_mut().record(at, record);
         let mut coverage = self.coverage.get();
         coverage.saw(&record.event);
         self.coverage.set(coverage);
         self.learns(id, |served| {
             served.balance.record(&record.event);
-            served.share.record(&record.event);
             served.stages.record(&record.event);
         });
         match &record.event {

@@ -39,7 +39,8 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     // Whatever is cut off ends with a reset: an end looks as if all were there.
     let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
     let stays = conversation.gone.is_none();
-    if has_seen_end && stays && case.plan.reading != Reading::Never && part == Part::Cut {
+    let is_cut_short = conversation.served.as_ref().is_some_and(|served| served.stages.is_cut_short);
+    if has_seen_end && stays && case.plan.reading != Reading::Never && (part == Part::Cut || is_cut_short) {
         return lacks("the rest of a reply, before an end in order");
     }
     if !is_attentive(case) {

@@ -4,7 +4,12 @@ use crate::selector::sim::Random;
 
 /// Draws a request with any value in the place of its action, and perhaps another one.
 pub fn request(random: &mut Random) -> String {
-    match random.below(4) {
+    match random.below(5) {
+        4 => {
+            // Many brackets, next to each other or in strings, and few levels.
+            let item = *random.pick(&["[]", "{}", r#""[[""#, r#""\"[{""#]);
+            format!(r#"{{"action": [{}]}}"#, vec![item; *random.pick(&[2, 3, 70, 130])].join(", "))
+        }
         0 => format!(r#"{{"value": {}, "action": {}}}"#, nested(random, 3), nested(random, 3)),
         1 => format!(r#"{{"action": {}}}"#, number(random)),
         2 => {
@@ -66,6 +71,7 @@ fn string(random: &mut Random) -> &'static str {
         "\"caf\u{e9} \u{3a9}\u{200b}\u{e000}\"",
         r#""\ud83d\udc36 \udbff\udfff \u00e9""#,
         "\"\u{7f}\u{10ffff}🐶\"",
+        "\"\u{85}\u{185}\u{285}\"",
     ])
 }
 
