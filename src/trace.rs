@@ -159,7 +159,7 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
 /// An event, with its circumstances.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// The number of the loop's turn, from 1; under a blocking model, of the connection's run.
+    /// The number of the loop's turn, from 1; under a blocking model, of the connection's wait.
     pub turn: u64,
     /// The time at the beginning of the turn.
     pub at: Instant,
