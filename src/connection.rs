@@ -25,9 +25,7 @@ use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
-#[cfg(feature = "models")]
-pub(crate) use alone::Word;
-pub(crate) use alone::{Caller, Found, Wait, hold};
+pub(crate) use alone::{Caller, Found, Wait, Word, hold};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;

@@ -77,7 +77,7 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let net = SimNet::new(world.seed);
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
-    let story = Story::new(selector.now(), Rc::clone(&ledger));
+    let story = Story::new(selector.now(), Rc::clone(&ledger)).with_sessions_that_yield(world.subject.yields());
     let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
     let service = Wakeable { service: world.subject.service(), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();

@@ -72,6 +72,7 @@ impl RunOf {
                     self.is_wrong(format!("a run has sent {} bytes of what was left over", self.sent));
                 }
             }
+            Event::Dropped { len } => self.sent = self.sent.saturating_add(*len).min(self.share.bytes.max(self.sent)),
             Event::Stepped(step) => self.messages += usize::from(step.event == "content read"),
             Event::Moved { to: Stage::Draining | Stage::Lingering | Stage::Closed, .. } => self.is_done = true,
             _ => {}

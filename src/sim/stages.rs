@@ -15,9 +15,10 @@ pub struct Stages {
     replies_unasked: bool,
     /// In the current run, the session has read a request, and has not made output.
     is_silent: bool,
-    /// The peer has ended its side, or ours has ended.
+    /// The peer has ended its side.
     input_ended: bool,
-    output_ended: bool,
+    /// Our side has ended, while the session goes on.
+    pub output_ended: bool,
     /// It has begun to linger in the last run.
     lingers_since_run: bool,
     /// It waits for something from its peer, with nothing to send.
@@ -26,6 +27,8 @@ pub struct Stages {
     pub is_cut_short: bool,
     /// The most bytes of output with which it has waited for input.
     pub most_with_input: usize,
+    /// The most bytes of unused input with which it has waited for more.
+    pub most_unused: usize,
     /// What it has told wrongly.
     pub wrong: Option<&'static str>,
 }
@@ -42,6 +45,7 @@ impl Default for Stages {
             awaits_peer: false,
             is_cut_short: false,
             most_with_input: 0,
+            most_unused: 0,
             wrong: None,
         }
     }
@@ -75,7 +79,13 @@ impl Stages {
                 self.lingers_since_run |= *to == Stage::Lingering;
                 self.stage = *to;
             }
-            Event::RunEnded { how, output, .. } if matches!(self.stage, Stage::Receiving | Stage::Responding) => {
+            Event::Dropped { len: 0 } => self.wrong = Some("it drops no output"),
+            Event::RunEnded { how, input, output, .. }
+                if matches!(self.stage, Stage::Receiving | Stage::Responding) =>
+            {
+                if *how == RunEnd::Waits(Progress::NeedInput) && !self.input_ended {
+                    self.most_unused = self.most_unused.max(*input);
+                }
                 self.waits(*how, *output);
             }
             _ => {}
@@ -157,11 +167,43 @@ mod tests {
         };
         let (begun, replied) = (|| Event::RunBegun, || Event::Replied { len: 5 });
         let rests = || waits(Progress::NeedInput, 0);
-        assert_eq!(told(&[begun(), replied(), reads(), rests()]), None);
+        let sent =
+            || Event::Moved { from: Stage::Responding, event: exchange::Event::OutputSent, to: Stage::Receiving };
+        assert_eq!(told(&[begun(), replied(), reads(), sent(), rests()]), None);
+        assert!(told(&[begun(), replied(), reads(), rests()]).is_some());
+        assert!(told(&[begun(), waits(Progress::Working, 0)]).is_some());
         assert_eq!(told(&[begun(), reads(), waits(Progress::Working, 0)]), None);
         assert!(told(&[begun(), replied(), rests()]).is_some());
         assert!(told(&[begun(), reads(), rests()]).is_some());
         assert!(told(&[begun(), replied(), reads(), waits(Progress::NeedRoom, 0)]).is_some());
         assert_eq!(told(&[begun(), replied(), reads(), waits(Progress::NeedRoom, 5)]), None);
+    }
+
+    #[test]
+    fn interest_without_a_reason_and_ends_that_are_none_are_found() {
+        let changed = |from, to| Event::InterestChanged { from, to };
+        let error = Interest { error: true, ..Interest::NONE };
+        let how = RunEnd::Waits(Progress::Working);
+        let works = || Event::RunEnded { how, state: State::named("idle"), input: 0, output: 0, work: 0, memory: 0 };
+        let moved = |from, event, to| Event::Moved { from, event, to };
+        let reads = || moved(Stage::Receiving, exchange::Event::RequestRead, Stage::Responding);
+        assert_eq!(told(&[reads(), works(), changed(Interest::READ, error)]), None);
+        assert!(told(&[reads(), works(), changed(Interest::READ, Interest::NONE)]).is_some());
+        assert!(told(&[reads(), works(), changed(Interest::NONE, Interest { readable: true, ..error })]).is_some());
+        let lingers = || moved(Stage::Draining, exchange::Event::OurEndSent, Stage::Lingering);
+        assert!(told(&[lingers(), changed(Interest::NONE, Interest::READ)]).is_some());
+        assert_eq!(told(&[lingers(), Event::RunBegun, changed(Interest::NONE, Interest::READ)]), None);
+        let ends = || moved(Stage::Receiving, exchange::Event::InputEnded, Stage::Draining);
+        assert!(told(&[ends()]).is_some());
+        assert_eq!(told(&[Event::InputEnded, ends()]), None);
+    }
+
+    #[test]
+    fn a_reader_of_messages_waits_for_a_part_in_one_and_for_none_between() {
+        let step = |to, want| Event::Stepped(Step { from: "content", event: "content read", to, got: 0, want });
+        assert_eq!(told(&[step("idle", None)]), None);
+        assert!(told(&[step("idle", Some(2))]).is_some());
+        let other = Step { from: "a", event: "b", to: "c", got: 0, want: None };
+        assert_eq!(told(&[Event::Stepped(other)]), None);
     }
 }

@@ -61,6 +61,17 @@ impl Story {
         }
     }
 
+    /// The same, of sessions that may yield before their shares are used up.
+    #[must_use]
+    pub fn with_sessions_that_yield(self, may_yield: bool) -> Self {
+        Story { turns: RefCell::new(Turns::new(may_yield)), ..self }
+    }
+
+    /// Its beginning.
+    pub fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
     /// The hash of everything that has happened. It is the same on every machine.
     pub fn hash(&self) -> u64 {
         self.hash.get().0
@@ -173,9 +184,7 @@ impl Subscriber for Story {
                 }
             }
             Event::Stopping { .. } => self.ledger.borrow_mut().stops(at),
-            Event::Panicked { message, .. } => {
-                self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
-            }
+            Event::Panicked { place, message } => self.ledger.borrow_mut().panics(id, at, *place, message),
             Event::Closed { end } => self.ledger.borrow_mut().closed(id, at, Ending::from(*end)),
             _ => {}
         }

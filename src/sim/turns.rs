@@ -198,8 +198,9 @@ impl Turns {
     }
 
     fn enqueue(&mut self, id: u64, yields: bool) {
+        let has_turns = self.has_turns;
         let known = self.known(id);
-        if known.queued.is_some() || !known.is_open {
+        if known.queued.is_some() || !known.is_open || !has_turns {
             return;
         }
         let is_busy = known.is_busy;
@@ -326,7 +327,7 @@ impl Turns {
         [input, output, work]: [usize; 3],
         memory: usize,
     ) -> Result<(), String> {
-        let (has_turns, may_yield) = (self.has_turns, self.may_yield);
+        let may_yield = self.may_yield;
         let known = self.known(id);
         let Some(run) = known.run.take() else { return Ok(()) };
         let share = run.share();
@@ -339,7 +340,7 @@ impl Turns {
         if share == Share::FULL {
             self.now.work_left = self.now.work_left.saturating_sub(counts);
         }
-        if yields && has_turns {
+        if yields {
             self.enqueue(id, true);
         }
         run.ends(how, [input, output, work], may_yield)
@@ -379,12 +380,20 @@ impl Turns {
         if self.timed_out == Some((id, true)) {
             self.now.timeouts += 1;
         }
+        let judged = match *end {
+            End::MemoryOverLimit(max) => self.frees_memory(id, max, is_opened),
+            _ => Ok(()),
+        };
+        self.forget(id);
+        judged
+    }
+
+    /// Judges that a connection is ended to free memory.
+    fn frees_memory(&mut self, id: u64, max: usize, is_opened: bool) -> Result<(), String> {
         let all = self.memory;
         let most = self.known.iter().map(|known| known.memory).max();
         let known = self.known(id);
         let (over, memory, output) = (known.over, known.memory, known.output);
-        self.forget(id);
-        let End::MemoryOverLimit(max) = *end else { return Ok(()) };
         let used = over.unwrap_or(all);
         if used <= max {
             return Err(format!("it is ended to free memory, of which {used} bytes are in use, and {max} allowed"));
@@ -402,5 +411,182 @@ impl Turns {
         let known = std::mem::take(self.known(id));
         self.memory -= known.memory;
         self.unqueue(id, known.queued);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::selector::Readiness;
+    use crate::session::{Peer, Progress, State};
+    use crate::trace::Connection;
+
+    const WAITS: RunEnd = RunEnd::Waits(Progress::NeedInput);
+
+    /// Turns with these connections, each of which has run once and waits.
+    fn with_waiting(connections: u64) -> Turns {
+        let mut turns = Turns::default();
+        turn(&mut turns, 0);
+        for id in 1..=connections {
+            run(&mut turns, id, WAITS, 0, 0);
+        }
+        turns
+    }
+
+    fn tell(turns: &mut Turns, id: u64, event: Event<'_>) {
+        let peer = Peer::accepted(([10, 0, 0, 1], 1).into());
+        let connection = (id > 0).then_some(Connection { id, peer: &peer });
+        turns.record(turns.now.at, &Record { turn: 1, at: Instant::now(), connection, event });
+    }
+
+    /// Begins the turn at this time, in milliseconds.
+    fn turn(turns: &mut Turns, at: u64) {
+        let at = Duration::from_millis(at);
+        let event = Event::TurnBegun { waited: Duration::ZERO, events: 1 };
+        turns.record(at, &Record { turn: 1, at: Instant::now(), connection: None, event });
+    }
+
+    fn selected(turns: &mut Turns, id: u64) {
+        tell(turns, id, Event::Selected { readiness: Readiness::default() });
+    }
+
+    fn run(turns: &mut Turns, id: u64, how: RunEnd, received: usize, memory: usize) {
+        tell(turns, id, Event::RunBegun);
+        if received > 0 {
+            tell(turns, id, Event::Received { bytes: crate::trace::Bytes::new(received, &[]) });
+        }
+        let (state, work) = (State::named("idle"), (4 << 10) + 2 * received);
+        tell(turns, id, Event::RunEnded { how, state, input: 0, output: 0, work, memory });
+    }
+
+    #[track_caller]
+    fn finds(turns: &Turns, words: &str) {
+        let wrong = turns.wrong().unwrap_or("nothing");
+        assert!(wrong.contains(words), "{wrong}");
+    }
+
+    #[test]
+    fn ready_connections_run_in_their_turn_and_before_busy_ones() {
+        let mut turns = with_waiting(3);
+        turn(&mut turns, 1);
+        (1..=3).for_each(|id| selected(&mut turns, id));
+        run(&mut turns, 2, RunEnd::Yields, 32 << 10, 0);
+        run(&mut turns, 1, WAITS, 5, 0);
+        run(&mut turns, 3, WAITS, 5, 0);
+        turn(&mut turns, 2);
+        selected(&mut turns, 3);
+        run(&mut turns, 3, WAITS, 5, 0);
+        run(&mut turns, 2, WAITS, 5, 0);
+        turn(&mut turns, 3);
+        assert_eq!(turns.wrong(), None);
+        selected(&mut turns, 1);
+        turn(&mut turns, 4);
+        finds(&turns, "1 ready connections have not run");
+    }
+
+    #[test]
+    fn busy_connections_run_in_order_until_the_work_is_done() {
+        let busy = || {
+            let mut turns = with_waiting(3);
+            turn(&mut turns, 1);
+            (1..=3).for_each(|id| selected(&mut turns, id));
+            (1..=3).for_each(|id| run(&mut turns, id, RunEnd::Yields, 32 << 10, 0));
+            turn(&mut turns, 2);
+            turns
+        };
+        let mut turns = busy();
+        run(&mut turns, 1, RunEnd::Yields, 384 << 10, 0);
+        turn(&mut turns, 3);
+        run(&mut turns, 2, WAITS, 5, 0);
+        run(&mut turns, 3, WAITS, 5, 0);
+        run(&mut turns, 1, WAITS, 5, 0);
+        turn(&mut turns, 4);
+        assert_eq!(turns.wrong(), None);
+
+        let mut turns = busy();
+        run(&mut turns, 1, RunEnd::Yields, 384 << 10, 0);
+        run(&mut turns, 2, WAITS, 5, 0);
+        finds(&turns, "after all work of the turn is done");
+
+        let mut turns = busy();
+        run(&mut turns, 1, WAITS, 5, 0);
+        turn(&mut turns, 3);
+        finds(&turns, "2 busy connections have not run");
+
+        let mut turns = busy();
+        run(&mut turns, 2, WAITS, 5, 0);
+        finds(&turns, "out of order");
+    }
+
+    #[test]
+    fn memory_makes_a_connection_busy() {
+        let mut turns = with_waiting(2);
+        turn(&mut turns, 1);
+        selected(&mut turns, 1);
+        run(&mut turns, 1, WAITS, 5, (32 << 10) + 1);
+        turn(&mut turns, 2);
+        (1..=2).for_each(|id| selected(&mut turns, id));
+        run(&mut turns, 1, WAITS, 5, 0);
+        finds(&turns, "it is busy, and runs before 1 that are ready");
+    }
+
+    #[test]
+    fn timers_fire_when_they_are_due() {
+        let set = |after| {
+            let mut turns = with_waiting(1);
+            tell(&mut turns, 1, Event::TimerSet { after: Duration::from_millis(after) });
+            turns
+        };
+        let mut turns = set(5);
+        turn(&mut turns, 5);
+        tell(&mut turns, 1, Event::TimerFired { is_due: true });
+        assert_eq!(turns.wrong(), None);
+        tell(&mut turns, 1, Event::TimerFired { is_due: true });
+        finds(&turns, "twice in a turn");
+
+        let mut turns = set(5);
+        turn(&mut turns, 5);
+        turn(&mut turns, 6);
+        tell(&mut turns, 1, Event::TimerFired { is_due: true });
+        finds(&turns, "a turn late");
+
+        let mut turns = set(5);
+        turn(&mut turns, 5);
+        tell(&mut turns, 1, Event::TimerFired { is_due: false });
+        finds(&turns, "which has not moved");
+    }
+
+    #[test]
+    fn memory_is_freed_where_most_is_used_and_only_if_it_must_be() {
+        let closed = |id, max| {
+            let mut turns = with_waiting(0);
+            run(&mut turns, 1, WAITS, 0, 100);
+            tell(&mut turns, 2, Event::RunBegun);
+            let (state, how) = (State::named("idle"), WAITS);
+            tell(&mut turns, 2, Event::RunEnded { how, state, input: 0, output: 7, work: 4096, memory: 200 });
+            tell(&mut turns, id, Event::Closed { end: &End::MemoryOverLimit(max) });
+            turns
+        };
+        assert_eq!(closed(2, 299).wrong(), None);
+        finds(&closed(2, 300), "300 bytes are in use, and 300 allowed");
+        finds(&closed(1, 299), "another uses more");
+    }
+
+    #[test]
+    fn accepting_is_resumed_when_a_connection_closes() {
+        let mut turns = with_waiting(1);
+        tell(&mut turns, 0, Event::AcceptingPaused { why: "no descriptor", is_news: true });
+        tell(&mut turns, 1, Event::Closed { end: &End::Finished });
+        tell(&mut turns, 0, Event::AcceptingResumed);
+        turn(&mut turns, 1);
+        assert_eq!(turns.wrong(), None);
+        tell(&mut turns, 0, Event::AcceptingPaused { why: "no descriptor", is_news: false });
+        assert_eq!(turns.wrong(), None, "it was said before");
+        run(&mut turns, 2, WAITS, 0, 0);
+        tell(&mut turns, 2, Event::Closed { end: &End::Finished });
+        turn(&mut turns, 2);
+        finds(&turns, "accepting is not resumed");
     }
 }

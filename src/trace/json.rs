@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `time` | seconds since the beginning of the trace |
 //! | `thread` | the thread's name, if there are several |
-//! | `turn` | the number of the turn, from 1; under a blocking model, of the connection's run |
+//! | `turn` | the number of the turn, from 1; under a blocking model, of the connection's wait |
 //! | `connection`, `peer` | the connection's number and its other side, if the event happens to a connection |
 //! | `event` | the event's name |
 //!

@@ -3,10 +3,13 @@
 
 #[path = "../common/broadcast.rs"]
 mod broadcast;
+#[path = "../common/moody.rs"]
+mod moody;
 
 use std::process::ExitCode;
 
 use broadcast::Broadcasting;
+use moody::Moody;
 use multiconn::sim::clients::Clients;
 use multiconn::sim::subjects::{
     AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
             || fails(seed, "accumulate", &AccumulateSubject::default(), &mut seen)
             || fails(seed, "sink", &SinkSubject::default(), &mut seen)
             || fails(seed, "broadcast", &Broadcasting, &mut ignored)
+            || fails(seed, "moody", &Moody::default(), &mut ignored)
             || fails(seed, "app-client", &Clients(AppClientSubject::default()), &mut seen)
             || fails(seed, "echo-client", &Clients(EchoClientSubject::default()), &mut seen);
         if failed {

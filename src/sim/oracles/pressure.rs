@@ -16,6 +16,11 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
             count(dropped, "byte")
         ));
     }
+    let (unused, input_len_max) = (served.stages.most_unused, case.world.limits.input_len_max);
+    if unused > input_len_max {
+        let unused = count(unused, "byte");
+        return Err(format!("it waits for more with {unused} of unused input; the limit is {input_len_max}"));
+    }
     let unsent = served.unsent_at_reads;
     let mark = case.world.limits.output_high_water.max(1);
     match unsent < mark {

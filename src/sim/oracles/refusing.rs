@@ -9,7 +9,7 @@ use crate::text::count;
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some(refused) = case.conversation.served.as_ref().filter(|served| served.is_refused) else { return Ok(()) };
     if let Some((_, ending)) = refused.closed
-        && !matches!(ending, Ending::Refused | Ending::Broken | Ending::WriteTimedOut | Ending::Cut)
+        && !matches!(ending, Ending::Refused | Ending::Broken | Ending::WriteTimedOut | Ending::Cut | Ending::Panicked)
     {
         return Err(format!("was refused, and then served ({ending:?})"));
     }
