@@ -3,6 +3,8 @@
 
 #[path = "common/broadcast.rs"]
 mod broadcast;
+#[path = "common/moody.rs"]
+mod moody;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use broadcast::Broadcasting;
+use moody::Moody;
 use multiconn::protocols::app::Request;
 use multiconn::protocols::echo::EchoClient;
 use multiconn::protocols::fixed::FixedService;
@@ -93,6 +96,11 @@ fn a_sink_passes() -> Result<(), Failure<SinkSubject>> {
 #[test]
 fn sessions_that_wake_each_other_pass() -> Result<(), Failure<Broadcasting>> {
     check(&Broadcasting, seeds())
+}
+
+#[test]
+fn sessions_that_panic_pass() -> Result<(), Failure<Moody>> {
+    check(&Moody::default(), seeds())
 }
 
 #[test]

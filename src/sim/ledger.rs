@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::balance::Balance;
 use super::heard::Heard;
 use super::limits::Limits;
-use super::share::Share;
 use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
+use crate::trace::PanicIn;
 
 /// Most peers do fewer things.
 const ACTIONS_USUAL: usize = 8;
@@ -101,8 +101,6 @@ pub struct Service {
     pub waited: Duration,
     /// The bytes in and out.
     pub balance: Balance,
-    /// The work of a run.
-    pub share: Share,
     /// The number of runs of the connection.
     pub runs: u32,
     /// The turn since which the connection is runnable.
@@ -123,6 +121,8 @@ pub struct Service {
     pub lingering: Option<Duration>,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
+    /// The trace tells of a panic of its session, or of the service when it was asked for one.
+    pub panicked: Option<PanicIn>,
     /// The time of the close, and the server's reason.
     pub closed: Option<(Duration, Ending)>,
 }
@@ -251,7 +251,6 @@ impl Ledger {
             accepted: now,
             waited,
             balance: Balance::new(is_refused),
-            share: Share::default(),
             runs: 0,
             runnable_since: None,
             turns_waited: 0,
@@ -262,6 +261,7 @@ impl Ledger {
             stages: Stages::default(),
             lingering: None,
             done: None,
+            panicked: None,
             closed: None,
         });
     }
@@ -315,6 +315,21 @@ impl Ledger {
         let was_served = !served.is_refused;
         self.open -= usize::from(was_served);
         self.refused -= usize::from(!was_served);
+    }
+
+    /// Records that a session has panicked, or the service.
+    pub fn panics(&mut self, id: u64, now: Duration, place: PanicIn, message: &str) {
+        self.panicked.get_or_insert_with(|| message.to_owned());
+        if place == PanicIn::Ended {
+            return;
+        }
+        if let Some(served) = self.of(id).and_then(|conversation| conversation.served.as_mut()) {
+            served.panicked = Some(place);
+        }
+        // Without a session, there is no other end.
+        if place == PanicIn::Accept {
+            self.closed(id, now, Ending::Panicked);
+        }
     }
 
     /// Records that the server begins to stop.

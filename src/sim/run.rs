@@ -78,7 +78,7 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let net = SimNet::new(world.seed);
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
-    let story = Story::new(selector.now(), Rc::clone(&ledger));
+    let story = Story::new(selector.now(), Rc::clone(&ledger)).with_sessions_that_yield(world.subject.yields());
     let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
     let service = Wakeable { service: world.subject.service_on(&net), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();
@@ -165,6 +165,9 @@ pub(super) fn balances(net: &SimNet, story: &Story, faults: &[PlannedFault]) -> 
     if spare > 0 {
         let what = format!("{} stayed open without a connection", count(spare, "file"));
         return Err(Violation::new(Oracle::Books, what));
+    }
+    if let Some(wrong) = story.wrong() {
+        return Err(Violation::new(Oracle::Limits, wrong));
     }
     let empty_turns_max = match faults.iter().any(PlannedFault::makes_turns_empty) {
         true => u64::MAX,

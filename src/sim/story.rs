@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::coverage::Coverage;
 use super::ledger::{Ending, Ledger};
+use super::turns::Turns;
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
 use crate::trace::{Event, Record, RunEnd, Subscriber};
@@ -32,6 +33,7 @@ struct Seen {
     hash: Hash,
     coverage: Coverage,
     happened: Happened,
+    turns: Turns,
 }
 
 /// How often something has happened that calls for the system.
@@ -57,6 +59,18 @@ impl Story {
         Story { epoch, seen: RefCell::default(), ledger }
     }
 
+    /// The same, of sessions that may yield before their shares are used up.
+    #[must_use]
+    pub fn with_sessions_that_yield(self, may_yield: bool) -> Self {
+        self.seen.borrow_mut().turns = Turns::new(may_yield);
+        self
+    }
+
+    /// Its beginning.
+    pub fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
     /// The hash of everything that has happened. It is the same on every machine.
     pub fn hash(&self) -> u64 {
         self.seen.borrow().hash.0
@@ -75,6 +89,11 @@ impl Story {
     /// What has happened, in numbers.
     pub fn happened(&self) -> Happened {
         self.seen.borrow().happened
+    }
+
+    /// What is wrong with the turns, and with the runs in them.
+    pub fn wrong(&self) -> Option<String> {
+        self.seen.borrow().turns.wrong().map(str::to_owned)
     }
 }
 
@@ -103,6 +122,7 @@ impl Seen {
         self.hash.event(&record.event);
         self.coverage.saw(&record.event);
         self.counts(&record.event);
+        self.turns.record(self.at, record);
         self.at
     }
 
@@ -126,7 +146,6 @@ fn enter(ledger: &mut Ledger, record: &Record<'_>, at: Duration) {
     let id = record.connection.map_or(0, |connection| connection.id);
     if let Some(served) = ledger.of(id).and_then(|conversation| conversation.served.as_mut()) {
         served.balance.record(&record.event);
-        served.share.record(&record.event);
         served.stages.record(&record.event);
         match &record.event {
             Event::Moved { to: Stage::Lingering, .. } => served.lingering = Some(at),
@@ -153,9 +172,7 @@ fn enter(ledger: &mut Ledger, record: &Record<'_>, at: Duration) {
             }
         }
         Event::Stopping { .. } => ledger.stops(at),
-        Event::Panicked { message, .. } => {
-            ledger.panicked.get_or_insert_with(|| (*message).to_owned());
-        }
+        Event::Panicked { place, message } => ledger.panics(id, at, *place, message),
         Event::Closed { end } => ledger.closed(id, at, Ending::from(*end)),
         _ => {}
     }

@@ -89,6 +89,17 @@ pub trait Subject: Clone + fmt::Debug {
         false
     }
 
+    /// Whether sessions or the service panic. A session does where the reference says so, and nothing else ends a
+    /// connection with a panic but the service, when it is asked for a session.
+    fn panics(&self) -> bool {
+        false
+    }
+
+    /// Whether sessions may yield before their share of a turn is used up.
+    fn yields(&self) -> bool {
+        false
+    }
+
     /// The most bytes of input that a session may leave unused.
     fn input_len_max(&self) -> usize {
         16 << 20
@@ -125,6 +136,8 @@ pub enum Then {
     Closes,
     /// It sends an error reply and closes, whatever else comes.
     Fails,
+    /// Its session panics, and the connection is reset: what it had not sent by then is lost.
+    Panics,
     /// The reference doesn't know: the rules leave it open.
     Unknown,
 }

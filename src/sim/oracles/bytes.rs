@@ -8,9 +8,10 @@ use super::Case;
 use super::liveness::SLACK;
 use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::Ending;
-use crate::sim::peer::Reading;
+use crate::sim::peer::{Leaving, Reading};
 use crate::sim::subject::{Answer, Subject, Then};
 use crate::text::count;
+use crate::trace::PanicIn;
 
 /// Judges one conversation.
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
@@ -36,7 +37,11 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     // Whatever is cut off ends with a reset: an end looks as if all were there.
     let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
     let stays = conversation.gone.is_none();
-    if has_seen_end && stays && case.plan.reading != Reading::Never && part == Part::Cut {
+    if has_seen_end && stays && ending == Ending::Panicked {
+        return lacks("a reset after a panic");
+    }
+    let is_cut_short = conversation.served.as_ref().is_some_and(|served| served.stages.is_cut_short);
+    if has_seen_end && stays && case.plan.reading != Reading::Never && (part == Part::Cut || is_cut_short) {
         return lacks("the rest of a reply, before an end in order");
     }
     if !is_attentive(case) {
@@ -149,7 +154,11 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
     let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
     match ending {
         Ending::Finished => {
-            let has_ended = conversation.ended.is_some() && case.is_to_all;
+            // Where the server ends its side and goes on reading, a peer may follow, and what it sends then is lost.
+            let follows = conversation.served.as_ref().is_some_and(|served| served.stages.output_ended)
+                && conversation.peer.end_seen().is_some()
+                && case.plan.leaving != Leaving::Stays;
+            let has_ended = follows || conversation.ended.is_some() && case.is_to_all;
             let is_over = answer.then == Then::Closes || has_ended && answer.then == Then::Waits;
             unless(is_over, "more was to come")
         }
@@ -186,7 +195,16 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
         }
         Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
         Ending::OtherError => unless(case.world.subject.gives_up() || answer.then == Then::Fails, "a session failed"),
-        Ending::Panicked => Err("a session panicked".to_owned()),
+        Ending::Panicked => {
+            // The trace tells where.
+            let place = conversation.served.as_ref().and_then(|served| served.panicked);
+            let is_due = match place {
+                Some(PanicIn::Session) => answer.then == Then::Panics,
+                Some(PanicIn::Accept) => case.world.subject.panics(),
+                Some(PanicIn::Ended) | None => false,
+            };
+            unless(is_due, "its session does not panic")
+        }
         Ending::NotConnected => Err("it is no connection of ours".to_owned()),
     }
 }

@@ -49,9 +49,10 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.times.delay + SLACK),
         None => by,
     };
-    // A server learns at once that its peer has reset the connection, whatever it waits for.
+    // A server learns at once that its peer has reset the connection, whatever it waits for. Only once both sides have ended,
+    // there is nothing to learn.
     let by = match (conversation.gone, case.plan.leaving) {
-        (Some(gone), Leaving::Leaves(Manner::Resets, _)) => {
+        (Some(gone), Leaving::Leaves(Manner::Resets, _)) if !served.stages.output_ended => {
             by.min(gone.max(served.accepted).max(case.times.healed) + case.times.delay + SLACK)
         }
         _ => by,

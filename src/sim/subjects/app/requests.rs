@@ -187,7 +187,19 @@ const HEAD_LEN_USUAL: usize = 180;
 /// The JSON text of a request.
 fn text(random: &mut Random) -> String {
     // Strings as JSON writes them, between the quotes.
-    let value = *random.pick(&["morpheus", "ring", "Neo", r#"\"quoted\""#, r"a\\b", r"line\nend", "caf\u{e9}", ""]);
+    let value = *random.pick(&[
+        "morpheus",
+        "ring",
+        "Neo",
+        r#"\"quoted\""#,
+        r"a\\b",
+        r"line\nend",
+        "caf\u{e9}",
+        "",
+        r"\b\t\f\r\u0001",
+        "\u{80}",
+        "\u{fffd}",
+    ]);
     match random.below(8) {
         0 if random.once_in(4) => values::request(random),
         0 => [r#"{"action":""#, *random.pick(&["find", "", "Search"]), r#"","value":""#, value, "\"}"].concat(),

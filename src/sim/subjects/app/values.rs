@@ -5,7 +5,7 @@ use crate::selector::sim::Random;
 /// Draws a request with any value in the place of its action, and perhaps another one.
 pub fn request(random: &mut Random) -> String {
     let mut text = String::from("{");
-    match random.below(4) {
+    match random.below(5) {
         0 => {
             text += r#""value": "#;
             nested(&mut text, random, 3);
@@ -15,6 +15,13 @@ pub fn request(random: &mut Random) -> String {
         1 => {
             text += r#""action": "#;
             number(&mut text, random);
+        }
+        4 => {
+            // Many brackets, next to each other or in strings, and few levels.
+            let item = *random.pick(&["[]", "{}", r#""[[""#, r#""\"[{""#]);
+            text += r#""action": ["#;
+            text += &vec![item; *random.pick(&[2, 3, 70, 130])].join(", ");
+            text.push(']');
         }
         2 => {
             // Many short members, of which most come again.
@@ -95,6 +102,7 @@ fn string(random: &mut Random) -> &'static str {
         "\"caf\u{e9} \u{3a9}\u{200b}\u{e000}\"",
         r#""\ud83d\udc36 \udbff\udfff \u00e9""#,
         "\"\u{7f}\u{10ffff}🐶\"",
+        "\"\u{85}\u{185}\u{285}\"",
     ])
 }
 
