@@ -86,7 +86,7 @@ fn results_are_written_even_if_nobody_reads_what_is_printed() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "multiconn: cannot write to standard output: nobody reads it\n");
     let results: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
-    assert_eq!((&results["seeds"], &results["worlds"]), (&json!(3), &json!(24)));
+    assert_eq!((&results["seeds"], &results["worlds"]), (&json!(3), &json!(27)));
 }
 
 #[test]
