@@ -239,7 +239,7 @@ fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piec
             (pause, awaits, left) = (beat, 0, left - len);
         }
         sent += request.len();
-        pause = if random.once_in(2) { beat } else { Duration::ZERO };
+        pause = if random.once_in(4) { Duration::ZERO } else { beat };
         if awaits_replies {
             awaits = match &answer.replies {
                 Some(replies) => replies.get(index + 1).copied().unwrap_or(usize::MAX),

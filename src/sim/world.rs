@@ -45,7 +45,7 @@ impl<S: Subject> World<S> {
         let count = match random.below(60) {
             0..6 => random.within(1..=3),
             6 => random.within(40..=200),
-            _ => random.within(10..=18) * subject.crowd(),
+            _ => random.within(12..=20) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =

@@ -43,7 +43,7 @@ impl<C: ClientSubject> ClientWorld<C> {
         let count = match random.below(60) {
             0..6 => random.within(1..=3),
             6 => random.within(30..=60),
-            _ => random.within(12..=20),
+            _ => random.within(14..=24),
         };
         let connect_timeout = Duration::from_millis(*random.pick(&[10_000, 10_000, 1_000, 100, 5]));
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);

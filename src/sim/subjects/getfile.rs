@@ -180,7 +180,7 @@ impl Subject for GetFileSubject {
     }
 
     fn crowd(&self) -> u64 {
-        3
+        2
     }
 
     fn patience(&self) -> Duration {
@@ -227,35 +227,39 @@ impl GetFileSubject {
 
     /// The contents of the file at `path`, or why there is none.
     fn find(&self, path: &[u8]) -> Result<&[u8], &'static str> {
-        let names: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
+        let names = path.split(|&byte| byte == b'/');
         if path.contains(&0) {
             return Err("a path with a zero byte");
         }
         if path.starts_with(b"/") {
             return Err("it leads out of the served folder");
         }
-        if !self.hidden && names.iter().any(|name| name.starts_with(b".") && *name != b"." && *name != b"..") {
+        let is_hidden = |name: &[u8]| name.starts_with(b".") && name != b"." && name != b"..";
+        if !self.hidden && names.clone().any(is_hidden) {
             return Err("hidden files are not served");
         }
         if path.len() >= 4096 {
             return Err("file name too long");
         }
-        // What a list of names leads to: a folder, a file, or nothing.
-        let file = |place: &[&[u8]]| self.files.iter().find(|(path, _)| place.join(&b'/') == **path);
-        let is_folder = |place: &[&[u8]]| {
-            let below = [&place.join(&b'/'), &b"/"[..]].concat();
-            place.is_empty() || self.files.iter().any(|(path, _)| path.starts_with(&below))
+        // What the names so far lead to: a folder, a file, or nothing.
+        let file = |place: &[u8]| self.files.iter().find(|(path, _)| *path == place);
+        let is_folder = |place: &[u8]| {
+            let is_above = |path: &[u8]| path.strip_prefix(place).is_some_and(|rest| rest.starts_with(b"/"));
+            place.is_empty() || self.files.iter().any(|(path, _)| is_above(path))
         };
-        let mut place: Vec<&[u8]> = Vec::new();
+        let mut place: Vec<u8> = Vec::new();
         for name in names {
             match name {
                 _ if file(&place).is_some() => return Err("not a directory"),
                 _ if !is_folder(&place) => return Err(NO_FILE),
                 b"" | b"." => {}
                 b".." if place.is_empty() => return Err("it leads out of the served folder"),
-                b".." => _ = place.pop(),
+                b".." => place.truncate(place.iter().rposition(|&byte| byte == b'/').unwrap_or(0)),
                 name if name.len() > 255 => return Err("file name too long"),
-                name => place.push(name),
+                name => {
+                    place.extend_from_slice(if place.is_empty() { b"" } else { b"/" });
+                    place.extend_from_slice(name);
+                }
             }
         }
         match file(&place) {
