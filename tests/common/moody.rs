@@ -17,10 +17,8 @@ const END_OUTPUT: u8 = b'.';
 /// Between these, bytes are kept as unused input until all are there: so many at most.
 const GROUP: [u8; 2] = *b"()";
 const GROUP_LEN_MAX: usize = 50;
-/// The number of calls for which a session keeps its deadline after it has passed.
-const CALLS_LATE: u32 = 10;
-/// The interval between such calls.
-const TICK: Duration = Duration::from_millis(1);
+/// The time for which a session keeps its deadline after it has passed. Meanwhile, it is called every millisecond.
+const LATE: Duration = Duration::from_millis(10);
 
 /// The service. It panics now and then, too: when it is asked for a session, or learns of an end.
 pub struct Moods {
@@ -36,7 +34,7 @@ impl Service for Moods {
         self.accepted += 1;
         assert!(!self.subject.panics_at_accept || !self.accepted.is_multiple_of(5), "no session");
         let Moody { ends_output, stubborn_for, .. } = self.subject;
-        Mood { ends_output, stubborn_for, deadline: None, calls_late: 0 }
+        Mood { ends_output, stubborn_for, deadline: None, is_late: false }
     }
 
     fn ended(&mut self, _mood: Mood, _peer: &Peer, _end: End) {
@@ -50,14 +48,14 @@ pub struct Mood {
     ends_output: bool,
     stubborn_for: Option<Duration>,
     deadline: Option<Instant>,
-    calls_late: u32,
+    is_late: bool,
 }
 
 impl Session for Mood {
     /// Never finishes: after the end of input, nothing will ever happen to the connection.
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if let Some(after) = self.stubborn_for {
-            self.calls_late += u32::from(now >= *self.deadline.get_or_insert(now + after));
+            self.is_late |= now >= *self.deadline.get_or_insert(now + after) + LATE;
         }
         // What later calls add is dropped.
         let mut ends_output = false;
@@ -92,7 +90,7 @@ impl Session for Mood {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadline.filter(|_| self.calls_late < CALLS_LATE)
+        self.deadline.filter(|_| !self.is_late)
     }
 }
 
@@ -190,7 +188,7 @@ impl Subject for Moody {
     }
 
     fn patience(&self) -> Duration {
-        self.stubborn_for.map_or(Duration::ZERO, |after| after + 2 * CALLS_LATE * TICK)
+        self.stubborn_for.map_or(Duration::ZERO, |after| after + 2 * LATE)
     }
 
     fn input_len_max(&self) -> usize {

@@ -17,7 +17,7 @@ pub fn behaves_well(plan: &Plan) -> bool {
 /// Judges a run, and the run without the hostile peers.
 pub fn judge<S: Subject>(all: Outcome<'_, S>, harmless: Outcome<'_, S>) -> Result<(), String> {
     for pair in Pair::all(all, harmless, behaves_well)? {
-        if pair.is_stopped() || pair.is_race() {
+        if pair.is_stopped() || pair.is_over_limit() || pair.is_race() {
             continue;
         }
         let found = pair.same_ending().and_then(|()| pair.same_bytes(pair.is_reset())).and_then(|()| same_times(&pair));

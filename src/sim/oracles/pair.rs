@@ -58,6 +58,12 @@ impl<'a> Pair<'a> {
         [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_stopped))
     }
 
+    /// Whether a session has left too much input unused at once. How much that is depends on the pieces that it was read in.
+    pub fn is_over_limit(&self) -> bool {
+        let is_over = |(_, ending)| ending == Ending::InputOverLimit;
+        [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_over))
+    }
+
     /// Whether a timeout and something else come at about the same time: either may be first, and what follows differs.
     pub fn is_race(&self) -> bool {
         let done = |conversation: &Conversation| conversation.done().unwrap_or(Duration::MAX);
