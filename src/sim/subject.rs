@@ -100,6 +100,12 @@ pub trait Subject: Clone + fmt::Debug {
         false
     }
 
+    /// By how much a session can put off the connection's other deadlines. One that keeps a deadline that has passed is called
+    /// once a tick, and the others are noticed then.
+    fn puts_off(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The most bytes of input that a session may leave unused.
     fn input_len_max(&self) -> usize {
         16 << 20

@@ -17,8 +17,9 @@ const END_OUTPUT: u8 = b'.';
 /// Between these, bytes are kept as unused input until all are there: so many at most.
 const GROUP: [u8; 2] = *b"()";
 const GROUP_LEN_MAX: usize = 50;
-/// The time for which a session keeps its deadline after it has passed. Meanwhile, it is called every millisecond.
+/// The time for which a session keeps its deadline after it has passed, and the interval of the calls meanwhile.
 const LATE: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(1);
 
 /// The service. It panics now and then, too: when it is asked for a session, or learns of an end.
 pub struct Moods {
@@ -189,6 +190,10 @@ impl Subject for Moody {
 
     fn patience(&self) -> Duration {
         self.stubborn_for.map_or(Duration::ZERO, |after| after + 2 * LATE)
+    }
+
+    fn puts_off(&self) -> Duration {
+        self.stubborn_for.map_or(Duration::ZERO, |_| TICK)
     }
 
     fn input_len_max(&self) -> usize {

@@ -117,7 +117,7 @@ fn bound<S: Subject>(world: &World<S>, crowd: usize, one: &Conversation, other: 
     let reads_differ = one_reads != other_reads || world.faults.iter().any(splits_reads);
     let waits = if reads_differ { one_reads.max(other_reads) } else { 0 };
     let turns = (one_runs.max(other_runs) + 1).saturating_mul(u32::try_from(crowd).unwrap_or(u32::MAX));
-    TURN * turns + world.subject.patience() * waits
+    TURN * turns + world.subject.patience() * waits + world.subject.puts_off()
 }
 
 /// Whether the server has ended a conversation because some time had passed.
