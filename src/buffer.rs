@@ -4,11 +4,13 @@
 //! destination of its replies. When the call ends, the remainder is kept for each direction of a connection: a `Rest`
 //! of the input, and [`Outgoing`] data. These own heap memory only while they contain anything.
 
+mod contents;
 mod outgoing;
 mod output;
 mod slices;
 mod tail;
 
+pub use contents::Contents;
 pub use outgoing::Outgoing;
 pub(crate) use outgoing::{FileRange, Front};
 pub use output::Output;

@@ -25,9 +25,7 @@ use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
-#[cfg(feature = "models")]
-pub(crate) use alone::Word;
-pub(crate) use alone::{Caller, Found, Wait, hold};
+pub(crate) use alone::{Caller, Found, Wait, Word, hold};
 pub(crate) use budget::{Budget, Share};
 use close::{Draining, Lingering};
 use left_over::LeftOver;
@@ -346,10 +344,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
     #[inline]
     pub fn has_run(&mut self, outcome: &Outcome, turn: &Turn<'_>) {
         self.left_over.charge(&turn.config.memory);
-        turn.trace.step(&self.peer, || self.run_ended(outcome));
+        turn.trace.step(&self.peer, || self.run_ended(outcome, turn.budget.work()));
     }
 
-    fn run_ended(&self, outcome: &Outcome) -> trace::Event<'static> {
+    fn run_ended(&self, outcome: &Outcome, work: usize) -> trace::Event<'static> {
         let how = match outcome {
             // It needs input, and its output is full.
             Outcome::Wait { interest, .. } if interest.writable && !interest.readable => {
@@ -360,7 +358,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Outcome::NotConnected { .. } | Outcome::Close(_) => RunEnd::Ends,
         };
         let (input, output) = (self.left_over.input_len(), self.left_over.output_len());
-        trace::Event::RunEnded { how, state: self.session.state(input), input, output }
+        let memory = self.left_over.charged();
+        trace::Event::RunEnded { how, state: self.session.state(input), input, output, work, memory }
     }
 
     fn finish_connecting(&mut self, connecting: Box<Connecting>, turn: &mut Turn<'_>) -> Outcome {

@@ -3,19 +3,36 @@
 //! Where the kernel can resolve a path beneath an open folder (Linux 5.6 and later: openat2(2) with `RESOLVE_BENEATH`
 //! and `RESOLVE_NO_MAGICLINKS`), it does, and no symbolic link, `..`, or concurrent rename leads outside. Elsewhere,
 //! the path is walked name by name from the open folder, and no symbolic link is followed at all.
+//!
+//! [`Files`] is any place where files come from; [`MemoryFolder`] is one in memory.
+
+mod memory;
 
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
+pub use self::memory::MemoryFolder;
+use crate::buffer::Contents;
 use crate::text::reason;
+
+/// A place where files come from: a [`Folder`] on disk, a [`MemoryFolder`], an archive.
+pub trait Files {
+    /// An open file.
+    type File: Contents + 'static;
+
+    /// Opens the regular file at `path`, which is relative to this place, and returns it with its length.
+    ///
+    /// # Errors
+    /// If there is none, it may not be read, or the path leads outside.
+    fn file(&self, path: &[u8]) -> Result<(Self::File, u64), FolderError>;
+}
 
 /// An open folder.
 #[derive(Debug)]
@@ -53,38 +70,6 @@ impl Folder {
         Ok(Folder { fd, hidden, walk })
     }
 
-    /// Opens the regular file at `path`, which is relative to the folder, and returns it with its length.
-    ///
-    /// # Errors
-    /// If there is none, it may not be read, or the path leads outside the folder.
-    pub fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
-        if path.contains(&0) {
-            return Err(FolderError::ZeroByte);
-        }
-        if path.starts_with(b"/") {
-            return Err(FolderError::Outside);
-        }
-        if !self.hidden && has_hidden_name(path) {
-            return Err(FolderError::Hidden);
-        }
-        // Opening a device can have an effect, and opening a pipe lets its other side proceed. So the file is inspected
-        // first.
-        let is_regular = |fd: &OwnedFd| Ok(FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::RegularFile);
-        if !self.resolve(path, LOOK).and_then(|fd| is_regular(&fd)).map_err(FolderError::of)? {
-            return Err(FolderError::NotRegular);
-        }
-        let fd = self.resolve(path, READ).map_err(FolderError::of)?;
-        let stat = fstat(&fd).map_err(FolderError::of)?;
-        // The inspected file may have been replaced since.
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(FolderError::NotRegular);
-        }
-        self.check_true_path(&fd)?;
-        let file = File::from(fd);
-        let len = len_of(&file, stat.st_size)?;
-        Ok((file, len))
-    }
-
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         match self.walk {
             #[cfg(target_os = "linux")]
@@ -114,6 +99,44 @@ impl Folder {
     fn check_true_path(&self, _file: &OwnedFd) -> Result<(), FolderError> {
         Ok(())
     }
+}
+
+impl Files for Folder {
+    type File = File;
+
+    fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
+        check_path(path, self.hidden)?;
+        // Opening a device can have an effect, and opening a pipe lets its other side proceed. So the file is inspected
+        // first.
+        let is_regular = |fd: &OwnedFd| Ok(FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::RegularFile);
+        if !self.resolve(path, LOOK).and_then(|fd| is_regular(&fd)).map_err(FolderError::of)? {
+            return Err(FolderError::NotRegular);
+        }
+        let fd = self.resolve(path, READ).map_err(FolderError::of)?;
+        let stat = fstat(&fd).map_err(FolderError::of)?;
+        // The inspected file may have been replaced since.
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(FolderError::NotRegular);
+        }
+        self.check_true_path(&fd)?;
+        let file = File::from(fd);
+        let len = len_of(&file, stat.st_size)?;
+        Ok((file, len))
+    }
+}
+
+/// Checks what can be checked without looking into a folder, which includes files below `hidden` names or not.
+fn check_path(path: &[u8], hidden: bool) -> Result<(), FolderError> {
+    if path.contains(&0) {
+        return Err(FolderError::ZeroByte);
+    }
+    if path.starts_with(b"/") {
+        return Err(FolderError::Outside);
+    }
+    if !hidden && has_hidden_name(path) {
+        return Err(FolderError::Hidden);
+    }
+    Ok(())
 }
 
 /// The length of a file, given the `size` that the system reports. At a size of 0, a file may have content all the

@@ -28,7 +28,7 @@
 //! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
 //! | message | [`codec`], [`message`] | lines and other messages in a stream; the framed message, where [`message::reader`] is *the* state machine to study |
 //! | exchange | [`exchange`] | the stages of a connection, from connecting to closed, and their interest |
-//! | files | [`folder`] | reading below one folder and nowhere else |
+//! | files | [`folder`] | reading below one folder and nowhere else; folders in memory |
 //! | session | [`session`], [`protocols`] | one connection's protocol, and the service that makes and shares it |
 //! | system calls | `sys` | those that need `unsafe`; private, with the feature `models` |
 //! | panics, threads, places | `panics`, `sync`, `places` | catching a panic; the types that threads share; limited numbers of connections, threads, programs; private |

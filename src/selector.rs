@@ -4,11 +4,11 @@
 //! select(2), for comparison; they require the feature `models`. [`sim`] is a simulated network with its own clock, for
 //! testing the reactor without waiting.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
+
+use crate::buffer::Contents;
 
 mod accept_error;
 mod mio;
@@ -146,12 +146,8 @@ pub trait Stream: Read + Write {
     ///
     /// # Errors
     /// `WouldBlock` if the connection is full; otherwise if it is broken, or the file can't be read.
-    fn send_file(&mut self, file: &File, offset: u64, len: usize) -> io::Result<usize> {
-        let mut buffer = vec![0; len.min(COPY_LEN)];
-        match file.read_at(&mut buffer, offset)? {
-            0 => Ok(0),
-            len => self.write(&buffer[..len]),
-        }
+    fn send_file(&mut self, file: &dyn Contents, offset: u64, len: usize) -> io::Result<usize> {
+        copy_file(self, file, offset, len)
     }
 
     /// Whether it's connected: a connection being opened may not be open yet, and an open one may be broken.
@@ -163,6 +159,15 @@ pub trait Stream: Read + Write {
 
 /// The most bytes of a file read at once when they are copied through this process.
 const COPY_LEN: usize = 64 << 10;
+
+/// Implements [`Stream::send_file`] by a read and a write.
+fn copy_file<S: Write + ?Sized>(to: &mut S, file: &dyn Contents, offset: u64, len: usize) -> io::Result<usize> {
+    let mut buffer = vec![0; len.min(COPY_LEN)];
+    match file.read_at(&mut buffer, offset)? {
+        0 => Ok(0),
+        len => to.write(&buffer[..len]),
+    }
+}
 
 /// A listening socket.
 pub trait Listener {

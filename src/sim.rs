@@ -11,8 +11,9 @@
 //! | [`heard`] | what a server has heard from all its peers, for references that depend on it |
 //! | [`world`] | what a seed makes, as data: [`limits`], [`faults`], and a [plan](peer) for each peer |
 //! | [`actors`] | the peers at work on the network |
-//! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`share`](mod@share) the work of a run, [`stages`] the stage as the trace tells it |
+//! | [`ledger`] | what each peer has done, and what became of its connection; [`balance`] has the bytes in and out, [`stages`] the stage as the trace tells it |
 //! | [`story`] | the trace of a run: its hash and its [coverage] |
+//! | [`turns`] | the turns as the trace tells them: which connections run, in which order, and with which [share](mod@share) |
 //! | [`oracles`] | the judges |
 //! | [`mod@run`] | one run of a world, and further ones to compare it with |
 //! | [`scene`] | what all kinds of worlds have in common |
@@ -40,6 +41,7 @@ pub mod stages;
 pub mod story;
 pub mod subject;
 pub mod subjects;
+pub mod turns;
 mod wakeable;
 pub mod world;
 

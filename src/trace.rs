@@ -159,7 +159,7 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
 /// An event, with its circumstances.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// The number of the loop's turn, from 1; under a blocking model, of the connection's run.
+    /// The number of the loop's turn, from 1; under a blocking model, of the connection's wait.
     pub turn: u64,
     /// The time at the beginning of the turn.
     pub at: Instant,
@@ -278,6 +278,10 @@ pub enum Event<'a> {
         input: usize,
         /// Bytes of unsent output, or `usize::MAX` if there are more.
         output: usize,
+        /// The work of the run, as the loop accounts for it: a fixed part, the bytes moved, and a part for each message.
+        work: usize,
+        /// The memory for unused input and unsent output, in bytes.
+        memory: usize,
     },
     /// The interest registered with the system has changed: the tutorial's `_set_selector_events_mask`.
     InterestChanged {
@@ -401,6 +405,7 @@ impl fmt::Display for RunEnd {
 
 impl Event<'_> {
     /// Its level: from errors to the smallest steps.
+    #[inline]
     pub fn level(&self) -> LevelFilter {
         match self {
             Event::Panicked { .. } => LevelFilter::Error,

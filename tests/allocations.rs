@@ -19,8 +19,8 @@ use multiconn::selector::MioSelector;
 use multiconn::selector::sim::SimNet;
 use multiconn::session::Service;
 use multiconn::session::testing::{Harness, PEER};
-use multiconn::sim::subjects::AppSubject;
-use multiconn::sim::{World, run};
+use multiconn::sim::subjects::{AppSubject, GetFileSubject};
+use multiconn::sim::{Subject, World, run};
 
 /// Allocations of a reactor that serves one connection, on which `request` is sent over and over, and answered with
 /// replies of these lengths.
@@ -229,7 +229,11 @@ fn a_request_that_is_measured_and_its_reply_allocate_nothing() {
 
 #[test]
 fn a_simulated_world_leaves_nothing_behind() {
-    let worlds = || (0..40).all(|seed| run(&World::new(seed, &AppSubject::default())).violation.is_none());
+    fn passes(seed: u64, subject: &impl Subject) -> bool {
+        run(&World::new(seed, subject)).violation.is_none()
+    }
+    let worlds =
+        || (0..40).all(|seed| passes(seed, &AppSubject::default()) && passes(seed, &GetFileSubject::default()));
     // Once for what is created on first use.
     assert!(worlds());
     let counted = measure(|| assert!(worlds()));

@@ -777,6 +777,30 @@ fn requests_are_written_to_the_byte() {
 }
 
 #[test]
+fn a_client_in_any_byte_order_writes_its_numbers_and_its_headers_in_it() {
+    let binary = b"\x00\xb3".as_slice();
+    for (byteorder, sum) in
+        [(ByteOrder::Little, b"\x01\0\0\0\xfe\xff\xff\xff"), (ByteOrder::Big, b"\0\0\0\x01\xff\xff\xff\xfe")]
+    {
+        let name = byteorder.name();
+        for (request, kind, encoding, content) in [
+            (Request::Sum(vec![1, -2]), "binary/i32", "binary", sum.as_slice()),
+            (Request::Binary(binary.into()), BINARY, "binary", binary),
+            (Request::Search("x".into()), "text/json", "utf-8", br#"{"action": "search", "value": "x"}"#),
+        ] {
+            let client = AppClient::with_byteorder(vec![request], Limits::default(), Duration::from_secs(1), byteorder);
+            let (outcome, _) = serve(client, [], false);
+            let header = format!(
+                r#"{{"byteorder": "{name}", "content-type": "{kind}", "content-encoding": "{encoding}", "content-length": {}}}"#,
+                content.len()
+            );
+            let head = [&(header.len() as u16).to_be_bytes(), header.as_bytes()].concat();
+            assert_eq!(outcome.sent.escape_ascii().to_string(), [&head, content].concat().escape_ascii().to_string());
+        }
+    }
+}
+
+#[test]
 fn a_client_and_a_server_understand_each_other() {
     let requests = vec![
         Request::from_args("search", "morpheus"),

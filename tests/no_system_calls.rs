@@ -23,7 +23,9 @@ mod linux {
     use std::process::{Command, ExitCode};
     use std::{env, hint};
 
-    use multiconn::sim::subjects::{AppSubject, EchoSubject, FixedSubject, MultiplySubject, SinkSubject};
+    use multiconn::sim::subjects::{
+        AppSubject, EchoSubject, FixedSubject, GetFileSubject, MultiplySubject, SinkSubject,
+    };
     use multiconn::sim::{Subject, World, run};
     use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
 
@@ -70,6 +72,7 @@ mod linux {
             passes(seed, &AppSubject::default());
             passes(seed, &EchoSubject::default());
             passes(seed, &FixedSubject::default());
+            passes(seed, &GetFileSubject::default());
             passes(seed, &MultiplySubject::default());
             passes(seed, &SinkSubject::default());
         }

@@ -4,13 +4,15 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use multiconn::client::converse;
+use multiconn::folder::{Folder, MemoryFolder};
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, AppService, Reply, Request, Timeouts};
 use multiconn::protocols::echo::{EchoClient, EchoService};
+use multiconn::protocols::getfile::GetFileService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::{
     Event, Interest, Listener, MioSelector, PollSelector, Readiness, SelectSelector, Selector, Stream, TcpListener,
@@ -92,6 +94,7 @@ for_every_selector! {
     many_streams_come_and_go
     the_echo_server_echoes
     the_app_server_answers
+    the_file_server_sends_from_disk_and_from_memory
 }
 
 /// The tests of this file run one after the other: they share the process's descriptor numbers, and select(2) has a limit
@@ -624,6 +627,28 @@ fn the_echo_server_echoes<S: SocketSelector>() {
         assert!(matches!(conversation.end, End::Finished), "{}", conversation.end);
         assert_eq!(conversation.session.received(), (1 << 20) - 1);
     }
+}
+
+fn the_file_server_sends_from_disk_and_from_memory<S: SocketSelector>() {
+    // More than a socket's buffers hold.
+    let pattern: Vec<u8> = (0..65_521u32).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+    let contents = pattern.repeat(200);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), &contents).unwrap();
+    let mut memory = MemoryFolder::new(false);
+    memory.insert("file", &contents[..]);
+    let get = |addr| {
+        let mut stream = net::TcpStream::connect(addr).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"\x00777 file\n").unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        reply
+    };
+    let expected = [b"OK 13104200\n", &contents[777..]].concat();
+    let disk = Folder::open(dir.path(), false).unwrap();
+    assert!(serving::<S, _, _>(GetFileService::new(disk, PATIENCE), get) == expected);
+    assert!(serving::<S, _, _>(GetFileService::new(memory, PATIENCE), get) == expected);
 }
 
 fn the_app_server_answers<S: SocketSelector>() {

@@ -3,11 +3,13 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
+use multiconn::folder::{Files, FolderError, MemoryFolder};
 use multiconn::selector::sim::{
     ConnectFailure, Fault, FaultKind, Random, SimListener, SimNet, SimPeer, SimSelector, SimStream, Trigger,
 };
@@ -325,6 +327,65 @@ fn after_a_spurious_read_or_write_there_is_an_edge() {
     }
     let strikes = it.strikes(FaultKind::SpuriousReads) + it.strikes(FaultKind::SpuriousWrites);
     assert!(blocked > 0 && strikes == u64::from(blocked), "{blocked}, {strikes}");
+}
+
+#[test]
+fn files_fail_and_shrink_while_a_fault_lasts() {
+    let (eio, emfile) = (5, 24);
+    let mut it = Fixture::new(|_| {});
+    let mut files = MemoryFolder::new(false);
+    files.insert("file", *b"0123456789");
+    let folder = it.net.folder(Rc::new(files));
+    it.inject(FaultKind::OpenFails(emfile), seconds(1)..seconds(2));
+    it.inject(FaultKind::FileReadFails(eio), seconds(2)..seconds(3));
+    it.inject(FaultKind::FilesShrink(7), seconds(3)..seconds(5));
+    it.inject(FaultKind::FilesShrink(4), seconds(4)..seconds(5));
+    let (file, _) = folder.file(b"file").unwrap();
+    for (at, len, from_3) in [(0, Ok(10), Ok(7)), (1, Err(emfile), Ok(7)), (2, Ok(10), Err(eio))].into_iter().chain([
+        (3, Ok(10), Ok(4)),
+        (4, Ok(10), Ok(1)),
+        (5, Ok(10), Ok(7)),
+    ]) {
+        it.select(seconds(at));
+        let opened = folder.file(b"file").map(|(_, len)| len).map_err(|error| match error {
+            FolderError::System(error) => error.raw_os_error().unwrap(),
+            error => panic!("{error}"),
+        });
+        assert_eq!(opened, len, "at {at}");
+        let result = it.stream.send_file(&file, 3, 100).map_err(|error| error.raw_os_error().unwrap());
+        assert_eq!(result, from_3, "at {at}");
+        assert!(folder.file(b"nothing").is_err());
+    }
+    assert_eq!(it.stream.send_file(&file, 10, 100).unwrap(), 0, "the end");
+    it.select(seconds(6));
+    assert_eq!(it.peer.received(), b"34567893456789345633456789");
+    assert_eq!(it.strikes(FaultKind::OpenFails(0)), 1);
+    assert_eq!(it.strikes(FaultKind::FileReadFails(0)), 1);
+}
+
+#[test]
+fn open_files_are_counted() {
+    let it = Fixture::new(|_| {});
+    let mut files = MemoryFolder::new(false);
+    files.insert("file", *b"contents");
+    let folder = it.net.folder(Rc::new(files));
+    drop(folder.file(b"file").unwrap());
+    let _one = folder.file(b"file").unwrap();
+    assert_eq!((it.net.open_streams(), it.net.spare_files()), (1, 0));
+    let _other = folder.file(b"file").unwrap();
+    assert_eq!(it.net.spare_files(), 1);
+}
+
+#[test]
+fn what_happens_late_is_played_in_order() {
+    let mut it = Fixture::new(|peer| {
+        peer.reads_nothing().read_all_from(seconds(2));
+    });
+    it.inject(FaultKind::Latency(seconds(1)), ALWAYS);
+    it.stream.write_all(b"late").unwrap();
+    it.net.play(seconds(4));
+    assert_eq!((it.net.now(), it.peer.received()), (seconds(4), b"late".to_vec()));
+    assert!(it.peer.received_at().unwrap() <= seconds(3));
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 mod common;
 
-use std::fs;
-use std::io::pipe;
-use std::process::Output;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, pipe};
+use std::process::{Output, Stdio};
 
 use multiconn::sim::coverage;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use common::{multiconn, python, text};
@@ -23,7 +25,7 @@ fn the_stories_are_the_same_on_any_number_of_threads() {
         text(&output.stdout)
     };
     let one = told("1");
-    assert!(one.starts_with("160 worlds with "), "{one}");
+    assert!(one.starts_with("180 worlds with "), "{one}");
     assert!(one.contains("\nHash of all stories: "), "{one}");
     assert_eq!(one, told("3"));
 }
@@ -100,7 +102,7 @@ fn results_are_written_even_if_nobody_reads_what_is_printed() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "multiconn: cannot write to standard output: nobody reads it\n");
     let results: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
-    assert_eq!((&results["seeds"], &results["worlds"]), (&json!(3), &json!(24)));
+    assert_eq!((&results["seeds"], &results["worlds"]), (&json!(3), &json!(27)));
 }
 
 #[test]
@@ -131,6 +133,37 @@ fn an_interruption_tells_with_which_seed_to_go_on() {
     let (seeds, rest) = told.split_once(" seed").unwrap();
     let next = seeds.parse::<u64>().unwrap() + 7;
     assert!(rest.contains(&format!(" (go on with --from {next})")), "{told}");
+}
+
+#[test]
+fn an_interruption_ends_a_story_after_a_whole_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fifo, json) = (folder.path().join("trace"), folder.path().join("results.json"));
+    mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+    let mut command = multiconn(&["simulate", "--protocol", "app", "--seed", "3", "--trace", fifo.to_str().unwrap()]);
+    let command = command.args(["--json", json.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = command.spawn().unwrap();
+    let mut trace = BufReader::new(File::open(fifo).unwrap());
+    let mut story = String::new();
+    // The pipe has no room for the whole story, so the program waits for its reader.
+    trace.read_line(&mut story).unwrap();
+    kill_process(Pid::from_child(&program), Signal::INT).unwrap();
+    trace.read_to_string(&mut story).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(3), "multiconn: interrupted at app, seed 3\n".into())
+    );
+    assert!(text(&output.stdout).contains("\napp: "), "the world runs to its end");
+    assert!(story.ends_with('\n') && !story.contains(r#""event":"stopping""#), "{story}");
+    let results: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!((&results["worlds"], &results["complete"]), (&json!(1), &json!(false)));
+}
+
+#[test]
+fn a_protocol_that_is_named_twice_is_simulated_once() {
+    let output = simulate(&["--protocol", "sink,fixed,sink", "--seeds", "5", "--protocol", "fixed"]);
+    assert!(text(&output.stdout).starts_with("10 worlds with "), "{}", text(&output.stdout));
 }
 
 #[test]

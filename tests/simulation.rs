@@ -3,7 +3,10 @@
 
 #[path = "common/broadcast.rs"]
 mod broadcast;
+#[path = "common/moody.rs"]
+mod moody;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::Command;
@@ -13,17 +16,23 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use broadcast::Broadcasting;
+use moody::Moody;
+use multiconn::protocols::app::Request;
 use multiconn::protocols::echo::EchoClient;
-use multiconn::selector::sim::Random;
+use multiconn::protocols::fixed::FixedService;
+use multiconn::selector::sim::{FaultKind, Random, SimNet, Trigger};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
-use multiconn::sim::clients::{ClientSubject, Clients, Expected, Verdict};
+use multiconn::sim::clients::call::Reaction;
+use multiconn::sim::clients::{Call, ClientSubject, ClientWorld, Clients, Expected, Verdict};
+use multiconn::sim::limits::Limits;
+use multiconn::sim::peer::{Leaving, Manner, Piece, Plan, Reading, WINDOW_USUAL, WINDOWS_MAX, When};
 use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{
-    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
-    SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,
+    MultiplySubject, SinkSubject,
 };
 use multiconn::sim::{
-    Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, Violation, World, check, coverage, run,
+    Answer, Coverage, Failure, Oracle, Run, Scene, Simulated, Subject, World, check, coverage, run, shrink,
 };
 
 /// The seeds of the worlds in which our protocols must pass: the variable `MULTICONN_SEEDS`, such as `0..20000`, or a
@@ -35,12 +44,13 @@ fn seeds() -> Range<u64> {
 }
 
 /// The runs of the worlds of `seed`, of each of our protocols.
-fn runs(seed: u64) -> [(&'static str, Run); 8] {
+fn runs(seed: u64) -> [(&'static str, Run); 9] {
     [
         ("app", run(&World::new(seed, &AppSubject::default()))),
         ("accumulate", run(&World::new(seed, &AccumulateSubject::default()))),
         ("echo", run(&World::new(seed, &EchoSubject::default()))),
         ("fixed", run(&World::new(seed, &FixedSubject::default()))),
+        ("getfile", run(&World::new(seed, &GetFileSubject::default()))),
         ("multiply", run(&World::new(seed, &MultiplySubject::default()))),
         ("sink", run(&World::new(seed, &SinkSubject::default()))),
         ("app-client", run(&Clients(AppClientSubject::default()).world(seed))),
@@ -64,6 +74,11 @@ fn a_server_of_fixed_messages_passes() -> Result<(), Failure<FixedSubject>> {
 }
 
 #[test]
+fn a_file_server_passes() -> Result<(), Failure<GetFileSubject>> {
+    check(&GetFileSubject::default(), seeds())
+}
+
+#[test]
 fn a_multiplying_server_passes() -> Result<(), Failure<MultiplySubject>> {
     check(&MultiplySubject::default(), seeds())
 }
@@ -84,6 +99,11 @@ fn sessions_that_wake_each_other_pass() -> Result<(), Failure<Broadcasting>> {
 }
 
 #[test]
+fn sessions_that_panic_pass() -> Result<(), Failure<Moody>> {
+    check(&Moody::default(), seeds())
+}
+
+#[test]
 fn app_clients_pass() -> Result<(), Failure<Clients<AppClientSubject>>> {
     check(&Clients(AppClientSubject::default()), seeds())
 }
@@ -93,27 +113,81 @@ fn echo_clients_pass() -> Result<(), Failure<Clients<EchoClientSubject>>> {
     check(&Clients(EchoClientSubject::default()), seeds())
 }
 
-#[test]
-fn worlds_that_have_failed_pass() {
-    // An error reply of a connection that yielded while it drained; last replies of connections that made way.
-    check(&AppSubject::default(), 1602..1603).unwrap();
-    for seed in [624, 5375] {
-        check(&FixedSubject::default(), seed..seed + 1).unwrap();
+/// A peer that connects first, sends these bytes at once, follows the server's end and reads everything as it comes.
+fn peer(stream: Vec<u8>) -> Plan {
+    let pieces = vec![Piece { len: stream.len(), pause: Duration::ZERO, awaits: 0 }];
+    Plan {
+        number: 0,
+        arrives: Duration::ZERO,
+        stream,
+        answer: Rc::default(),
+        pieces,
+        reading: Reading::Eager,
+        window: WINDOW_USUAL,
+        leaving: Leaving::Follows,
+        returns: None,
+        is_probe: false,
     }
-    // Requests that were cut off by an end in order.
-    check(&Clients(EchoClientSubject::default()), 0..1).unwrap();
-    check(&Clients(AppClientSubject::default()), 2..3).unwrap();
+}
+
+/// A world of this peer, with the usual limits, which is compared.
+fn world_of<S: Subject>(subject: S, peer: Plan) -> World<S> {
+    let limits = Limits::usual(subject.input_len_max());
+    let peers = vec![Rc::new(Plan { answer: subject.answer(&peer.stream).into(), ..peer })];
+    let (trigger, faults, is_compared) = (Trigger::Edge, Vec::new(), true);
+    World {
+        seed: 0,
+        subject,
+        limits,
+        peers,
+        stops: None,
+        stops_again: None,
+        trigger,
+        faults,
+        reloads: None,
+        is_compared,
+    }
 }
 
 #[test]
-fn worlds_that_have_failed_in_comparison_pass() {
-    fn compared(seed: u64, subject: &impl Subject) -> Option<Violation> {
-        run(&World { is_compared: true, ..World::new(seed, subject) }).violation
-    }
-    // A timeout under a blocking model that came late because the connection was woken for nothing.
-    assert_eq!(compared(1362, &FixedSubject::default()), None);
-    // An echo with a delay waits at other times if its input comes in other reads.
-    assert_eq!(compared(6385, &EchoSubject::default()), None);
+fn a_connection_that_drains_more_than_its_share_goes_on() {
+    // The peer has ended its side before it begins to read, and all of the output waits.
+    let plan = Plan {
+        window: 500_000,
+        reading: Reading::Late(Duration::from_secs(1)),
+        leaving: Leaving::Leaves(Manner::HalfCloses, When::Sent(Duration::ZERO)),
+        ..peer(vec![b'x'; 1_400_000])
+    };
+    let mut world = world_of(EchoSubject::default(), plan);
+    world.limits.output_high_water = 1 << 20;
+    assert_eq!(run(&world).violation, None);
+}
+
+#[test]
+fn a_timeout_is_in_time_under_a_blocking_model_that_is_woken_just_before_it() {
+    let timeout = FixedService::default().timeout;
+    let pause = Duration::from_micros(500);
+    let mut plan = Plan { leaving: Leaving::Stays, ..peer(b"sixteen bytes...".to_vec()) };
+    // The last piece comes just after it.
+    let pieces = [(2, Duration::ZERO), (2, timeout - pause), (12, 2 * pause)];
+    plan.pieces = pieces.map(|(len, pause)| Piece { len, pause, awaits: 0 }).into();
+    assert_eq!(run(&world_of(FixedSubject::default(), plan)).violation, None);
+}
+
+#[test]
+fn a_client_whose_requests_are_cut_off_by_an_end_in_order_resets() {
+    let subject = AppClientSubject::default();
+    let requests = vec![Request::Binary(vec![b'x'; 10_000])];
+    let answer = Rc::new(Answer::stream(subject.written(&requests).concat()));
+    // The reply comes before the server has read all of the request.
+    let plan = peer(subject.right_answers(&requests).concat());
+    let server = Plan { window: 100, leaving: Leaving::Stays, answer, ..plan };
+    let call = Call { addresses: vec![Reaction::Serves], requests: requests.into(), server };
+    let connect_timeout = Duration::from_secs(1);
+    let (limits, trigger) = (Limits::usual(usize::MAX), Trigger::Edge);
+    let (calls, faults) = (vec![call], Vec::new());
+    let world = ClientWorld { seed: 0, subject, limits, connect_timeout, calls, stops: None, trigger, faults };
+    assert_eq!(run(&world).violation, None);
 }
 
 #[test]
@@ -198,6 +272,29 @@ fn a_part_that_is_taken_away_changes_no_other() {
     }
 }
 
+#[test]
+fn a_window_suits_the_replies_to_every_beginning_of_a_peers_input() {
+    fn suits(seeds: Range<u64>, subject: &impl Subject) {
+        for world in seeds.map(|seed| World::new(seed, subject)) {
+            for plan in &world.peers {
+                let mut end = 0;
+                for piece in &plan.pieces {
+                    end += piece.len;
+                    let len = world.subject.answer(&plan.stream[..end]).len_max();
+                    let fits = len <= (plan.window + 1) * WINDOWS_MAX;
+                    assert!(fits, "seed {}: {len} bytes after {end}: {plan}", world.seed);
+                }
+            }
+        }
+    }
+    // To answer every beginning of a few messages takes long.
+    suits(0..10, &AppSubject::default());
+    suits(0..200, &AccumulateSubject::default());
+    suits(0..200, &EchoSubject::default());
+    suits(0..200, &FixedSubject::default());
+    suits(0..200, &MultiplySubject::default());
+}
+
 /// An echo with a bug.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
@@ -263,6 +360,78 @@ fn bugs_are_found_and_shrunk_to_one_peer() {
         assert_eq!((failure.world.peers.len(), failure.world.faults.len()), (1, 0), "{bug:?}: {failure}");
         assert_eq!(failure.world.peers[0].arrives, Duration::ZERO, "{bug:?}: {failure}");
     }
+}
+
+/// A file server whose reference knows nothing of faults.
+#[derive(Clone, Debug)]
+struct Unsuspecting(GetFileSubject);
+
+impl Subject for Unsuspecting {
+    type Service = <GetFileSubject as Subject>::Service;
+
+    fn drawn(&self, random: &mut Random) -> Self {
+        Unsuspecting(self.0.drawn(random))
+    }
+
+    fn service(&self) -> Self::Service {
+        self.0.service()
+    }
+
+    fn service_on(&self, net: &SimNet) -> Self::Service {
+        self.0.service_on(net)
+    }
+
+    fn fault(&self, random: &mut Random) -> Option<FaultKind> {
+        self.0.fault(random)
+    }
+
+    fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        self.0.requests(random)
+    }
+
+    fn answer(&self, input: &[u8]) -> Answer {
+        self.0.answer(input)
+    }
+
+    fn is_error_reply(&self, bytes: &[u8]) -> bool {
+        self.0.is_error_reply(bytes)
+    }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+}
+
+#[test]
+fn a_fault_of_files_is_found_and_nothing_else_is_left() {
+    let failure = check(&Unsuspecting(GetFileSubject::default()), 0..100).expect_err("the fault is found");
+    assert_eq!(failure.violation.oracle, Oracle::Bytes, "{failure}");
+    let [fault] = &failure.world.faults[..] else { panic!("{failure}") };
+    assert!(fault.strikes_files() && failure.world.peers.len() == 1, "{failure}");
+}
+
+#[test]
+fn shrinking_that_is_stopped_keeps_the_smallest_world_so_far() {
+    let subject = Buggy(Bug::ForgetsLastByte);
+    let worlds = (0..100).map(|seed| World::new(seed, &subject));
+    let (world, violation) = worlds
+        .filter_map(|world| Some((run(&world).violation?, world)))
+        .map(|(what, world)| (world, what))
+        .next()
+        .unwrap();
+    let after = |runs| {
+        let asked = Cell::new(0);
+        let is_stopped = || asked.replace(asked.get() + 1) >= runs;
+        let shrunk = shrink(&world, violation.clone(), is_stopped);
+        assert_eq!(run(&shrunk.simplest).violation.as_ref(), Some(&shrunk.violation));
+        (shrunk.simplest, shrunk.was_stopped)
+    };
+    let (whole, was_stopped) = after(0);
+    assert!(was_stopped && whole.has_parts_of(&world));
+    let (smaller, was_stopped) = after(10);
+    assert!(was_stopped && smaller.peers.len() < world.peers.len());
+    let (smallest, was_stopped) = after(u32::MAX);
+    assert!(!was_stopped && smallest.peers.len() == 1 && !smallest.has_parts_of(&smaller));
 }
 
 /// An echo client with a bug.
@@ -412,7 +581,7 @@ fn bugs_of_clients_are_found_and_shrunk_to_one_call() {
 #[test]
 fn dependences_are_found_by_comparison() {
     for (on, oracle) in [(Dependence::OnOthers, Oracle::Isolation), (Dependence::OnReads, Oracle::Agreement)] {
-        let failure = check(&on, 0..500).expect_err("the dependence is found");
+        let failure = check(&on, 0..5000).expect_err("the dependence is found");
         assert_eq!(failure.violation.oracle, oracle, "{on:?}: {failure}");
         assert!(failure.world.peers.len() <= 3, "{on:?}: {failure}");
     }

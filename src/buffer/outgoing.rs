@@ -1,13 +1,11 @@
 //! Data that waits to be sent.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::mem;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{Rest, Slices};
+use super::{Contents, Rest, Slices};
 
 /// Data that waits to be sent, in order: the tutorial's `_send_buffer`.
 ///
@@ -238,18 +236,18 @@ impl Chunk {
 /// A range of an open file.
 #[derive(Debug)]
 pub(crate) struct FileRange {
-    file: File,
+    file: Box<dyn Contents>,
     offset: u64,
     left: u64,
 }
 
 impl FileRange {
-    pub(super) fn new(file: File, offset: u64, len: u64) -> Self {
+    pub(super) fn new(file: Box<dyn Contents>, offset: u64, len: u64) -> Self {
         FileRange { file, offset, left: len }
     }
 
-    pub fn file(&self) -> &File {
-        &self.file
+    pub fn file(&self) -> &dyn Contents {
+        &*self.file
     }
 
     /// The offset of the range in the file.
@@ -337,6 +335,7 @@ fn counted(len: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use super::*;

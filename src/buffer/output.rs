@@ -1,11 +1,10 @@
 //! The output of a session.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::Tail;
 use super::outgoing::{Chunk, FileRange, Front, Outgoing, Repeat, Shared};
+use super::{Contents, Tail};
 
 /// The output of a session: a view of the tutorial's `_send_buffer`.
 ///
@@ -84,10 +83,11 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Appends `len` bytes of `file`, starting at `offset`; where the system supports it, they are sent without being
-    /// read into this process. If the file has become shorter by then, the connection breaks.
-    pub fn push_file(&mut self, file: File, offset: u64, len: u64) {
-        self.push_chunk(Chunk::File(FileRange::new(file, offset, len)));
+    /// Appends `len` bytes of `file`, starting at `offset`. If it's a file on disk, they are sent without being read into
+    /// this process, where the system supports that. If the file has become shorter by then, or can't be read, the
+    /// connection breaks.
+    pub fn push_file(&mut self, file: impl Contents + 'static, offset: u64, len: u64) {
+        self.push_chunk(Chunk::File(FileRange::new(Box::new(file), offset, len)));
     }
 
     /// Appends `bytes`, repeated `times` times. Memory holds only as many repetitions as fill a buffer.

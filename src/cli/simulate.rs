@@ -9,6 +9,7 @@ mod tally;
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -104,12 +105,23 @@ impl Simulate {
         let files =
             [("--json", self.json.as_deref()), ("--trace", self.trace.as_deref()), ("--html", self.html.as_deref())];
         outputs::check(files.into_iter().filter_map(|(option, path)| Some((option, path?))), None, &[])?;
-        let protocols =
-            if self.protocol.is_empty() { Protocol::value_variants().to_vec() } else { self.protocol.clone() };
+        let protocols = self.protocols();
         match self.seed {
             Some(seed) => self.run_one(seed, &protocols, if is_told { level } else { LevelFilter::Off }),
             None => self.run_many(&protocols),
         }
+    }
+
+    /// The protocols, each once, in the order in which they were named.
+    fn protocols(&self) -> Vec<Protocol> {
+        let mut protocols = Vec::new();
+        let named = if self.protocol.is_empty() { Protocol::value_variants() } else { &self.protocol };
+        for &protocol in named {
+            if !protocols.contains(&protocol) {
+                protocols.push(protocol);
+            }
+        }
+        protocols
     }
 
     fn run_one(&self, seed: u64, protocols: &[Protocol], level: LevelFilter) -> Result<(), Failure> {
@@ -123,7 +135,8 @@ impl Simulate {
         protocols.iter().try_for_each(|protocol| protocol.check(seed, parts))?;
         let title = || format!("multiconn: {}, seed {seed}", protocols[0].name());
         let page = self.html.as_deref().map(|path| (path, title()));
-        let mut telling = Telling::to(level, self.trace.as_deref(), page)?;
+        let interrupted = interrupted()?;
+        let mut telling = Telling::to(level, self.trace.as_deref(), page, &interrupted)?;
         let mut tally = Tally::default();
         for &protocol in protocols {
             let told = protocol.tell(seed, parts, &mut telling)?;
@@ -135,6 +148,11 @@ impl Simulate {
                 let (printed, written) = (failed.print(), self.write(&tally, Some(&failed), true));
                 let failures = [Some(failed.failure()), printed.err(), written.err()];
                 return Failure::all_of(failures.into_iter().flatten().collect());
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                let why = format!("interrupted at {}, seed {seed}", protocol.name());
+                let (failure, written) = (Failure::with_status(INTERRUPTED, why), self.write(&tally, None, false));
+                return Failure::all_of([Some(failure), written.err()].into_iter().flatten().collect());
             }
         }
         tally.seeds = 1;
@@ -162,7 +180,7 @@ impl Simulate {
                 (None, Some(failure.with_hint(&hint)))
             }
             End::Failed { protocol, seed } => {
-                let failed = protocol.shrink(seed);
+                let failed = protocol.shrink(seed, &interrupted);
                 printed = printed.and_then(|()| failed.print());
                 let failure = failed.failure();
                 (Some(failed), Some(failure))

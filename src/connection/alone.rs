@@ -28,7 +28,7 @@ pub(crate) struct Caller<S> {
 }
 
 /// An order from outside to the thread of a connection.
-#[cfg_attr(not(feature = "models"), expect(dead_code, reason = "only the models have threads to stop"))]
+#[cfg_attr(not(feature = "models"), expect(dead_code, reason = "only the models cut connections off"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     /// Finish work in progress.
@@ -133,8 +133,8 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
 ) -> End {
     let mut stopping: Option<Instant> = None;
     let mut now = wait.now();
+    trace.begin_turn(now);
     loop {
-        trace.begin_turn(now);
         let mut turn = Turn {
             scratch,
             config,
@@ -179,6 +179,7 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
             Err(error) => return End::Broken(error),
         };
         now = wait.now();
+        trace.begin_turn(now);
         if let Some(readiness) = found.readiness {
             trace.of(number).step(&connection.peer, || Event::Selected { readiness });
             connection.ready(readiness);

@@ -22,7 +22,7 @@ pub(super) struct Called {
     pub result: Result<Progress, SessionError>,
     /// Whether it has produced any output.
     pub made_output: bool,
-    /// The number of bytes sent at once.
+    /// The number of bytes sent at once, or dropped after our end.
     pub sent: usize,
 }
 
@@ -88,7 +88,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let mut sent = Ok(0);
         let mut made_output = false;
         if has_ended {
-            if trace.is_detailed() && !io.output.is_empty() {
+            if !io.output.is_empty() {
+                // A session that waits for room may go on, as after a write.
+                sent = Ok(io.output.len().min(turn.budget.sendable));
                 trace.step(peer, || trace::Event::Dropped { len: io.output.len() });
             }
         } else if shares {

@@ -22,6 +22,7 @@ impl ByteOrder {
     }
 
     /// The bytes of a number in this order, given those from the most significant one on.
+    #[inline]
     pub fn bytes<const N: usize>(self, mut big_endian: [u8; N]) -> [u8; N] {
         if self == Self::Little {
             big_endian.reverse();

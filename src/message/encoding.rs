@@ -138,7 +138,10 @@ impl Encoding {
             Self::Utf16(None) => Some(utf_16(&format!("\u{feff}{text}"), byteorder)),
             Self::Utf32(None) => Some(utf_32(&format!("\u{feff}{text}"), byteorder)),
             Self::Ascii => text.is_ascii().then(|| text.into()),
-            Self::Latin1 => text.chars().map(|char| u8::try_from(char).ok()).collect(),
+            Self::Latin1 => {
+                let has_all = encoding_rs::mem::is_str_latin1(text);
+                has_all.then(|| encoding_rs::mem::encode_latin1_lossy(text).into_owned())
+            }
             Self::Charmap(charmap) => charmap.encode(text),
             // The registry's encoder would write UTF-8 for these two.
             Self::Other(codec) if codec == UTF_16LE => Some(utf_16(text, ByteOrder::Little)),
@@ -152,11 +155,25 @@ impl Encoding {
 }
 
 fn utf_16(text: &str, order: ByteOrder) -> Vec<u8> {
-    text.encode_utf16().flat_map(|unit| order.bytes(unit.to_be_bytes())).collect()
+    let mut bytes = vec![0; 2 * text.len()];
+    let mut len = 0;
+    for (place, unit) in bytes.as_chunks_mut().0.iter_mut().zip(text.encode_utf16()) {
+        *place = order.bytes(unit.to_be_bytes());
+        len += place.len();
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 fn utf_32(text: &str, order: ByteOrder) -> Vec<u8> {
-    text.chars().flat_map(|char| order.bytes(u32::from(char).to_be_bytes())).collect()
+    let mut bytes = vec![0; 4 * text.len()];
+    let mut len = 0;
+    for (place, char) in bytes.as_chunks_mut().0.iter_mut().zip(text.chars()) {
+        *place = order.bytes(u32::from(char).to_be_bytes());
+        len += place.len();
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// The byte order and the bytes without their byte order mark. The order is the given one, or the mark's, or else the

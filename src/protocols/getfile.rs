@@ -8,7 +8,6 @@ mod client;
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ pub use client::{GetFileClient, GetFileError, Store};
 
 use super::line::{LineLimits, LineReader};
 use crate::buffer::Output;
-use crate::folder::{Folder, FolderError};
+use crate::folder::{Files, Folder, FolderError};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
 use crate::text::{Escaped, count};
 
@@ -60,37 +59,44 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Makes the server's sessions.
-#[derive(Clone, Debug)]
-pub struct GetFileService {
-    folder: Arc<Folder>,
+/// Makes the server's sessions, for the files of a folder or of [any other place](Files).
+#[derive(Debug)]
+pub struct GetFileService<F = Folder> {
+    files: Arc<F>,
     limits: LineLimits,
 }
 
-impl GetFileService {
-    /// Creates a service for the files in `folder`. A request may take `request_timeout` from its first byte on.
-    pub fn new(folder: Folder, request_timeout: Duration) -> Self {
+impl<F> GetFileService<F> {
+    /// Creates a service for `files`. A request may take `request_timeout` from its first byte on.
+    pub fn new(files: F, request_timeout: Duration) -> Self {
         let limits = LineLimits { len_max: REQUEST_LEN_MAX, timeout: request_timeout, pause: None };
-        GetFileService { folder: Arc::new(folder), limits }
+        GetFileService { files: Arc::new(files), limits }
     }
 }
 
-impl Service for GetFileService {
-    type Session = GetFileServer;
+/// Serves the same files.
+impl<F> Clone for GetFileService<F> {
+    fn clone(&self) -> Self {
+        GetFileService { files: Arc::clone(&self.files), limits: self.limits }
+    }
+}
 
-    fn accept(&mut self, _peer: &Peer) -> GetFileServer {
-        GetFileServer { folder: Arc::clone(&self.folder), line: LineReader::new(self.limits) }
+impl<F: Files> Service for GetFileService<F> {
+    type Session = GetFileServer<F>;
+
+    fn accept(&mut self, _peer: &Peer) -> GetFileServer<F> {
+        GetFileServer { files: Arc::clone(&self.files), line: LineReader::new(self.limits) }
     }
 }
 
 /// The server's side: one request, one file.
 #[derive(Debug)]
-pub struct GetFileServer {
-    folder: Arc<Folder>,
+pub struct GetFileServer<F = Folder> {
+    files: Arc<F>,
     line: LineReader,
 }
 
-impl Session for GetFileServer {
+impl<F: Files> Session for GetFileServer<F> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         let line = match self.line.read(io, now) {
             Ok(Some(line)) => line,
@@ -122,7 +128,7 @@ impl Session for GetFileServer {
     }
 }
 
-impl GetFileServer {
+impl<F: Files> GetFileServer<F> {
     fn answer(&self, request: &Request<'_>, io: &mut SessionIo<'_>) -> Result<(), RequestError> {
         let Request { path, with_status, offset } = *request;
         let (file, len) = self.file(path).map_err(RequestError::Folder)?;
@@ -136,10 +142,10 @@ impl GetFileServer {
     }
 
     /// Opens a file. The line may have ended with CR LF, if there is no file whose name ends with CR.
-    fn file(&self, path: &[u8]) -> Result<(File, u64), FolderError> {
-        match (self.folder.file(path), path.strip_suffix(b"\r")) {
+    fn file(&self, path: &[u8]) -> Result<(F::File, u64), FolderError> {
+        match (self.files.file(path), path.strip_suffix(b"\r")) {
             (Err(FolderError::System(error)), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
-                self.folder.file(path)
+                self.files.file(path)
             }
             (found, _) => found,
         }

@@ -34,8 +34,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn audit(&self) -> Result<(), String> {
         self.audit_loop()?;
         let mut seen = Seen::default();
-        for (id, slot) in self.slots.iter() {
-            self.audit_connection(id, slot)?;
+        for slot in self.slots.iter() {
+            self.audit_connection(slot)?;
             seen.add(slot, self.accepting.places());
         }
         self.audit_runnable(seen.runnable)?;
@@ -77,10 +77,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn audit_some(&self, numbers: &[u64]) -> Result<(), String> {
         self.audit_loop()?;
         let mut runnable = 0;
-        for (id, slot) in self.slots.iter() {
+        for slot in self.slots.iter() {
             runnable += usize::from(slot.is_runnable());
-            if numbers.contains(&id.generation().into()) {
-                self.audit_connection(id, slot)?;
+            if numbers.contains(&slot.generation.into()) {
+                self.audit_connection(slot)?;
             }
         }
         self.audit_runnable(runnable)
@@ -127,9 +127,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     #[inline]
-    fn audit_connection(&self, id: ConnectionId, slot: &Slot<S::Stream, V::Session>) -> Result<(), String> {
+    fn audit_connection(&self, slot: &Slot<S::Stream, V::Session>) -> Result<(), String> {
         let result = self.audit_slot(slot);
-        result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, id.generation()))
+        result.map_err(|why| format!("{} (number {}): {why}", slot.connection.peer, slot.generation))
     }
 
     #[inline]
@@ -144,7 +144,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if let Some(deadline) = slot.connection.deadline() {
             match slot.timer() {
                 None => return Err("it has a deadline, and no timer".into()),
-                Some(timer) if timer > deadline.max(self.now + TICK) => {
+                Some(timer) if timer > deadline && timer > self.now + TICK => {
                     return Err(format!("its deadline is in {:?}, its timer in {:?}", after(deadline), after(timer)));
                 }
                 Some(timer) if timer <= self.now && self.timers.have_fired(self.now) => {

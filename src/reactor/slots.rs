@@ -59,8 +59,8 @@ impl<S, T> Slots<S, T> {
         self.slab.is_empty()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Slot<S, T>)> {
-        self.slab.iter().map(|(key, slot)| (ConnectionId::new(key, slot.generation), slot))
+    pub fn iter(&self) -> impl Iterator<Item = &Slot<S, T>> {
+        self.slab.iter().map(|(_, slot)| slot)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ConnectionId, &mut Slot<S, T>)> {

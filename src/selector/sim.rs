@@ -35,6 +35,7 @@
 
 mod agenda;
 mod fault;
+mod files;
 mod link;
 mod network;
 mod peer;
@@ -52,6 +53,7 @@ use std::time::{Duration, Instant};
 
 use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
+pub use self::files::{SimFile, SimFolder};
 use self::link::Link;
 pub use self::network::epoch;
 use self::network::{Answer, Due, Network};
@@ -214,6 +216,19 @@ impl SimNet {
     /// Lets `time` pass outside of `select`, as it does in a computation or a lookup.
     pub fn pass(&self, time: Duration) {
         self.network().now += time;
+    }
+
+    /// Lets `time` pass, with everything that happens in it at its own time.
+    pub fn play(&self, time: Duration) {
+        let until = self.now() + time;
+        loop {
+            self.settle();
+            let mut network = self.network();
+            match network.next_time() {
+                Some(next) if next <= until => network.now = next.max(network.now),
+                Some(_) | None => return network.now = until,
+            }
+        }
     }
 
     /// The virtual time since the network was created.

@@ -1,7 +1,5 @@
 //! The sockets of the real selectors: mio's non-blocking ones, whichever selector watches them.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::fs::File;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -9,7 +7,11 @@ use std::time::Duration;
 
 pub use mio::net::{TcpListener, TcpStream};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::copy_file;
 use super::{Listener, Stream};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::buffer::Contents;
 
 /// Prepares a bound and listening socket for a real selector.
 ///
@@ -76,8 +78,11 @@ impl Stream for TcpStream {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn send_file(&mut self, file: &File, mut offset: u64, len: usize) -> io::Result<usize> {
-        Ok(rustix::fs::sendfile(self, file, Some(&mut offset), len)?)
+    fn send_file(&mut self, file: &dyn Contents, mut offset: u64, len: usize) -> io::Result<usize> {
+        match file.as_file() {
+            Some(file) => Ok(rustix::fs::sendfile(self, file, Some(&mut offset), len)?),
+            None => copy_file(self, file, offset, len),
+        }
     }
 
     fn connected(&mut self) -> io::Result<bool> {

@@ -67,7 +67,8 @@ impl Actors {
     }
 
     fn new(net: &SimNet, server: Option<SocketAddr>, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
-        let (net, ledger, actors) = (net.clone(), Rc::clone(ledger), RefCell::default());
+        let (net, ledger) = (net.clone(), Rc::clone(ledger));
+        let actors = RefCell::new(Vec::with_capacity(plans.len()));
         Rc::new(Actors { net, server, plans, ledger, actors })
     }
 

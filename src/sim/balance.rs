@@ -35,6 +35,7 @@ impl Balance {
     }
 
     /// Records what happens to the connection.
+    #[inline]
     pub fn record(&mut self, event: &Event<'_>) {
         match event {
             Event::Received { bytes } => {
@@ -84,7 +85,7 @@ mod tests {
         balance.record(&Event::Replied { len: replied });
         balance.record(&Event::Sent { bytes: Bytes::new(sent, &[]), left: output });
         let how = RunEnd::Waits(Progress::NeedInput);
-        balance.record(&Event::RunEnded { how, state: State::named("idle"), input, output });
+        balance.record(&Event::RunEnded { how, state: State::named("idle"), input, output, work: 0, memory: 0 });
         balance
     }
 

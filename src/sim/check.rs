@@ -65,7 +65,7 @@ pub fn check<S: Simulated>(subject: &S, seeds: impl IntoIterator<Item = u64>) ->
     for seed in seeds {
         let world = subject.world(seed);
         if let Some(violation) = run(&world).violation {
-            let shrunk = shrink(&world, violation);
+            let shrunk = shrink(&world, violation, || false);
             return Err(Failure { world: Box::new(shrunk.simplest), violation: shrunk.violation });
         }
     }

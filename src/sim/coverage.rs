@@ -37,6 +37,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// Records an event.
+    #[inline]
     pub fn saw(&mut self, event: &trace::Event<'_>) {
         self.events |= event_bit(event.kind());
         match event {
@@ -49,7 +50,7 @@ impl Coverage {
     /// Records a step of a reader of messages. Steps of other machines are not counted.
     fn stepped(&mut self, step: &Step) {
         let mut rows = message::table::TRANSITIONS.iter();
-        if let Some(row) = rows.position(|row| row.from.name() == step.from && row.event.name() == step.event) {
+        if let Some(row) = rows.position(|row| row.event.name() == step.event && row.from.name() == step.from) {
             self.phases |= 1 << row;
         }
     }
@@ -62,53 +63,42 @@ impl Coverage {
         }
     }
 
-    /// Everything that there is.
-    fn items(self) -> impl Iterator<Item = Item> {
-        let stages = exchange::TRANSITIONS.iter().map(move |row| Item {
-            name: format!("{} --[ {} ]-->", row.from, row.event),
-            is_possible: true,
-            is_seen: self.stages & stage_bit(row.from, row.event) != 0,
+    /// Everything that can happen: its name, and whether it has been seen.
+    fn possible(self) -> impl Iterator<Item = (String, bool)> {
+        let stages = exchange::TRANSITIONS.iter().map(move |row| {
+            (format!("{} --[ {} ]-->", row.from, row.event), self.stages & stage_bit(row.from, row.event) != 0)
         });
-        let phases = message::table::TRANSITIONS.iter().enumerate().map(move |(index, row)| Item {
-            name: format!("{} --[ {} ]-->", row.from, row.event),
-            is_possible: true,
-            is_seen: self.phases & 1 << index != 0,
-        });
-        let events = Kind::ALL.into_iter().map(move |kind| Item {
-            name: format!("event {kind}"),
-            is_possible: EVENTS_IMPOSSIBLE.iter().all(|&(impossible, _)| impossible != kind),
-            is_seen: self.events & event_bit(kind) != 0,
-        });
-        let faults = FaultKind::NAMES.into_iter().enumerate().map(move |(index, kind)| Item {
-            name: format!("fault {kind}"),
-            is_possible: true,
-            is_seen: self.faults & 1 << index != 0,
-        });
+        let phases = message::table::TRANSITIONS
+            .iter()
+            .enumerate()
+            .map(move |(index, row)| (format!("{} --[ {} ]-->", row.from, row.event), self.phases & 1 << index != 0));
+        let is_possible = |kind: &Kind| EVENTS_IMPOSSIBLE.iter().all(|(impossible, _)| impossible != kind);
+        let events = Kind::ALL.into_iter().filter(is_possible);
+        let events = events.map(move |kind| (format!("event {kind}"), self.saw_kind(kind)));
+        let faults = FaultKind::NAMES.into_iter().enumerate();
+        let faults = faults.map(move |(index, kind)| (format!("fault {kind}"), self.faults & 1 << index != 0));
         stages.chain(phases).chain(events).chain(faults)
+    }
+
+    fn saw_kind(self, kind: Kind) -> bool {
+        self.events & event_bit(kind) != 0
     }
 
     /// The names of what can happen and hasn't been seen.
     pub fn missing(self) -> Vec<String> {
-        self.items().filter(|item| item.is_possible && !item.is_seen).map(|item| item.name).collect()
+        self.possible().filter(|&(_, is_seen)| !is_seen).map(|(name, _)| name).collect()
     }
 
     /// The names of what has been seen and is said to be impossible.
     pub fn impossible(self) -> Vec<String> {
-        self.items().filter(|item| !item.is_possible && item.is_seen).map(|item| item.name).collect()
+        let kinds = EVENTS_IMPOSSIBLE.into_iter().map(|(kind, _)| kind);
+        kinds.filter(|&kind| self.saw_kind(kind)).map(|kind| format!("event {kind}")).collect()
     }
 
     /// How much has been seen, and how much can happen.
     pub fn counts(self) -> (usize, usize) {
-        let possible = || self.items().filter(|item| item.is_possible);
-        (possible().filter(|item| item.is_seen).count(), possible().count())
+        (self.possible().filter(|&(_, is_seen)| is_seen).count(), self.possible().count())
     }
-}
-
-/// A row of a table, a kind of events, or a kind of faults.
-struct Item {
-    name: String,
-    is_possible: bool,
-    is_seen: bool,
 }
 
 impl BitOrAssign for Coverage {

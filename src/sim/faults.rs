@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::selector::sim::{Fault, FaultKind, Random};
+use crate::text::{count, reason};
 
 /// A fault that a world has for some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +113,11 @@ impl PlannedFault {
             | FaultKind::SpuriousWrites
             | FaultKind::SpuriousEvents
             | FaultKind::RegisterFails(_)
-            // It decides what happens, and not when.
+            // These decide what happens, and not when.
             | FaultKind::ConnectFails { .. }
+            | FaultKind::OpenFails(_)
+            | FaultKind::FileReadFails(_)
+            | FaultKind::FilesShrink(_)
             | FaultKind::Wakes => Duration::ZERO,
         }
     }
@@ -133,6 +137,21 @@ impl PlannedFault {
         matches!(self.kind, FaultKind::Latency(_) | FaultKind::ShortReads | FaultKind::SpuriousReads)
     }
 
+    /// Whether it strikes files.
+    pub fn strikes_files(&self) -> bool {
+        self.breaks_transfers() || matches!(self.kind, FaultKind::OpenFails(_))
+    }
+
+    /// Whether it breaks the connection on which a file is being sent.
+    pub fn breaks_transfers(&self) -> bool {
+        matches!(self.kind, FaultKind::FileReadFails(_) | FaultKind::FilesShrink(_))
+    }
+
+    /// Whether it lasts at that time.
+    pub fn lasts_at(&self, time: Duration) -> bool {
+        (self.from..self.until).contains(&time)
+    }
+
     /// Whether it can break a connection.
     pub fn breaks_connections(&self) -> bool {
         matches!(self.kind, FaultKind::RegisterFails(_))
@@ -148,8 +167,12 @@ impl fmt::Display for PlannedFault {
             FaultKind::LateReadiness(most) | FaultKind::Latency(most) => write!(f, ", up to {most:?}")?,
             FaultKind::ClockJumps(by) => write!(f, " by {by:?}")?,
             FaultKind::ConnectFails { how, .. } => write!(f, ", {}", how.name())?,
-            FaultKind::AcceptFails(errno) | FaultKind::RegisterFails(errno) => {
-                write!(f, ", {}", crate::text::reason(&std::io::Error::from_raw_os_error(*errno)))?;
+            FaultKind::FilesShrink(most) => write!(f, " to at most {}", count(*most, "byte"))?,
+            FaultKind::AcceptFails(errno)
+            | FaultKind::RegisterFails(errno)
+            | FaultKind::OpenFails(errno)
+            | FaultKind::FileReadFails(errno) => {
+                write!(f, ", {}", reason(&std::io::Error::from_raw_os_error(*errno)))?;
             }
             _ => {}
         }

@@ -1,25 +1,25 @@
 //! The ledger of a run: what each peer has done, and what has become of its connection. The actors write their side, the
 //! story writes the server's, and the oracles compare the two.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::balance::Balance;
 use super::heard::Heard;
 use super::limits::Limits;
-use super::share::Share;
 use super::stages::Stages;
 use crate::selector::sim::SimPeer;
 use crate::session::{End, ErrorKind};
+use crate::trace::PanicIn;
+
+/// Most peers do fewer things.
+const ACTIONS_USUAL: usize = 8;
 
 /// All conversations of a run, in the order in which the peers connected.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// The conversations.
+    /// The conversations. The address of each peer of a server is greater than those before it.
     pub conversations: Vec<Conversation>,
-    /// The conversation of each address.
-    by_addr: BTreeMap<SocketAddr, usize>,
     /// The conversation of each of the server's connections, by the connection's number.
     by_id: Vec<usize>,
     /// What the server has heard, with the number of the bytes.
@@ -101,8 +101,6 @@ pub struct Service {
     pub waited: Duration,
     /// The bytes in and out.
     pub balance: Balance,
-    /// The work of a run.
-    pub share: Share,
     /// The number of runs of the connection.
     pub runs: u32,
     /// The turn since which the connection is runnable.
@@ -123,6 +121,8 @@ pub struct Service {
     pub lingering: Option<Duration>,
     /// The time when the session's part was over.
     pub done: Option<Duration>,
+    /// The trace tells of a panic of its session, or of the service when it was asked for one.
+    pub panicked: Option<PanicIn>,
     /// The time of the close, and the server's reason.
     pub closed: Option<(Duration, Ending)>,
 }
@@ -195,18 +195,17 @@ impl Ledger {
     /// Opens a conversation, and returns its index.
     pub fn open(&mut self, plan: usize, peer: SimPeer, now: Duration) -> usize {
         let index = self.conversations.len();
-        self.by_addr.insert(peer.addr(), index);
         self.conversations.push(Conversation {
             plan,
             opened: now,
             peer,
             sent: 0,
             last_action: now,
-            acted: Vec::new(),
+            acted: Vec::with_capacity(ACTIONS_USUAL),
             last_heard: now,
             last_sent: now,
             longest_silence: Duration::ZERO,
-            sent_at: Vec::new(),
+            sent_at: Vec::with_capacity(ACTIONS_USUAL),
             ended: None,
             gone: None,
             at_stop: None,
@@ -237,7 +236,8 @@ impl Ledger {
     /// Records that the server has accepted the connection of number `id` from `addr`.
     pub fn accepted(&mut self, id: u64, addr: SocketAddr, now: Duration, is_refused: bool) {
         let id = usize::try_from(id).expect("few connections");
-        let Some(&index) = self.by_addr.get(&addr) else { return };
+        let by_addr = self.conversations.binary_search_by_key(&addr, |conversation| conversation.peer.addr());
+        let Ok(index) = by_addr else { return };
         if self.by_id.len() <= id {
             self.by_id.resize(id + 1, usize::MAX);
         }
@@ -251,7 +251,6 @@ impl Ledger {
             accepted: now,
             waited,
             balance: Balance::new(is_refused),
-            share: Share::default(),
             runs: 0,
             runnable_since: None,
             turns_waited: 0,
@@ -262,6 +261,7 @@ impl Ledger {
             stages: Stages::default(),
             lingering: None,
             done: None,
+            panicked: None,
             closed: None,
         });
     }
@@ -317,6 +317,21 @@ impl Ledger {
         self.refused -= usize::from(!was_served);
     }
 
+    /// Records that a session has panicked, or the service.
+    pub fn panics(&mut self, id: u64, now: Duration, place: PanicIn, message: &str) {
+        self.panicked.get_or_insert_with(|| message.to_owned());
+        if place == PanicIn::Ended {
+            return;
+        }
+        if let Some(served) = self.of(id).and_then(|conversation| conversation.served.as_mut()) {
+            served.panicked = Some(place);
+        }
+        // Without a session, there is no other end.
+        if place == PanicIn::Accept {
+            self.closed(id, now, Ending::Panicked);
+        }
+    }
+
     /// Records that the server begins to stop.
     pub fn stops(&mut self, now: Duration) {
         self.stopping.get_or_insert(now);
@@ -341,11 +356,13 @@ impl Ledger {
     }
 
     /// The conversation on the connection of number `id`.
+    #[inline]
     pub fn of(&mut self, id: u64) -> Option<&mut Conversation> {
         let index = self.index_of(id)?;
         self.conversations.get_mut(index)
     }
 
+    #[inline]
     fn index_of(&self, id: u64) -> Option<usize> {
         self.by_id.get(usize::try_from(id).ok()?).copied().filter(|&index| index < self.conversations.len())
     }

@@ -17,6 +17,7 @@ mod telling;
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::ledger::{Conversation, Ledger};
 use super::peer::Plan;
@@ -114,11 +115,25 @@ struct Case<'a, S> {
     answer: Rc<Answer>,
     /// The answer is one to all that the peer has sent, and not only to what was read.
     is_to_all: bool,
+    times: Times,
+}
+
+/// The times of a world that judge all its conversations.
+#[derive(Clone, Copy)]
+struct Times {
+    /// See [`World::delay`].
+    delay: Duration,
+    /// See [`World::healed`].
+    healed: Duration,
+    /// See [`liveness::patience`].
+    patience: Duration,
 }
 
 /// Judges a run that has ended.
 pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violation> {
-    if let Some(message) = &ledger.panicked {
+    if let Some(message) = &ledger.panicked
+        && !world.subject.panics()
+    {
         return Err(Violation::new(Oracle::Panics, format!("a session or the service panicked: {message}")));
     }
     let (most, max) = (ledger.open_most, world.limits.connections_max);
@@ -133,9 +148,10 @@ pub fn judge<S: Subject>(world: &World<S>, ledger: &Ledger) -> Result<(), Violat
         let what = format!("the service has reloaded {}", count(ledger.reloads, "time"));
         return Err(Violation::new(Oracle::Liveness, what));
     }
+    let times = Times { delay: world.delay(), healed: world.healed(), patience: liveness::patience(world) };
     for (conversation, (answer, is_to_all)) in ledger.conversations.iter().zip(answers(world, ledger)) {
         let plan = &world.peers[conversation.plan];
-        let case = Case { world, ledger, plan, conversation, answer, is_to_all };
+        let case = Case { world, ledger, plan, conversation, answer, is_to_all, times };
         let found = bytes::judge(&case).map_err(|what| (Oracle::Bytes, what));
         let found = found.and_then(|()| liveness::judge(&case).map_err(|what| (Oracle::Liveness, what)));
         let found = found.and_then(|()| lingering::judge(&case).map_err(|what| (Oracle::Liveness, what)));
@@ -164,9 +180,13 @@ fn answers<S: Subject>(world: &World<S>, ledger: &Ledger) -> Vec<(Rc<Answer>, bo
     }
     let answer = |conversation: &Conversation| {
         let plan = &world.peers[conversation.plan];
-        match conversation.sent == plan.stream.len() {
+        let faults: Vec<_> = conversation.done().into_iter().flat_map(|at| world.file_faults(at)).collect();
+        match conversation.sent == plan.stream.len() && faults.is_empty() {
             true => Rc::clone(&plan.answer),
-            false => Rc::new(world.subject.answer(&plan.stream[..conversation.sent])),
+            false => {
+                let faults: Vec<_> = faults.iter().map(|fault| fault.kind).collect();
+                Rc::new(world.subject.answer_amid(&plan.stream[..conversation.sent], &faults))
+            }
         }
     };
     conversations.iter().map(|conversation| (answer(conversation), true)).collect()

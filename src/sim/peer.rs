@@ -12,6 +12,9 @@ use crate::text::count;
 /// The window of most peers, in bytes.
 pub const WINDOW_USUAL: usize = 256 << 10;
 
+/// The number of windows that the output of a server may fill, since each takes a turn.
+pub const WINDOWS_MAX: usize = 50;
+
 /// A peer's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -123,8 +126,8 @@ impl Plan {
         Self::talking(number, arrives, |random| subject.requests(random), answer, random)
     }
 
-    /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side, of
-    /// about as many bytes as given with it.
+    /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side. The
+    /// number with the answer is about the most bytes that come back, wherever the peer's input ends.
     pub fn talking(
         number: u64,
         arrives: Duration,
@@ -158,9 +161,8 @@ impl Plan {
             3 => Reading::Slow { len: 1 + random.below(50_000), pause: short(random), times: 50 },
             _ => Reading::Eager,
         };
-        // Not so small that the output would take hundreds of turns.
         let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(len_max / 50);
+        let window = window.max(len_max / WINDOWS_MAX);
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
     }
@@ -204,29 +206,40 @@ fn when(random: &mut Random) -> When {
 /// The most bytes of a conversation that is often sent byte by byte.
 const SHORT_LEN: usize = 64;
 
+/// The most bytes that are sent one by one.
+const DRIPS_MAX: usize = 80;
+
+/// The virtual time of a turn with something to do.
+const TURN_TIME: Duration = Duration::from_micros(1);
+
 /// Decides in which pieces the requests are sent.
 fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
-    let mut pieces = Vec::new();
     let awaits_replies = random.once_in(2);
     // Otherwise a short conversation would be over in a few turns.
-    let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && random.once_in(2);
-    let manner = if drips { 0 } else { random.below(8) };
-    let beat = if random.once_in(if drips { 4 } else { 2 }) { Duration::ZERO } else { short(random) };
+    let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && !random.once_in(4);
+    let manner = if drips { 0 } else { random.below(6) };
+    let beat = match manner {
+        // Longer than a turn, so that pieces come one by one.
+        0..3 if !random.once_in(8) => 2 * TURN_TIME + short(random),
+        3.. if random.once_in(2) => short(random),
+        _ => Duration::ZERO,
+    };
+    let mut pieces = Vec::with_capacity(if manner < 3 { 32 } else { requests.len() });
     let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
     for (index, request) in requests.iter().enumerate() {
         let mut left = request.len();
         while left > 0 {
             let len = match manner {
                 // Byte by byte, but not for ever.
-                0 if left <= 200 && pieces.len() < 300 => 1,
-                1..4 => 1 + random.below(left),
+                0 if left <= 200 && pieces.len() < DRIPS_MAX => 1,
+                1 | 2 => 1 + random.below(left),
                 _ => left,
             };
             pieces.push(Piece { len, pause, awaits });
             (pause, awaits, left) = (beat, 0, left - len);
         }
         sent += request.len();
-        pause = if random.once_in(2) { beat } else { Duration::ZERO };
+        pause = if random.once_in(4) { Duration::ZERO } else { beat };
         if awaits_replies {
             awaits = match &answer.replies {
                 Some(replies) => replies.get(index + 1).copied().unwrap_or(usize::MAX),

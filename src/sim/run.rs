@@ -25,6 +25,7 @@ use crate::reactor::Reactor;
 use crate::selector::Selector;
 use crate::selector::sim::{FaultKind, SimNet, SimSelector};
 use crate::session::Service;
+use crate::text::count;
 use crate::trace::Subscriber;
 
 /// The address of the server.
@@ -77,9 +78,9 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let net = SimNet::new(world.seed);
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::new(&world.limits)));
-    let story = Story::new(selector.now(), Rc::clone(&ledger));
+    let story = Story::new(selector.now(), Rc::clone(&ledger)).with_sessions_that_yield(world.subject.yields());
     let wakes = world.faults.iter().any(|fault| fault.kind == FaultKind::Wakes);
-    let service = Wakeable { service: world.subject.service(), net: wakes.then(|| net.clone()) };
+    let service = Wakeable { service: world.subject.service_on(&net), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();
     ledger.borrow_mut().shares_state = service.shares_state();
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
@@ -114,7 +115,7 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let ran = ran.and_then(|()| balances(&net, &story, &world.faults));
     let time = net.now();
     // What is still on its way to the peers arrives.
-    net.pass(world.delay() + ARRIVAL);
+    net.play(world.delay() + ARRIVAL);
     drop(actors);
     let ledger = ledger.take();
     let violation = ran.and_then(|()| oracles::judge(world, &ledger)).err();
@@ -159,6 +160,14 @@ pub(super) fn balances(net: &SimNet, story: &Story, faults: &[PlannedFault]) -> 
     match net.open_streams() {
         0 => {}
         open => return Err(Violation::new(Oracle::Books, format!("{open} connections are open after the end"))),
+    }
+    let spare = net.spare_files();
+    if spare > 0 {
+        let what = format!("{} stayed open without a connection", count(spare, "file"));
+        return Err(Violation::new(Oracle::Books, what));
+    }
+    if let Some(wrong) = story.wrong() {
+        return Err(Violation::new(Oracle::Limits, wrong));
     }
     let empty_turns_max = match faults.iter().any(PlannedFault::makes_turns_empty) {
         true => u64::MAX,

@@ -2,7 +2,7 @@
 //!
 //! First, parts are taken away: halves of the peers and faults, then quarters, and so on to single ones. Each part's
 //! choices follow from its own number, so this changes nothing of the others. Then what is left is made simpler, step by
-//! step, as long as it still fails.
+//! step, as long as it still fails, and the faults that it no longer needs are taken away.
 
 use super::oracles::Violation;
 use super::scene::{Scene, run};
@@ -19,30 +19,38 @@ pub struct Shrunk<W> {
     pub simplest: W,
     /// What is wrong in that one.
     pub violation: Violation,
+    /// Whether the search was stopped, so that smaller worlds may fail.
+    pub was_stopped: bool,
 }
 
-/// Shrinks `world`, which fails with `violation`.
-pub fn shrink<W: Scene>(world: &W, violation: Violation) -> Shrunk<W> {
-    let mut search = Search { best: world.clone(), violation, turns_left: TURNS_MAX };
+/// Shrinks `world`, which fails with `violation`. It is asked before each run whether the search `is_stopped`.
+pub fn shrink<W: Scene>(world: &W, violation: Violation, is_stopped: impl Fn() -> bool) -> Shrunk<W> {
+    let mut search = Search { best: world.clone(), violation, turns_left: TURNS_MAX, is_stopped, was_stopped: false };
     search.take_away(W::peers, |world, kept| world.keep(Some(kept), None));
     search.take_away(W::faults, |world, kept| world.keep(None, Some(kept)));
     search.take_away(W::peers, |world, kept| world.keep(Some(kept), None));
     let reduced = search.best.clone();
     while search.simplify() {}
-    Shrunk { reduced, simplest: search.best, violation: search.violation }
+    // A simpler world may fail without some of them.
+    search.take_away(W::faults, |world, kept| world.keep(None, Some(kept)));
+    let Search { best: simplest, violation, was_stopped, .. } = search;
+    Shrunk { reduced, simplest, violation, was_stopped }
 }
 
-struct Search<W> {
+struct Search<W, F> {
     /// The smallest world so far that fails.
     best: W,
     violation: Violation,
     turns_left: u64,
+    is_stopped: F,
+    was_stopped: bool,
 }
 
-impl<W: Scene> Search<W> {
+impl<W: Scene, F: Fn() -> bool> Search<W, F> {
     /// Tries a smaller world, and returns whether it fails in the same way.
     fn fails(&mut self, world: W) -> bool {
-        if self.turns_left == 0 {
+        self.was_stopped |= (self.is_stopped)();
+        if self.turns_left == 0 || self.was_stopped {
             return false;
         }
         let run = run(&world);

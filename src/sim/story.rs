@@ -1,11 +1,12 @@
 //! The story of a run: the trace as a hash, and what the oracles need of it.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::coverage::Coverage;
-use super::ledger::{Ending, Ledger, Service};
+use super::ledger::{Ending, Ledger};
+use super::turns::Turns;
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
 use crate::trace::{Event, Record, RunEnd, Subscriber};
@@ -14,16 +15,25 @@ use crate::trace::{Event, Record, RunEnd, Subscriber};
 #[derive(Debug)]
 pub struct Story {
     epoch: Instant,
-    /// The current turn, and its time.
-    turn: Cell<(u64, Duration)>,
-    /// The numbers of the connections to which something has happened in it.
-    touched: RefCell<Vec<u64>>,
+    seen: RefCell<Seen>,
     ledger: Rc<RefCell<Ledger>>,
-    hash: Cell<Hash>,
-    coverage: Cell<Coverage>,
-    happened: Cell<Happened>,
-    /// Nothing has happened in the current turn.
-    is_empty: Cell<bool>,
+}
+
+/// What has been seen of the trace.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The current turn, and its time.
+    turn: u64,
+    at: Duration,
+    nanos: u64,
+    /// The numbers of the connections to which something has happened in it.
+    touched: Vec<u64>,
+    /// Nothing has happened in it.
+    is_empty: bool,
+    hash: Hash,
+    coverage: Coverage,
+    happened: Happened,
+    turns: Turns,
 }
 
 /// How often something has happened that calls for the system.
@@ -46,59 +56,80 @@ pub struct Happened {
 impl Story {
     /// A story that begins at `epoch`.
     pub fn new(epoch: Instant, ledger: Rc<RefCell<Ledger>>) -> Self {
-        Story {
-            epoch,
-            turn: Cell::default(),
-            touched: RefCell::default(),
-            ledger,
-            hash: Cell::default(),
-            coverage: Cell::default(),
-            happened: Cell::default(),
-            is_empty: Cell::new(false),
-        }
+        Story { epoch, seen: RefCell::default(), ledger }
+    }
+
+    /// The same, of sessions that may yield before their shares are used up.
+    #[must_use]
+    pub fn with_sessions_that_yield(self, may_yield: bool) -> Self {
+        self.seen.borrow_mut().turns = Turns::new(may_yield);
+        self
+    }
+
+    /// Its beginning.
+    pub fn epoch(&self) -> Instant {
+        self.epoch
     }
 
     /// The hash of everything that has happened. It is the same on every machine.
     pub fn hash(&self) -> u64 {
-        self.hash.get().0
+        self.seen.borrow().hash.0
     }
 
     /// The numbers of the connections to which something has happened in the last turn.
     pub fn touched(&self) -> Ref<'_, [u64]> {
-        Ref::map(self.touched.borrow(), Vec::as_slice)
+        Ref::map(self.seen.borrow(), |seen| &seen.touched[..])
     }
 
     /// The rows of the tables that were taken, and the kinds of events.
     pub fn coverage(&self) -> Coverage {
-        self.coverage.get()
+        self.seen.borrow().coverage
     }
 
     /// What has happened, in numbers.
     pub fn happened(&self) -> Happened {
-        self.happened.get()
+        self.seen.borrow().happened
     }
 
-    /// Records which connection an event is about, and returns the time of its turn.
-    fn touches(&self, record: &Record<'_>) -> Duration {
-        let mut touched = self.touched.borrow_mut();
-        let (turn, mut at) = self.turn.get();
-        if record.turn != turn {
-            at = record.at.saturating_duration_since(self.epoch);
-            self.turn.set((record.turn, at));
-            touched.clear();
+    /// What is wrong with the turns, and with the runs in them.
+    pub fn wrong(&self) -> Option<String> {
+        self.seen.borrow().turns.wrong().map(str::to_owned)
+    }
+}
+
+impl Subscriber for Story {
+    fn record(&self, record: &Record<'_>) {
+        let at = self.seen.borrow_mut().sees(record, self.epoch);
+        enter(&mut self.ledger.borrow_mut(), record, at);
+    }
+}
+
+impl Seen {
+    /// Records an event, and returns the time of its turn.
+    fn sees(&mut self, record: &Record<'_>, epoch: Instant) -> Duration {
+        if record.turn != self.turn {
+            self.turn = record.turn;
+            self.at = record.at.saturating_duration_since(epoch);
+            self.nanos = nanos(self.at);
+            self.touched.clear();
         }
-        if let Some(connection) = record.connection
-            && touched.last() != Some(&connection.id)
-        {
-            touched.push(connection.id);
+        let id = record.connection.map_or(0, |connection| connection.id);
+        if id != 0 && self.touched.last() != Some(&id) {
+            self.touched.push(id);
         }
-        at
+        self.hash.add(self.nanos);
+        self.hash.add(id);
+        self.hash.event(&record.event);
+        self.coverage.saw(&record.event);
+        self.counts(&record.event);
+        self.turns.record(self.at, record);
+        self.at
     }
 
-    fn counts(&self, event: &Event<'_>) {
-        let mut happened = self.happened.get();
+    fn counts(&mut self, event: &Event<'_>) {
+        let happened = &mut self.happened;
         match event {
-            Event::TurnBegun { .. } => happened.empty_turns += u64::from(self.is_empty.get()),
+            Event::TurnBegun { .. } => happened.empty_turns += u64::from(self.is_empty),
             Event::RunBegun => happened.runs += 1,
             Event::Received { .. } | Event::InputEnded => happened.reads += 1,
             Event::Sent { .. } => happened.writes += 1,
@@ -106,71 +137,44 @@ impl Story {
             Event::TimerSet { .. } => happened.timers += 1,
             _ => {}
         }
-        self.is_empty.set(matches!(event, Event::TurnBegun { .. }));
-        self.happened.set(happened);
-    }
-
-    /// Records something in the server's part of the conversation on the connection of number `id`.
-    fn learns(&self, id: u64, what: impl FnOnce(&mut Service)) {
-        if let Some(served) = self.ledger.borrow_mut().of(id).and_then(|conversation| conversation.served.as_mut()) {
-            what(served);
-        }
+        self.is_empty = matches!(event, Event::TurnBegun { .. });
     }
 }
 
-impl Subscriber for Story {
-    fn record(&self, record: &Record<'_>) {
-        let at = self.touches(record);
-        let id = record.connection.map_or(0, |connection| connection.id);
-        let mut hash = self.hash.get();
-        hash.add(nanos(at));
-        hash.add(id);
-        hash.event(&record.event);
-        self.hash.set(hash);
-        self.counts(&record.event);
-        let mut coverage = self.coverage.get();
-        coverage.saw(&record.event);
-        self.coverage.set(coverage);
-        self.learns(id, |served| {
-            served.balance.record(&record.event);
-            served.share.record(&record.event);
-            served.stages.record(&record.event);
-        });
+/// Enters an event into the ledger.
+fn enter(ledger: &mut Ledger, record: &Record<'_>, at: Duration) {
+    let id = record.connection.map_or(0, |connection| connection.id);
+    if let Some(served) = ledger.of(id).and_then(|conversation| conversation.served.as_mut()) {
+        served.balance.record(&record.event);
+        served.stages.record(&record.event);
         match &record.event {
-            Event::Moved { to: Stage::Draining | Stage::Closed, .. } => {
-                self.ledger.borrow_mut().done(id, at);
-            }
-            Event::Moved { to: Stage::Lingering, .. } => self.learns(id, |served| {
-                served.lingering = Some(at);
-            }),
-            Event::Reloaded => self.ledger.borrow_mut().reloads += 1,
-            Event::RunBegun => self.learns(id, |served| {
+            Event::Moved { to: Stage::Lingering, .. } => served.lingering = Some(at),
+            Event::RunBegun => {
                 served.runs += 1;
                 let waited = served.runnable_since.take().map_or(0, |since| record.turn - since);
                 served.turns_waited = served.turns_waited.max(waited);
-            }),
+            }
             Event::Selected { .. } | Event::Woken | Event::RunEnded { how: RunEnd::Yields, .. } => {
-                self.learns(id, |served| {
-                    served.runnable_since.get_or_insert(record.turn);
-                });
+                served.runnable_since.get_or_insert(record.turn);
             }
-            Event::Received { bytes } => self.ledger.borrow_mut().received(id, bytes.len(), at),
-            Event::Sent { left, .. } => self.learns(id, |served| {
-                served.unsent = *left;
-            }),
-            Event::Accepted | Event::Refused { .. } => {
-                let is_refused = matches!(record.event, Event::Refused { .. });
-                if let Some(connection) = record.connection {
-                    self.ledger.borrow_mut().accepted(id, connection.peer.addr, at, is_refused);
-                }
-            }
-            Event::Stopping { .. } => self.ledger.borrow_mut().stops(at),
-            Event::Panicked { message, .. } => {
-                self.ledger.borrow_mut().panicked.get_or_insert_with(|| (*message).to_owned());
-            }
-            Event::Closed { end } => self.ledger.borrow_mut().closed(id, at, Ending::from(*end)),
+            Event::Sent { left, .. } => served.unsent = *left,
             _ => {}
         }
+    }
+    match &record.event {
+        Event::Moved { to: Stage::Draining | Stage::Closed, .. } => ledger.done(id, at),
+        Event::Reloaded => ledger.reloads += 1,
+        Event::Received { bytes } => ledger.received(id, bytes.len(), at),
+        Event::Accepted | Event::Refused { .. } => {
+            let is_refused = matches!(record.event, Event::Refused { .. });
+            if let Some(connection) = record.connection {
+                ledger.accepted(id, connection.peer.addr, at, is_refused);
+            }
+        }
+        Event::Stopping { .. } => ledger.stops(at),
+        Event::Panicked { place, message } => ledger.panics(id, at, *place, message),
+        Event::Closed { end } => ledger.closed(id, at, Ending::from(*end)),
+        _ => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::heard::Heard;
-use crate::selector::sim::Random;
+use crate::selector::sim::{FaultKind, Random, SimNet};
 use crate::session::Service;
 
 /// A protocol under test: the service to run, requests for it, and a reference server.
@@ -28,11 +28,27 @@ pub trait Subject: Clone + fmt::Debug {
     /// Creates the service under test.
     fn service(&self) -> Self::Service;
 
+    /// The same on `net`, for a service that uses other parts of the simulated system as well, such as its
+    /// [files](SimNet::folder).
+    fn service_on(&self, _net: &SimNet) -> Self::Service {
+        self.service()
+    }
+
+    /// Draws a fault of the system that only such a service notices, if there is any.
+    fn fault(&self, _random: &mut Random) -> Option<FaultKind> {
+        None
+    }
+
     /// Draws the requests of one client, in order. Most of them are valid.
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>>;
 
     /// The reference server: its whole output for the whole `input` of one connection. It knows no buffers and no events.
     fn answer(&self, input: &[u8]) -> Answer;
+
+    /// The same if these faults of files last while the server makes its reply.
+    fn answer_amid(&self, input: &[u8], _faults: &[FaultKind]) -> Answer {
+        self.answer(input)
+    }
 
     /// The same for all connections of a run together, in the order in which the peers connected: for a protocol whose
     /// replies depend on more than the input of one connection. The server has heard `heard`, in this order. By default,
@@ -44,7 +60,8 @@ pub trait Subject: Clone + fmt::Debug {
         None
     }
 
-    /// About the most bytes of output to expect for `input`, which alone gets `answer`.
+    /// About the most bytes of output to expect for `input` or a beginning of it. All of it, alone and at once, gets
+    /// `answer`.
     fn output_len_max(&self, _input: &[u8], answer: &Answer) -> usize {
         answer.len_max()
     }
@@ -70,6 +87,23 @@ pub trait Subject: Clone + fmt::Debug {
     /// Whether a session may end with an error that is not its peer's, such as a wait that takes too long.
     fn gives_up(&self) -> bool {
         false
+    }
+
+    /// Whether sessions or the service panic. A session does where the reference says so, and nothing else ends a
+    /// connection with a panic but the service, when it is asked for a session.
+    fn panics(&self) -> bool {
+        false
+    }
+
+    /// Whether sessions may yield before their share of a turn is used up.
+    fn yields(&self) -> bool {
+        false
+    }
+
+    /// By how much a session can put off the connection's other deadlines. One that keeps a deadline that has passed is called
+    /// once a tick, and the others are noticed then.
+    fn puts_off(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// The most bytes of input that a session may leave unused.
@@ -100,10 +134,16 @@ pub enum Then {
     Waits,
     /// It waits for the rest of a request; if the input ends instead, it closes without a word.
     WaitsForRest,
+    /// It waits for the rest of a request, for which the end of input will do: then it closes after the last bytes.
+    ClosesAtEnd,
+    /// Likewise, but it fails after them.
+    FailsAtEnd,
     /// It closes, whatever else comes.
     Closes,
     /// It sends an error reply and closes, whatever else comes.
     Fails,
+    /// Its session panics, and the connection is reset: what it had not sent by then is lost.
+    Panics,
     /// The reference doesn't know: the rules leave it open.
     Unknown,
 }
@@ -112,6 +152,23 @@ impl Answer {
     /// The most bytes that the peer may receive, apart from an error reply.
     pub fn len_max(&self) -> usize {
         self.output.len() + self.at_end.len()
+    }
+
+    /// Whether the end of input is the end of a request.
+    pub fn waits_for_end(&self) -> bool {
+        !self.at_end.is_empty() || matches!(self.then, Then::ClosesAtEnd | Then::FailsAtEnd)
+    }
+
+    /// The answer if the input ends here.
+    #[must_use]
+    pub fn ended(&self) -> Answer {
+        let then = match self.then {
+            Then::ClosesAtEnd => Then::Closes,
+            Then::FailsAtEnd => Then::Fails,
+            then => then,
+        };
+        let output = [&self.output[..], &self.at_end].concat();
+        Answer { output, replies: self.replies.clone(), at_end: Vec::new(), then }
     }
 
     /// Adds a reply to the output.

@@ -42,10 +42,10 @@ impl<S: Subject> World<S> {
         let subject = subject.drawn(&mut Random::stream(seed, "subject", 0));
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), subject.input_len_max());
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(20) {
-            0 | 1 => random.within(1..=3),
-            2 => random.within(40..=200),
-            _ => random.within(8..=24) * subject.crowd(),
+        let count = match random.below(60) {
+            0..6 => random.within(1..=3),
+            6 => random.within(40..=200),
+            _ => random.within(12..=20) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =
@@ -54,7 +54,14 @@ impl<S: Subject> World<S> {
         let stops_again = stops.and_then(|stops| second_stop(seed, stops, limits.drain_timeout));
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
-        let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
+        let mut faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
+        for fault in &mut faults {
+            // Some are of a kind that only this protocol notices.
+            let random = &mut Random::stream(seed, "fault of the protocol", fault.number);
+            if random.once_in(3) {
+                fault.kind = subject.fault(random).unwrap_or(fault.kind);
+            }
+        }
         let mut peers: Vec<Rc<Plan>> =
             (0..count).map(|number| Rc::new(Plan::drawn(seed, number, &arrivals, &subject))).collect();
         // Where there is room for it, somebody tries whether the server has recovered.
@@ -84,6 +91,11 @@ impl<S: Subject> World<S> {
     /// By how much its faults together can change the times at which something happens.
     pub fn delay(&self) -> Duration {
         PlannedFault::delay_of_all(&self.faults)
+    }
+
+    /// The faults that strike files at `time`.
+    pub fn file_faults(&self, time: Duration) -> impl Iterator<Item = &PlannedFault> {
+        self.faults.iter().filter(move |fault| fault.strikes_files() && fault.lasts_at(time))
     }
 
     /// The time at which the last fault has passed.

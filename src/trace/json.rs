@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `time` | seconds since the beginning of the trace |
 //! | `thread` | the thread's name, if there are several |
-//! | `turn` | the number of the turn, from 1; under a blocking model, of the connection's run |
+//! | `turn` | the number of the turn, from 1; under a blocking model, of the connection's wait |
 //! | `connection`, `peer` | the connection's number and its other side, if the event happens to a connection |
 //! | `event` | the event's name |
 //!
@@ -105,7 +105,7 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("len", &bytes.len())?;
             line.serialize_entry("left", &counted(*left))
         }
-        Event::RunEnded { how, state, input, output } => {
+        Event::RunEnded { how, state, input, output, work, memory } => {
             line.serialize_entry("how", &how.to_string())?;
             line.serialize_entry("state", state.name)?;
             if let Some((got, want)) = state.arrived {
@@ -113,7 +113,9 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
                 line.serialize_entry("want", &want)?;
             }
             line.serialize_entry("input", input)?;
-            line.serialize_entry("output", &counted(*output))
+            line.serialize_entry("output", &counted(*output))?;
+            line.serialize_entry("work", work)?;
+            line.serialize_entry("memory", memory)
         }
         Event::InterestChanged { from, to } => {
             line.serialize_entry("from", &from.to_string())?;
@@ -216,8 +218,8 @@ mod tests {
         let how = RunEnd::Waits(Progress::NeedInput);
         let state = State { name: "JSON header", arrived: Some((48, 103)) };
         peers(
-            Event::RunEnded { how, state, input: 48, output: 0 },
-            r#""run_ended","how":"waits for input","state":"JSON header","got":48,"want":103,"input":48,"output":0"#,
+            Event::RunEnded { how, state, input: 48, output: 0, work: 4144, memory: 64 },
+            r#""run_ended","how":"waits for input","state":"JSON header","got":48,"want":103,"input":48,"output":0,"work":4144,"memory":64"#,
         );
         let (from, to) = (Interest::NONE, Interest::READ);
         peers(Event::InterestChanged { from, to }, r#""interest_changed","from":"none","to":"r""#);

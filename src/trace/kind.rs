@@ -65,6 +65,7 @@ named! {
 
 impl Event<'_> {
     /// Its kind.
+    #[inline]
     pub fn kind(&self) -> Kind {
         match self {
             Event::TurnBegun { .. } => Kind::TurnBegun,

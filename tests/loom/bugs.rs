@@ -1,6 +1,6 @@
 //! Bugs in the state that threads share. The simulation finds none of them, since it has a single thread.
 
-use crate::bugs::Bug;
+use crate::bug::Bug;
 
 pub const BUGS: &[Bug] = &[
     Bug {

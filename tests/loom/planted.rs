@@ -4,82 +4,53 @@
 //! Prints a table in Markdown: the bug, and the models that failed. Exits with 1 if a bug isn't found, or if the sources
 //! without a bug fail.
 
-#[expect(dead_code, reason = "its list is for the simulation")]
-#[path = "../planted/bugs.rs"]
-mod bugs;
+#[path = "../planted/bug.rs"]
+mod bug;
 #[path = "bugs.rs"]
-mod bugs_of_threads;
+mod bugs;
+#[path = "../planted/planter.rs"]
+mod planter;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
-use std::{env, fs, io};
 
-use bugs::Bug;
-use bugs_of_threads::BUGS;
+use bugs::BUGS;
+use planter::{Judgement, Planter, copy_folder, end, named};
 
 fn main() -> ExitCode {
-    match run(&env::args().skip(1).collect::<Vec<_>>()) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(missed) => {
-            eprintln!("planted: {missed} of the bugs not found");
-            ExitCode::FAILURE
-        }
-        Err(why) => {
-            eprintln!("planted: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&env::args().skip(1).collect::<Vec<_>>()))
 }
 
 /// Plants the bugs of these names, or all, and returns how many were not found.
 fn run(names: &[String]) -> Result<usize, String> {
-    if let Some(name) = names.iter().find(|name| BUGS.iter().all(|bug| bug.name != **name)) {
-        return Err(format!("there is no bug '{name}'"));
-    }
-    let copy = Copy::make().map_err(|error| format!("cannot copy the sources: {error}"))?;
-    let failed = copy.test()?;
+    let bugs = named(BUGS, names)?;
+    let models = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = models.join("target/planted");
+    let copied =
+        copy_folder(models, &copy.join("tests/loom")).and_then(|()| Planter::new(&models.join("../.."), &copy));
+    let planter = copied.map_err(|error| format!("cannot copy the sources: {error}"))?;
+    let models = Models { folder: copy.join("tests/loom") };
+    let failed = models.failed()?;
     if !failed.is_empty() {
         return Err(format!("without a bug, these models fail: {}", failed.join(", ")));
     }
-    println!("| bug | what goes wrong | found by |\n|---|---|---|");
-    let mut missed = 0;
-    for bug in BUGS.iter().filter(|bug| names.is_empty() || names.iter().any(|name| name == bug.name)) {
-        let failed = copy.with(bug)?;
-        missed += usize::from(failed.is_empty());
-        println!("| {} | {} | {} |", bug.name, bug.what, if failed.is_empty() { "not found" } else { &failed[0] });
-    }
-    Ok(missed)
+    let planted = planter.plant(&bugs, &["found by"], |_| {
+        let first = models.failed()?.into_iter().next();
+        Ok(Judgement { is_found: first.is_some(), columns: first.unwrap_or_else(|| "not found".into()) })
+    })?;
+    print!("{}", planted.table);
+    Ok(planted.missed)
 }
 
-/// A copy of the library's sources and of the models.
-struct Copy {
-    root: PathBuf,
+/// A copy of the models, beside that of the sources.
+struct Models {
+    folder: PathBuf,
 }
 
-impl Copy {
-    fn make() -> io::Result<Copy> {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = models.join("target/planted");
-        copy_files(&models.join("../../src"), &root.join("src"))?;
-        copy_files(models, &root.join("tests/loom"))?;
-        copy_files(&models.join("../planted"), &root.join("tests/planted"))?;
-        Ok(Copy { root })
-    }
-
-    /// The models that fail with `bug`.
-    fn with(&self, bug: &Bug) -> Result<Vec<String>, String> {
-        let file = self.root.join("src").join(bug.file);
-        let change =
-            |code: &str| fs::write(&file, code).map_err(|error| format!("cannot write {}: {error}", file.display()));
-        let code = fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        change(&code.replacen(bug.before, bug.after, 1))?;
-        let failed = self.test().map_err(|why| format!("{}: {why}", bug.name));
-        change(&code)?;
-        failed
-    }
-
+impl Models {
     /// The models that fail.
-    fn test(&self) -> Result<Vec<String>, String> {
+    fn failed(&self) -> Result<Vec<String>, String> {
         let built = self.cargo(&["--no-run"])?;
         if !built.status.success() {
             return Err(format!("it doesn't compile:\n{}", String::from_utf8_lossy(&built.stderr)));
@@ -97,25 +68,8 @@ impl Copy {
     /// Runs `cargo test` for the models, which have their dependencies in common with the original.
     fn cargo(&self, args: &[&str]) -> Result<Output, String> {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["test", "--test", "models"]).args(args).current_dir(self.root.join("tests/loom"));
+        cargo.args(["test", "--test", "models"]).args(args).current_dir(&self.folder);
         cargo.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_MANIFEST_DIR")).join("target")).env("RUST_BACKTRACE", "0");
         cargo.output().map_err(|error| format!("cannot run cargo: {error}"))
     }
-}
-
-/// Copies the files of a folder, and its subfolders except `target`.
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        if entry.file_name() == "target" {
-            continue;
-        }
-        let to = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy_files(&entry.path(), &to)?,
-            false => fs::copy(entry.path(), to).map(drop)?,
-        }
-    }
-    Ok(())
 }

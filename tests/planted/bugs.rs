@@ -1,17 +1,6 @@
 //! Bugs of the kinds that event loops really have. Each is a change of a few lines to the production code.
 
-/// A bug that can be planted.
-pub struct Bug {
-    /// Its name in the table.
-    pub name: &'static str,
-    /// What goes wrong.
-    pub what: &'static str,
-    /// The file in `src`.
-    pub file: &'static str,
-    /// The code, which must occur exactly once in the file, and its replacement.
-    pub before: &'static str,
-    pub after: &'static str,
-}
+use crate::bug::Bug;
 
 pub const BUGS: &[Bug] = &[
     // Readiness and interest.
@@ -685,6 +674,80 @@ pub const BUGS: &[Bug] = &[
             *self = Rest { bytes: self.as_slice().to_vec(), used: 0 };
         }",
         after: "        }",
+    },
+    // Files.
+    Bug {
+        name: "file-one-byte-short",
+        what: "A file over 32 KiB is sent one byte short",
+        file: "buffer/outgoing.rs",
+        before: "FileRange { file, offset, left: len }",
+        after: "FileRange { file, offset, left: len - u64::from(len > 32 << 10) }",
+    },
+    Bug {
+        name: "file-offset-stays",
+        what: "After a short write of a file, the next begins at the same offset",
+        file: "buffer/outgoing.rs",
+        before: "range.offset += len as u64;",
+        after: "range.offset += 0;",
+    },
+    Bug {
+        name: "file-from-its-beginning",
+        what: "A file is sent from its beginning, whatever offset is requested",
+        file: "protocols/getfile.rs",
+        before: "push_file(file, offset, left);",
+        after: "push_file(file, 0, left);",
+    },
+    Bug {
+        name: "shrunken-file-waits",
+        what: "A file that has become shorter counts as a full socket",
+        file: "connection/transfer.rs",
+        before: "Some(0) => Err(FileRange::cut_short()),",
+        after: "Some(0) => {
+            *writable = false;
+            Ok(0)
+        }",
+    },
+    Bug {
+        name: "shrunken-file-is-whole",
+        what: "A file that has become shorter counts as sent",
+        file: "connection/transfer.rs",
+        before: "Some(0) => Err(FileRange::cut_short()),",
+        after: "Some(0) => Ok(len),",
+    },
+    Bug {
+        name: "file-error-is-whole",
+        what: "A file that can't be read counts as sent",
+        file: "connection/transfer.rs",
+        before: "match until_answered(|| stream.send_file(range.file(), range.offset(), len))? {",
+        after: "match until_answered(|| stream.send_file(range.file(), range.offset(), len)).or(Ok::<_, io::Error>(Some(len)))? {",
+    },
+    Bug {
+        name: "status-cut-before-file",
+        what: "If the status line doesn't fit into the socket's buffer, its rest is dropped",
+        file: "buffer/outgoing.rs",
+        before: "let mut rest = Outgoing { bytes: Rest::from(left), chunks: mem::take(&mut self.chunks) };",
+        after: "let is_file = matches!(self.chunks.front(), Some(Chunk::File(_)));
+        let left = if is_file { Vec::new() } else { left };
+        let mut rest = Outgoing { bytes: Rest::from(left), chunks: mem::take(&mut self.chunks) };",
+    },
+    Bug {
+        name: "file-stays-open",
+        what: "A file that has been sent stays open",
+        file: "buffer/outgoing.rs",
+        before: "            if let Some(Chunk::Bytes(bytes)) = self.chunks.pop_front() {",
+        after: "            let popped = self.chunks.pop_front();
+            if let Some(Chunk::File(range)) = popped {
+                mem::forget(range);
+                continue;
+            }
+            if let Some(Chunk::Bytes(bytes)) = popped {",
+    },
+    Bug {
+        name: "carriage-return-is-kept",
+        what: "A line's carriage return is always part of the name",
+        file: "protocols/getfile.rs",
+        before: "if error.kind() == io::ErrorKind::NotFound",
+        after: "if error.kind() == io::ErrorKind::NotADirectory",
     },
     // Clients.
     Bug {

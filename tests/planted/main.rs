@@ -1,6 +1,7 @@
 //! The lists of bugs that the simulation and the models of threads must find: each can still be planted. `run.rs` and
-//! `../loom/planted.rs` plant them.
+//! `../loom/planted.rs` do so.
 
+mod bug;
 mod bugs;
 #[path = "../loom/bugs.rs"]
 mod bugs_of_threads;
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use bugs::Bug;
+use bug::Bug;
 
 fn bugs() -> impl Iterator<Item = &'static Bug> {
     bugs::BUGS.iter().chain(bugs_of_threads::BUGS)

@@ -5,18 +5,21 @@
 //! `--write`, it goes into `docs/simulation.md`. What each simulation printed is in
 //! `target/planted/found`. Exits with 1 if a bug isn't found, or if the sources without a bug fail.
 
+mod bug;
 mod bugs;
+mod planter;
 
 use std::ffi::OsStr;
-use std::fmt::Write;
-use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, os, thread};
 
-use bugs::{BUGS, Bug};
+use bug::Bug;
+use bugs::BUGS;
+use planter::{Judgement, Planter, end, named};
 
 /// The most seeds to try for each bug.
 const SEEDS: u64 = 20_000;
@@ -59,79 +62,55 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&order) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(missed) => {
-            eprintln!("planted: {missed} of the bugs not found within {} seeds", order.seeds);
-            ExitCode::FAILURE
-        }
-        Err(why) => {
-            eprintln!("planted: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&order))
 }
 
 /// What to do.
 struct Order {
     seeds: u64,
-    /// The names of the bugs to plant: none means all.
-    names: Vec<String>,
+    bugs: Vec<&'static Bug>,
     /// Whether the table goes into the documentation.
     is_written: bool,
 }
 
 fn arguments() -> Result<Order, String> {
-    let mut order = Order { seeds: SEEDS, names: Vec::new(), is_written: false };
+    let (mut seeds, mut names, mut is_written) = (SEEDS, Vec::new(), false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--seeds" {
             let number = words.next().ok_or("--seeds requires a number")?;
-            order.seeds = number.parse().map_err(|_| format!("--seeds requires a number, not '{number}'"))?;
+            seeds = number.parse().map_err(|_| format!("--seeds requires a number, not '{number}'"))?;
         } else if word == "--write" {
-            order.is_written = true;
-        } else if BUGS.iter().any(|bug| bug.name == word) {
-            order.names.push(word);
+            is_written = true;
         } else {
-            return Err(format!("there is no bug '{word}'"));
+            names.push(word);
         }
     }
-    match order.is_written && !order.names.is_empty() {
+    match is_written && !names.is_empty() {
         true => Err("--write requires all bugs".into()),
-        false => Ok(order),
+        false => Ok(Order { seeds, bugs: named(BUGS, &names)?, is_written }),
     }
 }
 
 /// Plants the bugs, and returns how many were not found.
 fn run(order: &Order) -> Result<usize, String> {
-    let copy = Copy::make().map_err(|error| format!("cannot copy the sources: {error}"))?;
-    copy.build()?;
-    if let Some(found) = copy.simulate("none", order.seeds)? {
+    let (worlds, planter) = Worlds::make().map_err(|error| format!("cannot copy the sources: {error}"))?;
+    worlds.build()?;
+    if let Some(found) = worlds.simulate("none", order.seeds)? {
         return Err(format!("without a bug, seed {} fails: {}", found.seed, found.by));
     }
-    let mut table = String::from("| bug | what goes wrong | seeds until found | by |\n|---|---|---|---|\n");
-    let mut missed = 0;
-    for bug in BUGS.iter().filter(|bug| order.names.is_empty() || order.names.iter().any(|name| name == bug.name)) {
-        let begun = Instant::now();
-        let (found, built) = copy.with(bug, || {
-            copy.build()?;
-            let built = begun.elapsed();
-            Ok((copy.simulate(bug.name, order.seeds)?, built))
-        })?;
-        missed += usize::from(found.is_none());
-        let (seeds, by) = match found {
-            Some(Found { seed, by }) => ((seed + 1).to_string(), by),
-            None => ("not found".into(), String::new()),
-        };
-        let Bug { name, what, .. } = bug;
-        eprintln!("{name}: {seeds} {by} ({:.0?}, {built:.0?} of it to build)", begun.elapsed());
-        writeln!(table, "| {name} | {what} | {seeds} | {by} |").expect("a string takes everything");
-    }
-    print!("{table}");
+    let planted = planter.plant(&order.bugs, &["seeds until found", "by"], |bug| {
+        worlds.build()?;
+        let found = worlds.simulate(bug.name, order.seeds)?;
+        let is_found = found.is_some();
+        let columns = found.map_or("not found | ".into(), |Found { seed, by }| format!("{} | {by}", seed + 1));
+        Ok(Judgement { is_found, columns })
+    })?;
+    print!("{}", planted.table);
     if order.is_written {
-        insert(&table).map_err(|why| format!("cannot write the table to docs/simulation.md: {why}"))?;
+        insert(&planted.table).map_err(|why| format!("cannot write the table to docs/simulation.md: {why}"))?;
     }
-    Ok(missed)
+    Ok(planted.missed)
 }
 
 /// Replaces the table in the documentation.
@@ -144,8 +123,8 @@ fn insert(table: &str) -> Result<(), String> {
     fs::write(&path, text).map_err(|error| error.to_string())
 }
 
-/// A copy of the sources, in which everything but `src` is the original, and the program `worlds`, which uses it.
-struct Copy {
+/// The program `worlds`, with a copy of the sources, in which everything but `src` is the original.
+struct Worlds {
     root: PathBuf,
 }
 
@@ -157,8 +136,8 @@ struct Found {
     by: String,
 }
 
-impl Copy {
-    fn make() -> io::Result<Copy> {
+impl Worlds {
+    fn make() -> io::Result<(Worlds, Planter)> {
         let original = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = original.join("target/planted");
         let library = root.join("multiconn");
@@ -170,23 +149,11 @@ impl Copy {
                 os::unix::fs::symlink(original.join(&name), library.join(&name))?;
             }
         }
-        copy_folder(&original.join("src"), &library.join("src"))?;
+        let planter = Planter::new(original, &library)?;
         fs::create_dir_all(root.join("found"))?;
         fs::write(root.join("Cargo.toml"), MANIFEST)?;
         fs::copy(original.join("Cargo.lock"), root.join("Cargo.lock"))?;
-        Ok(Copy { root })
-    }
-
-    /// Calls `run` while `bug` is planted.
-    fn with<R>(&self, bug: &Bug, run: impl FnOnce() -> Result<R, String>) -> Result<R, String> {
-        let file = self.root.join("multiconn/src").join(bug.file);
-        let change =
-            |code: String| fs::write(&file, code).map_err(|error| format!("cannot write {}: {error}", file.display()));
-        let code = fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        change(code.replacen(bug.before, bug.after, 1))?;
-        let result = run().map_err(|why| format!("{}: {why}", bug.name));
-        change(code)?;
-        result
+        Ok((Worlds { root }, planter))
     }
 
     fn build(&self) -> Result<(), String> {
@@ -243,18 +210,4 @@ impl Copy {
         file.flush()?;
         Ok((!hangs).then_some(status))
     }
-}
-
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &to)?;
-        } else {
-            fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
 }

@@ -395,3 +395,36 @@ fn a_client_that_has_ended_its_side_is_finished_when_all_is_sent() {
         assert_eq!(server.log.borrow().ends[0].end.to_string(), end);
     }
 }
+
+/// Ends its side at once, and writes on: a byte for each that it reads, as far as there is room.
+struct Deaf {
+    has_ended: bool,
+}
+
+impl Session for Deaf {
+    fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            io.end_output();
+        }
+        while !io.input().is_empty() {
+            if !io.output().has_room() {
+                return Ok(Progress::NeedRoom);
+            }
+            let byte = io.input().take(1).expect("a byte");
+            io.output().push(byte);
+        }
+        Ok(Progress::NeedInput)
+    }
+}
+
+#[test]
+fn dropped_output_leaves_room() {
+    let config = connection::Config { output_high_water: 1, ..connection::Config::default() };
+    let mut server = Server::new(|_: &Peer| Deaf { has_ended: false }, config);
+    let peer = server.client_at(seconds(1));
+    peer.keeps_open().send_at(seconds(2), "some bytes").send_at(seconds(3), "and more").end_at(seconds(10));
+    server.run_until(seconds(20));
+    assert_eq!(peer.taken(), "some bytesand more".len());
+    let (at, end) = server.end_of(&peer);
+    assert_eq!((at >= seconds(10), &end[..]), (true, "finished"), "at {at:?}");
+}

@@ -1,5 +1,7 @@
 //! The protocols that can be simulated.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::ValueEnum;
 
 use super::failed::Failed;
@@ -8,8 +10,8 @@ use crate::cli::failure::Failure;
 use crate::cli::stdout;
 use crate::sim::clients::Clients;
 use crate::sim::subjects::{
-    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, MultiplySubject,
-    SinkSubject,
+    AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,
+    MultiplySubject, SinkSubject,
 };
 use crate::sim::{self, Run, Scene, Simulated, run, shrink};
 
@@ -22,6 +24,8 @@ pub enum Protocol {
     Echo,
     /// Sixteen bytes, and sixteen back
     Fixed,
+    /// The files of a folder
+    Getfile,
     /// A string many times over
     Multiply,
     /// One string from all clients
@@ -53,6 +57,7 @@ impl Protocol {
             Protocol::App => "app",
             Protocol::Echo => "echo",
             Protocol::Fixed => "fixed",
+            Protocol::Getfile => "getfile",
             Protocol::Multiply => "multiply",
             Protocol::Accumulate => "accumulate",
             Protocol::Sink => "sink",
@@ -67,7 +72,8 @@ impl Protocol {
     }
 
     /// Runs the world of `seed`, or only some of it, and tells its story: the world first, and then what happens in it.
-    pub fn tell(self, seed: u64, parts: Parts<'_>, telling: &mut Telling) -> Result<Told, Failure> {
+    /// After an interruption, the world is only run to its end.
+    pub fn tell(self, seed: u64, parts: Parts<'_>, telling: &mut Telling<'_>) -> Result<Told, Failure> {
         self.with(TellIt { protocol: self, seed, parts, telling })
     }
 
@@ -76,9 +82,9 @@ impl Protocol {
         self.with(CheckIt { protocol: self, seed, parts })
     }
 
-    /// Runs the world of `seed`, which fails, and shrinks it.
-    pub fn shrink(self, seed: u64) -> Failed {
-        self.with(ShrinkIt { protocol: self, seed })
+    /// Runs the world of `seed`, which fails, and shrinks it until that is interrupted.
+    pub fn shrink(self, seed: u64, interrupted: &AtomicBool) -> Failed {
+        self.with(ShrinkIt { protocol: self, seed, interrupted })
     }
 
     fn with<T: Task>(self, task: T) -> T::Result {
@@ -86,6 +92,7 @@ impl Protocol {
             Protocol::App => task.on(&AppSubject::default()),
             Protocol::Echo => task.on(&EchoSubject::default()),
             Protocol::Fixed => task.on(&FixedSubject::default()),
+            Protocol::Getfile => task.on(&GetFileSubject::default()),
             Protocol::Multiply => task.on(&MultiplySubject::default()),
             Protocol::Accumulate => task.on(&AccumulateSubject::default()),
             Protocol::Sink => task.on(&SinkSubject::default()),
@@ -114,14 +121,14 @@ impl Task for RunIt {
     }
 }
 
-struct TellIt<'a> {
+struct TellIt<'a, 'b> {
     protocol: Protocol,
     seed: u64,
     parts: Parts<'a>,
-    telling: &'a mut Telling,
+    telling: &'a mut Telling<'b>,
 }
 
-impl Task for TellIt<'_> {
+impl Task for TellIt<'_, '_> {
     type Result = Result<Told, Failure>;
 
     fn on<S: Simulated>(self, subject: &S) -> Result<Told, Failure> {
@@ -131,12 +138,14 @@ impl Task for TellIt<'_> {
         world.compare(false);
         let mut run = self.telling.tell(&world);
         // The runs to compare with are not part of the story.
-        if run.violation.is_none() {
+        let interrupted = self.telling.interrupted;
+        if run.violation.is_none() && !interrupted.load(Ordering::Relaxed) {
             world.compare(true);
             run = sim::run(&world);
         }
         let violation = run.violation.clone();
-        let failed = violation.map(|violation| Failed::new(self.protocol.name(), &world, &shrink(&world, violation)));
+        let shrunk = violation.map(|violation| shrink(&world, violation, || interrupted.load(Ordering::Relaxed)));
+        let failed = shrunk.map(|shrunk| Failed::new(self.protocol.name(), &world, &shrunk));
         Ok(Told { run, failed })
     }
 }
@@ -170,17 +179,19 @@ impl CheckIt<'_> {
     }
 }
 
-struct ShrinkIt {
+struct ShrinkIt<'a> {
     protocol: Protocol,
     seed: u64,
+    interrupted: &'a AtomicBool,
 }
 
-impl Task for ShrinkIt {
+impl Task for ShrinkIt<'_> {
     type Result = Failed;
 
     fn on<S: Simulated>(self, subject: &S) -> Failed {
         let world = subject.world(self.seed);
         let violation = run(&world).violation.expect("the same seed fails again");
-        Failed::new(self.protocol.name(), &world, &shrink(&world, violation))
+        let shrunk = shrink(&world, violation, || self.interrupted.load(Ordering::Relaxed));
+        Failed::new(self.protocol.name(), &world, &shrunk)
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::LevelFilter;
@@ -17,7 +18,9 @@ use crate::trace::{Event, Log, Record, Subscriber, json};
 
 /// Where the story is told.
 #[derive(Debug)]
-pub struct Telling {
+pub struct Telling<'a> {
+    /// Ends the story.
+    pub interrupted: &'a AtomicBool,
     level: LevelFilter,
     trace: Option<(PathBuf, BufWriter<File>)>,
     page: Option<Page>,
@@ -45,9 +48,15 @@ impl Page {
     }
 }
 
-impl Telling {
-    /// Tells it to the log down to `level`, to the file `trace`, and on a page with a path and a title.
-    pub fn to(level: LevelFilter, trace: Option<&Path>, page: Option<(&Path, String)>) -> Result<Telling, Failure> {
+impl<'a> Telling<'a> {
+    /// Tells it to the log down to `level`, to the file `trace`, and on a page with a path and a title, until it is
+    /// `interrupted`.
+    pub fn to(
+        level: LevelFilter,
+        trace: Option<&Path>,
+        page: Option<(&Path, String)>,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Failure> {
         // A world begins at no time of day.
         let header = json::header("1970-01-01T00:00:00Z");
         let open = |path: &Path| {
@@ -58,7 +67,7 @@ impl Telling {
         let named = |path: &Path| open(path).map_err(|error| Failure::of_writing_file(path, &error));
         let trace = trace.map(named).transpose()?;
         let page = page.map(|(path, title)| Page { path: path.to_owned(), title, lines: header.into_bytes() });
-        Ok(Telling { level, trace, page, error: None })
+        Ok(Telling { interrupted, level, trace, page, error: None })
     }
 
     /// Runs `world`, and tells what happens.
@@ -66,7 +75,8 @@ impl Telling {
         log::set_max_level(self.level);
         let file = self.trace.as_mut().map(|(_, file)| RefCell::new(file));
         let page = self.page.as_mut().map(|page| RefCell::new(&mut page.lines));
-        let teller = Teller { began: Cell::new(None), file, page, error: RefCell::new(None), log: self.level };
+        let (interrupted, error) = (self.interrupted, RefCell::new(None));
+        let teller = Teller { interrupted, began: Cell::new(None), file, page, error, log: self.level };
         let run = world.run_with(&teller);
         log::set_max_level(LevelFilter::Off);
         self.error = teller.error.into_inner();
@@ -86,6 +96,7 @@ impl Telling {
 }
 
 struct Teller<'a> {
+    interrupted: &'a AtomicBool,
     began: Cell<Option<Instant>>,
     file: Option<RefCell<&'a mut BufWriter<File>>>,
     page: Option<RefCell<&'a mut Vec<u8>>>,
@@ -99,6 +110,9 @@ impl Subscriber for Teller<'_> {
     }
 
     fn record(&self, record: &Record<'_>) {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return log::set_max_level(LevelFilter::Off);
+        }
         let time = self.time(record);
         if let Some(file) = &self.file
             && let Err(error) = json::write(&mut **file.borrow_mut(), record, time, None)

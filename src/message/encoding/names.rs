@@ -21,9 +21,15 @@ fn normalized(name: &str) -> Option<String> {
     if !name.is_ascii() || name.contains('\0') {
         return None;
     }
-    let words: Vec<&str> =
-        name.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    Some(words.join("_").to_ascii_lowercase())
+    let mut words = String::with_capacity(name.len());
+    for word in name.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        if !words.is_empty() {
+            words.push('_');
+        }
+        words.push_str(word);
+    }
+    words.make_ascii_lowercase();
+    Some(words)
 }
 
 /// The encoding with the normalized name `name` among Python 3.11's codecs and its `encodings.aliases`.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::replies::Replies;
 use super::{AppError, Request};
-use crate::message::{ContentType, JsonError, Limits, Message, Phase, fields};
+use crate::message::{ByteOrder, ContentType, JsonError, Limits, Message, Phase, fields};
 use crate::session::{Progress, Session, SessionError, SessionIo, State};
 use crate::text::{Escaped, Word, count};
 
@@ -109,6 +109,7 @@ impl Reply {
 #[derive(Debug)]
 pub struct AppClient {
     requests: Vec<Request>,
+    byteorder: ByteOrder,
     /// The number of requests in the output or sent: the tutorial's `_request_queued`.
     #[doc(alias = "_request_queued")]
     sent: usize,
@@ -121,7 +122,13 @@ impl AppClient {
     /// Creates a client that sends `requests`, accepts replies within `limits`, and gives up after `timeout` without
     /// progress.
     pub fn new(requests: Vec<Request>, limits: Limits, timeout: Duration) -> Self {
-        AppClient { requests, sent: 0, replies: Vec::new(), awaited: Replies::new(limits, timeout) }
+        Self::with_byteorder(requests, limits, timeout, ByteOrder::NATIVE)
+    }
+
+    /// Like [`new`](Self::new), for a client on a machine of this byte order. Requests of the kind
+    /// [`Content`](Request::Content) keep their own.
+    pub fn with_byteorder(requests: Vec<Request>, limits: Limits, timeout: Duration, byteorder: ByteOrder) -> Self {
+        AppClient { requests, byteorder, sent: 0, replies: Vec::new(), awaited: Replies::new(limits, timeout) }
     }
 
     /// The replies received, in the order of the requests.
@@ -135,7 +142,7 @@ impl AppClient {
             // After the last request, the server may close, as after the tutorial's only one.
             let keep_alive = self.sent + 1 < self.requests.len();
             let mut request = io.output().tail();
-            self.requests[self.sent].write(&mut request, keep_alive);
+            self.requests[self.sent].write_in(self.byteorder, &mut request, keep_alive);
             log::debug!("Sending {} to {peer}", Escaped(request.as_slice()));
             self.sent += 1;
             self.awaited.restart();

@@ -48,15 +48,21 @@ impl Request {
     /// Appends the request as a message: the tutorial's `queue_request`.
     #[doc(alias = "queue_request")]
     pub fn write<'a>(&self, out: impl Into<Tail<'a>>, keep_alive: bool) {
+        self.write_in(ByteOrder::NATIVE, out, keep_alive);
+    }
+
+    /// The same from a machine of this byte order.
+    pub(super) fn write_in<'a>(&self, byteorder: ByteOrder, out: impl Into<Tail<'a>>, keep_alive: bool) {
+        let json = Heading { byteorder, ..Heading::json(keep_alive) };
+        let binary = |content_type| Heading { byteorder, ..Heading::binary(content_type, keep_alive) };
         match self {
-            Self::Search(value) => write_request(out, keep_alive, "search", value),
-            Self::Json { action, value } => write_request(out, keep_alive, action, value),
+            Self::Search(value) => write_message(out, json, |content| write_json(content, "search", value)),
+            Self::Json { action, value } => write_message(out, json, |content| write_json(content, action, value)),
             Self::Binary(bytes) => {
-                let heading = Heading::binary(content_type::CLIENT_BINARY, keep_alive);
-                write_message(out, heading, |content| content.extend_from_slice(bytes));
+                write_message(out, binary(content_type::CLIENT_BINARY), |content| content.extend_from_slice(bytes));
             }
-            Self::Sum(integers) => write_message(out, Heading::binary(content_type::I32, keep_alive), |content| {
-                content.extend(integers.iter().flat_map(|integer| integer.to_ne_bytes()));
+            Self::Sum(integers) => write_message(out, binary(content_type::I32), |content| {
+                content.extend(integers.iter().flat_map(|integer| byteorder.bytes(integer.to_be_bytes())));
             }),
             Self::Content { byteorder, content_type, content_encoding, bytes } => {
                 let heading = Heading { byteorder: *byteorder, content_type, content_encoding, keep_alive };
@@ -64,10 +70,6 @@ impl Request {
             }
         }
     }
-}
-
-fn write_request<'a>(out: impl Into<Tail<'a>>, keep_alive: bool, action: &str, value: &str) {
-    write_message(out, Heading::json(keep_alive), |content| write_json(content, action, value));
 }
 
 /// Appends the content of a JSON request.

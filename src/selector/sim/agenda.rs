@@ -1,26 +1,34 @@
 //! What will happen on a simulated network, in order.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+use slab::Slab;
 
 use super::SimNet;
 
 /// Happenings by time, and for the same time in the order in which they were scheduled.
 #[derive(Default)]
 pub(super) struct Agenda {
-    heap: BinaryHeap<Entry>,
+    heap: BinaryHeap<Reverse<Entry>>,
     /// Those that were due when they were scheduled, in order: a heap would sort them for nothing.
     due: VecDeque<Entry>,
-    scheduled: u64,
+    scheduled: u32,
+    /// Kept apart from the entries, so that only these are moved to sort them.
+    happenings: Slab<Happening>,
 }
 
+/// Small, and in the order of its fields.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    time: Duration,
-    number: u64,
-    what: Happening,
+    /// In nanoseconds, which are compared faster.
+    time: u64,
+    number: u32,
+    /// The place among the happenings.
+    key: u32,
 }
 
 pub(super) enum Happening {
@@ -69,53 +77,40 @@ pub(super) enum Packet {
 impl Agenda {
     pub fn add(&mut self, time: Duration, what: Happening, now: Duration) {
         self.scheduled += 1;
-        let entry = Entry { time, number: self.scheduled, what };
+        let key = u32::try_from(self.happenings.insert(what)).expect("few happenings");
+        let (time, now) = (nanos(time), nanos(now));
+        let entry = Entry { time, number: self.scheduled, key };
         if time <= now && self.due.back().is_none_or(|last| last.time <= time) {
             self.due.push_back(entry);
         } else {
-            self.heap.push(entry);
+            self.heap.push(Reverse(entry));
         }
     }
 
     pub fn next_time(&self) -> Option<Duration> {
-        self.next().map(|entry| entry.time)
+        self.next().map(|entry| Duration::from_nanos(entry.time))
     }
 
     fn next(&self) -> Option<&Entry> {
-        self.heap.peek().max(self.due.front())
+        match (self.heap.peek(), self.due.front()) {
+            (Some(Reverse(later)), Some(due)) => Some(later.min(due)),
+            (later, due) => later.map(|Reverse(entry)| entry).or(due),
+        }
     }
 
     /// Removes and returns the next that is due at `now`.
     pub fn take_due(&mut self, now: Duration) -> Option<Happening> {
-        let next = self.next().filter(|entry| entry.time <= now)?;
-        let is_first = self.due.front().is_some_and(|entry| entry.number == next.number);
-        if is_first { self.due.pop_front() } else { self.heap.pop() }.map(|entry| entry.what)
+        let next = *self.next().filter(|entry| entry.time <= nanos(now))?;
+        if self.due.front() == Some(&next) {
+            self.due.pop_front();
+        } else {
+            self.heap.pop();
+        }
+        Some(self.happenings.remove(next.key as usize))
     }
 }
 
-impl Entry {
-    fn key(&self) -> (Duration, u64) {
-        (self.time, self.number)
-    }
+/// A time in nanoseconds, or the last one.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
-
-/// The greatest entry is the earliest.
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.key().cmp(&self.key())
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Entry {}

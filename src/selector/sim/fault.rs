@@ -52,6 +52,13 @@ pub enum FaultKind {
         /// The only address to which it fails.
         to: Option<SocketAddr>,
     },
+    /// Opening a file fails with this error number: `ENOENT`, `EACCES`, `EMFILE`. This and the other faults of files last
+    /// by the selector's clock.
+    OpenFails(i32),
+    /// Reading an open file fails with this error number: `EIO`.
+    FileReadFails(i32),
+    /// Open files end after that many bytes: they have become shorter since they were opened.
+    FilesShrink(u64),
     /// The selector's clock stands, and then shows the time again. The network's own goes on.
     ClockStands,
     /// The selector's clock jumps ahead of the network's by that much, once.
@@ -85,7 +92,7 @@ impl ConnectFailure {
 
 impl FaultKind {
     /// The names of all kinds.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 17] = [
         "short reads",
         "short writes",
         "spurious reads",
@@ -97,6 +104,9 @@ impl FaultKind {
         "accept fails",
         "register fails",
         "connect fails",
+        "open fails",
+        "file read fails",
+        "files shrink",
         "clock stands",
         "clock jumps",
         "wakes",
@@ -116,6 +126,9 @@ impl FaultKind {
             FaultKind::AcceptFails(_) => "accept fails",
             FaultKind::RegisterFails(_) => "register fails",
             FaultKind::ConnectFails { .. } => "connect fails",
+            FaultKind::OpenFails(_) => "open fails",
+            FaultKind::FileReadFails(_) => "file read fails",
+            FaultKind::FilesShrink(_) => "files shrink",
             FaultKind::ClockStands => "clock stands",
             FaultKind::ClockJumps(_) => "clock jumps",
             FaultKind::Wakes => "wakes",
@@ -277,6 +290,30 @@ impl Faults {
     /// Lets a registration fail.
     pub fn register(&mut self, now: Duration) -> io::Result<()> {
         self.fail(now, |kind| if let FaultKind::RegisterFails(errno) = kind { Some(errno) } else { None })
+    }
+
+    /// Lets the opening of a file fail.
+    pub fn open(&mut self, now: Duration) -> io::Result<()> {
+        self.fail(now, |kind| if let FaultKind::OpenFails(errno) = kind { Some(errno) } else { None })
+    }
+
+    /// Lets the reading of a file fail.
+    pub fn read_file(&mut self, now: Duration) -> io::Result<()> {
+        self.fail(now, |kind| if let FaultKind::FileReadFails(errno) = kind { Some(errno) } else { None })
+    }
+
+    /// The length of an open file that had `len` bytes when it was opened.
+    pub fn file_len(&mut self, len: u64, now: Duration) -> u64 {
+        let mut shortest = len;
+        for injected in self.all.iter_mut().filter(|injected| injected.fault.during.contains(&now)) {
+            if let FaultKind::FilesShrink(most) = injected.fault.kind
+                && most < len
+            {
+                injected.strike();
+                shortest = shortest.min(most);
+            }
+        }
+        shortest
     }
 
     fn fail(&mut self, now: Duration, errno: impl Fn(FaultKind) -> Option<i32>) -> io::Result<()> {

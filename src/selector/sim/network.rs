@@ -8,7 +8,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,10 @@ pub(super) struct Network {
     links: Vec<Link>,
     /// The number of open streams on the side under test.
     pub open_streams: usize,
+    /// Each open file holds one of these.
+    files: Arc<()>,
+    /// By how many these have outnumbered the open streams.
+    pub spare_files: usize,
     listeners: Vec<Backlog>,
     /// The open listeners.
     listening: Vec<usize>,
@@ -103,6 +107,8 @@ impl Network {
             agenda: Agenda::default(),
             links: Vec::new(),
             open_streams: 0,
+            files: Arc::default(),
+            spare_files: 0,
             listeners: Vec::new(),
             listening: Vec::new(),
             answers: BTreeMap::new(),
@@ -119,7 +125,11 @@ impl Network {
 
     /// The selectors' clock.
     pub fn instant(&self) -> Instant {
-        epoch() + self.clock_stands.unwrap_or(self.now) + self.clock_ahead
+        epoch() + self.clock()
+    }
+
+    fn clock(&self) -> Duration {
+        self.clock_stands.unwrap_or(self.now) + self.clock_ahead
     }
 
     pub fn schedule(&mut self, time: Duration, what: Happening) {
@@ -363,6 +373,23 @@ impl Network {
         let accepted = self.links[id].room().min(len);
         let len_max = self.faults.shorten(accepted, Way::Write, self.now);
         self.with_link(id, |link, _| link.write(parts, len_max))
+    }
+
+    /// Opens a file, and returns something that it holds while it is open.
+    pub fn open_file(&mut self) -> io::Result<Arc<()>> {
+        self.faults.open(self.clock())?;
+        let open = Arc::clone(&self.files);
+        let files = Arc::strong_count(&self.files) - 1;
+        self.spare_files = self.spare_files.max(files.saturating_sub(self.open_streams));
+        Ok(open)
+    }
+
+    /// The number of the `len` bytes from `offset` on that a read of an open file finds.
+    pub fn read_file(&mut self, offset: u64, len: usize) -> io::Result<usize> {
+        let now = self.clock();
+        self.faults.read_file(now)?;
+        let end = offset.saturating_add(len as u64);
+        Ok(self.faults.file_len(end, now).saturating_sub(offset) as usize)
     }
 
     pub fn close(&mut self, id: usize) {

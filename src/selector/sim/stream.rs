@@ -4,7 +4,8 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 
 use super::SimNet;
-use crate::selector::{Listener, Stream};
+use crate::buffer::Contents;
+use crate::selector::{Listener, Stream, copy_file};
 
 /// A connection on a [`SimNet`]. Dropping it closes it.
 #[derive(Debug)]
@@ -40,6 +41,11 @@ impl Stream for SimStream {
 
     fn reset_on_close(&mut self) {
         self.net.network().with_link(self.id, |link, _| link.resets_on_close = true);
+    }
+
+    fn send_file(&mut self, file: &dyn Contents, offset: u64, len: usize) -> io::Result<usize> {
+        let len = self.net.network().read_file(offset, len)?;
+        copy_file(self, file, offset, len)
     }
 
     fn connected(&mut self) -> io::Result<bool> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::subject::ClientSubject;
@@ -16,7 +17,7 @@ pub struct Call<R> {
     /// The reaction of each address that the client may try, in order.
     pub addresses: Vec<Reaction>,
     /// The requests.
-    pub requests: Vec<R>,
+    pub requests: Rc<[R]>,
     /// The plan of the server at the addresses that serve. Its number is the call's, it arrives when the connection is
     /// opened, and its answer has the requests.
     pub server: Plan,
@@ -66,7 +67,7 @@ impl<R: Clone + fmt::Debug> Call<R> {
             false => *random.pick(&reactions),
         };
         let addresses = (0..len).map(|_| reaction(random)).collect();
-        let requests = subject.requests(&mut Random::stream(seed, "requests", number));
+        let requests: Rc<[R]> = subject.requests(&mut Random::stream(seed, "requests", number)).into();
         let answer = asked(&subject.written(&requests));
         let first = answer.replies.as_ref().and_then(|replies| replies.first().copied()).unwrap_or_default();
         let random = &mut Random::stream(seed, "server", number);
@@ -90,7 +91,7 @@ impl<R: Clone + fmt::Debug> Call<R> {
     where
         C: ClientSubject<Request = R>,
     {
-        let requests = subject.requests(&mut Random::stream(seed, "requests", number));
+        let requests: Rc<[R]> = subject.requests(&mut Random::stream(seed, "requests", number)).into();
         let answer = asked(&subject.written(&requests));
         let messages = subject.right_answers(&requests);
         let awaits = answer.replies.iter().flatten().copied();

@@ -199,7 +199,7 @@ impl<C: ClientSubject> Case<'_, C> {
         }
         let expected = subject.expected(requests, &server.stream[..taken]);
         let sent = Sent { case: self, conversation, connected };
-        in_time("it ends", at, sent.deadline(expected.then == Then::Unknown))?;
+        in_time("it ends", at, sent.deadline(expected.then == Then::Unknown, at))?;
         if expected.then == Then::Unknown {
             return Ok(());
         }
@@ -305,20 +305,30 @@ impl<C: ClientSubject> Sent<'_, C> {
         })
     }
 
+    /// Whether this number of bytes tells the client how its conversation ends.
+    fn suffices(&self, len: usize) -> bool {
+        let Case { world, call, .. } = self.case;
+        world.subject.expected(&call.requests, &call.server.stream[..len]).then != Then::Waits
+    }
+
+    /// Whether the client knows how its conversation ends before a certain time.
+    fn is_known_before(&self, time: Duration) -> bool {
+        let has_gone = || [self.conversation.ended, self.conversation.gone].into_iter().flatten().any(|at| at < time);
+        let sent = || self.pieces().take_while(|(at, _)| *at < time).last();
+        self.connected < time && (has_gone() || sent().is_some_and(|(_, len)| self.suffices(len)))
+    }
+
     /// The time when the client knows how its conversation ends: its server has gone, or has sent enough.
     fn known(&self) -> Option<Duration> {
-        let Case { world, call, .. } = self.case;
         let pieces: Vec<_> = self.pieces().collect();
-        let suffices =
-            |len: usize| world.subject.expected(&call.requests, &call.server.stream[..len]).then != Then::Waits;
-        let first = pieces.partition_point(|(_, len)| !suffices(*len));
+        let first = pieces.partition_point(|(_, len)| !self.suffices(*len));
         let enough = pieces.get(first).map(|(at, _)| *at);
         let events = [enough, self.conversation.ended, self.conversation.gone];
         events.into_iter().flatten().min().map(|at| at.max(self.connected))
     }
 
-    /// The time by which the call must have ended.
-    fn deadline(&self, is_open: bool) -> Duration {
+    /// The time by which the call, which has ended at `at`, must have ended.
+    fn deadline(&self, is_open: bool, at: Duration) -> Duration {
         let Case { world, call, deed, .. } = self.case;
         if call.server.is_probe {
             let ahead = world.faults.iter().map(|fault| match fault.kind {
@@ -329,10 +339,10 @@ impl<C: ClientSubject> Sent<'_, C> {
         }
         let last = self.connected.max(self.conversation.last_action).max(deed.last_sent);
         let patience = last + world.subject.timeout() + world.limits.write_timeout;
-        let by = match self.known() {
-            Some(known) if !is_open => patience.min(known),
-            _ => patience,
-        };
-        by + self.case.slack()
+        let slack = self.case.slack();
+        // The exact time takes long to find, and matters only if the client is late.
+        let is_late = !is_open && self.is_known_before(at.saturating_sub(slack));
+        let known = if is_late { self.known() } else { None };
+        patience.min(known.unwrap_or(Duration::MAX)) + slack
     }
 }

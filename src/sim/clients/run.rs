@@ -71,7 +71,7 @@ pub fn run_with<C: ClientSubject>(world: &ClientWorld<C>, subscriber: impl Subsc
     let ran = ran.and_then(|()| balances(&net, &story, &world.faults));
     let time = net.now();
     // What is still on its way to the servers arrives.
-    net.pass(world.delay() + ARRIVAL);
+    net.play(world.delay() + ARRIVAL);
     drop(actors);
     let (ledger, deeds) = (ledger.borrow(), deeds.borrow());
     let violation = ran.and_then(|()| oracle::judge(world, &ledger, &deeds)).err();

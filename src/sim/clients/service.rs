@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::call::Call;
 use super::deeds::{Deeds, Outcome};
 use super::subject::ClientSubject;
 use super::world::ClientWorld;
@@ -12,11 +13,18 @@ use crate::reactor::Handle;
 use crate::selector::sim::SimNet;
 use crate::session::{Connect, End, Peer, Service};
 
+/// A call as the service makes it.
+#[derive(Debug)]
+struct Connecting<R> {
+    addresses: Vec<SocketAddr>,
+    requests: Rc<[R]>,
+}
+
 /// The clients of a world.
 #[derive(Debug)]
 pub struct Callers<C: ClientSubject> {
     subject: C,
-    calls: Vec<(Vec<SocketAddr>, Vec<C::Request>)>,
+    calls: Vec<Connecting<C::Request>>,
     net: SimNet,
     deeds: Rc<RefCell<Deeds<C::Replies>>>,
     /// Calls that are due.
@@ -28,7 +36,9 @@ pub struct Callers<C: ClientSubject> {
 impl<C: ClientSubject> Callers<C> {
     /// The clients of `world`.
     pub fn new(world: &ClientWorld<C>, net: &SimNet, deeds: &Rc<RefCell<Deeds<C::Replies>>>) -> Self {
-        let calls = world.calls.iter().map(|call| (call.addrs(), call.requests.clone())).collect();
+        let connecting =
+            |call: &Call<C::Request>| Connecting { addresses: call.addrs(), requests: Rc::clone(&call.requests) };
+        let calls = world.calls.iter().map(connecting).collect();
         let (subject, net, deeds) = (world.subject.clone(), net.clone(), Rc::clone(deeds));
         Callers { subject, calls, net, deeds, due: Rc::default(), handle: Rc::default() }
     }
@@ -47,7 +57,7 @@ impl<C: ClientSubject> Callers<C> {
     pub fn next(&self) -> Option<Connect<C::Session>> {
         let index = self.due.borrow_mut().pop_front()?;
         self.deeds.borrow_mut().opened.push(index);
-        let (addresses, requests) = &self.calls[index];
+        let Connecting { addresses, requests } = &self.calls[index];
         Some(Connect { addresses: addresses.clone(), session: self.subject.session(requests) })
     }
 }
@@ -63,7 +73,7 @@ impl<C: ClientSubject> Service for Callers<C> {
         let (mut deeds, now) = (self.deeds.borrow_mut(), self.net.now());
         let number = peer.number().expect("it was opened");
         let index = deeds.opened[number as usize - 1];
-        let (_, requests) = &self.calls[index];
+        let requests = &self.calls[index].requests;
         let outcome = Outcome::new(&end, |error| self.subject.verdict(requests, error));
         deeds.calls[index].ended = Some((now, outcome, self.subject.replies(session)));
         deeds.ended += 1;

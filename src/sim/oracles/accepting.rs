@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Case;
 use super::liveness::SLACK;
 use crate::sim::subject::Subject;
-use crate::sim::world::World;
 
 /// Judges one conversation.
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
@@ -14,15 +13,15 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         (None, Some(stopping)) => case.ledger.waited(case.conversation, stopping),
         (None, None) => return Ok(()),
     };
-    if waited > patience(case.world) {
+    if waited > patience(case) {
         return Err(format!("waited {waited:?} to be accepted, while there was a place"));
     }
     Ok(())
 }
 
 /// The longest time that a connection may wait for that.
-fn patience<S: Subject>(world: &World<S>) -> Duration {
+fn patience<S: Subject>(case: &Case<'_, S>) -> Duration {
     // A listener that can't be watched again waits as well, and each fault may end just after an attempt.
-    let faults = world.faults.iter().filter(|fault| fault.prevents_accepting());
-    world.delay() + faults.map(|fault| fault.until - fault.from + SLACK).sum::<Duration>() + SLACK
+    let faults = case.world.faults.iter().filter(|fault| fault.prevents_accepting());
+    case.times.delay + faults.map(|fault| fault.until - fault.from + SLACK).sum::<Duration>() + SLACK
 }

@@ -17,7 +17,7 @@ fn agree(pair: &Pair<'_>) -> Result<(), String> {
     let (one, other) = (pair.one, pair.other);
     // A peer that waits for replies, and leaves at a time of its own, may send less.
     let sends_same = one.sent == other.sent && one.ended.is_some() == other.ended.is_some();
-    if !sends_same || pair.is_stopped() || pair.is_race() {
+    if !sends_same || pair.is_stopped() || pair.is_over_limit() || pair.is_race() {
         return Ok(());
     }
     let stays = one.gone.is_none() && other.gone.is_none();

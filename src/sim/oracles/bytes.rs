@@ -8,9 +8,10 @@ use super::Case;
 use super::liveness::SLACK;
 use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::Ending;
-use crate::sim::peer::Reading;
+use crate::sim::peer::{Leaving, Reading};
 use crate::sim::subject::{Answer, Subject, Then};
 use crate::text::count;
+use crate::trace::PanicIn;
 
 /// Judges one conversation.
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
@@ -20,10 +21,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
     };
     let answer = match conversation.ended {
-        Some(_) if !case.answer.at_end.is_empty() => {
-            let output = [&case.answer.output[..], &case.answer.at_end].concat();
-            Rc::new(Answer { output, ..Answer::clone(&case.answer) })
-        }
+        Some(_) if case.answer.waits_for_end() => Rc::new(case.answer.ended()),
         Some(_) | None => Rc::clone(&case.answer),
     };
     if answer.then == Then::Unknown {
@@ -39,7 +37,11 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     // Whatever is cut off ends with a reset: an end looks as if all were there.
     let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
     let stays = conversation.gone.is_none();
-    if has_seen_end && stays && case.plan.reading != Reading::Never && part == Part::Cut {
+    if has_seen_end && stays && ending == Ending::Panicked {
+        return lacks("a reset after a panic");
+    }
+    let is_cut_short = conversation.served.as_ref().is_some_and(|served| served.stages.is_cut_short);
+    if has_seen_end && stays && case.plan.reading != Reading::Never && (part == Part::Cut || is_cut_short) {
         return lacks("the rest of a reply, before an end in order");
     }
     if !is_attentive(case) {
@@ -55,6 +57,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         Ending::Violation | Ending::Refused if part != Part::WithError && has_error_replies(subject) => {
             lacks("the error reply")
         }
+        Ending::Violation if part != Part::Whole && !has_error_replies(subject) => lacks("the rest of its replies"),
         // How far it came is a matter of time. But the rest of a reply isn't left out.
         Ending::TimedOut | Ending::Idle | Ending::Stopped if part == Part::Cut => lacks("the rest of a reply"),
         _ => Ok(()),
@@ -111,7 +114,7 @@ fn is_attentive<S: Subject>(case: &Case<'_, S>) -> bool {
     let sends_on = conversation.closed().is_some_and(|(at, _)| conversation.last_sent >= at);
     let sends_much = conversation.sent >= case.world.limits.linger_len_max;
     // A reset that comes from such a delay may overtake data.
-    let is_late = !case.world.delay().is_zero() && conversation.peer.reset_seen().is_some();
+    let is_late = !case.times.delay.is_zero() && conversation.peer.reset_seen().is_some();
     // A connection that makes way for another is closed with the input that has not arrived by then, though it was sent.
     let is_crowded = case.world.peers.len() > case.world.limits.connections_max;
     let makes_way = is_crowded && conversation.peer.reset_seen().is_some();
@@ -141,7 +144,7 @@ fn has_rested<S: Subject>(case: &Case<'_, S>) -> bool {
     let (conversation, world) = (case.conversation, case.world);
     let reads = conversation.served.as_ref().map_or(0, |served| served.reads);
     let work = world.subject.patience() * reads;
-    let rests_from = conversation.last_action.max(world.healed()) + world.delay() + work + SLACK;
+    let rests_from = conversation.last_action.max(case.times.healed) + case.times.delay + work + SLACK;
     conversation.done().is_some_and(|done| rests_from < done)
 }
 
@@ -151,7 +154,11 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
     let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
     match ending {
         Ending::Finished => {
-            let has_ended = conversation.ended.is_some() && case.is_to_all;
+            // Where the server ends its side and goes on reading, a peer may follow, and what it sends then is lost.
+            let follows = conversation.served.as_ref().is_some_and(|served| served.stages.output_ended)
+                && conversation.peer.end_seen().is_some()
+                && case.plan.leaving != Leaving::Stays;
+            let has_ended = follows || conversation.ended.is_some() && case.is_to_all;
             let is_over = answer.then == Then::Closes || has_ended && answer.then == Then::Waits;
             unless(is_over, "more was to come")
         }
@@ -163,24 +170,24 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
         Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
         // A server that waits for input learns at once that it has ended. While there are faults, one may follow the other.
         Ending::Idle
-            if conversation
-                .ended
-                .is_some_and(|ended| ended.max(case.world.healed()) + case.world.delay() + SLACK < at) =>
+            if conversation.ended.is_some_and(|ended| ended.max(case.times.healed) + case.times.delay + SLACK < at) =>
         {
             Err("its input has ended".to_owned())
         }
         Ending::Idle => unless(
-            conversation.longest_silence + case.world.delay() >= limits.idle_timeout,
+            conversation.longest_silence + case.times.delay >= limits.idle_timeout,
             "it was never silent for that long",
         ),
         Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
         Ending::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
         Ending::Broken => unless(
-            conversation.gone.is_some() || case.world.faults.iter().any(PlannedFault::breaks_connections),
+            conversation.gone.is_some()
+                || case.world.faults.iter().any(PlannedFault::breaks_connections)
+                || answer.then == Then::Closes && case.world.file_faults(at).any(PlannedFault::breaks_transfers),
             "it has neither closed nor reset",
         ),
         Ending::WriteTimedOut => {
-            unless(!case.plan.reads_eagerly() || case.world.delay() >= limits.write_timeout, "it reads everything")
+            unless(!case.plan.reads_eagerly() || case.times.delay >= limits.write_timeout, "it reads everything")
         }
         Ending::InputOverLimit => Err("a session left too much input unused".to_owned()),
         Ending::Refused => {
@@ -188,7 +195,16 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
         }
         Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
         Ending::OtherError => unless(case.world.subject.gives_up() || answer.then == Then::Fails, "a session failed"),
-        Ending::Panicked => Err("a session panicked".to_owned()),
+        Ending::Panicked => {
+            // The trace tells where.
+            let place = conversation.served.as_ref().and_then(|served| served.panicked);
+            let is_due = match place {
+                Some(PanicIn::Session) => answer.then == Then::Panics,
+                Some(PanicIn::Accept) => case.world.subject.panics(),
+                Some(PanicIn::Ended) | None => false,
+            };
+            unless(is_due, "its session does not panic")
+        }
         Ending::NotConnected => Err("it is no connection of ours".to_owned()),
     }
 }

@@ -11,13 +11,13 @@ pub fn behaves_well(plan: &Plan) -> bool {
         Leaving::Follows | Leaving::Stays | Leaving::Leaves(Manner::HalfCloses, When::Sent(_)) => true,
         Leaving::Leaves(..) => false,
     };
-    stays && plan.reads_eagerly() && matches!(plan.answer.then, Then::Waits | Then::Closes)
+    stays && plan.reads_eagerly() && matches!(plan.answer.then, Then::Waits | Then::Closes | Then::ClosesAtEnd)
 }
 
 /// Judges a run, and the run without the hostile peers.
 pub fn judge<S: Subject>(all: Outcome<'_, S>, harmless: Outcome<'_, S>) -> Result<(), String> {
     for pair in Pair::all(all, harmless, behaves_well)? {
-        if pair.is_stopped() || pair.is_race() {
+        if pair.is_stopped() || pair.is_over_limit() || pair.is_race() {
             continue;
         }
         let found = pair.same_ending().and_then(|()| pair.same_bytes(pair.is_reset())).and_then(|()| same_times(&pair));

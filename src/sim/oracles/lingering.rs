@@ -14,7 +14,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let is_in_order =
         matches!(ending, Ending::Finished | Ending::Violation | Ending::TimedOut | Ending::Idle | Ending::Stopped);
     // The server's clock may be behind the peers'.
-    let has_seen_end = conversation.peer.end_seen().is_some_and(|seen| seen <= closed + case.world.delay());
+    let has_seen_end = conversation.peer.end_seen().is_some_and(|seen| seen <= closed + case.times.delay);
     let follows = has_seen_end && case.plan.leaving != Leaving::Stays;
     let has_ended = follows || conversation.ended.is_some() || conversation.gone.is_some();
     let makes_way = case.ledger.conversations.len() > limits.connections_max;

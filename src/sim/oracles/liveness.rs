@@ -34,7 +34,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let work = case.world.subject.patience() * served.reads;
     // A small window is filled and emptied many times, each with a delay.
     let rounds = (case.answer.len_max() + ERROR_LEN_MAX) / case.plan.window;
-    let delays = case.world.delay() * u32::try_from(rounds).unwrap_or(u32::MAX);
+    let delays = case.times.delay * u32::try_from(rounds).unwrap_or(u32::MAX);
     let by = match case.plan.is_probe {
         true => case.plan.arrives + case.world.clock_ahead() + work + SLACK,
         false => {
@@ -42,17 +42,18 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
                 true => case.ledger.last_action.max(case.ledger.last_read),
                 false => conversation.last_action,
             };
-            last.max(served.accepted) + patience(case.world) + work + delays
+            last.max(served.accepted) + case.times.patience + work + delays
         }
     };
     let by = match case.ledger.stopping {
-        Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.world.delay() + SLACK),
+        Some(stopping) => by.min(stopping + case.world.limits.drain_timeout + case.times.delay + SLACK),
         None => by,
     };
-    // A server learns at once that its peer has reset the connection, whatever it waits for.
+    // A server learns at once that its peer has reset the connection, whatever it waits for. Only once both sides have ended,
+    // there is nothing to learn.
     let by = match (conversation.gone, case.plan.leaving) {
-        (Some(gone), Leaving::Leaves(Manner::Resets, _)) => {
-            by.min(gone.max(served.accepted).max(case.world.healed()) + case.world.delay() + SLACK)
+        (Some(gone), Leaving::Leaves(Manner::Resets, _)) if !served.stages.output_ended => {
+            by.min(gone.max(served.accepted).max(case.times.healed) + case.times.delay + SLACK)
         }
         _ => by,
     };
@@ -63,7 +64,7 @@ pub(super) fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let sees_end = case.plan.reads_eagerly() && conversation.gone.is_none() && conversation.peer.reset_seen().is_none();
     let end_seen = conversation.peer.end_seen();
     let ended = if served.is_refused { Some(served.accepted) } else { served.done };
-    let by = ended.unwrap_or(closed).max(case.world.healed()) + case.world.delay() + delays + SLACK;
+    let by = ended.unwrap_or(closed).max(case.times.healed) + case.times.delay + delays + SLACK;
     if sees_end && closed > by && end_seen.is_none_or(|seen| seen > by) {
         return Err(format!("it sees the end at {end_seen:?}, and should by {by:?}"));
     }

@@ -58,6 +58,12 @@ impl<'a> Pair<'a> {
         [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_stopped))
     }
 
+    /// Whether a session has left too much input unused at once. How much that is depends on the pieces that it was read in.
+    pub fn is_over_limit(&self) -> bool {
+        let is_over = |(_, ending)| ending == Ending::InputOverLimit;
+        [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_over))
+    }
+
     /// Whether a timeout and something else come at about the same time: either may be first, and what follows differs.
     pub fn is_race(&self) -> bool {
         let done = |conversation: &Conversation| conversation.done().unwrap_or(Duration::MAX);
@@ -86,10 +92,10 @@ impl<'a> Pair<'a> {
     /// Compares the bytes that the peer has received: the same, or one a beginning of the other.
     pub fn same_bytes(&self, may_be_cut: bool) -> Result<(), String> {
         let (one, other) = (self.one.peer.received(), self.other.peer.received());
-        let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
-        if one == other || may_be_cut && same == one.len().min(other.len()) {
+        if one == other || may_be_cut && (one.starts_with(&other) || other.starts_with(&one)) {
             return Ok(());
         }
+        let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
         let (one, other) = (count(one.len(), "byte"), count(other.len(), "byte"));
         Err(format!("receives {one}, and otherwise {other}: the first {same} are the same"))
     }
@@ -111,7 +117,7 @@ fn bound<S: Subject>(world: &World<S>, crowd: usize, one: &Conversation, other: 
     let reads_differ = one_reads != other_reads || world.faults.iter().any(splits_reads);
     let waits = if reads_differ { one_reads.max(other_reads) } else { 0 };
     let turns = (one_runs.max(other_runs) + 1).saturating_mul(u32::try_from(crowd).unwrap_or(u32::MAX));
-    TURN * turns + world.subject.patience() * waits
+    TURN * turns + world.subject.patience() * waits + world.subject.puts_off()
 }
 
 /// Whether the server has ended a conversation because some time had passed.

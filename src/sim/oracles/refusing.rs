@@ -9,9 +9,13 @@ use crate::text::count;
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some(refused) = case.conversation.served.as_ref().filter(|served| served.is_refused) else { return Ok(()) };
     if let Some((_, ending)) = refused.closed
-        && !matches!(ending, Ending::Refused | Ending::Broken | Ending::WriteTimedOut | Ending::Cut)
+        && !matches!(ending, Ending::Refused | Ending::Broken | Ending::WriteTimedOut | Ending::Cut | Ending::Panicked)
     {
         return Err(format!("was refused, and then served ({ending:?})"));
+    }
+    // Where it can't be watched, it has been refused all the same.
+    if refused.closed.is_some_and(|(_, ending)| ending == Ending::Broken) && case.conversation.gone.is_none() {
+        return Err("was refused, and is said to be broken".to_owned());
     }
     let (at, max) = (refused.accepted, case.world.limits.connections_max);
     let has_place = |other: &&Conversation| {

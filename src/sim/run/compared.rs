@@ -2,10 +2,10 @@
 //! blocking loop for each connection.
 //!
 //! What peers share by design is taken out of all these runs: the limits on connections and memory are so high that no world
-//! reaches them, there is no early stop, and no fault that delays something or breaks a connection. In such a world, each
-//! peer's conversation is its own affair.
+//! reaches them, there is no early stop, and no fault that delays something, breaks a connection or strikes files. In such a
+//! world, each peer's conversation is its own affair.
 
-use super::alone::run_alone;
+use super::alone::{run_alone, stop_alone};
 use super::run_once;
 use crate::selector::sim::Trigger;
 use crate::sim::faults::PlannedFault;
@@ -54,9 +54,11 @@ impl Runs {
                 .map_err(|what| Violation::new(Oracle::Agreement, what))
         };
         agreement(&self.run(&World { trigger, ..roomy.clone() })?, way)?;
-        let (one_by_one, waits) = run_alone(&roomy);
+        let (one_by_one, waits) = run_alone(&roomy)?;
         self.turns += waits;
-        agreement(&one_by_one, "one by one")
+        agreement(&one_by_one, "one by one")?;
+        self.turns += stop_alone(&World { stops: world.stops, stops_again: world.stops_again, ..roomy.clone() })?;
+        Ok(())
     }
 
     fn run<S: Subject>(&mut self, world: &World<S>) -> Result<Ledger, Violation> {
@@ -72,7 +74,9 @@ fn roomy<S: Subject>(world: &World<S>) -> World<S> {
     let mut roomy = world.clone();
     roomy.limits.connections_max = usual.connections_max.max(world.peers.len());
     roomy.limits.memory_max = usual.memory_max;
-    roomy.stops = None;
-    roomy.faults.retain(|fault| fault.delay().is_zero() && !PlannedFault::breaks_connections(fault));
+    (roomy.stops, roomy.stops_again) = (None, None);
+    let is_fair =
+        |fault: &PlannedFault| fault.delay().is_zero() && !fault.breaks_connections() && !fault.strikes_files();
+    roomy.faults.retain(is_fair);
     roomy
 }

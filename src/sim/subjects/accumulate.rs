@@ -1,5 +1,6 @@
 //! One string shared by all clients, as a subject.
 
+use super::{LETTERS, repeated};
 use crate::protocols::accumulate::AccumulateService;
 use crate::selector::sim::Random;
 use crate::sim::heard::Heard;
@@ -38,14 +39,18 @@ impl Subject for AccumulateSubject {
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let len_max = match self.string_len_max {
             // Enough to fill some segments, if few do it.
-            10_000.. if random.once_in(8) => 20_000,
+            10_000.. if random.once_in(600) => 20_000,
             _ => 8,
         };
         let piece = |random: &mut Random| {
             let (first, len) = (random.below(26), 1 + random.below(len_max));
-            (b'a'..=b'z').cycle().skip(first).take(len).collect()
+            repeated(&LETTERS[first..first + 26], len)
         };
-        (0..random.below(6)).map(|_| piece(random)).collect()
+        (0..random.below(16)).map(|_| piece(random)).collect()
+    }
+
+    fn crowd(&self) -> u64 {
+        2
     }
 
     /// The answer to a client that is alone and sends all at once.

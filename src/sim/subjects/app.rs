@@ -2,6 +2,7 @@
 
 mod client;
 mod encodings;
+mod json;
 mod python;
 mod reference;
 mod requests;

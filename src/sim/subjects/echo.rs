@@ -98,7 +98,7 @@ fn stamp(at: Instant) -> String {
 
 /// Draws lines to be echoed.
 fn lines(random: &mut Random) -> Vec<Vec<u8>> {
-    let len_max = *random.pick(&[1, 20, 300, 5_000, 100_000]);
+    let len_max = if random.once_in(60) { 100_000 } else { *random.pick(&[1, 1, 20, 300, 5_000]) };
     let count = if len_max > 1000 { 1 + random.below(2) } else { 1 + random.below(36) };
     let line = |random: &mut Random| {
         let len = 1 + random.below(len_max);

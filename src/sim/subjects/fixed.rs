@@ -49,7 +49,7 @@ impl Subject for FixedSubject {
     }
 
     fn crowd(&self) -> u64 {
-        3
+        2
     }
 
     fn patience(&self) -> Duration {

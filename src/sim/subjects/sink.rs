@@ -43,7 +43,7 @@ impl Subject for SinkSubject {
     }
 
     fn crowd(&self) -> u64 {
-        10
+        5
     }
 
     fn patience(&self) -> Duration {

@@ -8,11 +8,26 @@ use crate::selector::sim::Random;
 use crate::sim::subject::Then;
 
 /// Encodings that are rare in requests.
-const OTHERS: [&str; 8] = ["utf-8-sig", "utf-16", "UTF_16", "utf-32", "utf-32-le", "utf-32-be", "cp437", "cp1252"];
+const OTHERS: [&str; 11] = [
+    "utf-8-sig",
+    "utf-16",
+    "UTF_16",
+    "ucs-2",
+    "unicodefffe",
+    "utf-32",
+    "utf-32-le",
+    "utf-32-be",
+    "cp437",
+    "cp857",
+    "cp1252",
+];
 
 /// The characters beyond ASCII that are known of an encoding with a table, with their bytes.
-const TABLES: [(&str, &[(char, u8)]); 2] =
-    [("cp437", &[('é', 0x82), ('Ω', 0xea)]), ("cp1252", &[('é', 0xe9), ('€', 0x80)])];
+const TABLES: [(&str, &[(char, u8)]); 3] = [
+    ("cp437", &[('é', 0x82), ('Ω', 0xea)]),
+    ("cp857", &[('é', 0x82), ('ı', 0x8d)]),
+    ("cp1252", &[('é', 0xe9), ('€', 0x80)]),
+];
 
 /// Draws the name of an encoding.
 pub fn draw(random: &mut Random) -> &'static str {
@@ -24,13 +39,14 @@ pub fn draw(random: &mut Random) -> &'static str {
 /// The bytes of `text`, as a client of ours encodes it; a question mark stands for each character that the encoding lacks.
 ///
 /// # Panics
-/// If the reference reads something else than `text`.
+/// If the reference reads something else than `text`, or if a character that the encoding has can't be encoded.
 pub fn encode(text: &str, name: &str, random: &mut Random) -> Vec<u8> {
     let encoding = Encoding::for_name(name).expect("a known encoding");
     let byteorder = *random.pick(&[ByteOrder::Little, ByteOrder::Big]);
-    let ascii = || text.replace(|char: char| !char.is_ascii(), "?");
+    let ascii = || text.chars().map(|char| if char.is_ascii() { char } else { '?' }).collect::<String>();
     let (text, bytes) = match encoding.encode(text, byteorder) {
         Some(bytes) => (Cow::from(text), bytes),
+        None if lacks_nothing(text, name) => panic!("{text:?} can't be encoded in {name}"),
         None => (ascii().into(), encoding.encode(&ascii(), byteorder).expect("every encoding here has ASCII")),
     };
     if OTHERS.contains(&name) {
@@ -52,6 +68,8 @@ pub fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
             [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
             _ => return Err(Then::Unknown),
         },
+        "ucs-2" => utf16(content, u16::from_le_bytes),
+        "unicodefffe" => utf16(content, u16::from_be_bytes),
         "utf-32" => match content {
             [0xff, 0xfe, 0, 0, text @ ..] => utf32(text, u32::from_le_bytes),
             [0, 0, 0xfe, 0xff, text @ ..] => utf32(text, u32::from_be_bytes),
@@ -69,6 +87,12 @@ pub fn decode(content: &[u8], encoding: &str) -> Result<String, Then> {
         }
     };
     text.ok_or(Then::Fails)
+}
+
+/// Whether the encoding is known to have each character of `text`.
+fn lacks_nothing(text: &str, encoding: &str) -> bool {
+    let has = |table: &[(char, u8)], char: char| char.is_ascii() || table.iter().any(|&(known, _)| known == char);
+    table(encoding).is_some_and(|table| text.chars().all(|char| has(table, char)))
 }
 
 fn table(encoding: &str) -> Option<&'static [(char, u8)]> {

@@ -1,17 +1,20 @@
 //! JSON values as Python's `str()` shows them, for the reference server. JSON itself is the library's matter: only what
 //! Python makes of it is here.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json::Key;
+
 /// The members of the JSON object `text`, in their order.
-pub fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
+pub fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     struct Members;
 
     impl<'t> Visitor<'t> for Members {
-        type Value = Vec<(String, &'t RawValue)>;
+        type Value = Vec<(Cow<'t, str>, &'t RawValue)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -19,8 +22,8 @@ pub fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
 
         fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                members.push(member);
+            while let Some((Key(key), value)) = map.next_entry()? {
+                members.push((key, value));
             }
             Ok(members)
         }
@@ -50,7 +53,7 @@ pub fn shown(value: &RawValue) -> Option<String> {
         }
         b'{' => {
             // Of equal keys, the first has the place and the last the value.
-            let mut entries: Vec<(String, String)> = Vec::new();
+            let mut entries: Vec<(Cow<'_, str>, String)> = Vec::new();
             for (key, value) in members(text)? {
                 let value = within(value)?;
                 match entries.iter_mut().find(|(other, _)| *other == key) {
@@ -58,7 +61,7 @@ pub fn shown(value: &RawValue) -> Option<String> {
                     None => entries.push((key, value)),
                 }
             }
-            let entry = |(key, value): &(String, String)| Some(format!("{}: {value}", quoted(key)?));
+            let entry = |(key, value): &(Cow<'_, str>, String)| Some(format!("{}: {value}", quoted(key)?));
             let entries: Option<Vec<String>> = entries.iter().map(entry).collect();
             format!("{{{}}}", entries?.join(", "))
         }

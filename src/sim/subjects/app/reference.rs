@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::encodings::{self, utf16};
+use super::json::{Json, Object};
 use super::python;
 use crate::message::{ByteOrder, Limits};
 use crate::sim::subject::{Answer, Then};
@@ -34,8 +34,8 @@ pub fn answer(input: &[u8], limits: &Limits, native: ByteOrder) -> Answer {
 /// A message, in the parts that matter.
 pub struct Message<'a> {
     pub is_big: bool,
-    pub kind: String,
-    pub encoding: String,
+    pub kind: Cow<'a, str>,
+    pub encoding: Cow<'a, str>,
     pub content: &'a [u8],
     pub keeps: bool,
 }
@@ -48,14 +48,14 @@ pub fn take<'a>(rest: &mut &'a [u8], limits: &Limits) -> Result<Message<'a>, The
     }
     let header = rest.get(2..2 + len).ok_or(Then::WaitsForRest)?;
     let header = object(str::from_utf8(header).map_err(|_| Then::Fails)?, limits)?;
-    let text = |key: &str| header.get(key).and_then(Value::as_str).ok_or(Then::Fails);
-    let is_big = match text("byteorder")? {
+    let text = |key: &str| header.text(key).ok_or(Then::Fails);
+    let is_big = match &text("byteorder")?[..] {
         "little" => false,
         "big" => true,
         _ => return Err(Then::Fails),
     };
-    let (kind, encoding) = (text("content-type")?.to_owned(), text("content-encoding")?.to_owned());
-    let content_len = header.get("content-length").and_then(Value::as_u64).ok_or(Then::Fails)?;
+    let (kind, encoding) = (text("content-type")?.clone(), text("content-encoding")?.clone());
+    let Some(&Json::Whole(content_len)) = header.get("content-length") else { return Err(Then::Fails) };
     if kind == "text/json" {
         // The encoding is checked before the content arrives.
         decode(&[], &encoding)?;
@@ -63,7 +63,7 @@ pub fn take<'a>(rest: &mut &'a [u8], limits: &Limits) -> Result<Message<'a>, The
     if content_len > limits.content_len_max as u64 {
         return Err(Then::Fails);
     }
-    let keeps = header.get("connection").and_then(Value::as_str) == Some("keep-alive");
+    let keeps = header.text("connection").is_some_and(|connection| connection == "keep-alive");
     let end = 2 + len + usize::try_from(content_len).map_err(|_| Then::Fails)?;
     let content = rest.get(2 + len..end).ok_or(Then::WaitsForRest)?;
     *rest = &rest[end..];
@@ -92,7 +92,9 @@ fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<
         }
     };
     let content_len = content.len().to_string();
-    let header = [
+    let begin = output.len();
+    output.extend_from_slice(&[0; 2]);
+    for part in [
         r#"{"byteorder": ""#,
         if native == ByteOrder::Big { "big" } else { "little" },
         r#"", "content-type": ""#,
@@ -102,12 +104,12 @@ fn reply(rest: &mut &[u8], limits: &Limits, native: ByteOrder, output: &mut Vec<
         r#"", "content-length": "#,
         &content_len,
         if keeps { r#", "connection": "keep-alive"}"# } else { "}" },
-    ]
-    .concat();
-    let len = u16::try_from(header.len()).expect("a reply's header is short");
-    for part in [&len.to_be_bytes(), header.as_bytes(), &content] {
-        output.extend_from_slice(part);
+    ] {
+        output.extend_from_slice(part.as_bytes());
     }
+    let header_len = u16::try_from(output.len() - begin - 2).expect("a reply's header is short");
+    output[begin..begin + 2].copy_from_slice(&header_len.to_be_bytes());
+    output.extend_from_slice(&content);
     Ok(keeps)
 }
 
@@ -121,7 +123,7 @@ fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
     // Neither a lone surrogate nor a number beyond all floats is a value.
     let is_value = |json: &RawValue| match json.get().as_bytes()[0] {
         b'[' | b'{' => true,
-        _ => serde_json::from_str::<Value>(json.get()).is_ok(),
+        _ => serde_json::from_str::<Json<'_>>(json.get()).is_ok(),
     };
     if ![action, value].into_iter().flatten().all(is_value) {
         return Err(Then::Fails);
@@ -146,28 +148,28 @@ fn answer_json(text: &str, limits: &Limits) -> Result<String, Then> {
 
 /// How deep lists and objects are nested in valid JSON.
 fn levels(json: &RawValue) -> usize {
-    let inside = match json.get().as_bytes()[0] {
-        b'[' => python::items(json.get()),
-        b'{' => python::members(json.get()).map(|members| members.into_iter().map(|(_, value)| value).collect()),
-        _ => return 0,
-    };
-    1 + inside.unwrap_or_default().into_iter().map(levels).max().unwrap_or(0)
+    let (mut open, mut most, mut is_text) = (0, 0, false);
+    let mut bytes = json.get().bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            // What is escaped doesn't end a text.
+            b'\\' => drop(bytes.next()),
+            b'[' | b'{' if !is_text => {
+                open += 1;
+                most = most.max(open);
+            }
+            b']' | b'}' if !is_text => open -= 1,
+            _ => {}
+        }
+    }
+    most
 }
 
 /// The JSON object in `text`.
-pub fn object(text: &str, limits: &Limits) -> Result<Map<String, Value>, Then> {
-    let object: Map<String, Value> = serde_json::from_str(text).map_err(|_| Then::Fails)?;
-    let depth = 1 + object.values().map(depth).max().unwrap_or(0);
-    if depth > limits.depth_max { Err(Then::Fails) } else { Ok(object) }
-}
-
-/// How deep lists and objects are nested.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
-        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
+pub fn object<'t>(text: &'t str, limits: &Limits) -> Result<Object<'t>, Then> {
+    let object: Object<'_> = serde_json::from_str(text).map_err(|_| Then::Fails)?;
+    if object.depth() > limits.depth_max { Err(Then::Fails) } else { Ok(object) }
 }
 
 /// The text of `content` in an encoding.
@@ -188,11 +190,12 @@ pub fn decode<'a>(content: &'a [u8], encoding: &str) -> Result<Cow<'a, str>, The
 pub fn is_error_reply(bytes: &[u8]) -> bool {
     let message = || {
         let len = usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
-        let header: Value = serde_json::from_slice(bytes.get(2..2 + len)?).ok()?;
+        let header: Object<'_> = serde_json::from_slice(bytes.get(2..2 + len)?).ok()?;
         let content = bytes.get(2 + len..)?;
-        let fits = header["content-length"] == content.len() && header["content-type"] == "text/json";
-        let content: Value = serde_json::from_slice(content).ok().filter(|_| fits)?;
-        content["result"].as_str().map(|result| result.starts_with("Error: "))
+        let has_len = header.get("content-length") == Some(&Json::Whole(content.len() as u64));
+        let fits = has_len && header.text("content-type").is_some_and(|kind| kind == "text/json");
+        let content: Object<'_> = serde_json::from_slice(content).ok().filter(|_| fits)?;
+        content.text("result").map(|result| result.starts_with("Error: "))
     };
     message().unwrap_or(false)
 }

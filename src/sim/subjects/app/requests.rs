@@ -1,17 +1,19 @@
 //! Messages of the framed protocol, requests and replies: valid ones, and those with one mistake.
 
+use super::super::repeated;
 use super::{encodings, pick, values};
 use crate::selector::sim::Random;
 
 /// Draws the requests of one client.
 pub fn draw(random: &mut Random) -> Vec<Vec<u8>> {
-    let count = *random.pick(&[1, 1, 1, 2, 3, 5, 12, 40]);
+    let count = *random.pick(&[1, 1, 1, 2, 2, 3, 4, 6]);
+    let count = if random.once_in(60) { 40 } else { count };
     draw_messages(count, Message::request, random)
 }
 
 /// The lengths of binary contents, and some that are rare, since each takes as long as many others.
-const LENS: [usize; 7] = [0, 1, 9, 10, 11, 300, 20_000];
-const LENS_RARE: [usize; 4] = [65_535, 65_536, 65_537, 200_000];
+const LENS: [usize; 6] = [0, 1, 9, 10, 11, 300];
+const LENS_RARE: [usize; 9] = [20_000, 20_000, 20_000, 20_000, 20_000, 65_535, 65_536, 65_537, 200_000];
 
 /// Draws this number of replies.
 pub fn draw_replies(count: usize, random: &mut Random) -> Vec<Vec<u8>> {
@@ -61,9 +63,7 @@ impl Message {
             0 => {
                 let len = pick(random, &LENS, &LENS_RARE);
                 let kind = *random.pick(&["binary/custom-client-binary-type", "text/html", ""]);
-                let mut content = b"abcdefghij\0\xff".repeat(len / 12 + 1);
-                content.truncate(len);
-                (kind, "binary", content)
+                (kind, "binary", repeated(b"abcdefghij\0\xff", len))
             }
             1 => {
                 let len = random.below(9);
@@ -80,7 +80,7 @@ impl Message {
     fn reply(random: &mut Random) -> Self {
         let (kind, encoding, content) = match random.below(8) {
             0 => {
-                let content = b"First 10 bytes of request: ".repeat(*random.pick(&[0, 1, 1, 300, 4_000]));
+                let content = b"First 10 bytes of request: ".repeat(*random.pick(&[0, 1, 1, 1, 1, 1, 1, 300]));
                 ("binary/custom-server-binary-type", "binary", content)
             }
             1 => {
@@ -91,7 +91,7 @@ impl Message {
                 let encoding = *random.pick(&["utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16-be", "latin-1", "ascii"]);
                 // Strings as JSON writes them, between the quotes.
                 let result = *random.pick(&["Follow the white rabbit. \u{1f430}", "Error: no", r#"\"a\\b\n"#, ""]);
-                let result = result.repeat(*random.pick(&[1, 1, 1, 1, 300]));
+                let result = result.repeat(if random.once_in(40) { 300 } else { 1 });
                 (
                     "text/json",
                     encoding,
@@ -187,13 +187,28 @@ const HEAD_LEN_USUAL: usize = 180;
 /// The JSON text of a request.
 fn text(random: &mut Random) -> String {
     // Strings as JSON writes them, between the quotes.
-    let value = *random.pick(&["morpheus", "ring", "Neo", r#"\"quoted\""#, r"a\\b", r"line\nend", "caf\u{e9}", ""]);
+    let value = *random.pick(&[
+        "morpheus",
+        "ring",
+        "Neo",
+        r#"\"quoted\""#,
+        r"a\\b",
+        r"line\nend",
+        "caf\u{e9}",
+        "",
+        r"\b\t\f\r\u0001",
+        "\u{80}",
+        "\u{fffd}",
+    ]);
     match random.below(8) {
-        0 if random.once_in(2) => values::request(random),
+        0 if random.once_in(4) => values::request(random),
         0 => [r#"{"action":""#, *random.pick(&["find", "", "Search"]), r#"","value":""#, value, "\"}"].concat(),
         1 => random.pick(&["{}", r#"{"action": null}"#, r#"{"action": true}"#, r#"{"action": -12}"#]).to_string(),
         2 => [r#"{"value" : ""#, value, r#"" , "action":"\u0073earch"}"#].concat(),
-        3 => [r#"{"action":"search","value":""#, &value.repeat(random.below(400)), "\"}"].concat(),
+        3 => {
+            let times_max = if random.once_in(10) { 400 } else { 5 };
+            [r#"{"action":"search","value":""#, &value.repeat(random.below(times_max)), "\"}"].concat()
+        }
         _ => [r#"{"action": "search", "value": ""#, value, "\"}"].concat(),
     }
 }

@@ -4,50 +4,86 @@ use crate::selector::sim::Random;
 
 /// Draws a request with any value in the place of its action, and perhaps another one.
 pub fn request(random: &mut Random) -> String {
-    match random.below(4) {
-        0 => format!(r#"{{"value": {}, "action": {}}}"#, nested(random, 3), nested(random, 3)),
-        1 => format!(r#"{{"action": {}}}"#, number(random)),
+    let mut text = String::from("{");
+    match random.below(5) {
+        0 => {
+            text += r#""value": "#;
+            nested(&mut text, random, 3);
+            text += r#", "action": "#;
+            nested(&mut text, random, 3);
+        }
+        1 => {
+            text += r#""action": "#;
+            number(&mut text, random);
+        }
+        4 => {
+            // Many brackets, next to each other or in strings, and few levels.
+            let item = *random.pick(&["[]", "{}", r#""[[""#, r#""\"[{""#]);
+            text += r#""action": ["#;
+            text += &vec![item; *random.pick(&[2, 3, 70, 130])].join(", ");
+            text.push(']');
+        }
         2 => {
             // Many short members, of which most come again.
-            let count = random.below(80);
-            let members: Vec<String> = (0..count).map(|_| format!("{}:1", key(random.below(12), random))).collect();
-            format!(r#"{{"action": {{{}}}}}"#, members.join(","))
+            text += r#""action": {"#;
+            for index in 0..random.below(80) {
+                text += if index == 0 { "" } else { "," };
+                key(&mut text, random.below(12), random);
+                text += ":1";
+            }
+            text.push('}');
         }
-        _ => format!(r#"{{"action": {}}}"#, nested(random, 3)),
+        _ => {
+            text += r#""action": "#;
+            nested(&mut text, random, 3);
+        }
     }
+    text.push('}');
+    text
 }
 
-fn nested(random: &mut Random, levels: usize) -> String {
+/// Adds a value that may have others inside.
+fn nested(text: &mut String, random: &mut Random, levels: usize) {
     let comma = *random.pick(&[",", ", ", " ,\t"]);
-    let inside = |count: usize, random: &mut Random, item: &dyn Fn(&mut Random) -> String| {
-        (0..count).map(|_| item(random)).collect::<Vec<_>>().join(comma)
-    };
     match random.below(8) {
         0 | 1 if levels > 0 => {
-            let count = random.below(4);
-            format!("[{}]", inside(count, random, &|random| nested(random, levels - 1)))
+            text.push('[');
+            for index in 0..random.below(4) {
+                *text += if index == 0 { "" } else { comma };
+                nested(text, random, levels - 1);
+            }
+            text.push(']');
         }
         2 | 3 if levels > 0 => {
             // Few keys and many, of which some come again.
             let (count, keys) = *random.pick(&[(0, 1), (1, 1), (3, 2), (5, 26), (9, 26), (20, 5), (20, 400)]);
-            let member =
-                |random: &mut Random| format!("{}: {}", key(random.below(keys), random), nested(random, levels - 1));
-            format!("{{{}}}", inside(count, random, &member))
+            text.push('{');
+            for index in 0..count {
+                *text += if index == 0 { "" } else { comma };
+                key(text, random.below(keys), random);
+                *text += ": ";
+                nested(text, random, levels - 1);
+            }
+            text.push('}');
         }
-        4 | 5 => string(random).to_owned(),
-        6 => random.pick(&["null", "true", "false"]).to_string(),
-        _ => number(random),
+        4 | 5 => *text += string(random),
+        6 => *text += random.pick::<&str>(&["null", "true", "false"]),
+        _ => number(text, random),
     }
 }
 
-/// One of the keys, in one of its spellings.
-fn key(number: usize, random: &mut Random) -> String {
-    let letter = char::from(b'a' + (number % 26) as u8);
-    let rest = if number < 26 { String::new() } else { number.to_string() };
+/// Adds one of the keys, in one of its spellings.
+fn key(text: &mut String, number: usize, random: &mut Random) {
+    let letter = b'a' + (number % 26) as u8;
+    text.push('"');
     match random.once_in(3) {
-        true => format!("\"\\u{:04x}{rest}\"", u32::from(letter)),
-        false => format!("\"{letter}{rest}\""),
+        true => *text += &format!("\\u{letter:04x}"),
+        false => text.push(char::from(letter)),
     }
+    if number >= 26 {
+        *text += &number.to_string();
+    }
+    text.push('"');
 }
 
 fn string(random: &mut Random) -> &'static str {
@@ -66,12 +102,13 @@ fn string(random: &mut Random) -> &'static str {
         "\"caf\u{e9} \u{3a9}\u{200b}\u{e000}\"",
         r#""\ud83d\udc36 \udbff\udfff \u00e9""#,
         "\"\u{7f}\u{10ffff}🐶\"",
+        "\"\u{85}\u{185}\u{285}\"",
     ])
 }
 
-/// A number at an edge of what floats show, or one of some digits.
-fn number(random: &mut Random) -> String {
-    let edges = [
+/// Adds a number at an edge of what floats show, or one of some digits.
+fn number(text: &mut String, random: &mut Random) {
+    const EDGES: &[&str] = &[
         "0",
         "-0",
         "7",
@@ -107,15 +144,17 @@ fn number(random: &mut Random) -> String {
         "1e-400",
     ];
     match random.once_in(2) {
-        true => random.pick(&edges).to_string(),
+        true => *text += random.pick::<&str>(EDGES),
         false => {
             let digits_max = 1 + random.below(18) as u32;
             let digits = random.within(0..=10_u64.pow(digits_max));
             let (sign, exponent) = (*random.pick(&["", "-"]), random.within(0..=40) as i64 - 20);
             let point = *random.pick(&["", ".0", ".25", ".000"]);
-            match random.once_in(2) {
-                true => format!("{sign}{digits}{point}"),
-                false => format!("{sign}{digits}{point}e{exponent}"),
+            for part in [sign, &digits.to_string(), point] {
+                *text += part;
+            }
+            if !random.once_in(2) {
+                *text += &format!("e{exponent}");
             }
         }
     }
