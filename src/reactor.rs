@@ -21,6 +21,7 @@ mod slot;
 mod slots;
 mod spin;
 mod timers;
+mod totals;
 
 use std::io;
 use std::mem;
@@ -47,6 +48,7 @@ use slot::Alarm;
 use slots::Slots;
 use spin::{Answer, Spin};
 use timers::Timers;
+pub use totals::Totals;
 
 /// The limits of a reactor and of its connections.
 #[derive(Clone, Debug)]
@@ -107,6 +109,8 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     /// The number of sessions so far, and of those that are back at the service.
     begun: u64,
     ended: u64,
+    /// What it has done so far.
+    totals: Totals,
     accepting: Accepting<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
@@ -159,6 +163,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             opened: 0,
             begun: 0,
             ended: 0,
+            totals: Totals::default(),
             one_too_many: None,
             leaving: Leaving::default(),
             runnable: Runnable::default(),
@@ -184,6 +189,11 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Returns the service, with the results it has collected.
     pub fn into_service(self) -> V {
         self.service
+    }
+
+    /// What it has done so far, in numbers.
+    pub fn totals(&self) -> Totals {
+        Totals { turns: self.trace.turn(), ..self.totals }
     }
 
     /// Shares [`Config::connections_max`] with `other` as a common limit. Call it before this reactor serves any
@@ -410,6 +420,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let outcome = slot.connection.run(&mut turn);
         slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
+        self.totals.add(&turn.budget);
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);
         if yields {
@@ -483,6 +494,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
         }
+        self.totals.closed(&end);
         self.tell_end(connection.session, id.generation(), &connection.peer, end);
     }
 }

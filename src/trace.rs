@@ -456,6 +456,11 @@ impl<T: Subscriber> Trace<T> {
         self.at = now;
     }
 
+    /// The number of turns so far.
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// The trace of one connection, by its number.
     pub fn of(&self, connection: u32) -> Tracer<'_> {
         Tracer { sink: self, is_detailed: self.level == LevelFilter::Trace, connection }

@@ -196,6 +196,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let peer = Peer::accepted(addr);
         let number = self.slots.next_number();
         self.trace.of(number).emit(&peer, Event::Accepted);
+        self.totals.accepted += 1;
         let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), number }) else { return };
         self.run_connection(id, Share::FIRST);
     }
@@ -213,6 +214,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let peer = Peer::accepted(addr);
         let number = self.slots.next_number();
         self.trace.of(number).emit(&peer, Event::Refused { why: logged });
+        self.totals.refused += 1;
         let place = self.accepting.refusals.take();
         let Some(id) = self.welcome(Newcomer { stream, peer, place, number }) else { return };
         self.concerned = Concerned::Session(id);

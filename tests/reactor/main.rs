@@ -18,6 +18,7 @@ mod slots;
 mod stopping;
 mod support;
 mod timeouts;
+mod totals;
 mod tracing;
 mod wishes;
 mod working;
