@@ -9,6 +9,7 @@
 //! the connection, and an error there closes that connection and touches no other.
 
 mod accept;
+mod apart;
 mod audit;
 mod handle;
 mod id;
@@ -36,6 +37,7 @@ use crate::session::{End, Role, Service};
 use crate::trace::{self, Subscriber, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
+use apart::Apart;
 pub use handle::Handle;
 #[cfg(feature = "models")]
 pub(crate) use handle::carry_out;
@@ -112,9 +114,10 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     /// What it has done so far.
     totals: Totals,
     accepting: Accepting<S::Listener>,
+    apart: Apart<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
-    one_too_many: Option<(S::Stream, SocketAddr)>,
+    one_too_many: Option<(S::Stream, SocketAddr, usize)>,
     /// Connections that make way for others.
     leaving: Leaving,
     /// Whether the service opens connections.
@@ -158,6 +161,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             opens_connections: service.opens_connections(),
             service,
             accepting: Accepting::new(&config),
+            apart: Apart::default(),
             config,
             slots: Slots::default(),
             opened: 0,
@@ -207,7 +211,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// # Errors
     /// If it can't be watched.
     pub fn add_listener(&mut self, listener: S::Listener) -> io::Result<()> {
-        self.accepting.add(&mut self.selector, listener)
+        let number = self.next_listener();
+        self.accepting.add(&mut self.selector, listener, number)
+    }
+
+    /// The number of the next listener, among all.
+    fn next_listener(&self) -> usize {
+        self.accepting.len() + self.apart.len()
     }
 
     /// Runs until it is [stopped](Handle::stop) and work in progress is done, or, without listeners, until the last
@@ -227,6 +237,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// The same as `run`'s.
     pub fn turn(&mut self) -> io::Result<bool> {
         if self.is_done() {
+            self.end_apart();
             return Ok(false);
         }
         let (timeout, before) = (self.timeout(), self.now);
@@ -254,21 +265,27 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         // Existing connections run first, so that one that closes frees its place for one that arrives after it.
         self.run_the_runnable(events);
         self.accept();
+        self.accept_apart();
         self.expire_timers();
         self.open_what_is_wanted();
         self.keep_within_memory();
     }
 
     fn is_done(&self) -> bool {
-        self.slots.is_empty() && self.accepting.is_over()
+        self.slots.len() == self.slots.apart() && self.accepting.is_over()
     }
 
     /// The longest time `select` may wait.
     fn timeout(&self) -> Option<Duration> {
-        if !self.runnable.is_empty() || self.accepting.is_runnable() || self.one_too_many.is_some() {
+        if !self.runnable.is_empty()
+            || self.accepting.is_runnable()
+            || self.one_too_many.is_some()
+            || self.apart.is_runnable(self.now)
+        {
             return Some(Duration::ZERO);
         }
-        let deadline = earlier(earlier(self.timers.next(), self.accepting.retry_at()), self.stopping);
+        let retry_at = earlier(self.accepting.retry_at(), self.apart.retry_at());
+        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping);
         deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
@@ -281,6 +298,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                     self.trace.own().own_step(|| trace::Event::Selected { readiness: event.readiness });
                     self.accepting.set_ready(index);
                 }
+                Watched::ListenerApart(index) => self.apart.set_ready(index),
                 Watched::Connection(id) => {
                     let Some(slot) = self.slots.get_mut(id) else { continue };
                     let peer = &slot.connection.peer;
@@ -313,7 +331,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.stop();
         }
         if self.stopping.is_some_and(|until| self.now >= until) {
-            for id in self.slots.ids() {
+            for id in self.slots.ids().into_iter().filter(|id| !id.is_apart()) {
                 let Some(slot) = self.slots.get_mut(id) else { continue };
                 let end = slot.connection.cut(self.trace.of(id.generation()));
                 self.close(id, end);
@@ -325,12 +343,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     fn stop(&mut self) {
         let timeout = self.config.connection.drain_timeout;
         // Those that only wait for their peers' closes have nothing to finish.
-        let open = self.slots.iter_mut().filter(|(_, slot)| !slot.connection.is_leaving()).count();
+        let served = self.slots.iter_mut().filter(|(id, _)| !id.is_apart());
+        let open = served.filter(|(_, slot)| !slot.connection.is_leaving()).count();
         self.trace.own().emit_own(trace::Event::Stopping { open, timeout });
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
-        for (id, slot) in self.slots.iter_mut() {
+        for (id, slot) in self.slots.iter_mut().filter(|(id, _)| !id.is_apart()) {
             // Data that a peer sent before the stop counts as begun, even if it has not been read yet.
             slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
             slot.enqueue(id, &mut self.runnable);
@@ -347,6 +366,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         {
             work_left = work_left.saturating_sub(self.run_connection(id, Share::FULL));
         }
+        while let Some(id) = self.runnable.next_apart() {
+            self.run_connection(id, Share::FIRST);
+        }
     }
 
     fn expire_timers(&mut self) {
@@ -362,6 +384,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerFired { is_due });
             }
             match alarm {
+                Alarm::Due if id.is_apart() => slot.enqueue(id, &mut self.runnable),
                 Alarm::Due => {
                     let has_output = slot.connection.has_output();
                     self.run_connection(id, Share::FIRST);
@@ -410,7 +433,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             scratch: &mut self.scratch,
             config: &self.config.connection,
             now: self.now,
-            stopping: self.stopping.is_some(),
+            stopping: if id.is_apart() { self.apart.is_ending } else { self.stopping.is_some() },
             make_waker: &|| self.inbox.waker(id),
             leave_timeout: self.config.connection.linger_timeout,
             budget: Budget::new(share),
@@ -420,14 +443,16 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let outcome = slot.connection.run(&mut turn);
         slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
-        self.totals.add(&turn.budget);
+        if !id.is_apart() {
+            self.totals.add(&turn.budget);
+        }
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);
         if yields {
             // A session that yields of its own accord may have computed for long.
             work = work.max(share.work());
         }
-        if !was_leaving && slot.connection.is_leaving() {
+        if !was_leaving && slot.connection.is_leaving() && !id.is_apart() {
             self.leaving.add(id);
         }
         slot.set_busy(yields || work > BUSY_FROM || slot.connection.memory_used() > BUSY_FROM);
@@ -494,7 +519,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
         }
-        self.totals.closed(&end);
+        if !id.is_apart() {
+            self.totals.closed(&end);
+        }
         self.tell_end(connection.session, id.generation(), &connection.peer, end);
     }
 }

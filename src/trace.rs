@@ -435,6 +435,15 @@ impl Event<'_> {
     }
 }
 
+/// The bit of a connection's number that leaves it out of the trace: it belongs to a listener apart.
+pub(crate) const APART: u32 = 1 << 31;
+
+/// Whether the connection of this number is left out of the trace.
+#[inline]
+pub(crate) fn is_apart(number: u32) -> bool {
+    number & APART != 0
+}
+
 /// The trace of a loop.
 #[derive(Debug)]
 pub(crate) struct Trace<T> {
@@ -461,9 +470,10 @@ impl<T: Subscriber> Trace<T> {
         self.turn
     }
 
-    /// The trace of one connection, by its number.
+    /// The trace of one connection, by its number. That of a listener apart is left out.
     pub fn of(&self, connection: u32) -> Tracer<'_> {
-        Tracer { sink: self, is_detailed: self.level == LevelFilter::Trace, connection }
+        let is_detailed = self.level == LevelFilter::Trace && !is_apart(connection);
+        Tracer { sink: self, is_detailed, connection }
     }
 
     /// The trace of the loop itself.
@@ -512,7 +522,9 @@ impl Tracer<'_> {
     /// Emits an event of a connection.
     #[cold]
     pub fn emit(&self, peer: &Peer, event: Event<'_>) {
-        self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
+        if !is_apart(self.connection) {
+            self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
+        }
     }
 
     /// Emits a small step of the loop. The event is created only if it is received.

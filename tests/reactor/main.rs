@@ -1,6 +1,7 @@
 //! The reactor on a simulated network: every second of these tests is virtual.
 
 mod accepting;
+mod apart;
 #[cfg(feature = "models")]
 mod busy;
 mod chunks;
