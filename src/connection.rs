@@ -13,6 +13,7 @@ mod interest;
 mod left_over;
 mod memory;
 mod serve;
+mod snapshot;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Outgoing;
 use crate::exchange::{self, Event, Stage};
-use crate::selector::{Interest, Readiness, Stream};
+use crate::selector::{Interest, Readiness, Stopwatch, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
 #[cfg(feature = "models")]
@@ -321,6 +322,8 @@ pub(crate) struct Turn<'a> {
     pub make_waker: MakeWaker<'a>,
     /// What is left of the connection's share.
     pub budget: Budget,
+    /// The time that the run takes, if it's measured.
+    pub watch: Stopwatch,
     /// The receiver of what happens.
     pub trace: Tracer<'a>,
 }
@@ -346,10 +349,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
     #[inline]
     pub fn has_run(&mut self, outcome: &Outcome, turn: &Turn<'_>) {
         self.left_over.charge(&turn.config.memory);
-        turn.trace.step(&self.peer, || self.run_ended(outcome));
+        turn.trace.step(&self.peer, || self.run_ended(outcome, turn.watch));
     }
 
-    fn run_ended(&self, outcome: &Outcome) -> trace::Event<'static> {
+    fn run_ended(&self, outcome: &Outcome, watch: Stopwatch) -> trace::Event<'static> {
         let how = match outcome {
             // It needs input, and its output is full.
             Outcome::Wait { interest, .. } if interest.writable && !interest.readable => {
@@ -360,7 +363,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Outcome::NotConnected { .. } | Outcome::Close(_) => RunEnd::Ends,
         };
         let (input, output) = (self.left_over.input_len(), self.left_over.output_len());
-        trace::Event::RunEnded { how, state: self.session.state(input), input, output }
+        trace::Event::RunEnded { how, state: self.session.state(input), input, output, took: watch.elapsed() }
     }
 
     fn finish_connecting(&mut self, connecting: Box<Connecting>, turn: &mut Turn<'_>) -> Outcome {

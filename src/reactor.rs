@@ -14,15 +14,17 @@ mod audit;
 mod handle;
 mod id;
 mod inbox;
+mod laps;
 mod leaving;
 mod opening;
 mod recover;
 mod runnable;
 mod slot;
 mod slots;
+mod snapshot;
 mod spin;
+mod tallies;
 mod timers;
-mod totals;
 
 use std::io;
 use std::mem;
@@ -32,9 +34,9 @@ use std::time::{Duration, Instant};
 
 use crate::connection::{self, Budget, Outcome, Scratch, Share, Turn, earlier};
 use crate::panics;
-use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
+use crate::selector::{self, Event, Interest, Readiness, Selector, Stopwatch, TcpListener};
 use crate::session::{End, Role, Service};
-use crate::trace::{self, Subscriber, Trace};
+use crate::trace::{self, Subscriber, Totals, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 use apart::Apart;
@@ -43,14 +45,15 @@ pub use handle::Handle;
 pub(crate) use handle::carry_out;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
+use laps::{Laps, Part};
 use leaving::Leaving;
 use recover::{Concerned, Newcomer};
 use runnable::Runnable;
 use slot::Alarm;
 use slots::Slots;
 use spin::{Answer, Spin};
+use tallies::Tallies;
 use timers::Timers;
-pub use totals::Totals;
 
 /// The limits of a reactor and of its connections.
 #[derive(Clone, Debug)]
@@ -113,6 +116,9 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     ended: u64,
     /// What it has done so far.
     totals: Totals,
+    /// What each connection has done, if there is a listener apart.
+    tallies: Option<Tallies>,
+    laps: Laps,
     accepting: Accepting<S::Listener>,
     apart: Apart<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
@@ -168,6 +174,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             begun: 0,
             ended: 0,
             totals: Totals::default(),
+            tallies: None,
+            laps: Laps::default(),
             one_too_many: None,
             leaving: Leaving::default(),
             runnable: Runnable::default(),
@@ -246,6 +254,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             Ok(Answer { now: self.selector.now(), events: self.events.len() })
         })?;
         self.trace.begin_turn(self.now);
+        let wants = self.trace.wants();
+        self.laps.begin(wants.times);
         self.trace.own().own_step(|| {
             let waited = self.now.saturating_duration_since(before);
             trace::Event::TurnBegun { waited, events: self.events.len() }
@@ -253,6 +263,12 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         // Work that a panic has left undone is done now, in order.
         while let Err(caught) = panics::catch(|| self.work()) {
             self.recover(caught);
+        }
+        if let Some(ended) = self.laps.event() {
+            self.trace.own().emit_own(ended);
+        }
+        if let Some(portion) = wants.snapshot {
+            self.tell_what_is(portion);
         }
         Ok(true)
     }
@@ -262,13 +278,17 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let events = self.dispatch();
         self.call_the_woken();
         self.obey();
+        self.laps.end(Part::Dispatch);
         // Existing connections run first, so that one that closes frees its place for one that arrives after it.
         self.run_the_runnable(events);
+        self.laps.end(Part::Run);
         self.accept();
         self.accept_apart();
+        self.laps.end(Part::Accept);
         self.expire_timers();
         self.open_what_is_wanted();
         self.keep_within_memory();
+        self.laps.end(Part::Timers);
     }
 
     fn is_done(&self) -> bool {
@@ -429,6 +449,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let Some(slot) = self.slots.get_mut(id) else { return 0 };
         slot.dequeued();
         self.concerned = Concerned::Session(id);
+        let trace = self.trace.of(id.generation());
         let mut turn = Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
@@ -437,14 +458,20 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             make_waker: &|| self.inbox.waker(id),
             leave_timeout: self.config.connection.linger_timeout,
             budget: Budget::new(share),
-            trace: self.trace.of(id.generation()),
+            watch: Stopwatch::started_if(trace.is_timed()),
+            trace,
         };
         let was_leaving = slot.connection.is_leaving();
         let outcome = slot.connection.run(&mut turn);
         slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
         if !id.is_apart() {
-            self.totals.add(&turn.budget);
+            self.totals.messages += u64::from(turn.budget.begun());
+            self.totals.bytes_in += turn.budget.bytes_in() as u64;
+            self.totals.bytes_out += turn.budget.bytes_out() as u64;
+            if let Some(tallies) = &mut self.tallies {
+                tallies.add(id, &turn.budget, self.now);
+            }
         }
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);

@@ -25,6 +25,8 @@ pub(super) struct Accepting<L> {
     listeners: Vec<Listening<L>>,
     /// The time of the next attempt; while it's set, no listener is watched.
     paused: Option<Instant>,
+    /// Why the latest pause began.
+    why: String,
     /// Whether the log already says that no connection can be accepted.
     told: bool,
     /// Places for served connections, of this reactor and of those that share its limit.
@@ -46,7 +48,7 @@ impl<L> Accepting<L> {
     /// Creates the listeners of a reactor with the limits of `config`.
     pub fn new(config: &Config) -> Self {
         let (places, refusals) = (Places::new(config.connections_max), Places::new(config.refusals_max));
-        Accepting { listeners: Vec::new(), paused: None, told: false, places, refusals }
+        Accepting { listeners: Vec::new(), paused: None, why: String::new(), told: false, places, refusals }
     }
 
     /// Adds a listener, with its number among all listeners of the reactor.
@@ -78,6 +80,11 @@ impl<L> Accepting<L> {
 
     pub fn retry_at(&self) -> Option<Instant> {
         self.paused
+    }
+
+    /// Why accepting pauses, if it does.
+    pub fn why_paused(&self) -> Option<&str> {
+        self.paused.map(|_| self.why.as_str())
     }
 
     /// Whether no connection will ever be accepted again.
@@ -127,6 +134,7 @@ impl<L> Accepting<L> {
             if let Err(error) = selector.watch_listener(&mut listening.listener, Watched::listener_token(index)) {
                 let why = &format!("a listener can't be watched: {}", crate::text::reason(&error));
                 trace.emit_own(Event::AcceptingPaused { why, is_news: true });
+                self.why.clone_from(why);
                 return self.pause(selector, Some(now + RETRY_AFTER));
             }
         }
@@ -160,9 +168,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
         if !self.accepting.places.has_room() && !self.accepting.refusals.has_room() {
-            let full =
-                Event::AcceptingPaused { why: "all places are taken, including those for refusals", is_news: false };
-            self.trace.own().emit_own(full);
+            let why = "all places are taken, including those for refusals";
+            self.trace.own().emit_own(Event::AcceptingPaused { why, is_news: false });
+            self.accepting.why = why.to_owned();
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;
         }
@@ -191,8 +199,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 }
                 AcceptError::Ours => {
                     let is_news = !mem::replace(&mut self.accepting.told, true);
-                    let paused = Event::AcceptingPaused { why: &crate::text::reason(&error), is_news };
-                    self.trace.own().emit_own(paused);
+                    let why = crate::text::reason(&error);
+                    self.trace.own().emit_own(Event::AcceptingPaused { why: &why, is_news });
+                    self.accepting.why = why;
                     self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
                     false
                 }

@@ -92,11 +92,14 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// [`connections_max`](super::Config::connections_max), run after all others, emit no events, and end with the
     /// loop, without keeping it from ending. A stop leaves this listener open until then.
     ///
+    /// With such a listener, [snapshots](crate::trace::Wants::snapshot) tell what each connection has done so far.
+    ///
     /// # Errors
     /// If it can't be watched.
     pub fn add_listener_apart(&mut self, mut listener: S::Listener, places: usize) -> io::Result<()> {
         let token = Watched::listener_apart_token(self.apart.len());
         self.selector.watch_listener(&mut listener, token)?;
+        self.tallies.get_or_insert_default();
         let number = self.next_listener();
         let places = Places::new(places);
         self.apart.listeners.push(Listening {

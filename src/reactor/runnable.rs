@@ -63,6 +63,11 @@ impl Runnable {
         self.fresh.is_empty() && self.busy.is_empty() && self.apart.is_empty()
     }
 
+    /// The number of served connections that are queued. Some may have closed since.
+    pub fn served(&self) -> usize {
+        self.fresh.len() + self.busy.len()
+    }
+
     /// The connections in all queues.
     pub fn ids(&self) -> impl Iterator<Item = ConnectionId> {
         self.fresh.iter().chain(&self.busy).chain(&self.apart).copied()

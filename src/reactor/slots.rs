@@ -60,6 +60,16 @@ impl<S, T> Slots<S, T> {
         Some(self.slab.remove(id.key()))
     }
 
+    /// The connection in the slot of this key, if there is one.
+    pub fn at(&self, key: usize) -> Option<(ConnectionId, &Slot<S, T>)> {
+        self.slab.get(key).map(|slot| (ConnectionId::new(key, slot.generation), slot))
+    }
+
+    /// The end of the keys: all are less.
+    pub fn keys_end(&self) -> usize {
+        self.slab.capacity()
+    }
+
     pub fn len(&self) -> usize {
         self.slab.len()
     }

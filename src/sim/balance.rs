@@ -85,7 +85,7 @@ mod tests {
         balance.record(&Event::Replied { len: replied });
         balance.record(&Event::Sent { bytes: Bytes::new(sent, &[]), left: output });
         let how = RunEnd::Waits(Progress::NeedInput);
-        balance.record(&Event::RunEnded { how, state: State::named("idle"), input, output });
+        balance.record(&Event::RunEnded { how, state: State::named("idle"), input, output, took: None });
         balance
     }
 

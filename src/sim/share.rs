@@ -76,7 +76,7 @@ mod tests {
         longer.record(&read(1));
         assert_eq!(longer.wrong.unwrap(), "it was read from in a run that had read 65536 bytes");
         let how = RunEnd::Waits(Progress::NeedInput);
-        share.record(&Event::RunEnded { how, state: State::named("idle"), input: 0, output: 0 });
+        share.record(&Event::RunEnded { how, state: State::named("idle"), input: 0, output: 0, took: None });
         share.record(&Event::RunBegun);
         (0..6).for_each(|_| share.record(&read(64 << 10)));
         (0..256).for_each(|_| share.record(&Event::Stepped(step)));

@@ -85,6 +85,7 @@ mod tests {
             state: State::named("idle"),
             input: 0,
             output,
+            took: None,
         };
         let (begun, replied) = (|| Event::RunBegun, || Event::Replied { len: 5 });
         let rests = || waits(Progress::NeedInput, 0);

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod apart;
+mod asked;
 #[cfg(feature = "models")]
 mod busy;
 mod chunks;

@@ -42,7 +42,9 @@ impl Subscriber for Story {
             }
             Event::Stepped(step) => format!("stepped: {step}"),
             Event::Moved { from, event, to } => format!("moved: {from} --[ {event} ]--> {to}"),
-            Event::RunEnded { how, state, input, output } => format!("run {how}: {state}; {input} in, {output} out"),
+            Event::RunEnded { how, state, input, output, .. } => {
+                format!("run {how}: {state}; {input} in, {output} out")
+            }
             Event::InterestChanged { from, to } => format!("interest: {from} -> {to}"),
             Event::Closed { end } => format!("closed: {end}"),
             other => format!("{other:?}"),

@@ -1,9 +1,8 @@
-//! What a reactor has done so far, in numbers.
+//! What a loop has done so far, in numbers.
 
-use crate::connection::Budget;
 use crate::session::{End, EndKind};
 
-/// What a reactor has done since its creation.
+/// What a [reactor](crate::reactor) has done since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -25,16 +24,8 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds a run of a connection.
-    #[inline]
-    pub(super) fn add(&mut self, run: &Budget) {
-        self.messages += u64::from(run.begun());
-        self.bytes_in += run.bytes_in() as u64;
-        self.bytes_out += run.bytes_out() as u64;
-    }
-
     /// Counts a connection that has ended.
-    pub(super) fn closed(&mut self, end: &End) {
+    pub(crate) fn closed(&mut self, end: &End) {
         self.closed[end.kind() as usize] += 1;
     }
 }
