@@ -93,6 +93,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(feature = "cli")]
+pub mod admin;
+#[cfg(feature = "cli")]
 pub mod bench;
 pub mod buffer;
 #[cfg(feature = "cli")]
