@@ -12,7 +12,8 @@
 //!
 //! and the fields of the event, by the names that they have in [`Event`], except that the cause of a step or a move is
 //! `cause`. Times are in seconds, lengths in bytes; a length that is too large to count is `null`. If lines could not
-//! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else. Within a
+//! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else; likewise
+//! `turns_skipped` for `turns` of which only what concerns whole connections is told. Within a
 //! version of the format, keys and names may be added, not changed.
 
 use std::io::{self, Write};
