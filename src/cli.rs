@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod address;
+mod admin;
 mod bench;
 mod call;
 mod demo;

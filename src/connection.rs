@@ -13,6 +13,7 @@ mod interest;
 mod left_over;
 mod memory;
 mod serve;
+mod snapshot;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Outgoing;
 use crate::exchange::{self, Event, Stage};
-use crate::selector::{Interest, Readiness, Stream};
+use crate::selector::{Interest, Readiness, Stopwatch, Stream};
 use crate::session::{End, MakeWaker, Peer, Progress, Session};
 use crate::trace::{self, RunEnd, Tracer};
 pub(crate) use alone::{Caller, Found, Wait, Word, hold};
@@ -319,6 +320,8 @@ pub(crate) struct Turn<'a> {
     pub make_waker: MakeWaker<'a>,
     /// What is left of the connection's share.
     pub budget: Budget,
+    /// The time that the run takes, if it's measured.
+    pub watch: Stopwatch,
     /// The receiver of what happens.
     pub trace: Tracer<'a>,
 }
@@ -344,10 +347,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
     #[inline]
     pub fn has_run(&mut self, outcome: &Outcome, turn: &Turn<'_>) {
         self.left_over.charge(&turn.config.memory);
-        turn.trace.step(&self.peer, || self.run_ended(outcome, turn.budget.work()));
+        turn.trace.step(&self.peer, || self.run_ended(outcome, turn));
     }
 
-    fn run_ended(&self, outcome: &Outcome, work: usize) -> trace::Event<'static> {
+    fn run_ended(&self, outcome: &Outcome, turn: &Turn<'_>) -> trace::Event<'static> {
         let how = match outcome {
             // It needs input, and its output is full.
             Outcome::Wait { interest, .. } if interest.writable && !interest.readable => {
@@ -358,8 +361,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
             Outcome::NotConnected { .. } | Outcome::Close(_) => RunEnd::Ends,
         };
         let (input, output) = (self.left_over.input_len(), self.left_over.output_len());
-        let memory = self.left_over.charged();
-        trace::Event::RunEnded { how, state: self.session.state(input), input, output, work, memory }
+        let (work, memory) = (turn.budget.work(), self.left_over.charged());
+        let (state, took) = (self.session.state(input), turn.watch.elapsed());
+        trace::Event::RunEnded { how, state, input, output, work, memory, took }
     }
 
     fn finish_connecting(&mut self, connecting: Box<Connecting>, turn: &mut Turn<'_>) -> Outcome {

@@ -52,8 +52,9 @@ mod workers;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -154,6 +155,10 @@ pub struct Config {
     pub connection: connection::Config,
     /// A subscriber to everything that the loops and threads do, besides the log.
     pub subscriber: Option<trace::Shared>,
+    /// A listener [apart](crate::reactor::Reactor::add_listener_apart) from the others, under [`Model::Reactor`],
+    /// [`Model::Poll`] and [`Model::Select`]; with several workers, it's the first one's. Its number is that of the
+    /// [addresses](Server::addresses).
+    pub apart: Option<Apart>,
     /// Threads with a reactor each, which share the connections, under [`Model::Reactor`], [`Model::Poll`] and
     /// [`Model::Select`].
     pub workers: usize,
@@ -165,6 +170,15 @@ pub struct Config {
     pub children_max: usize,
     /// How the children of [`Model::Fork`] are reaped.
     pub reap: Reap,
+}
+
+/// A listener apart from those that a server serves.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    /// The bound socket.
+    pub listener: Arc<TcpListener>,
+    /// The most connections at once; others wait.
+    pub places: usize,
 }
 
 impl Default for Config {
@@ -180,6 +194,7 @@ impl Default for Config {
             spin: Duration::ZERO,
             connection: connection::Config::default(),
             subscriber: None,
+            apart: None,
             workers: 1,
             threads_max: Capacity::at_most(4096, Capacity::of_threads()),
             pool_size: Capacity::at_most(cores(), Capacity::of_threads()),

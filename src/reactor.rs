@@ -9,17 +9,21 @@
 //! the connection, and an error there closes that connection and touches no other.
 
 mod accept;
+mod apart;
 mod audit;
 mod handle;
 mod id;
 mod inbox;
+mod laps;
 mod leaving;
 mod opening;
 mod recover;
 mod runnable;
 mod slot;
 mod slots;
+mod snapshot;
 mod spin;
+mod tallies;
 mod timers;
 
 use std::io;
@@ -30,22 +34,25 @@ use std::time::{Duration, Instant};
 
 use crate::connection::{self, Budget, Outcome, Scratch, Share, Turn, earlier};
 use crate::panics;
-use crate::selector::{self, Event, Interest, Readiness, Selector, TcpListener};
+use crate::selector::{self, Event, Interest, Readiness, Selector, Stopwatch, TcpListener};
 use crate::session::{End, Role, Service};
-use crate::trace::{self, Subscriber, Trace};
+use crate::trace::{self, Subscriber, Totals, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
+use apart::Apart;
 pub use handle::Handle;
 #[cfg(feature = "models")]
 pub(crate) use handle::carry_out;
 use id::{ConnectionId, Watched};
 use inbox::Inbox;
+use laps::{Laps, Part};
 use leaving::Leaving;
 use recover::{Concerned, Newcomer};
 use runnable::Runnable;
 use slot::Alarm;
 use slots::Slots;
 use spin::{Answer, Spin};
+use tallies::Tallies;
 use timers::Timers;
 
 /// The limits of a reactor and of its connections.
@@ -107,10 +114,16 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     /// The number of sessions so far, and of those that are back at the service.
     begun: u64,
     ended: u64,
+    /// What it has done so far.
+    totals: Totals,
+    /// What each connection has done, if there is a listener apart.
+    tallies: Option<Tallies>,
+    laps: Laps,
     accepting: Accepting<S::Listener>,
+    apart: Apart<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
-    one_too_many: Option<(S::Stream, SocketAddr)>,
+    one_too_many: Option<(S::Stream, SocketAddr, usize)>,
     /// Connections that make way for others.
     leaving: Leaving,
     /// Whether the service opens connections.
@@ -154,11 +167,15 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             opens_connections: service.opens_connections(),
             service,
             accepting: Accepting::new(&config),
+            apart: Apart::default(),
             config,
             slots: Slots::default(),
             opened: 0,
             begun: 0,
             ended: 0,
+            totals: Totals::default(),
+            tallies: None,
+            laps: Laps::default(),
             one_too_many: None,
             leaving: Leaving::default(),
             runnable: Runnable::default(),
@@ -186,6 +203,11 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         self.service
     }
 
+    /// What it has done so far, in numbers.
+    pub fn totals(&self) -> Totals {
+        Totals { turns: self.trace.turn(), ..self.totals }
+    }
+
     /// Shares [`Config::connections_max`] with `other` as a common limit. Call it before this reactor serves any
     /// connection.
     pub fn share_limit(&mut self, other: &Self) {
@@ -197,7 +219,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// # Errors
     /// If it can't be watched.
     pub fn add_listener(&mut self, listener: S::Listener) -> io::Result<()> {
-        self.accepting.add(&mut self.selector, listener)
+        let number = self.next_listener();
+        self.accepting.add(&mut self.selector, listener, number)
+    }
+
+    /// The number of the next listener, among all.
+    fn next_listener(&self) -> usize {
+        self.accepting.len() + self.apart.len()
     }
 
     /// Runs until it is [stopped](Handle::stop) and work in progress is done, or, without listeners, until the last
@@ -217,6 +245,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// The same as `run`'s.
     pub fn turn(&mut self) -> io::Result<bool> {
         if self.is_done() {
+            self.end_apart();
             return Ok(false);
         }
         let (timeout, before) = (self.timeout(), self.now);
@@ -225,6 +254,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             Ok(Answer { now: self.selector.now(), events: self.events.len() })
         })?;
         self.trace.begin_turn(self.now);
+        let wants = self.trace.wants();
+        self.laps.begin(wants.times);
         self.trace.own().own_step(|| {
             let waited = self.now.saturating_duration_since(before);
             trace::Event::TurnBegun { waited, events: self.events.len() }
@@ -232,6 +263,12 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         // Work that a panic has left undone is done now, in order.
         while let Err(caught) = panics::catch(|| self.work()) {
             self.recover(caught);
+        }
+        if let Some(ended) = self.laps.event() {
+            self.trace.own().emit_own(ended);
+        }
+        if let Some(portion) = wants.snapshot {
+            self.tell_what_is(portion);
         }
         Ok(true)
     }
@@ -241,24 +278,34 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let events = self.dispatch();
         self.call_the_woken();
         self.obey();
+        self.laps.end(Part::Dispatch);
         // Existing connections run first, so that one that closes frees its place for one that arrives after it.
         self.run_the_runnable(events);
+        self.laps.end(Part::Run);
         self.accept();
+        self.accept_apart();
+        self.laps.end(Part::Accept);
         self.expire_timers();
         self.open_what_is_wanted();
         self.keep_within_memory();
+        self.laps.end(Part::Timers);
     }
 
     fn is_done(&self) -> bool {
-        self.slots.is_empty() && self.accepting.is_over()
+        self.slots.len() == self.slots.apart() && self.accepting.is_over()
     }
 
     /// The longest time `select` may wait.
     fn timeout(&self) -> Option<Duration> {
-        if !self.runnable.is_empty() || self.accepting.is_runnable() || self.one_too_many.is_some() {
+        if !self.runnable.is_empty()
+            || self.accepting.is_runnable()
+            || self.one_too_many.is_some()
+            || self.apart.is_runnable(self.now)
+        {
             return Some(Duration::ZERO);
         }
-        let deadline = earlier(earlier(self.timers.next(), self.accepting.retry_at()), self.stopping);
+        let retry_at = earlier(self.accepting.retry_at(), self.apart.retry_at());
+        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping);
         deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
@@ -271,6 +318,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                     self.trace.own().own_step(|| trace::Event::Selected { readiness: event.readiness });
                     self.accepting.set_ready(index);
                 }
+                Watched::ListenerApart(index) => self.apart.set_ready(index),
                 Watched::Connection(id) => {
                     let Some(slot) = self.slots.get_mut(id) else { continue };
                     let peer = &slot.connection.peer;
@@ -303,7 +351,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.stop();
         }
         if self.stopping.is_some_and(|until| self.now >= until) {
-            for id in self.slots.ids() {
+            for id in self.slots.ids().into_iter().filter(|id| !id.is_apart()) {
                 let Some(slot) = self.slots.get_mut(id) else { continue };
                 let end = slot.connection.cut(self.trace.of(id.generation()));
                 self.close(id, end);
@@ -315,12 +363,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     fn stop(&mut self) {
         let timeout = self.config.connection.drain_timeout;
         // Those that only wait for their peers' closes have nothing to finish.
-        let open = self.slots.iter_mut().filter(|(_, slot)| !slot.connection.is_leaving()).count();
+        let served = self.slots.iter_mut().filter(|(id, _)| !id.is_apart());
+        let open = served.filter(|(_, slot)| !slot.connection.is_leaving()).count();
         self.trace.own().emit_own(trace::Event::Stopping { open, timeout });
         self.stopping = Some(self.now + timeout);
         self.accepting.end(&mut self.selector);
         self.one_too_many = None;
-        for (id, slot) in self.slots.iter_mut() {
+        for (id, slot) in self.slots.iter_mut().filter(|(id, _)| !id.is_apart()) {
             // Data that a peer sent before the stop counts as begun, even if it has not been read yet.
             slot.connection.ready(Readiness { readable: true, ..Readiness::default() });
             slot.enqueue(id, &mut self.runnable);
@@ -337,6 +386,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         {
             work_left = work_left.saturating_sub(self.run_connection(id, Share::FULL));
         }
+        while let Some(id) = self.runnable.next_apart() {
+            self.run_connection(id, Share::FIRST);
+        }
     }
 
     fn expire_timers(&mut self) {
@@ -352,6 +404,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerFired { is_due });
             }
             match alarm {
+                Alarm::Due if id.is_apart() => slot.enqueue(id, &mut self.runnable),
                 Alarm::Due => {
                     let has_output = slot.connection.has_output();
                     self.run_connection(id, Share::FIRST);
@@ -396,27 +449,37 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let Some(slot) = self.slots.get_mut(id) else { return 0 };
         slot.dequeued();
         self.concerned = Concerned::Session(id);
+        let trace = self.trace.of(id.generation());
         let mut turn = Turn {
             scratch: &mut self.scratch,
             config: &self.config.connection,
             now: self.now,
-            stopping: self.stopping.is_some(),
+            stopping: if id.is_apart() { self.apart.is_ending } else { self.stopping.is_some() },
             make_waker: &|| self.inbox.waker(id),
             leave_timeout: self.config.connection.linger_timeout,
             budget: Budget::new(share),
-            trace: self.trace.of(id.generation()),
+            watch: Stopwatch::started_if(trace.is_timed()),
+            trace,
         };
         let was_leaving = slot.connection.is_leaving();
         let outcome = slot.connection.run(&mut turn);
         slot.connection.has_run(&outcome, &turn);
         self.concerned = Concerned::Nothing;
+        if !id.is_apart() {
+            self.totals.messages += u64::from(turn.budget.begun());
+            self.totals.bytes_in += turn.budget.bytes_in() as u64;
+            self.totals.bytes_out += turn.budget.bytes_out() as u64;
+            if let Some(tallies) = &mut self.tallies {
+                tallies.add(id, &turn.budget, self.now);
+            }
+        }
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);
         if yields {
             // A session that yields of its own accord may have computed for long.
             work = work.max(share.work());
         }
-        if !was_leaving && slot.connection.is_leaving() {
+        if !was_leaving && slot.connection.is_leaving() && !id.is_apart() {
             self.leaving.add(id);
         }
         slot.set_busy(yields || work > BUSY_FROM || slot.connection.memory_used() > BUSY_FROM);
@@ -482,6 +545,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         self.leaving.forget_closed(&mut self.slots);
         if connection.peer.role == Role::Accepted {
             self.accepting.connection_closed(&mut self.selector, self.now, self.trace.own());
+        }
+        if !id.is_apart() {
+            self.totals.closed(&end);
         }
         self.tell_end(connection.session, id.generation(), &connection.peer, end);
     }

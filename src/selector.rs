@@ -18,6 +18,7 @@ mod poll;
 mod select;
 pub mod sim;
 mod socket;
+mod stopwatch;
 mod wake;
 
 pub use self::mio::MioSelector;
@@ -29,6 +30,7 @@ pub use select::SelectSelector;
 #[cfg(feature = "cli")]
 pub(crate) use socket::not_to_itself;
 pub use socket::{TcpListener, TcpStream, listener};
+pub(crate) use stopwatch::Stopwatch;
 pub use wake::{WakeFd, WakeFlag, WakeSocket, Waker};
 
 /// Watches streams and listeners, opens and accepts them, and keeps the time.
@@ -150,11 +152,26 @@ pub trait Stream: Read + Write {
         copy_file(self, file, offset, len)
     }
 
+    /// The bytes that wait in the system: those received and not read, its Recv-Q, and those sent and not confirmed, its
+    /// Send-Q. `None` if the system doesn't say.
+    fn queues(&self) -> Option<Queues> {
+        None
+    }
+
     /// Whether it's connected: a connection being opened may not be open yet, and an open one may be broken.
     ///
     /// # Errors
     /// The error that has kept it from opening or has broken it, unless reported before.
     fn connected(&mut self) -> io::Result<bool>;
+}
+
+/// The bytes of a connection that wait in the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Bytes received and not read.
+    pub recv_q: usize,
+    /// Bytes sent and not confirmed by the peer's system.
+    pub send_q: usize,
 }
 
 /// The most bytes of a file read at once when they are copied through this process.

@@ -15,7 +15,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use crate::buffer::Output;
-pub use ending::{End, ErrorKind, SessionError};
+pub use ending::{End, EndKind, ErrorKind, SessionError};
 pub use io::SessionIo;
 #[cfg(test)]
 pub(crate) use io::no_waker;

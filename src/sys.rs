@@ -36,6 +36,20 @@ pub use interface::interface_index;
 #[cfg(feature = "cli")]
 pub use start::stdout_was_closed;
 
+/// The bytes in a TCP socket's queues: received and not read, and sent and not confirmed. `None` if the system doesn't
+/// say.
+#[cfg(target_os = "linux")]
+pub fn queues(socket: &impl AsFd) -> Option<(usize, usize)> {
+    let fd = socket.as_fd().as_raw_fd();
+    let ask = |request| {
+        let mut bytes: c_int = 0;
+        // SAFETY: The descriptor is open, and both requests write one int to where the pointer leads.
+        let result = unsafe { libc::ioctl(fd, request, &raw mut bytes) };
+        usize::try_from(bytes).ok().filter(|_| result == 0)
+    };
+    Some((ask(libc::FIONREAD)?, ask(libc::TIOCOUTQ)?))
+}
+
 /// A descriptor for [`poll`], with the requested events and the result.
 ///
 /// To the system, it's only a number, so it may outlive its source: a closed descriptor is reported as broken, and a

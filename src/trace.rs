@@ -29,6 +29,8 @@
 pub mod json;
 mod kind;
 mod log;
+mod snapshot;
+mod totals;
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -40,6 +42,8 @@ pub use ::log::LevelFilter;
 
 pub use self::kind::Kind;
 pub use self::log::Log;
+pub use self::snapshot::{ConnectionIs, DeadlineFor, LoopIs, Portion, Tally};
+pub use self::totals::Totals;
 use crate::exchange;
 use crate::machine::Step;
 use crate::selector::{Interest, Readiness};
@@ -53,12 +57,47 @@ pub trait Subscriber {
         LevelFilter::Trace
     }
 
+    /// What it wants of the turn that begins. The loop asks before each turn; by default it gets the events of its
+    /// [level](Subscriber::level), and nothing that the loop has to measure or look up.
+    fn wants(&self) -> Wants {
+        Wants::events(self.level())
+    }
+
     /// Receives an event.
     fn record(&self, record: &Record<'_>);
 
     /// Waits for a short time until everything that it has received is written. A forked process calls this before it
     /// exits.
     fn flush(&self) {}
+}
+
+/// What a [`Subscriber`] wants of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// The most detailed level of events.
+    pub level: LevelFilter,
+    /// The time that each part of the turn takes, as [`Event::TurnEnded`], and each run, in [`Event::RunEnded`].
+    pub times: bool,
+    /// A portion of a snapshot at the end of the turn: [`Event::ConnectionIs`] for each of its connections, then
+    /// [`Event::LoopIs`].
+    pub snapshot: Option<Portion>,
+}
+
+impl Wants {
+    /// The events of this level, and nothing else.
+    #[inline]
+    pub const fn events(level: LevelFilter) -> Self {
+        Wants { level, times: false, snapshot: None }
+    }
+
+    /// What two subscribers want together. If both want a snapshot, they get the first one's portion.
+    fn and(self, other: Wants) -> Wants {
+        Wants {
+            level: self.level.max(other.level),
+            times: self.times || other.times,
+            snapshot: self.snapshot.or(other.snapshot),
+        }
+    }
 }
 
 /// Receives nothing.
@@ -75,6 +114,10 @@ impl Subscriber for () {
 impl<T: Subscriber + ?Sized> Subscriber for &T {
     fn level(&self) -> LevelFilter {
         (**self).level()
+    }
+
+    fn wants(&self) -> Wants {
+        (**self).wants()
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -108,6 +151,10 @@ impl Subscriber for Shared {
         self.0.level()
     }
 
+    fn wants(&self) -> Wants {
+        self.0.wants()
+    }
+
     fn record(&self, record: &Record<'_>) {
         self.0.record(record);
     }
@@ -121,6 +168,10 @@ impl Subscriber for Shared {
 impl<T: Subscriber> Subscriber for Option<T> {
     fn level(&self) -> LevelFilter {
         self.as_ref().map_or(LevelFilter::Off, T::level)
+    }
+
+    fn wants(&self) -> Wants {
+        self.as_ref().map_or(Wants::events(LevelFilter::Off), T::wants)
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -138,6 +189,10 @@ impl<T: Subscriber> Subscriber for Option<T> {
 impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
     fn level(&self) -> LevelFilter {
         self.0.level().max(self.1.level())
+    }
+
+    fn wants(&self) -> Wants {
+        self.0.wants().and(self.1.wants())
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -282,6 +337,8 @@ pub enum Event<'a> {
         work: usize,
         /// The memory for unused input and unsent output, in bytes.
         memory: usize,
+        /// The time that it took, if a subscriber [wants](Wants::times) that.
+        took: Option<Duration>,
     },
     /// The interest registered with the system has changed: the tutorial's `_set_selector_events_mask`.
     InterestChanged {
@@ -321,6 +378,23 @@ pub enum Event<'a> {
         /// The way in which it has ended.
         end: &'a End,
     },
+    /// A turn has ended, whose parts took these times. Emitted if a subscriber [wants](Wants::times) that.
+    TurnEnded {
+        /// The time in `select`, if the turn before was measured as well.
+        select: Option<Duration>,
+        /// Noting what is ready, woken or ordered.
+        dispatch: Duration,
+        /// The runs of connections.
+        run: Duration,
+        /// Accepting.
+        accept: Duration,
+        /// Timers, the runs that they cause, and the rest.
+        timers: Duration,
+    },
+    /// A connection as it is at the end of the turn. Emitted if a subscriber [wants](Wants::snapshot) that.
+    ConnectionIs(&'a ConnectionIs<'a>),
+    /// The loop as it is, after the connections of a portion. Emitted likewise.
+    LoopIs(&'a LoopIs<'a>),
 }
 
 /// Bytes in transit, borrowed for the time of the event. Nothing is copied.
@@ -414,7 +488,11 @@ impl Event<'_> {
             | Event::Opening
             | Event::CannotConnect { .. }
             | Event::Stopping { .. }
-            | Event::Closed { .. } => LevelFilter::Info,
+            | Event::Closed { .. }
+            // Only subscribers that ask for these cause them, at any level from here on.
+            | Event::TurnEnded { .. }
+            | Event::ConnectionIs(_)
+            | Event::LoopIs(_) => LevelFilter::Info,
             Event::Missed { .. } => LevelFilter::Debug,
             Event::TurnBegun { .. }
             | Event::Selected { .. }
@@ -439,30 +517,51 @@ impl Event<'_> {
     }
 }
 
+/// The bit of a connection's number that leaves it out of the trace: it belongs to a listener apart.
+pub(crate) const APART: u32 = 1 << 31;
+
+/// Whether the connection of this number is left out of the trace.
+#[inline]
+pub(crate) fn is_apart(number: u32) -> bool {
+    number & APART != 0
+}
+
 /// The trace of a loop.
 #[derive(Debug)]
 pub(crate) struct Trace<T> {
     subscriber: T,
-    level: LevelFilter,
+    wants: Wants,
     turn: u64,
     at: Instant,
 }
 
 impl<T: Subscriber> Trace<T> {
     pub fn new(subscriber: T, now: Instant) -> Self {
-        Trace { level: subscriber.level(), subscriber, turn: 0, at: now }
+        Trace { wants: subscriber.wants(), subscriber, turn: 0, at: now }
     }
 
     /// Begins a turn.
     pub fn begin_turn(&mut self, now: Instant) {
-        self.level = self.subscriber.level();
+        self.wants = self.subscriber.wants();
         self.turn += 1;
         self.at = now;
     }
 
-    /// The trace of one connection, by its number.
+    /// What the subscriber wants of this turn.
+    #[inline]
+    pub fn wants(&self) -> Wants {
+        self.wants
+    }
+
+    /// The number of turns so far.
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// The trace of one connection, by its number. That of a listener apart is left out.
     pub fn of(&self, connection: u32) -> Tracer<'_> {
-        Tracer { sink: self, is_detailed: self.level == LevelFilter::Trace, connection }
+        let is_detailed = self.wants.level == LevelFilter::Trace && !is_apart(connection);
+        Tracer { sink: self, is_detailed, is_timed: is_detailed && self.wants.times, connection }
     }
 
     /// The trace of the loop itself.
@@ -478,7 +577,7 @@ trait Sink {
 
 impl<T: Subscriber> Sink for Trace<T> {
     fn record(&self, connection: Option<Connection<'_>>, event: Event<'_>) {
-        if event.level() <= self.level {
+        if event.level() <= self.wants.level {
             self.subscriber.record(&Record { turn: self.turn, at: self.at, connection, event });
         }
     }
@@ -490,6 +589,8 @@ pub(crate) struct Tracer<'a> {
     sink: &'a dyn Sink,
     /// Whether the smallest steps are received.
     is_detailed: bool,
+    /// And how long runs take.
+    is_timed: bool,
     connection: u32,
 }
 
@@ -498,6 +599,12 @@ impl Tracer<'_> {
     #[inline]
     pub fn is_detailed(&self) -> bool {
         self.is_detailed
+    }
+
+    /// Whether to measure how long runs take.
+    #[inline]
+    pub fn is_timed(&self) -> bool {
+        self.is_timed
     }
 
     /// Emits a small step of a connection. The event is created only if it is received.
@@ -511,7 +618,9 @@ impl Tracer<'_> {
     /// Emits an event of a connection.
     #[cold]
     pub fn emit(&self, peer: &Peer, event: Event<'_>) {
-        self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
+        if !is_apart(self.connection) {
+            self.sink.record(Some(Connection { id: self.connection.into(), peer }), event);
+        }
     }
 
     /// Emits a small step of the loop. The event is created only if it is received.

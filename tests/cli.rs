@@ -522,6 +522,7 @@ fn help_begins_with_the_command_s_own_options() {
             "Limits and timeouts of connections",
             "Concurrency model",
             "Simulated work",
+            "Watching",
             "Logging",
             "Example",
         ];

@@ -8,6 +8,7 @@
 //! The page shows the events that are embedded in it. Without any, it reads `events`, relative to its own address.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -71,7 +72,7 @@ pub fn document(nonce: &str, story: Option<Story<'_>>) -> String {
             "policy" => page.push_str(&policy(nonce)),
             "nonce" => page.push_str(nonce),
             "style" => page.push_str(STYLE),
-            "modules" => page.push_str(&in_script(&import_map().to_string())),
+            "modules" => page.push_str(import_map()),
             "story" => {
                 if let Some(story) = story {
                     let lines = in_script(story.lines);
@@ -96,11 +97,14 @@ pub fn policy(nonce: &str) -> String {
     )
 }
 
-/// The import map, which has each module as a `data:` URL.
-fn import_map() -> Value {
-    let imports: serde_json::Map<String, Value> =
-        MODULES.iter().map(|&(name, source)| (format!("#{name}"), json!(data_url(name, source)))).collect();
-    json!({ "imports": imports })
+/// The import map, which has each module as a `data:` URL. It is made once: that takes a loop longer than a request should.
+fn import_map() -> &'static str {
+    static MAP: OnceLock<String> = OnceLock::new();
+    MAP.get_or_init(|| {
+        let imports: serde_json::Map<String, Value> =
+            MODULES.iter().map(|&(name, source)| (format!("#{name}"), json!(data_url(name, source)))).collect();
+        in_script(&json!({ "imports": imports }).to_string())
+    })
 }
 
 /// A module as a `data:` URL, with the name that browsers show in errors.

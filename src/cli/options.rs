@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::address::Address;
+use super::admin::{self, Admin, AdminOptions};
 use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
@@ -64,11 +65,18 @@ pub struct ServerOptions {
     pub message_len_max: usize,
     #[command(flatten)]
     model: ModelOptions,
+    #[command(flatten)]
+    admin: AdminOptions,
 }
 
 impl ServerOptions {
     pub fn model(&self) -> Model {
         self.model.model
+    }
+
+    /// Listens for administrators, if that is asked for.
+    pub fn admin(&self) -> Result<Option<Admin>, Failure> {
+        self.admin.open(self.model())
     }
 
     pub fn work(&self) -> Option<Work> {
@@ -97,7 +105,8 @@ impl ServerOptions {
         }
         let descriptors = descriptors::raise_limit();
         let listeners = config.names.iter().map(Vec::len).sum();
-        let room = descriptors::room_for(needs, self.model(), descriptors, listeners, config.workers);
+        let left = descriptors.saturating_sub(if self.admin.is_given() { admin::DESCRIPTORS } else { 0 });
+        let room = descriptors::room_for(needs, self.model(), left, listeners, config.workers);
         config.refusals_max = room.refusals;
         config.connections_max = self.connections_max(room.connections, descriptors);
         // More than the system allows is refused, whatever the descriptors.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Budget, Config, Connection, Outcome, Scratch, Share, TICK, Turn};
 use crate::panics;
-use crate::selector::{Interest, Readiness, Stream};
+use crate::selector::{Interest, Readiness, Stopwatch, Stream};
 use crate::session::{End, Peer, Service, Session};
 use crate::text::reason;
 use crate::trace::{Event, PanicIn, Subscriber, Trace};
@@ -143,6 +143,7 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
             make_waker: &|| wait.waker(),
             leave_timeout: LEAVE_TIMEOUT,
             budget: Budget::new(Share::FULL),
+            watch: Stopwatch::started_if(trace.of(number).is_timed()),
             trace: trace.of(number),
         };
         let outcome = connection.run(&mut turn);

@@ -33,8 +33,12 @@ pub(crate) struct Budget {
     /// Messages that the session may begin.
     pub messages: u32,
     share: Share,
-    /// Bytes received, bytes used by the session, and bytes sent.
-    moved: usize,
+    /// Bytes received from the peer so far.
+    received: usize,
+    /// Bytes used by the session.
+    used: usize,
+    /// Bytes sent to the peer.
+    sent: usize,
 }
 
 impl Budget {
@@ -43,29 +47,45 @@ impl Budget {
     const WORK_PER_MESSAGE: usize = 1 << 10;
 
     pub fn new(share: Share) -> Self {
-        Budget { readable: share.bytes, sendable: share.bytes, messages: share.messages, share, moved: 0 }
+        let (readable, sendable, messages) = (share.bytes, share.bytes, share.messages);
+        Budget { readable, sendable, messages, share, received: 0, used: 0, sent: 0 }
     }
 
     /// Records that `len` bytes were received.
     pub fn received(&mut self, len: usize) {
         self.readable = self.readable.saturating_sub(len);
-        self.moved += len;
+        self.received += len;
     }
 
     /// Records that `len` bytes were sent.
     pub fn sent(&mut self, len: usize) {
         self.sendable = self.sendable.saturating_sub(len);
-        self.moved += len;
+        self.sent += len;
     }
 
     /// Records that the session has used `len` bytes, which may have been received before.
     pub fn used(&mut self, len: usize) {
-        self.moved += len;
+        self.used += len;
+    }
+
+    /// The messages that the session has begun so far.
+    pub fn begun(&self) -> u32 {
+        self.share.messages - self.messages
+    }
+
+    /// The bytes received so far.
+    pub fn bytes_in(&self) -> usize {
+        self.received
+    }
+
+    /// The bytes sent so far.
+    pub fn bytes_out(&self) -> usize {
+        self.sent
     }
 
     /// The work so far, in bytes moved.
     pub fn work(&self) -> usize {
-        let messages = (self.share.messages - self.messages) as usize;
-        Self::WORK_PER_RUN + self.moved + messages * Self::WORK_PER_MESSAGE
+        let moved = self.received + self.used + self.sent;
+        Self::WORK_PER_RUN + moved + self.begun() as usize * Self::WORK_PER_MESSAGE
     }
 }

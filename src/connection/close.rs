@@ -34,7 +34,24 @@ pub(crate) struct Lingering {
     left: usize,
 }
 
+impl Draining {
+    /// The way in which the connection ends.
+    pub fn end(&self) -> &End {
+        &self.end
+    }
+}
+
 impl Lingering {
+    /// The way in which the connection ends.
+    pub fn end(&self) -> &End {
+        &self.end
+    }
+
+    /// The time at which it closes in any case.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
     pub fn deadline(&self) -> Instant {
         self.first_look.unwrap_or(self.until)
     }

@@ -316,6 +316,7 @@ mod tests {
     use super::*;
     use crate::buffer::Outgoing;
     use crate::connection::{Budget, Config, Scratch};
+    use crate::selector::Stopwatch;
     use crate::session::{Peer, no_waker};
 
     /// A stream whose calls are each interrupted at first.
@@ -378,11 +379,21 @@ mod tests {
         let mut connection = Connection::accepted(stream, Mirror, peer);
         let scratch = &mut Scratch { input: vec![0; 100].into(), output: Outgoing::default() };
         let (config, budget) = (&Config::default(), Budget::new(Share::FULL));
+        let watch = Stopwatch::default();
         let (now, trace) = (Instant::now(), trace::Trace::new((), Instant::now()));
         let trace = trace.own();
         let leave_timeout = config.linger_timeout;
-        let turn =
-            &mut Turn { scratch, config, now, stopping: false, leave_timeout, make_waker: &no_waker, budget, trace };
+        let turn = &mut Turn {
+            scratch,
+            config,
+            now,
+            stopping: false,
+            leave_timeout,
+            make_waker: &no_waker,
+            budget,
+            watch,
+            trace,
+        };
         assert!(matches!(connection.receive(turn), Ok(Received::Bytes(5))));
         assert_eq!(connection.call_session(5, turn).unwrap().sent, 5);
         assert_eq!(connection.stream.written, b"hello");

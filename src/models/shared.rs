@@ -32,6 +32,10 @@ impl<V: Service> Service for SharedService<V> {
         self.lock().accept(peer)
     }
 
+    fn accept_from(&mut self, listener: usize, peer: &Peer) -> V::Session {
+        self.lock().accept_from(listener, peer)
+    }
+
     fn ended(&mut self, session: V::Session, peer: &Peer, end: End) {
         self.lock().ended(session, peer, end);
     }

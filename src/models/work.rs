@@ -67,6 +67,11 @@ impl<V: Service> Service for Busy<V> {
         self.session(session, Some(self.work))
     }
 
+    fn accept_from(&mut self, listener: usize, peer: &Peer) -> Self::Session {
+        let session = self.service.accept_from(listener, peer);
+        self.session(session, Some(self.work))
+    }
+
     fn ended(&mut self, session: Self::Session, peer: &Peer, end: End) {
         self.service.ended(session.session, peer, end);
     }

@@ -32,6 +32,7 @@ where
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
             reactor.add_listener(selector::listener(socket)?)?;
         }
+        add_apart(&mut reactor, &config)?;
         return Ok((reactor.handle(), Box::new(move || reactor.run())));
     }
     let service = SharedService::new(service);
@@ -49,9 +50,24 @@ where
             reactor.add_listener(selector::listener(socket)?)?;
         }
     }
+    if let Some(first) = reactors.first_mut() {
+        add_apart(first, &config)?;
+    }
     let orders = Orders::new()?;
     let handle = orders.handle().clone();
     Ok((handle, Box::new(move || run(reactors, &orders))))
+}
+
+/// Adds the listener apart, if there is one, as the last.
+fn add_apart<S, V>(reactor: &mut Reactor<S, V, Subscribers>, config: &Config) -> io::Result<()>
+where
+    S: Selector<Listener = TcpListener>,
+    V: Service,
+{
+    match &config.apart {
+        Some(apart) => reactor.add_listener_apart(selector::listener(apart.listener.try_clone()?)?, apart.places),
+        None => Ok(()),
+    }
 }
 
 /// Runs all `reactors`, each in a thread, and passes orders on to them. If one fails, all are stopped.

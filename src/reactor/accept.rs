@@ -25,6 +25,8 @@ pub(super) struct Accepting<L> {
     listeners: Vec<Listening<L>>,
     /// The time of the next attempt; while it's set, no listener is watched.
     paused: Option<Instant>,
+    /// Why the latest pause began.
+    why: String,
     /// Whether the log already says that no connection can be accepted.
     told: bool,
     /// Places for served connections, of this reactor and of those that share its limit.
@@ -36,6 +38,8 @@ pub(super) struct Accepting<L> {
 #[derive(Debug)]
 struct Listening<L> {
     listener: L,
+    /// Its number among all listeners of the reactor.
+    number: usize,
     /// There may be a connection to accept.
     ready: bool,
 }
@@ -44,13 +48,23 @@ impl<L> Accepting<L> {
     /// Creates the listeners of a reactor with the limits of `config`.
     pub fn new(config: &Config) -> Self {
         let (places, refusals) = (Places::new(config.connections_max), Places::new(config.refusals_max));
-        Accepting { listeners: Vec::new(), paused: None, told: false, places, refusals }
+        Accepting { listeners: Vec::new(), paused: None, why: String::new(), told: false, places, refusals }
     }
 
-    pub fn add<S: Selector<Listener = L>>(&mut self, selector: &mut S, mut listener: L) -> io::Result<()> {
+    /// Adds a listener, with its number among all listeners of the reactor.
+    pub fn add<S: Selector<Listener = L>>(
+        &mut self,
+        selector: &mut S,
+        mut listener: L,
+        number: usize,
+    ) -> io::Result<()> {
         selector.watch_listener(&mut listener, Watched::listener_token(self.listeners.len()))?;
-        self.listeners.push(Listening { listener, ready: true });
+        self.listeners.push(Listening { listener, number, ready: true });
         Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.listeners.len()
     }
 
     pub fn set_ready(&mut self, index: usize) {
@@ -66,6 +80,11 @@ impl<L> Accepting<L> {
 
     pub fn retry_at(&self) -> Option<Instant> {
         self.paused
+    }
+
+    /// Why accepting pauses, if it does.
+    pub fn why_paused(&self) -> Option<&str> {
+        self.paused.map(|_| self.why.as_str())
     }
 
     /// Whether no connection will ever be accepted again.
@@ -115,6 +134,7 @@ impl<L> Accepting<L> {
             if let Err(error) = selector.watch_listener(&mut listening.listener, Watched::listener_token(index)) {
                 let why = &format!("a listener can't be watched: {}", crate::text::reason(&error));
                 trace.emit_own(Event::AcceptingPaused { why, is_news: true });
+                self.why.clone_from(why);
                 return self.pause(selector, Some(now + RETRY_AFTER));
             }
         }
@@ -127,13 +147,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {
             self.accepting.resume(&mut self.selector, self.now, self.trace.own());
         }
-        if let Some((stream, addr)) = self.one_too_many.take() {
+        if let Some((stream, addr, listener)) = self.one_too_many.take() {
             if !self.accepting.places.has_room() {
                 self.make_way();
             }
             match self.accepting.places.take() {
-                Some(place) => self.admit(stream, addr, place),
-                None => self.refuse_one_too_many(stream, addr),
+                Some(place) => self.admit(stream, addr, listener, place),
+                None => self.refuse_one_too_many(stream, addr, listener),
             }
         }
         for index in 0..self.accepting.listeners.len() {
@@ -148,9 +168,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Accepts one connection, and returns whether to try for another.
     fn accept_one(&mut self, index: usize) -> bool {
         if !self.accepting.places.has_room() && !self.accepting.refusals.has_room() {
-            let full =
-                Event::AcceptingPaused { why: "all places are taken, including those for refusals", is_news: false };
-            self.trace.own().emit_own(full);
+            let why = "all places are taken, including those for refusals";
+            self.trace.own().emit_own(Event::AcceptingPaused { why, is_news: false });
+            self.accepting.why = why.to_owned();
             self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
             return false;
         }
@@ -158,12 +178,13 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if !listening.ready {
             return false;
         }
+        let listener = listening.number;
         match self.selector.accept(&mut listening.listener) {
             Ok((stream, addr)) => {
                 self.accepting.told = false;
                 match self.accepting.places.take() {
-                    Some(place) => self.admit(stream, addr, place),
-                    None => self.one_too_many = Some((stream, addr)),
+                    Some(place) => self.admit(stream, addr, listener, place),
+                    None => self.one_too_many = Some((stream, addr, listener)),
                 }
                 true
             }
@@ -178,8 +199,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 }
                 AcceptError::Ours => {
                     let is_news = !mem::replace(&mut self.accepting.told, true);
-                    let paused = Event::AcceptingPaused { why: &crate::text::reason(&error), is_news };
-                    self.trace.own().emit_own(paused);
+                    let why = crate::text::reason(&error);
+                    self.trace.own().emit_own(Event::AcceptingPaused { why: &why, is_news });
+                    self.accepting.why = why;
                     self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
                     false
                 }
@@ -188,33 +210,35 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     /// Serves a connection in its `place`.
-    fn admit(&mut self, stream: S::Stream, addr: SocketAddr, place: Place) {
+    fn admit(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize, place: Place) {
         if let Err(why) = self.selector.can_watch(&stream) {
             drop(place);
-            return self.refuse(stream, addr, &why, &why);
+            return self.refuse(stream, addr, listener, &why, &why);
         }
         let peer = Peer::accepted(addr);
         let number = self.slots.next_number();
         self.trace.of(number).emit(&peer, Event::Accepted);
-        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), number }) else { return };
+        self.totals.accepted += 1;
+        let Some(id) = self.welcome(Newcomer { stream, peer, place: Some(place), number, listener }) else { return };
         self.run_connection(id, Share::FIRST);
     }
 
-    fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr) {
+    fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize) {
         let (log, reply) = match self.config.connections_max {
             1 => ("the only one is in use".into(), "its only connection is in use".into()),
             max => (format!("all {max} are in use"), format!("all {max} connections are in use")),
         };
-        self.refuse(stream, addr, &log, &reply);
+        self.refuse(stream, addr, listener, &log, &reply);
     }
 
     /// Lets the session send the reason in its protocol's format, then closes the connection.
-    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, logged: &str, told: &str) {
+    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize, logged: &str, told: &str) {
         let peer = Peer::accepted(addr);
         let number = self.slots.next_number();
         self.trace.of(number).emit(&peer, Event::Refused { why: logged });
+        self.totals.refused += 1;
         let place = self.accepting.refusals.take();
-        let Some(id) = self.welcome(Newcomer { stream, peer, place, number }) else { return };
+        let Some(id) = self.welcome(Newcomer { stream, peer, place, number, listener }) else { return };
         self.concerned = Concerned::Session(id);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.connection.refuse(told, &self.config.connection, self.now);
@@ -223,10 +247,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     /// Gets a session for a connection, and gives both a slot. If the service panics, the connection is not lost.
-    fn welcome(&mut self, newcomer: Newcomer<S::Stream>) -> Option<ConnectionId> {
-        let peer = newcomer.peer;
+    pub(super) fn welcome(&mut self, newcomer: Newcomer<S::Stream>) -> Option<ConnectionId> {
+        let (peer, listener) = (newcomer.peer, newcomer.listener);
         self.newcomer = Some(newcomer);
-        let session = self.service.accept(&peer);
+        let session = self.service.accept_from(listener, &peer);
         let Newcomer { stream, place, number, .. } = self.newcomer.take()?;
         self.begun += 1;
         Some(self.slots.insert(Connection::accepted(stream, session, peer), place, number))

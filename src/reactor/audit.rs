@@ -10,7 +10,7 @@ use crate::connection::{TICK, earlier};
 use crate::places::Places;
 use crate::selector::{Selector, Stream};
 use crate::session::{Service, Session};
-use crate::trace::Subscriber;
+use crate::trace::{Subscriber, is_apart};
 
 impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Checks what holds between two turns, whatever peers, sessions and the system do:
@@ -51,6 +51,11 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             if held > taken || held < taken && places.sharers() == 1 {
                 return Err(format!("{taken} places are taken, and {held} connections have one"));
             }
+        }
+        let (taken, apart) = (self.apart.taken(), self.slots.apart());
+        if (seen.apart, seen.apart) != (taken, apart) {
+            let seen = seen.apart;
+            return Err(format!("of {seen} connections apart, {apart} are counted, and {taken} have places"));
         }
         let memory = &self.config.connection.memory;
         // The configuration has a clone of it, and each connection with data.
@@ -162,6 +167,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 struct Seen {
     runnable: usize,
     leaving: usize,
+    /// Those of listeners apart.
+    apart: usize,
     /// The earliest timer.
     timer: Option<Instant>,
     /// The places that they hold, for being served and for being refused.
@@ -174,7 +181,8 @@ impl Seen {
     #[inline]
     fn add<S: Stream, T: Session>(&mut self, slot: &Slot<S, T>, places: [&Places; 2]) {
         self.runnable += usize::from(slot.is_runnable());
-        self.leaving += usize::from(slot.connection.is_leaving());
+        self.leaving += usize::from(slot.connection.is_leaving() && !is_apart(slot.generation));
+        self.apart += usize::from(is_apart(slot.generation));
         self.timer = earlier(self.timer, slot.timer());
         if let Some(place) = &slot.place {
             for (held, places) in self.places.iter_mut().zip(places) {

@@ -12,7 +12,7 @@ use crate::panics::{self, Caught};
 use crate::places::Place;
 use crate::selector::{Selector, Stream};
 use crate::session::{End, Peer, Service};
-use crate::trace::{Event, PanicIn, Subscriber};
+use crate::trace::{Event, PanicIn, Subscriber, is_apart};
 
 /// The connection that a panic concerns.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Newcomer<S> {
     pub place: Option<Place>,
     /// Its number.
     pub number: u32,
+    /// The number of the listener that has accepted it.
+    pub listener: usize,
 }
 
 impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
@@ -60,6 +62,16 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     fn end_what_is_concerned(&mut self, newcomer: Option<Newcomer<S::Stream>>, concerned: Concerned, caught: &Caught) {
         let message = caught.to_string();
         let panicked = |place| Event::Panicked { place, message: &message };
+        let number = match (&newcomer, concerned) {
+            (Some(newcomer), _) => newcomer.number,
+            (None, Concerned::Session(id)) => id.generation(),
+            (None, Concerned::Ended(number, _)) => number,
+            (None, Concerned::Nothing) => 0,
+        };
+        if is_apart(number) {
+            // The trace leaves these connections out.
+            log::error!("A connection apart panicked: {message}");
+        }
         if let Some(mut newcomer) = newcomer {
             self.trace.of(newcomer.number).emit(&newcomer.peer, panicked(PanicIn::Accept));
             newcomer.stream.reset_on_close();

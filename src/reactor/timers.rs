@@ -25,6 +25,11 @@ impl Timers {
         self.heap.push(Reverse((when, id)));
     }
 
+    /// The number of timers, stale ones included.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The time when the next one fires.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((when, _))| *when)

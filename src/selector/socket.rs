@@ -7,6 +7,8 @@ use std::time::Duration;
 
 pub use mio::net::{TcpListener, TcpStream};
 
+#[cfg(all(feature = "models", target_os = "linux"))]
+use super::Queues;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::copy_file;
 use super::{Listener, Stream};
@@ -85,6 +87,12 @@ impl Stream for TcpStream {
         }
     }
 
+    #[cfg(all(feature = "models", target_os = "linux"))]
+    fn queues(&self) -> Option<Queues> {
+        let (recv_q, send_q) = crate::sys::queues(self)?;
+        Some(Queues { recv_q, send_q })
+    }
+
     fn connected(&mut self) -> io::Result<bool> {
         if let Some(error) = self.take_error()? {
             return Err(error);
@@ -120,6 +128,21 @@ mod tests {
         let mut stream = TcpStream::from_std(socket.into());
         let error = stream.connected().unwrap_err();
         assert_eq!(error.to_string(), "it connected to itself, since nothing listens there");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn bytes_that_are_not_read_wait_in_the_receive_queue() {
+        use std::io::Write;
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        peer.write_all(b"hello").unwrap();
+        // It waits until they have arrived.
+        stream.peek(&mut [0; 5]).unwrap();
+        let stream = TcpStream::from_std(stream);
+        assert_eq!(stream.queues(), Some(Queues { recv_q: 5, send_q: 0 }));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::codec;
 use crate::exchange::Event;
+use crate::machine::named;
 use crate::text::count;
 
 /// An error that ended a session, with its kind.
@@ -156,6 +157,70 @@ pub enum End {
     Cut,
     /// The session has panicked.
     Panicked,
+}
+
+named! {
+    /// A kind of [`End`], by its name in statistics.
+    pub enum EndKind {
+        /// [`End::Finished`].
+        Finished = "finished",
+        /// [`End::Failed`], since the peer has broken the protocol.
+        Violation = "violation",
+        /// [`End::Failed`], since the peer has ended its sending side too early.
+        InputEnded = "input_ended",
+        /// [`End::Failed`], since the peer did not act in time.
+        TimedOut = "timed_out",
+        /// [`End::Failed`], with any other error.
+        Failed = "failed",
+        /// [`End::Idle`].
+        Idle = "idle",
+        /// [`End::InputOverLimit`].
+        InputOverLimit = "input_over_limit",
+        /// [`End::MemoryOverLimit`].
+        MemoryOverLimit = "memory_over_limit",
+        /// [`End::ConnectFailed`].
+        ConnectFailed = "connect_failed",
+        /// [`End::ConnectTimedOut`].
+        ConnectTimedOut = "connect_timed_out",
+        /// [`End::Broken`].
+        Broken = "broken",
+        /// [`End::WriteTimedOut`].
+        WriteTimedOut = "write_timed_out",
+        /// [`End::Refused`].
+        Refused = "refused",
+        /// [`End::Stopped`].
+        Stopped = "stopped",
+        /// [`End::Cut`].
+        Cut = "cut",
+        /// [`End::Panicked`].
+        Panicked = "panicked",
+    }
+}
+
+impl End {
+    /// Its kind.
+    pub fn kind(&self) -> EndKind {
+        match self {
+            End::Finished => EndKind::Finished,
+            End::Failed(error) => match error.kind() {
+                ErrorKind::Violation => EndKind::Violation,
+                ErrorKind::InputEnded => EndKind::InputEnded,
+                ErrorKind::TimedOut => EndKind::TimedOut,
+                ErrorKind::Other => EndKind::Failed,
+            },
+            End::Idle(_) => EndKind::Idle,
+            End::InputOverLimit(_) => EndKind::InputOverLimit,
+            End::MemoryOverLimit(_) => EndKind::MemoryOverLimit,
+            End::ConnectFailed(_) => EndKind::ConnectFailed,
+            End::ConnectTimedOut(_) => EndKind::ConnectTimedOut,
+            End::Broken(_) => EndKind::Broken,
+            End::WriteTimedOut(_) => EndKind::WriteTimedOut,
+            End::Refused => EndKind::Refused,
+            End::Stopped => EndKind::Stopped,
+            End::Cut => EndKind::Cut,
+            End::Panicked => EndKind::Panicked,
+        }
+    }
 }
 
 impl fmt::Display for End {

@@ -86,6 +86,11 @@ impl<'a> SessionIo<'a> {
         }
     }
 
+    /// Takes back the last [`begin_message`](Self::begin_message): there was no whole message.
+    pub fn no_message(&mut self) {
+        self.messages_left += 1;
+    }
+
     /// The other side, for the log.
     pub fn peer(&self) -> &'a Peer {
         self.peer

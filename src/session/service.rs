@@ -68,6 +68,12 @@ pub trait Service {
     /// Creates a session for a connection just accepted.
     fn accept(&mut self, peer: &Peer) -> Self::Session;
 
+    /// Creates a session for a connection just accepted by a reactor, from its listener of this number: they are numbered
+    /// from 0, in the order in which they were added.
+    fn accept_from(&mut self, _listener: usize, peer: &Peer) -> Self::Session {
+        self.accept(peer)
+    }
+
     /// Takes back a session whose connection is closed or was never opened.
     fn ended(&mut self, _session: Self::Session, _peer: &Peer, _end: End) {}
 

@@ -85,7 +85,8 @@ mod tests {
         balance.record(&Event::Replied { len: replied });
         balance.record(&Event::Sent { bytes: Bytes::new(sent, &[]), left: output });
         let how = RunEnd::Waits(Progress::NeedInput);
-        balance.record(&Event::RunEnded { how, state: State::named("idle"), input, output, work: 0, memory: 0 });
+        let state = State::named("idle");
+        balance.record(&Event::RunEnded { how, state, input, output, work: 0, memory: 0, took: None });
         balance
     }
 

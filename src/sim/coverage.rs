@@ -16,10 +16,13 @@ use crate::{exchange, message};
 pub const SEEDS: u64 = 500;
 
 /// The kinds of events that don't occur in worlds of our protocols, and why.
-const EVENTS_IMPOSSIBLE: [(Kind, &str); 3] = [
+const EVENTS_IMPOSSIBLE: [(Kind, &str); 6] = [
     (Kind::Panicked, "the sessions don't panic"),
     (Kind::OutputEnded, "no session of these protocols ends its own side while it goes on"),
     (Kind::Dropped, "no session of these protocols ends its own side while it goes on"),
+    (Kind::TurnEnded, "no subscriber of a world asks for times, which are not the simulator's"),
+    (Kind::ConnectionIs, "no subscriber of a world asks for snapshots"),
+    (Kind::LoopIs, "no subscriber of a world asks for snapshots"),
 ];
 
 /// What has been seen.

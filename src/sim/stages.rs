@@ -165,6 +165,7 @@ mod tests {
             output,
             work: 0,
             memory: 0,
+            took: None,
         };
         let (begun, replied) = (|| Event::RunBegun, || Event::Replied { len: 5 });
         let rests = || waits(Progress::NeedInput, 0);
@@ -185,7 +186,15 @@ mod tests {
         let changed = |from, to| Event::InterestChanged { from, to };
         let error = Interest { error: true, ..Interest::NONE };
         let how = RunEnd::Waits(Progress::Working);
-        let works = || Event::RunEnded { how, state: State::named("idle"), input: 0, output: 0, work: 0, memory: 0 };
+        let works = || Event::RunEnded {
+            how,
+            state: State::named("idle"),
+            input: 0,
+            output: 0,
+            work: 0,
+            memory: 0,
+            took: None,
+        };
         let moved = |from, event, to| Event::Moved { from, event, to };
         let reads = || moved(Stage::Receiving, exchange::Event::RequestRead, Stage::Responding);
         assert_eq!(told(&[reads(), works(), changed(Interest::READ, error)]), None);

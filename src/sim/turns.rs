@@ -458,7 +458,7 @@ mod tests {
             tell(turns, id, Event::Received { bytes: crate::trace::Bytes::new(received, &[]) });
         }
         let (state, work) = (State::named("idle"), (4 << 10) + 2 * received);
-        tell(turns, id, Event::RunEnded { how, state, input: 0, output: 0, work, memory });
+        tell(turns, id, Event::RunEnded { how, state, input: 0, output: 0, work, memory, took: None });
     }
 
     #[track_caller]
@@ -565,7 +565,11 @@ mod tests {
             run(&mut turns, 1, WAITS, 0, 100);
             tell(&mut turns, 2, Event::RunBegun);
             let (state, how) = (State::named("idle"), WAITS);
-            tell(&mut turns, 2, Event::RunEnded { how, state, input: 0, output: 7, work: 4096, memory: 200 });
+            tell(
+                &mut turns,
+                2,
+                Event::RunEnded { how, state, input: 0, output: 7, work: 4096, memory: 200, took: None },
+            );
             tell(&mut turns, id, Event::Closed { end: &End::MemoryOverLimit(max) });
             turns
         };

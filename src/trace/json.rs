@@ -12,7 +12,8 @@
 //!
 //! and the fields of the event, by the names that they have in [`Event`], except that the cause of a step or a move is
 //! `cause`. Times are in seconds, lengths in bytes; a length that is too large to count is `null`. If lines could not
-//! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else. Within a
+//! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else; likewise
+//! `turns_skipped` for `turns` of which only what concerns whole connections is told. Within a
 //! version of the format, keys and names may be added, not changed.
 
 use std::io::{self, Write};
@@ -20,9 +21,10 @@ use std::time::Duration;
 
 use serde::Serializer as _;
 use serde::ser::SerializeMap;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{Event, PanicIn, Record};
+use super::{ConnectionIs, Event, LoopIs, PanicIn, Record};
+use crate::session::{EndKind, State};
 use crate::text::reason;
 
 /// The version of the format.
@@ -105,17 +107,14 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("len", &bytes.len())?;
             line.serialize_entry("left", &counted(*left))
         }
-        Event::RunEnded { how, state, input, output, work, memory } => {
+        Event::RunEnded { how, state, input, output, work, memory, took } => {
             line.serialize_entry("how", &how.to_string())?;
-            line.serialize_entry("state", state.name)?;
-            if let Some((got, want)) = state.arrived {
-                line.serialize_entry("got", &got)?;
-                line.serialize_entry("want", &want)?;
-            }
+            session(*state, line)?;
             line.serialize_entry("input", input)?;
             line.serialize_entry("output", &counted(*output))?;
             line.serialize_entry("work", work)?;
-            line.serialize_entry("memory", memory)
+            line.serialize_entry("memory", memory)?;
+            seconds("took", *took, line)
         }
         Event::InterestChanged { from, to } => {
             line.serialize_entry("from", &from.to_string())?;
@@ -137,6 +136,15 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("message", message)
         }
         Event::Closed { end } => line.serialize_entry("end", &end.to_string()),
+        Event::TurnEnded { select, dispatch, run, accept, timers } => {
+            seconds("select", *select, line)?;
+            line.serialize_entry("dispatch", &dispatch.as_secs_f64())?;
+            line.serialize_entry("run", &run.as_secs_f64())?;
+            line.serialize_entry("accept", &accept.as_secs_f64())?;
+            line.serialize_entry("timers", &timers.as_secs_f64())
+        }
+        Event::ConnectionIs(connection) => connection_is(connection, line),
+        Event::LoopIs(looping) => loop_is(looping, line),
         Event::Woken
         | Event::Accepted
         | Event::AcceptingResumed
@@ -145,6 +153,78 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
         | Event::InputEnded
         | Event::OutputEnded
         | Event::Reloaded => Ok(()),
+    }
+}
+
+/// Writes the fields of a connection as it is.
+fn connection_is<M: SerializeMap>(is: &ConnectionIs<'_>, line: &mut M) -> Result<(), M::Error> {
+    seconds("age", is.age, line)?;
+    line.serialize_entry("stage", is.stage.name())?;
+    line.serialize_entry("interest", &is.interest.to_string())?;
+    session(is.state, line)?;
+    line.serialize_entry("begun", &is.begun)?;
+    line.serialize_entry("input", &is.input)?;
+    line.serialize_entry("output", &counted(is.output))?;
+    if let Some(queues) = is.queues {
+        line.serialize_entry("recv_q", &queues.recv_q)?;
+        line.serialize_entry("send_q", &queues.send_q)?;
+    }
+    if let Some((after, what)) = is.deadline {
+        line.serialize_entry("deadline", &after.as_secs_f64())?;
+        line.serialize_entry("deadline_for", what.name())?;
+    }
+    if let Some(tally) = is.tally {
+        line.serialize_entry("messages", &tally.messages)?;
+        line.serialize_entry("bytes_in", &tally.bytes_in)?;
+        line.serialize_entry("bytes_out", &tally.bytes_out)?;
+    }
+    match is.last_error {
+        Some(end) => line.serialize_entry("last_error", &end.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Writes the fields of a loop as it is.
+fn loop_is<M: SerializeMap>(is: &LoopIs<'_>, line: &mut M) -> Result<(), M::Error> {
+    let totals = is.totals;
+    let closed: Map<String, Value> = EndKind::ALL
+        .into_iter()
+        .zip(totals.closed)
+        .filter(|(_, times)| *times > 0)
+        .map(|(kind, times)| (kind.name().to_owned(), times.into()))
+        .collect();
+    line.serialize_entry("open", &is.open)?;
+    line.serialize_entry("runnable", &is.runnable)?;
+    line.serialize_entry("timers", &is.timers)?;
+    line.serialize_entry("accepting", is.paused.unwrap_or(if is.stopping { "stopping" } else { "yes" }))?;
+    line.serialize_entry("turns", &totals.turns)?;
+    line.serialize_entry("accepted", &totals.accepted)?;
+    line.serialize_entry("refused", &totals.refused)?;
+    line.serialize_entry("closed", &closed)?;
+    line.serialize_entry("messages", &totals.messages)?;
+    line.serialize_entry("bytes_in", &totals.bytes_in)?;
+    line.serialize_entry("bytes_out", &totals.bytes_out)?;
+    match is.next {
+        Some(next) => line.serialize_entry("next", &next),
+        None => Ok(()),
+    }
+}
+
+/// Writes a session's state.
+fn session<M: SerializeMap>(state: State, line: &mut M) -> Result<(), M::Error> {
+    line.serialize_entry("state", state.name)?;
+    if let Some((got, want)) = state.arrived {
+        line.serialize_entry("got", &got)?;
+        line.serialize_entry("want", &want)?;
+    }
+    Ok(())
+}
+
+/// Writes a time, if it is known.
+fn seconds<M: SerializeMap>(key: &str, time: Option<Duration>, line: &mut M) -> Result<(), M::Error> {
+    match time {
+        Some(time) => line.serialize_entry(key, &time.as_secs_f64()),
+        None => Ok(()),
     }
 }
 
@@ -162,9 +242,10 @@ mod tests {
     use super::*;
     use crate::exchange::{Event as Happening, Stage};
     use crate::machine::Step;
+    use crate::selector::Queues;
     use crate::selector::{Interest, Readiness};
     use crate::session::{End, Peer, Progress, State};
-    use crate::trace::{Bytes, Connection, RunEnd};
+    use crate::trace::{Bytes, Connection, DeadlineFor, RunEnd, Tally, Totals};
 
     fn line(event: Event<'_>, is_of_connection: bool) -> String {
         let peer = Peer::accepted(SocketAddr::from(([127, 0, 0, 1], 5000)));
@@ -218,7 +299,7 @@ mod tests {
         let how = RunEnd::Waits(Progress::NeedInput);
         let state = State { name: "JSON header", arrived: Some((48, 103)) };
         peers(
-            Event::RunEnded { how, state, input: 48, output: 0, work: 4144, memory: 64 },
+            Event::RunEnded { how, state, input: 48, output: 0, work: 4144, memory: 64, took: None },
             r#""run_ended","how":"waits for input","state":"JSON header","got":48,"want":103,"input":48,"output":0,"work":4144,"memory":64"#,
         );
         let (from, to) = (Interest::NONE, Interest::READ);
@@ -228,5 +309,71 @@ mod tests {
         let panicked = Event::Panicked { place: PanicIn::Session, message: "oh" };
         peers(panicked, r#""panicked","place":"session","message":"oh""#);
         peers(Event::Closed { end: &End::Finished }, r#""closed","end":"finished""#);
+        let millis = Duration::from_millis;
+        let ended = |select| {
+            let [dispatch, run, accept, timers] = [1, 2, 3, 4].map(|n| millis(250 * n));
+            Event::TurnEnded { select, dispatch, run, accept, timers }
+        };
+        let parts = r#""dispatch":0.25,"run":0.5,"accept":0.75,"timers":1.0"#;
+        own(ended(Some(seconds(2))), &format!(r#""turn_ended","select":2.0,{parts}"#));
+        own(ended(None), &format!(r#""turn_ended",{parts}"#));
+        let took = Some(millis(500));
+        peers(
+            Event::RunEnded {
+                how: RunEnd::Ends,
+                state: State::named("idle"),
+                input: 0,
+                output: 0,
+                work: 4096,
+                memory: 0,
+                took,
+            },
+            r#""run_ended","how":"ends","state":"idle","input":0,"output":0,"work":4096,"memory":0,"took":0.5"#,
+        );
+        let full = ConnectionIs {
+            age: Some(seconds(3)),
+            stage: Stage::Receiving,
+            interest: Interest::READ,
+            state,
+            begun: true,
+            input: 48,
+            output: usize::MAX,
+            queues: Some(Queues { recv_q: 1, send_q: 2 }),
+            deadline: Some((seconds(9), DeadlineFor::Session)),
+            tally: Some(Tally { messages: 5, bytes_in: 6, bytes_out: 7 }),
+            last_error: Some(&End::Cut),
+        };
+        let begin = r#""connection_is","age":3.0,"stage":"receiving","interest":"r","state":"JSON header","got":48"#;
+        let rest = r#""recv_q":1,"send_q":2,"deadline":9.0,"deadline_for":"session","messages":5,"bytes_in":6"#;
+        let last = r#""bytes_out":7,"last_error":"server stopped before it was done""#;
+        let all = format!(r#"{begin},"want":103,"begun":true,"input":48,"output":null,{rest},{last}"#);
+        peers(Event::ConnectionIs(&full), &all);
+        let (age, queues, deadline, tally, last_error) = (None, None, None, None, None);
+        let idle = State::named("idle");
+        let few = ConnectionIs { age, queues, deadline, tally, last_error, state: idle, output: 0, ..full };
+        let fields = r#""stage":"receiving","interest":"r","state":"idle","begun":true,"input":48,"output":0"#;
+        peers(Event::ConnectionIs(&few), &format!(r#""connection_is",{fields}"#));
+        let mut totals = Totals { turns: 1, messages: 2, bytes_in: 3, bytes_out: 4, ..Totals::default() };
+        totals.closed[EndKind::Cut as usize] = 5;
+        (totals.accepted, totals.refused) = (6, 7);
+        let looping = |paused, stopping, next| LoopIs {
+            open: 8,
+            runnable: 9,
+            timers: 10,
+            paused,
+            stopping,
+            totals: &totals,
+            next,
+        };
+        let counts = r#""turns":1,"accepted":6,"refused":7,"closed":{"cut":5},"messages":2,"bytes_in":3,"bytes_out":4"#;
+        let loops = [
+            (looping(None, false, None), "yes", ""),
+            (looping(None, true, None), "stopping", ""),
+            (looping(Some("full"), true, Some(64)), "full", ",\"next\":64"),
+        ];
+        for (is, accepting, next) in &loops {
+            let begin = r#""loop_is","open":8,"runnable":9,"timers":10,"accepting""#;
+            own(Event::LoopIs(is), &format!("{begin}:\"{accepting}\",{counts}{next}"));
+        }
     }
 }

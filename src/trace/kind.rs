@@ -60,6 +60,12 @@ named! {
         Panicked = "panicked",
         /// [`Event::Closed`].
         Closed = "closed",
+        /// [`Event::TurnEnded`].
+        TurnEnded = "turn_ended",
+        /// [`Event::ConnectionIs`].
+        ConnectionIs = "connection_is",
+        /// [`Event::LoopIs`].
+        LoopIs = "loop_is",
     }
 }
 
@@ -95,6 +101,9 @@ impl Event<'_> {
             Event::Reloaded => Kind::Reloaded,
             Event::Panicked { .. } => Kind::Panicked,
             Event::Closed { .. } => Kind::Closed,
+            Event::TurnEnded { .. } => Kind::TurnEnded,
+            Event::ConnectionIs(_) => Kind::ConnectionIs,
+            Event::LoopIs(_) => Kind::LoopIs,
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
+    /// Where it can be watched, if it can.
+    pub admin: Option<SocketAddr>,
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
 }
@@ -108,7 +110,7 @@ impl Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
         let stdout = chunks_of(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().map_or_else(|| mpsc::channel().1, lines_of);
-        let mut server = Server { child, addresses: Vec::new(), stdout, stderr };
+        let mut server = Server { child, addresses: Vec::new(), admin: None, stdout, stderr };
         let mut printed = Vec::new();
         // All lines are written at once, and so few bytes of a pipe are read at once too; but Python may write the end of
         // its line by itself.
@@ -118,11 +120,16 @@ impl Server {
                 Err(error) => panic!("{command:?} does not listen: {error}; {}", text(&to_the_end(&server.stderr))),
             }
         }
-        server.addresses = text(&printed)
-            .lines()
-            .map(|line| line.strip_prefix("Listening on ").expect("a line says where it listens"))
-            .map(|address| address.parse().expect("it is an address"))
-            .collect();
+        for line in text(&printed).lines() {
+            let address = |text: &str| text.parse().expect("it is an address");
+            match line.strip_prefix("Admin on http://").and_then(|rest| rest.strip_suffix('/')) {
+                Some(admin) => server.admin = Some(address(admin)),
+                None => {
+                    let listens = line.strip_prefix("Listening on ").expect("a line says where it listens");
+                    server.addresses.push(address(listens));
+                }
+            }
+        }
         server
     }
 

@@ -1,6 +1,8 @@
 //! The reactor on a simulated network: every second of these tests is virtual.
 
 mod accepting;
+mod apart;
+mod asked;
 #[cfg(feature = "models")]
 mod busy;
 mod chunks;
@@ -18,6 +20,7 @@ mod slots;
 mod stopping;
 mod support;
 mod timeouts;
+mod totals;
 mod tracing;
 mod wishes;
 mod working;

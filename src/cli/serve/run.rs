@@ -1,14 +1,17 @@
 //! Running a service as a server until it is stopped.
 
 use std::io;
+use std::sync::Arc;
 
+use crate::admin::Watched;
+use crate::cli::admin::Admin;
 use crate::cli::descriptors::{self, Needs};
 use crate::cli::failure::Failure;
 use crate::cli::model::number_option;
 use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
-use crate::models::{self, Busy, Config, Model, ServeError};
+use crate::models::{self, Busy, Config, Model, ServeError, Server};
 use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
@@ -34,35 +37,66 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
     let config = options.config(port, needs)?;
+    let admin = options.admin()?;
     match options.work() {
-        None => serve(options.model(), name, service, config, prepare),
+        None => serve(options.model(), name, service, config, admin, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
-            serve(options.model(), name, busy, config, prepare)
+            serve(options.model(), name, busy, config, admin, prepare)
         }
     }
 }
 
+/// Serves, with an administrator's view if there is one: on the same loop, or beside a model without a loop.
 fn serve<V: Service<Session: Send> + Send>(
     model: Model,
     name: &str,
     service: V,
-    config: Config,
+    mut config: Config,
+    admin: Option<Admin>,
     prepare: impl FnOnce(&Handle),
+) -> Result<(), Failure> {
+    let Some(admin) = admin else {
+        return serve_until_stopped(model, name, service, config, "", |server| prepare(server.handle()));
+    };
+    let line = admin.line();
+    admin.subscribe(&mut config);
+    if !model.is_reactor() {
+        let _beside = admin.start()?;
+        return serve_until_stopped(model, name, service, config, &line, |server| prepare(server.handle()));
+    }
+    let hub = Arc::clone(&admin.hub);
+    let watched = Watched::new(service, Arc::clone(&hub));
+    config.apart = Some(admin.into_apart());
+    serve_until_stopped(model, name, watched, config, &line, |server| {
+        // Its listener is the first worker's last.
+        hub.serves_from(server.addresses().len());
+        prepare(server.handle());
+    })
+}
+
+/// Serves, and prints `line` after the addresses.
+fn serve_until_stopped<V: Service<Session: Send> + Send>(
+    model: Model,
+    name: &str,
+    service: V,
+    config: Config,
+    line: &str,
+    prepare: impl FnOnce(&Server<'_>),
 ) -> Result<(), Failure> {
     let server = models::serve(model, service, config).map_err(|error| match error {
         ServeError::SharesState { .. } | ServeError::OpensConnections { .. } => Failure::of_usage(error.about(name)),
         ServeError::TooMany { .. } => Failure::of_usage(format!("{}: {error}", number_option(model))),
         ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
     })?;
-    prepare(server.handle());
+    prepare(&server);
     signals::obey(server.handle()).map_err(|error| failed(&error))?;
     // Otherwise the server would listen and never accept a connection.
     descriptors::one_is_left()
         .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
     // Printed together, after all listeners are ready, so that a reader of the first line can connect to every address.
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
-    print(lines.as_bytes())?;
+    print((lines + line).as_bytes())?;
     server.run().map_err(|error| failed(&error))
 }
 

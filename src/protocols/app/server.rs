@@ -159,6 +159,7 @@ impl AppServer {
                 break Progress::Yield;
             }
             let Some(message) = self.reader.read_noting(io.input(), &self.shared.limits, steps)? else {
+                io.no_message();
                 break Progress::NeedInput;
             };
             self.patience.restart();

@@ -1,0 +1,120 @@
+//! `--admin ADDRESS`: watching a server in a browser.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::address::Address;
+use super::failure::Failure;
+use crate::admin::{AdminService, Hub, PLACES, Watching};
+use crate::models::{self, Apart, Model, Sockets};
+use crate::reactor::{Config, Handle, Reactor};
+use crate::selector::{self, MioSelector};
+use crate::text::reason;
+use crate::trace::Shared;
+
+const HEADING: &str = "Watching";
+/// The descriptors that it needs: its listener, the connections, and one that waits.
+pub const DESCRIPTORS: u64 = PLACES as u64 + 2;
+
+/// Where to watch the server.
+#[derive(Debug, Args)]
+pub struct AdminOptions {
+    /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one
+    #[arg(long, help_heading = HEADING, value_name = "ADDRESS")]
+    admin: Option<Address>,
+    /// Let the events on it have the contents of messages
+    #[arg(long, help_heading = HEADING, requires = "admin")]
+    admin_contents: bool,
+}
+
+/// The hub of a server that can be watched, and its listener.
+#[derive(Debug)]
+pub struct Admin {
+    pub hub: Arc<Hub>,
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl AdminOptions {
+    pub fn is_given(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// Listens for administrators, if the option is given.
+    pub fn open(&self, model: Model) -> Result<Option<Admin>, Failure> {
+        let Some(address) = &self.admin else { return Ok(None) };
+        if model == Model::Fork {
+            let why = "whose processes can't be watched from one another";
+            return Err(Failure::of_usage(format!("--admin cannot be used with --model {model}, {why}")));
+        }
+        let names = address.or_port(0).to_listen_on(1)?;
+        let addresses: Vec<SocketAddr> = names.into_iter().flatten().take(1).collect();
+        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None };
+        let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
+        let mut sockets = listening.into_iter().flat_map(|listening| {
+            let addr = listening.addr;
+            listening.sockets.into_iter().map(move |socket| (socket, addr))
+        });
+        let Some((listener, addr)) = sockets.next() else { return Ok(None) };
+        let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        Ok(Some(Admin { hub: Arc::new(Hub::new(&now, self.admin_contents)), listener, addr }))
+    }
+}
+
+impl Admin {
+    /// The line that says where.
+    pub fn line(&self) -> String {
+        format!("Admin on http://{}/\n", self.addr)
+    }
+
+    /// Makes the hub receive the trace of a server with this configuration.
+    pub fn subscribe(&self, config: &mut models::Config) {
+        let watching = Watching(Arc::clone(&self.hub));
+        config.subscriber = Some(match config.subscriber.take() {
+            Some(other) => Shared::new((other, watching)),
+            None => Shared::new(watching),
+        });
+    }
+
+    /// The listener, for a server that accepts its connections apart from the others.
+    pub fn into_apart(self) -> Apart {
+        Apart { listener: Arc::new(self.listener), places: PLACES }
+    }
+
+    /// Answers in a thread with a loop of its own, beside a server without one.
+    pub fn start(self) -> Result<Beside, Failure> {
+        let failed =
+            |error: io::Error| Failure::new(format!("cannot serve {}: {}", self.line().trim_end(), reason(&error)));
+        let config = Config { connections_max: PLACES, ..Config::default() };
+        let mut reactor =
+            Reactor::new(MioSelector::new().map_err(failed)?, AdminService(Arc::clone(&self.hub)), config);
+        let listener = self.listener.try_clone().and_then(selector::listener).map_err(failed)?;
+        reactor.add_listener(listener).map_err(failed)?;
+        let handle = reactor.handle();
+        let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || reactor.run()).map_err(failed)?;
+        Ok(Beside { handle, thread: Some(thread) })
+    }
+}
+
+/// The thread that answers administrators. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Beside {
+    handle: Handle,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.handle.stop();
+        match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => log::error!("The loop for administrators failed: {}", reason(&error)),
+            Some(Err(_)) => log::error!("The loop for administrators panicked"),
+        }
+    }
+}

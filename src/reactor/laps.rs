@@ -1,0 +1,55 @@
+//! The time that each part of a turn takes, if a subscriber asks.
+
+use std::time::Duration;
+
+use crate::selector::Stopwatch;
+use crate::trace::Event;
+
+/// The parts of a turn after `select`, in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Dispatch,
+    Run,
+    Accept,
+    Timers,
+}
+
+/// A stopwatch for the parts of a turn.
+#[derive(Debug, Default)]
+pub(super) struct Laps {
+    watch: Stopwatch,
+    /// The time in `select`, if it is known.
+    select: Option<Duration>,
+    /// By [`Part`].
+    parts: [Duration; 4],
+}
+
+impl Laps {
+    /// Begins a turn, measured or not.
+    #[inline]
+    pub fn begin(&mut self, is_wanted: bool) {
+        if !is_wanted {
+            return self.watch = Stopwatch::default();
+        }
+        self.select = self.watch.lap();
+        if self.select.is_none() {
+            self.watch = Stopwatch::started_if(true);
+        }
+        self.parts = Default::default();
+    }
+
+    /// Ends a part. After a panic, a part may end more than once.
+    #[inline]
+    pub fn end(&mut self, part: Part) {
+        if let Some(time) = self.watch.lap() {
+            self.parts[part as usize] += time;
+        }
+    }
+
+    /// The times of the turn, if it is measured.
+    #[inline]
+    pub fn event(&self) -> Option<Event<'static>> {
+        let [dispatch, run, accept, timers] = self.parts;
+        self.watch.is_on().then_some(Event::TurnEnded { select: self.select, dispatch, run, accept, timers })
+    }
+}

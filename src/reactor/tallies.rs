@@ -1,0 +1,43 @@
+//! What each connection has done so far, beside the connections, which stay small: kept only if somebody may ask.
+
+use std::time::{Duration, Instant};
+
+use super::id::ConnectionId;
+use crate::connection::Budget;
+use crate::trace::Tally;
+
+/// A tally for each slot.
+#[derive(Debug, Default)]
+pub(super) struct Tallies(Vec<Entry>);
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The connection that it is of.
+    generation: u32,
+    /// The time of its first run.
+    since: Instant,
+    tally: Tally,
+}
+
+impl Tallies {
+    /// Adds a run of a connection.
+    pub fn add(&mut self, id: ConnectionId, run: &Budget, now: Instant) {
+        let fresh = || Entry { generation: id.generation(), since: now, tally: Tally::default() };
+        if self.0.len() <= id.key() {
+            self.0.resize(id.key() + 1, Entry { generation: 0, since: now, tally: Tally::default() });
+        }
+        let entry = &mut self.0[id.key()];
+        if entry.generation != id.generation() {
+            *entry = fresh();
+        }
+        entry.tally.messages += u64::from(run.begun());
+        entry.tally.bytes_in += run.bytes_in() as u64;
+        entry.tally.bytes_out += run.bytes_out() as u64;
+    }
+
+    /// The age of a connection, and what it has done.
+    pub fn of(&self, id: ConnectionId, now: Instant) -> Option<(Duration, Tally)> {
+        let entry = self.0.get(id.key()).filter(|entry| entry.generation == id.generation())?;
+        Some((now.saturating_duration_since(entry.since), entry.tally))
+    }
+}
