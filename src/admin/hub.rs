@@ -44,6 +44,8 @@ pub struct Hub {
     readers: AtomicUsize,
     /// Whether a snapshot is wanted.
     is_asked: AtomicBool,
+    /// Nobody reads, and no snapshot is wanted: all that most turns look at.
+    is_quiet: AtomicBool,
     /// The number of turns begun.
     turns: AtomicUsize,
     /// The number of turns that certainly are not told in detail.
@@ -123,6 +125,7 @@ impl Hub {
             listener: AtomicUsize::new(usize::MAX),
             readers: AtomicUsize::new(0),
             is_asked: AtomicBool::new(false),
+            is_quiet: AtomicBool::new(true),
             turns: AtomicUsize::new(0),
             resting: AtomicUsize::new(0),
             inner: Mutex::new(Inner {
@@ -160,12 +163,19 @@ impl Hub {
         if !self.is_asked.swap(true, Ordering::Relaxed) {
             inner.next = Snapshot { version: inner.latest.version + 1, ..Snapshot::default() };
         }
+        self.note_whether_quiet();
         inner.next.version
+    }
+
+    fn note_whether_quiet(&self) {
+        let is_quiet = self.readers.load(Ordering::Relaxed) == 0 && !self.is_asked.load(Ordering::Relaxed);
+        self.is_quiet.store(is_quiet, Ordering::Relaxed);
     }
 
     /// Takes back the question: there is no loop to answer it.
     pub(super) fn give_up(&self) {
         self.is_asked.store(false, Ordering::Relaxed);
+        self.note_whether_quiet();
     }
 
     pub(super) fn latest(&self) -> Arc<Snapshot> {
@@ -243,6 +253,7 @@ impl Hub {
                         inner.next.paused = is.paused.map(str::to_owned);
                         inner.latest = Arc::new(std::mem::take(&mut inner.next));
                         self.is_asked.store(false, Ordering::Relaxed);
+                        self.note_whether_quiet();
                     }
                 }
             } else {
@@ -286,11 +297,11 @@ impl Subscriber for Watching {
         let turn = hub.turns.load(Ordering::Relaxed).wrapping_add(1);
         hub.turns.store(turn, Ordering::Relaxed);
         let wants = Wants { times: turn.is_multiple_of(MEASURED), ..Wants::events(LevelFilter::Info) };
-        let is_asked = hub.is_asked.load(Ordering::Relaxed);
-        let has_readers = hub.readers.load(Ordering::Relaxed) > 0;
-        if !is_asked && !has_readers {
+        if hub.is_quiet.load(Ordering::Relaxed) {
             return wants;
         }
+        let is_asked = hub.is_asked.load(Ordering::Relaxed);
+        let has_readers = hub.readers.load(Ordering::Relaxed) > 0;
         let resting = hub.resting.load(Ordering::Relaxed);
         if resting > 0 && !is_asked {
             hub.resting.store(resting - 1, Ordering::Relaxed);
@@ -322,6 +333,7 @@ impl Reader {
         let cursor = inner.ring.end();
         drop(inner);
         hub.readers.fetch_add(1, Ordering::Relaxed);
+        hub.note_whether_quiet();
         Reader { hub: Arc::clone(hub), cursor, connection }
     }
 
@@ -353,6 +365,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.hub.readers.fetch_sub(1, Ordering::Relaxed);
+        self.hub.note_whether_quiet();
     }
 }
 

@@ -25,6 +25,8 @@ use crate::trace::Subscriber;
 #[derive(Debug)]
 pub(super) struct Apart<L> {
     listeners: Vec<Listening<L>>,
+    /// A listener is ready, or not watched. If none is, which is usual, a turn asks nothing else.
+    is_due: bool,
     /// The loop has ended, and with it these connections.
     pub is_ending: bool,
 }
@@ -51,7 +53,7 @@ impl<L> Listening<L> {
 
 impl<L> Default for Apart<L> {
     fn default() -> Self {
-        Apart { listeners: Vec::new(), is_ending: false }
+        Apart { listeners: Vec::new(), is_due: false, is_ending: false }
     }
 }
 
@@ -63,6 +65,7 @@ impl<L> Apart<L> {
     pub fn set_ready(&mut self, index: usize) {
         if let Some(listening) = self.listeners.get_mut(index) {
             listening.ready = true;
+            self.is_due = true;
         }
     }
 
@@ -70,12 +73,17 @@ impl<L> Apart<L> {
     #[inline]
     pub fn is_runnable(&self, now: Instant) -> bool {
         let mut listeners = self.listeners.iter();
-        listeners.any(|listening| if listening.is_watched { listening.ready } else { listening.can_be_watched(now) })
+        self.is_due
+            && listeners
+                .any(|listening| if listening.is_watched { listening.ready } else { listening.can_be_watched(now) })
     }
 
     /// The time of the next attempt to accept, if one has failed.
     #[inline]
     pub fn retry_at(&self) -> Option<Instant> {
+        if !self.is_due {
+            return None;
+        }
         let waiting = self.listeners.iter().filter(|listening| !listening.is_watched && listening.places.has_room());
         waiting.filter_map(|listening| listening.retry_at).fold(None, |one, other| earlier(one, Some(other)))
     }
@@ -110,11 +118,19 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             is_watched: true,
             retry_at: None,
         });
+        self.apart.is_due = true;
         Ok(())
     }
 
     /// Accepts the connections that wait at the listeners apart, as far as there are places.
+    #[inline]
     pub(super) fn accept_apart(&mut self) {
+        if self.apart.is_due {
+            self.accept_all_apart();
+        }
+    }
+
+    fn accept_all_apart(&mut self) {
         for index in 0..self.apart.len() {
             self.watch_again(index);
             while let Some((stream, addr, place, listener)) = self.accept_one_apart(index) {
@@ -131,6 +147,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 }
             }
         }
+        self.apart.is_due = self.apart.listeners.iter().any(|listening| listening.ready || !listening.is_watched);
     }
 
     /// Watches a listener again, once there is room.

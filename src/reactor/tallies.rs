@@ -21,18 +21,27 @@ struct Entry {
 
 impl Tallies {
     /// Adds a run of a connection.
+    #[inline]
     pub fn add(&mut self, id: ConnectionId, run: &Budget, now: Instant) {
-        let fresh = || Entry { generation: id.generation(), since: now, tally: Tally::default() };
-        if self.0.len() <= id.key() {
-            self.0.resize(id.key() + 1, Entry { generation: 0, since: now, tally: Tally::default() });
-        }
-        let entry = &mut self.0[id.key()];
-        if entry.generation != id.generation() {
-            *entry = fresh();
-        }
+        let entry = match self.0.get_mut(id.key()) {
+            Some(entry) if entry.generation == id.generation() => entry,
+            _ => self.begin(id, now),
+        };
         entry.tally.messages += u64::from(run.begun());
         entry.tally.bytes_in += run.bytes_in() as u64;
         entry.tally.bytes_out += run.bytes_out() as u64;
+    }
+
+    /// Begins the tally of a connection.
+    #[cold]
+    fn begin(&mut self, id: ConnectionId, now: Instant) -> &mut Entry {
+        let fresh = |generation| Entry { generation, since: now, tally: Tally::default() };
+        if self.0.len() <= id.key() {
+            self.0.resize(id.key() + 1, fresh(0));
+        }
+        let entry = &mut self.0[id.key()];
+        *entry = fresh(id.generation());
+        entry
     }
 
     /// The age of a connection, and what it has done.
