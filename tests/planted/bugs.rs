@@ -211,8 +211,8 @@ pub const BUGS: &[Bug] = &[
         name: "select-sleeps-too-long",
         what: "The loop doesn't wake for its timers",
         file: "reactor.rs",
-        before: "let deadline = earlier(earlier(self.timers.next(), self.accepting.retry_at()), self.stopping);",
-        after: "let deadline = earlier(self.accepting.retry_at(), self.stopping);",
+        before: "let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping);",
+        after: "let deadline = earlier(retry_at, self.stopping);",
     },
     Bug {
         name: "idle-not-renewed",
@@ -355,10 +355,10 @@ pub const BUGS: &[Bug] = &[
         name: "emfile-spins",
         what: "Without descriptors, accepting goes on without a pause",
         file: "reactor/accept.rs",
-        before: "                    self.trace.own().emit_own(paused);
+        before: "                    self.accepting.why = why;
                     self.accepting.pause(&mut self.selector, Some(self.now + RETRY_AFTER));
                     false",
-        after: "                    self.trace.own().emit_own(paused);
+        after: "                    self.accepting.why = why;
                     false",
     },
     Bug {
@@ -397,10 +397,10 @@ pub const BUGS: &[Bug] = &[
         name: "accept-one-an-edge",
         what: "One connection is accepted for each edge of the listener",
         file: "reactor/accept.rs",
-        before: "                    None => self.one_too_many = Some((stream, addr)),
+        before: "                    None => self.one_too_many = Some((stream, addr, listener)),
                 }
                 true",
-        after: "                    None => self.one_too_many = Some((stream, addr)),
+        after: "                    None => self.one_too_many = Some((stream, addr, listener)),
                 }
                 self.accepting.listeners[index].ready = false;
                 false",
@@ -462,7 +462,7 @@ pub const BUGS: &[Bug] = &[
         name: "one-too-many-dropped",
         what: "A connection over the limit is closed without a word",
         file: "reactor/accept.rs",
-        before: "                None => self.refuse_one_too_many(stream, addr),",
+        before: "                None => self.refuse_one_too_many(stream, addr, listener),",
         after: "                None => drop((stream, addr)),",
     },
     // Stopping.
