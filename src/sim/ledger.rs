@@ -9,7 +9,7 @@ use super::heard::Heard;
 use super::limits::Limits;
 use super::stages::Stages;
 use crate::selector::sim::SimPeer;
-use crate::session::{End, ErrorKind};
+use crate::session::EndKind;
 use crate::trace::PanicIn;
 
 /// Most peers do fewer things.
@@ -124,66 +124,7 @@ pub struct Service {
     /// The trace tells of a panic of its session, or of the service when it was asked for one.
     pub panicked: Option<PanicIn>,
     /// The time of the close, and the server's reason.
-    pub closed: Option<(Duration, Ending)>,
-}
-
-/// How a connection ended: an [`End`] without its details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// [`End::Finished`]
-    Finished,
-    /// [`End::Failed`] with [`ErrorKind::Violation`]
-    Violation,
-    /// [`End::Failed`] with [`ErrorKind::InputEnded`]
-    InputEnded,
-    /// [`End::Failed`] with [`ErrorKind::TimedOut`]
-    TimedOut,
-    /// [`End::Failed`] with [`ErrorKind::Other`]
-    OtherError,
-    /// [`End::Idle`]
-    Idle,
-    /// [`End::InputOverLimit`]
-    InputOverLimit,
-    /// [`End::MemoryOverLimit`]
-    MemoryOverLimit,
-    /// [`End::Broken`]
-    Broken,
-    /// [`End::WriteTimedOut`]
-    WriteTimedOut,
-    /// [`End::Refused`]
-    Refused,
-    /// [`End::Stopped`]
-    Stopped,
-    /// [`End::Cut`]
-    Cut,
-    /// [`End::Panicked`]
-    Panicked,
-    /// [`End::ConnectFailed`] or [`End::ConnectTimedOut`]
-    NotConnected,
-}
-
-impl From<&End> for Ending {
-    fn from(end: &End) -> Self {
-        match end {
-            End::Finished => Ending::Finished,
-            End::Failed(error) => match error.kind() {
-                ErrorKind::Violation => Ending::Violation,
-                ErrorKind::InputEnded => Ending::InputEnded,
-                ErrorKind::TimedOut => Ending::TimedOut,
-                ErrorKind::Other => Ending::OtherError,
-            },
-            End::Idle(_) => Ending::Idle,
-            End::InputOverLimit(_) => Ending::InputOverLimit,
-            End::MemoryOverLimit(_) => Ending::MemoryOverLimit,
-            End::Broken(_) => Ending::Broken,
-            End::WriteTimedOut(_) => Ending::WriteTimedOut,
-            End::Refused => Ending::Refused,
-            End::Stopped => Ending::Stopped,
-            End::Cut => Ending::Cut,
-            End::Panicked => Ending::Panicked,
-            End::ConnectFailed(_) | End::ConnectTimedOut(_) => Ending::NotConnected,
-        }
-    }
+    pub closed: Option<(Duration, EndKind)>,
 }
 
 impl Ledger {
@@ -305,7 +246,7 @@ impl Ledger {
     }
 
     /// Records that the server has closed the connection of number `id`.
-    pub fn closed(&mut self, id: u64, now: Duration, ending: Ending) {
+    pub fn closed(&mut self, id: u64, now: Duration, ending: EndKind) {
         self.looks_full(now);
         self.done(id, now);
         let Some(from) = self.index_of(id) else { return };
@@ -328,7 +269,7 @@ impl Ledger {
         }
         // Without a session, there is no other end.
         if place == PanicIn::Accept {
-            self.closed(id, now, Ending::Panicked);
+            self.closed(id, now, EndKind::Panicked);
         }
     }
 
@@ -391,7 +332,7 @@ impl Conversation {
     }
 
     /// The time of the server's close, and its reason.
-    pub fn closed(&self) -> Option<(Duration, Ending)> {
+    pub fn closed(&self) -> Option<(Duration, EndKind)> {
         self.served.as_ref().and_then(|served| served.closed)
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::coverage::Coverage;
-use super::ledger::{Ending, Ledger};
+use super::ledger::Ledger;
 use super::turns::Turns;
 use crate::exchange::Stage;
 use crate::selector::{Interest, Readiness};
@@ -173,7 +173,7 @@ fn enter(ledger: &mut Ledger, record: &Record<'_>, at: Duration) {
         }
         Event::Stopping { .. } => ledger.stops(at),
         Event::Panicked { place, message } => ledger.panics(id, at, *place, message),
-        Event::Closed { end } => ledger.closed(id, at, Ending::from(*end)),
+        Event::Closed { end } => ledger.closed(id, at, end.kind()),
         _ => {}
     }
 }
@@ -266,7 +266,7 @@ impl Hash {
             Event::Panicked { .. } => self.add(26),
             Event::Closed { end } => {
                 self.add(27);
-                self.add(Ending::from(*end) as u64);
+                self.add(end.kind() as u64);
             }
             // Measured times differ from run to run, and nobody asks for snapshots.
             Event::TurnEnded { .. } | Event::ConnectionIs(_) | Event::LoopIs(_) => {}

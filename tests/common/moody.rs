@@ -14,7 +14,7 @@ const LEFT_OUT: u8 = b' ';
 const PANIC: u8 = b'!';
 const YIELD: u8 = b'~';
 const END_OUTPUT: u8 = b'.';
-/// Between these, bytes are kept as unused input until all are there: so many at most.
+/// Bytes between these are kept as unused input until all are there, and the most of them.
 const GROUP: [u8; 2] = *b"()";
 const GROUP_LEN_MAX: usize = 50;
 /// The time for which a session keeps its deadline after it has passed, and the interval of the calls meanwhile.

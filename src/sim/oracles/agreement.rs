@@ -1,7 +1,8 @@
 //! Agreement: all ways to serve the same peers give each of them the same bytes.
 
 use super::pair::{Outcome, Pair};
-use crate::sim::ledger::{Conversation, Ending};
+use crate::session::EndKind;
+use crate::sim::ledger::Conversation;
 use crate::sim::subject::Subject;
 
 /// Judges two runs with the same peers; `way` says how the other serves them.
@@ -30,5 +31,5 @@ fn agree(pair: &Pair<'_>) -> Result<(), String> {
 
 /// Whether a conversation may end with an error reply that says something about time.
 fn has_error(conversation: &Conversation) -> bool {
-    conversation.closed().is_some_and(|(_, ending)| matches!(ending, Ending::TimedOut | Ending::OtherError))
+    conversation.closed().is_some_and(|(_, ending)| matches!(ending, EndKind::TimedOut | EndKind::Failed))
 }

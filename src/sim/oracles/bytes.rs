@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Case;
 use super::liveness::SLACK;
+use crate::session::EndKind;
 use crate::sim::faults::PlannedFault;
-use crate::sim::ledger::Ending;
 use crate::sim::peer::{Leaving, Reading};
 use crate::sim::subject::{Answer, Subject, Then};
 use crate::text::count;
@@ -37,7 +37,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     // Whatever is cut off ends with a reset: an end looks as if all were there.
     let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
     let stays = conversation.gone.is_none();
-    if has_seen_end && stays && ending == Ending::Panicked {
+    if has_seen_end && stays && ending == EndKind::Panicked {
         return lacks("a reset after a panic");
     }
     let is_cut_short = conversation.served.as_ref().is_some_and(|served| served.stages.is_cut_short);
@@ -48,18 +48,18 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         return Ok(());
     }
     match ending {
-        Ending::Finished | Ending::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
-        Ending::OtherError if answer.then == Then::Fails && part != Part::Whole => lacks("the rest of its replies"),
+        EndKind::Finished | EndKind::InputEnded if part != Part::Whole => lacks("the rest of its replies"),
+        EndKind::Failed if answer.then == Then::Fails && part != Part::Whole => lacks("the rest of its replies"),
         // A server that has waited for input in vain has answered all that had come.
-        Ending::Idle if has_rested(case) && !(part == Part::Whole && case.is_to_all) => {
+        EndKind::Idle if has_rested(case) && !(part == Part::Whole && case.is_to_all) => {
             lacks("the rest of its replies")
         }
-        Ending::Violation | Ending::Refused if part != Part::WithError && has_error_replies(subject) => {
+        EndKind::Violation | EndKind::Refused if part != Part::WithError && has_error_replies(subject) => {
             lacks("the error reply")
         }
-        Ending::Violation if part != Part::Whole && !has_error_replies(subject) => lacks("the rest of its replies"),
+        EndKind::Violation if part != Part::Whole && !has_error_replies(subject) => lacks("the rest of its replies"),
         // How far it came is a matter of time. But the rest of a reply isn't left out.
-        Ending::TimedOut | Ending::Idle | Ending::Stopped if part == Part::Cut => lacks("the rest of a reply"),
+        EndKind::TimedOut | EndKind::Idle | EndKind::Stopped if part == Part::Cut => lacks("the rest of a reply"),
         _ => Ok(()),
     }
 }
@@ -78,7 +78,7 @@ enum Part {
 }
 
 /// Compares the bytes with the answer.
-fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], ending: Ending) -> Result<Part, String> {
+fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], ending: EndKind) -> Result<Part, String> {
     let same = match answer.output.starts_with(received) {
         true => received.len(),
         false => received.iter().zip(&answer.output).take_while(|(one, other)| one == other).count(),
@@ -92,7 +92,7 @@ fn part_received(subject: &impl Subject, answer: &Answer, received: &[u8], endin
         });
     }
     // After some replies, an error reply of any wording, or what was sent of it.
-    let has_error = !matches!(ending, Ending::Finished | Ending::InputEnded | Ending::Idle | Ending::Stopped);
+    let has_error = !matches!(ending, EndKind::Finished | EndKind::InputEnded | EndKind::Idle | EndKind::Stopped);
     let ends = answer.replies.as_deref().unwrap_or(&[]);
     let before = ends.iter().copied().rfind(|&end| end <= same);
     if let (true, Some(before)) = (has_error, before) {
@@ -149,11 +149,11 @@ fn has_rested<S: Subject>(case: &Case<'_, S>) -> bool {
 }
 
 /// Whether the server's reason to close is true.
-fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), answer: &Answer) -> Result<(), String> {
+fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, EndKind), answer: &Answer) -> Result<(), String> {
     let (conversation, limits) = (case.conversation, &case.world.limits);
     let unless = |excuse: bool, what: &str| if excuse { Ok(()) } else { Err(what.to_owned()) };
     match ending {
-        Ending::Finished => {
+        EndKind::Finished => {
             // Where the server ends its side and goes on reading, a peer may follow, and what it sends then is lost.
             let follows = conversation.served.as_ref().is_some_and(|served| served.stages.output_ended)
                 && conversation.peer.end_seen().is_some()
@@ -162,40 +162,40 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
             let is_over = answer.then == Then::Closes || has_ended && answer.then == Then::Waits;
             unless(is_over, "more was to come")
         }
-        Ending::Violation => unless(answer.then == Then::Fails, "nothing is wrong with its requests"),
-        Ending::InputEnded => unless(
+        EndKind::Violation => unless(answer.then == Then::Fails, "nothing is wrong with its requests"),
+        EndKind::InputEnded => unless(
             conversation.ended.is_some() && answer.then == Then::WaitsForRest,
             "its input did not end within a request",
         ),
-        Ending::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
+        EndKind::TimedOut => unless(!case.world.subject.patience().is_zero(), "the protocol has no timeouts"),
         // A server that waits for input learns at once that it has ended. While there are faults, one may follow the other.
-        Ending::Idle
+        EndKind::Idle
             if conversation.ended.is_some_and(|ended| ended.max(case.times.healed) + case.times.delay + SLACK < at) =>
         {
             Err("its input has ended".to_owned())
         }
-        Ending::Idle => unless(
+        EndKind::Idle => unless(
             conversation.longest_silence + case.times.delay >= limits.idle_timeout,
             "it was never silent for that long",
         ),
-        Ending::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
-        Ending::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
-        Ending::Broken => unless(
+        EndKind::Stopped => unless(case.ledger.stopping.is_some(), "the server did not stop"),
+        EndKind::Cut => unless(case.ledger.stopping.is_some(), "the server did not stop"),
+        EndKind::Broken => unless(
             conversation.gone.is_some()
                 || case.world.faults.iter().any(PlannedFault::breaks_connections)
                 || answer.then == Then::Closes && case.world.file_faults(at).any(PlannedFault::breaks_transfers),
             "it has neither closed nor reset",
         ),
-        Ending::WriteTimedOut => {
+        EndKind::WriteTimedOut => {
             unless(!case.plan.reads_eagerly() || case.times.delay >= limits.write_timeout, "it reads everything")
         }
-        Ending::InputOverLimit => Err("a session left too much input unused".to_owned()),
-        Ending::Refused => {
+        EndKind::InputOverLimit => Err("a session left too much input unused".to_owned()),
+        EndKind::Refused => {
             unless(conversation.served.as_ref().is_some_and(|served| served.is_refused), "it had been accepted")
         }
-        Ending::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
-        Ending::OtherError => unless(case.world.subject.gives_up() || answer.then == Then::Fails, "a session failed"),
-        Ending::Panicked => {
+        EndKind::MemoryOverLimit => unless(limits.memory_is_short(), "the memory is not used up"),
+        EndKind::Failed => unless(case.world.subject.gives_up() || answer.then == Then::Fails, "a session failed"),
+        EndKind::Panicked => {
             // The trace tells where.
             let place = conversation.served.as_ref().and_then(|served| served.panicked);
             let is_due = match place {
@@ -205,6 +205,6 @@ fn is_true<S: Subject>(case: &Case<'_, S>, (at, ending): (Duration, Ending), ans
             };
             unless(is_due, "its session does not panic")
         }
-        Ending::NotConnected => Err("it is no connection of ours".to_owned()),
+        EndKind::ConnectFailed | EndKind::ConnectTimedOut => Err("it is no connection of ours".to_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! Lingering: after its last reply, a server waits for its peer's end, so that the peer has the time to read the reply.
 
 use super::Case;
-use crate::sim::ledger::Ending;
+use crate::session::EndKind;
 use crate::sim::peer::Leaving;
 use crate::sim::subject::Subject;
 
@@ -12,7 +12,7 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let Some(served) = conversation.served.as_ref().filter(|served| served.reads > 0) else { return Ok(()) };
     let (Some(done), Some((closed, ending))) = (served.done, served.closed) else { return Ok(()) };
     let is_in_order =
-        matches!(ending, Ending::Finished | Ending::Violation | Ending::TimedOut | Ending::Idle | Ending::Stopped);
+        matches!(ending, EndKind::Finished | EndKind::Violation | EndKind::TimedOut | EndKind::Idle | EndKind::Stopped);
     // The server's clock may be behind the peers'.
     let has_seen_end = conversation.peer.end_seen().is_some_and(|seen| seen <= closed + case.times.delay);
     let follows = has_seen_end && case.plan.leaving != Leaving::Stays;

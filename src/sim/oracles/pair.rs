@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::selector::sim::FaultKind;
+use crate::session::EndKind;
 use crate::sim::faults::PlannedFault;
-use crate::sim::ledger::{Conversation, Ending, Ledger};
+use crate::sim::ledger::{Conversation, Ledger};
 use crate::sim::peer::Plan;
 use crate::sim::subject::Subject;
 use crate::sim::world::World;
@@ -54,13 +55,13 @@ impl<'a> Pair<'a> {
 
     /// Whether the end of a run has stopped the server meanwhile.
     pub fn is_stopped(&self) -> bool {
-        let is_stopped = |(_, ending)| matches!(ending, Ending::Stopped | Ending::Cut);
+        let is_stopped = |(_, ending)| matches!(ending, EndKind::Stopped | EndKind::Cut);
         [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_stopped))
     }
 
     /// Whether a session has left too much input unused at once. How much that is depends on the pieces that it was read in.
     pub fn is_over_limit(&self) -> bool {
-        let is_over = |(_, ending)| ending == Ending::InputOverLimit;
+        let is_over = |(_, ending)| ending == EndKind::InputOverLimit;
         [self.one, self.other].iter().any(|conversation| conversation.closed().is_some_and(is_over))
     }
 
@@ -123,6 +124,6 @@ fn bound<S: Subject>(world: &World<S>, crowd: usize, one: &Conversation, other: 
 /// Whether the server has ended a conversation because some time had passed.
 fn ends_by_time(conversation: &Conversation) -> bool {
     let by_time =
-        |ending| matches!(ending, Ending::Idle | Ending::TimedOut | Ending::WriteTimedOut | Ending::OtherError);
+        |ending| matches!(ending, EndKind::Idle | EndKind::TimedOut | EndKind::WriteTimedOut | EndKind::Failed);
     conversation.closed().is_some_and(|(_, ending)| by_time(ending))
 }

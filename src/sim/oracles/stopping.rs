@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::liveness::SLACK;
 use super::{Case, Oracle};
-use crate::sim::ledger::Ending;
+use crate::session::EndKind;
 use crate::sim::subject::{Subject, Then};
 
 /// Judges one conversation.
@@ -13,12 +13,12 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
     let Some(served) = case.conversation.served.as_ref().filter(|served| !served.is_refused) else { return Ok(()) };
     let Some((closed, ending)) = served.closed else { return Ok(()) };
     let drained_at = stopping + case.world.limits.drain_timeout;
-    if ending == Ending::Cut && closed < drained_at {
+    if ending == EndKind::Cut && closed < drained_at {
         return Err((Oracle::Liveness, format!("was cut off at {closed:?}, before {drained_at:?}")));
     }
     // A session that is at work then finds its input only later.
     let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= closed);
-    let is_stopped = ending == Ending::Stopped && !is_hidden;
+    let is_stopped = ending == EndKind::Stopped && !is_hidden;
     let by = stopping + case.times.delay + SLACK;
     let late = served.done.filter(|&done| done > by && case.conversation.sent == at_stop.sent);
     if !is_stopped && late.is_none() {

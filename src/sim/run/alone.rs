@@ -12,9 +12,10 @@ use super::{ADDR, ARRIVAL};
 use crate::connection::{Caller, Connection, Found, Scratch, Wait, Word, earlier, hold};
 use crate::selector::sim::{SimNet, SimSelector, SimStream, Trigger};
 use crate::selector::{Event, Interest, Readiness, Selector, Token};
+use crate::session::EndKind;
 use crate::session::Session;
 use crate::sim::actors::Actors;
-use crate::sim::ledger::{Conversation, Ending, Ledger};
+use crate::sim::ledger::{Conversation, Ledger};
 use crate::sim::oracles::liveness::SLACK;
 use crate::sim::oracles::{Oracle, Violation};
 use crate::sim::story::Story;
@@ -67,7 +68,7 @@ pub(super) fn stop_alone<S: Subject>(world: &World<S>) -> Result<u64, Violation>
         let Some(conversation) = ledger.conversations.first() else { continue };
         let Some((closed, ending)) = conversation.closed() else { continue };
         let by = stops.max(conversation.opened) + world.limits.drain_timeout;
-        if ending == Ending::Cut && closed < by || closed > by + SLACK {
+        if ending == EndKind::Cut && closed < by || closed > by + SLACK {
             let number = plan.number;
             let what =
                 format!("peer {number}, one by one: with an order to stop, it is closed at {closed:?}, not {by:?}");
@@ -82,7 +83,7 @@ fn lingers_long(conversation: &Conversation) -> Option<String> {
     let (closed, ending) = conversation.closed()?;
     let since = conversation.served.as_ref()?.lingering?;
     let waited = closed.saturating_sub(since);
-    let is_long = ending == Ending::Finished && waited > LEAVES_WITHIN;
+    let is_long = ending == EndKind::Finished && waited > LEAVES_WITHIN;
     is_long.then(|| format!("its thread has waited {waited:?} for its close"))
 }
 
