@@ -175,6 +175,24 @@ fn a_timeout_is_in_time_under_a_blocking_model_that_is_woken_just_before_it() {
 }
 
 #[test]
+fn an_error_reply_that_waits_for_its_turn_is_charged_for_memory() {
+    let mut stream = Vec::new();
+    Request::Binary(vec![b'x'; 200_000]).write(&mut stream, true);
+    let pieces = |pieces: &[(usize, u64)]| {
+        pieces.iter().map(|&(len, pause)| Piece { len, pause: Duration::from_millis(pause), awaits: 0 }).collect()
+    };
+    // One read takes more memory than all connections may use, and there is more to read.
+    let over = Plan { pieces: pieces(&[(1, 1), (stream.len() - 1, 1)]), ..peer(stream.clone()) };
+    let mut world = world_of(AppSubject::default(), over);
+    world.limits.memory_max = 64 << 10;
+    assert_eq!(run(&world).violation, None);
+    // Another takes less, but not beside the error reply.
+    let under = Plan { number: 1, pieces: pieces(&[(stream.len(), 2)]), ..peer(stream) };
+    world.peers.extend(world_of(AppSubject::default(), under).peers);
+    assert_eq!(run(&world).violation, None);
+}
+
+#[test]
 fn a_client_whose_requests_are_cut_off_by_an_end_in_order_resets() {
     let subject = AppClientSubject::default();
     let requests = vec![Request::Binary(vec![b'x'; 10_000])];

@@ -20,6 +20,9 @@ impl<S: Stream, T: Session> Connection<S, T> {
         if !(self.left_over.has_input() || self.left_over.has_output()) {
             return Err("it holds nothing, and keeps memory".into());
         }
+        if !self.left_over.is_charged() {
+            return Err("it holds data, and is not charged for memory".into());
+        }
         let (input, charged) = (self.left_over.input_len(), self.left_over.charged());
         if input > config.input_len_max.saturating_add(READ_LEN) {
             return Err(format!("it has {input} bytes of unused input; at most {} are left", config.input_len_max));

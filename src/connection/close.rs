@@ -75,6 +75,8 @@ impl<S, T: Session> Connection<S, T> {
             let why = format!("the server is full, {why}; try again later");
             self.session.refuse(&mut words.output(config.output_high_water), &why);
             self.left_over.keep_output(words, now, config.write_timeout);
+            // Its next run, which charges for what is left over, may be a turn later.
+            self.left_over.charge(&config.memory);
         }
         self.state = ConnectionState::Draining(Box::new(Draining { end, linger: true }));
     }

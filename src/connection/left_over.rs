@@ -72,6 +72,11 @@ impl LeftOver {
         self.0.as_ref().map_or(0, |kept| kept.charge.bytes())
     }
 
+    /// Whether the memory that it takes is part of what all connections use.
+    pub fn is_charged(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.charge.is_set())
+    }
+
     /// The most memory that it may use: in proportion to what it holds, and at least for output up to twice the
     /// `high_water` mark. `None` if it holds chunks that may be larger than what is left of them.
     pub fn memory_max(&self, high_water: usize) -> Option<usize> {

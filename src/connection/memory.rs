@@ -77,6 +77,11 @@ impl Charge {
         self.bytes = bytes;
     }
 
+    /// Whether it has been set, even to no bytes.
+    pub fn is_set(&self) -> bool {
+        self.memory.is_some()
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

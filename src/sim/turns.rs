@@ -17,6 +17,8 @@ const BUSY_FROM: usize = 32 << 10;
 /// The most timers of a turn, and the most connections with unsent output that these close.
 const TIMERS_MAX: usize = 512;
 const TIMEOUTS_MAX: usize = 4;
+/// The most memory of an error reply. How much one takes is known after the next run of its connection.
+const ERROR_MEMORY_MAX: usize = 1 << 10;
 
 /// What is known of the turns.
 #[derive(Debug, Default)]
@@ -191,8 +193,8 @@ impl Turns {
             // It is ended to free its memory; its peer still gets an error.
             if *event == exchange::Event::Violation && known.run.is_none() {
                 known.over = Some(memory);
-                let freed = std::mem::take(&mut known.memory);
-                self.memory -= freed;
+                let freed = std::mem::replace(&mut known.memory, ERROR_MEMORY_MAX);
+                self.memory = self.memory - freed + ERROR_MEMORY_MAX;
             }
         }
     }
@@ -391,7 +393,7 @@ impl Turns {
     /// Judges that a connection is ended to free memory.
     fn frees_memory(&mut self, id: u64, max: usize, is_opened: bool) -> Result<(), String> {
         let all = self.memory;
-        let most = self.known.iter().map(|known| known.memory).max();
+        let most = self.known.iter().filter(|known| known.over.is_none()).map(|known| known.memory).max();
         let known = self.known(id);
         let (over, memory, output) = (known.over, known.memory, known.output);
         let used = over.unwrap_or(all);
@@ -576,6 +578,23 @@ mod tests {
         assert_eq!(closed(2, 299).wrong(), None);
         finds(&closed(2, 300), "300 bytes are in use, and 300 allowed");
         finds(&closed(1, 299), "another uses more");
+    }
+
+    #[test]
+    fn an_error_reply_of_unknown_length_may_take_the_rest_of_the_memory() {
+        let closed = |used| {
+            let mut turns = with_waiting(0);
+            run(&mut turns, 1, WAITS, 0, used);
+            run(&mut turns, 2, WAITS, 0, used);
+            for id in [1, 2] {
+                let (from, event) = (Stage::Receiving, exchange::Event::Violation);
+                tell(&mut turns, id, Event::Moved { from, event, to: Stage::Draining });
+            }
+            tell(&mut turns, 2, Event::Closed { end: &End::MemoryOverLimit(10_000) });
+            turns
+        };
+        assert_eq!(closed(10_000).wrong(), None);
+        finds(&closed(10_000 - ERROR_MEMORY_MAX), "10000 bytes are in use, and 10000 allowed");
     }
 
     #[test]

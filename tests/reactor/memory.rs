@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
+use multiconn::buffer::Output;
 use multiconn::connection::{self, Memory};
 use multiconn::selector::sim::SimPeer;
 
@@ -84,15 +85,20 @@ impl Session for Busy {
     fn advance(&mut self, io: &mut SessionIo<'_>, _now: Instant) -> Result<Progress, SessionError> {
         Ok(if io.input().is_empty() { Progress::NeedInput } else { Progress::Yield })
     }
+
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        output.push(why.as_bytes());
+    }
 }
 
 #[test]
 fn a_connection_gives_way_when_it_runs_if_it_is_queued_already() {
-    let mut server = Server::new(|_: &Peer| Busy, config(&Memory::new(10)));
+    let mut server = Server::new(|_: &Peer| Busy, config(&Memory::new(1000)));
     let peer = server.client_at(seconds(1));
-    peer.send_at(seconds(2), [b'x'; 100]);
+    peer.send_at(seconds(2), [b'x'; 2000]);
     server.run_until(seconds(9));
-    assert_eq!(server.end_of(&peer).1, "all connections use more than 10 bytes of memory, this one the most");
+    assert_eq!(peer.received(), b"the server is full, its connections use 1000 bytes; try again later");
+    assert_eq!(server.end_of(&peer).1, "all connections use more than 1000 bytes of memory, this one the most");
 }
 
 /// The default high-water mark, which is also the length of a read.
