@@ -24,6 +24,7 @@ use multiconn::selector::sim::{FaultKind, Random, SimNet, Trigger};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::clients::call::Reaction;
 use multiconn::sim::clients::{Call, ClientSubject, ClientWorld, Clients, Expected, Verdict};
+use multiconn::sim::faults::PlannedFault;
 use multiconn::sim::limits::Limits;
 use multiconn::sim::peer::{Leaving, Manner, Piece, Plan, Reading, WINDOW_USUAL, WINDOWS_MAX, When};
 use multiconn::sim::subject::Then;
@@ -189,6 +190,17 @@ fn an_error_reply_that_waits_for_its_turn_is_charged_for_memory() {
     // Another takes less, but not beside the error reply.
     let under = Plan { number: 1, pieces: pieces(&[(stream.len(), 2)]), ..peer(stream) };
     world.peers.extend(world_of(AppSubject::default(), under).peers);
+    assert_eq!(run(&world).violation, None);
+}
+
+#[test]
+fn a_small_window_may_delay_output_that_the_reference_does_not_know() {
+    // Whether the group is too long depends on how it comes.
+    let stream = [&b"("[..], &[b'g'; 100], b")", &[b'x'; 5000]].concat();
+    let latency = FaultKind::Latency(Duration::from_micros(600));
+    let mut world = world_of(Moody::default(), Plan { window: 1, leaving: Leaving::Stays, ..peer(stream) });
+    world.faults.push(PlannedFault { number: 0, kind: latency, from: Duration::ZERO, until: Duration::from_secs(3) });
+    world.limits.write_timeout = Duration::from_millis(50);
     assert_eq!(run(&world).violation, None);
 }
 
