@@ -69,10 +69,12 @@ impl Files for MemoryFolder {
             return Err(FolderError::of(Errno::NAMETOOLONG));
         }
         let mut here = Vec::new();
+        let mut is_known = true;
         for name in path.split(|&byte| byte == b'/') {
-            if !self.is_folder(&here) {
+            if !is_known && !self.is_folder(&here) {
                 return Err(self.why_not(&here));
             }
+            is_known = true;
             match name {
                 b"" | b"." => {}
                 b".." if here.is_empty() => return Err(FolderError::Outside),
@@ -83,6 +85,7 @@ impl Files for MemoryFolder {
                         here.push(b'/');
                     }
                     here.extend_from_slice(name);
+                    is_known = false;
                 }
             }
         }

@@ -69,6 +69,7 @@ impl Actors {
     fn new(net: &SimNet, server: Option<SocketAddr>, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
         let (net, ledger) = (net.clone(), Rc::clone(ledger));
         let actors = RefCell::new(Vec::with_capacity(plans.len()));
+        ledger.borrow_mut().conversations.reserve(plans.len());
         Rc::new(Actors { net, server, plans, ledger, actors })
     }
 
@@ -167,6 +168,8 @@ impl Actors {
         let mut actors = self.actors.borrow_mut();
         let actor = &mut actors[index];
         let plan = &self.plans[actor.plan];
+        // Nobody would receive it any more.
+        actor.is_mute |= self.ledger.borrow().conversations[index].closed().is_some();
         let mut is_due = true;
         while let Some(piece) = plan.pieces.get(actor.next) {
             if actor.is_mute {

@@ -12,9 +12,6 @@ use crate::selector::sim::SimPeer;
 use crate::session::EndKind;
 use crate::trace::PanicIn;
 
-/// Most peers do fewer things.
-const ACTIONS_USUAL: usize = 8;
-
 /// All conversations of a run, in the order in which the peers connected.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -38,6 +35,10 @@ pub struct Ledger {
     pub last_action: Duration,
     /// The time when the server last read something for a session.
     pub last_read: Duration,
+    /// Keep the times of all actions, which only comparisons of runs need.
+    pub keeps_actions: bool,
+    /// Keep the times at which pieces are sent.
+    pub keeps_sends: bool,
     /// What one peer sends may be sent on to another.
     pub shares_state: bool,
     /// The time when the server began to stop.
@@ -61,7 +62,7 @@ pub struct Conversation {
     pub sent: usize,
     /// The time of its latest action.
     pub last_action: Duration,
-    /// The times of all of its actions.
+    /// The times of all of its actions, if the ledger [keeps them](Ledger::keeps_actions).
     pub acted: Vec<Duration>,
     /// The time at which it last sent something while the server still served it.
     pub last_heard: Duration,
@@ -69,7 +70,7 @@ pub struct Conversation {
     pub last_sent: Duration,
     /// The longest time in which it sent nothing while the server still served it.
     pub longest_silence: Duration,
-    /// The time at which it has sent each piece of its plan so far.
+    /// The time at which it has sent each piece of its plan so far, if the ledger [keeps them](Ledger::keeps_sends).
     pub sent_at: Vec<Duration>,
     /// The time when it ended its sending side.
     pub ended: Option<Duration>,
@@ -142,11 +143,11 @@ impl Ledger {
             peer,
             sent: 0,
             last_action: now,
-            acted: Vec::with_capacity(ACTIONS_USUAL),
+            acted: Vec::new(),
             last_heard: now,
             last_sent: now,
             longest_silence: Duration::ZERO,
-            sent_at: Vec::with_capacity(ACTIONS_USUAL),
+            sent_at: Vec::new(),
             ended: None,
             gone: None,
             at_stop: None,
@@ -160,7 +161,9 @@ impl Ledger {
     pub fn acts(&mut self, index: usize, now: Duration) {
         let conversation = &mut self.conversations[index];
         conversation.last_action = now;
-        conversation.acted.push(now);
+        if self.keeps_actions {
+            conversation.acted.push(now);
+        }
         self.last_action = self.last_action.max(now);
     }
 
@@ -169,7 +172,9 @@ impl Ledger {
         self.acts(index, now);
         let conversation = &mut self.conversations[index];
         conversation.sent += len;
-        conversation.sent_at.push(now);
+        if self.keeps_sends {
+            conversation.sent_at.push(now);
+        }
         conversation.last_sent = now;
         conversation.is_heard(now);
     }

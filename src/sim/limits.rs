@@ -56,12 +56,15 @@ impl Limits {
     /// Draws limits. Most are the usual ones, so that a few at their edges show what they do.
     pub fn drawn(random: &mut Random, input_len_max: usize) -> Self {
         let mut limits = Limits::usual(input_len_max);
+        // In a world of few connections, little happens.
+        if random.once_in(6) {
+            limits.connections_max = *random.pick(&[1, 1, 2, 3, 5, 10]);
+        }
         let mut edge = |limit: &mut usize, edges: &[usize]| {
             if random.once_in(3) {
                 *limit = *random.pick(edges);
             }
         };
-        edge(&mut limits.connections_max, &[1, 1, 2, 3, 5, 10]);
         edge(&mut limits.refusals_max, &[0, 1, 2]);
         edge(&mut limits.linger_len_max, &[0, 1, 100, 5_000]);
         edge(&mut limits.output_high_water, &[0, 1, 64, 200, 5_000]);

@@ -204,7 +204,7 @@ fn when(random: &mut Random) -> When {
 }
 
 /// The most bytes of a conversation that is often sent byte by byte.
-const SHORT_LEN: usize = 64;
+const SHORT_LEN: usize = 200;
 
 /// The most bytes that are sent one by one.
 const DRIPS_MAX: usize = 80;
@@ -212,19 +212,27 @@ const DRIPS_MAX: usize = 80;
 /// The virtual time of a turn with something to do.
 const TURN_TIME: Duration = Duration::from_micros(1);
 
+/// The most time between the pieces of most peers, in microseconds: so short that few timeouts come before the last piece.
+const BEAT_USUAL: u64 = 100;
+
 /// Decides in which pieces the requests are sent.
 fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
     let awaits_replies = random.once_in(2);
     // Otherwise a short conversation would be over in a few turns.
     let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && !random.once_in(4);
-    let manner = if drips { 0 } else { random.below(6) };
+    let manner = if drips { 0 } else { random.below(5) };
     let beat = match manner {
         // Longer than a turn, so that pieces come one by one.
-        0..3 if !random.once_in(8) => 2 * TURN_TIME + short(random),
+        0..3 if random.once_in(4) => 2 * TURN_TIME + short(random),
+        0..3 if !random.once_in(8) => 2 * TURN_TIME + Duration::from_micros(random.within(0..=BEAT_USUAL)),
         3.. if random.once_in(2) => short(random),
         _ => Duration::ZERO,
     };
-    let mut pieces = Vec::with_capacity(if manner < 3 { 32 } else { requests.len() });
+    let mut pieces = Vec::with_capacity(match manner {
+        0 => DRIPS_MAX.min(requests.iter().map(Vec::len).sum()) + requests.len(),
+        1 | 2 => 4 * requests.len(),
+        _ => requests.len(),
+    });
     let (mut sent, mut pause, mut awaits) = (0, Duration::ZERO, 0);
     for (index, request) in requests.iter().enumerate() {
         let mut left = request.len();

@@ -83,6 +83,7 @@ fn run_once<S: Subject>(world: &World<S>, subscriber: impl Subscriber) -> (Run, 
     let service = Wakeable { service: world.subject.service_on(&net), net: wakes.then(|| net.clone()) };
     let config = world.limits.config();
     ledger.borrow_mut().shares_state = service.shares_state();
+    ledger.borrow_mut().keeps_actions = world.is_compared;
     let mut reactor = Reactor::with_subscriber(selector, service, config, (&story, subscriber));
     let actors = Actors::begin(&net, ADDR, &world.peers, &ledger);
     let patience = oracles::liveness::patience(world);

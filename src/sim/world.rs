@@ -42,15 +42,15 @@ impl<S: Subject> World<S> {
         let subject = subject.drawn(&mut Random::stream(seed, "subject", 0));
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), subject.input_len_max());
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(60) {
+        let count = match random.below(120) {
             0..6 => random.within(1..=3),
             6 => random.within(40..=200),
-            _ => random.within(12..=20) * subject.crowd(),
+            _ => random.within(11..=15) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
         let arrivals: Vec<Duration> =
             (0..random.within(1..=4)).map(|_| Duration::from_micros(random.within(0..=span))).collect();
-        let stops = random.once_in(4).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
+        let stops = random.once_in(6).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
         let stops_again = stops.and_then(|stops| second_stop(seed, stops, limits.drain_timeout));
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
@@ -112,7 +112,7 @@ fn second_stop(seed: u64, first: Duration, drain_timeout: Duration) -> Option<Du
 }
 
 /// Runs are compared in each world whose seed is a multiple of this, since they cost several times as much.
-pub const COMPARED_EACH: u64 = 16;
+pub const COMPARED_EACH: u64 = 64;
 
 /// The time after which a fault that has passed must not be noticed any more.
 pub const RECOVERY: Duration = Duration::from_millis(200);

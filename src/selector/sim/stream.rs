@@ -44,8 +44,12 @@ impl Stream for SimStream {
     }
 
     fn send_file(&mut self, file: &dyn Contents, offset: u64, len: usize) -> io::Result<usize> {
-        let len = self.net.network().read_file(offset, len)?;
-        copy_file(self, file, offset, len)
+        let (len, room) = {
+            let mut network = self.net.network();
+            (network.read_file(offset, len)?, network.link(self.id).room())
+        };
+        // One byte more than there is room for fills the window.
+        copy_file(self, file, offset, len.min(room.saturating_add(1)))
     }
 
     fn connected(&mut self) -> io::Result<bool> {

@@ -29,6 +29,7 @@ pub fn run_with<C: ClientSubject>(world: &ClientWorld<C>, subscriber: impl Subsc
     let net = SimNet::new(world.seed);
     let selector = net.selector();
     let ledger = Rc::new(RefCell::new(Ledger::default()));
+    ledger.borrow_mut().keeps_sends = true;
     let deeds = Rc::new(RefCell::new(Deeds::of(world.calls.len())));
     let story = Story::new(selector.now(), Rc::clone(&ledger));
     let watch = Watch { net: net.clone(), deeds: Rc::clone(&deeds) };

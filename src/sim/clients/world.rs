@@ -40,10 +40,10 @@ impl<C: ClientSubject> ClientWorld<C> {
         // The sessions know best how much they ask for.
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), usize::MAX);
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(60) {
+        let count = match random.below(120) {
             0..6 => random.within(1..=3),
             6 => random.within(30..=60),
-            _ => random.within(14..=24),
+            _ => random.within(13..=17),
         };
         let connect_timeout = Duration::from_millis(*random.pick(&[10_000, 10_000, 1_000, 100, 5]));
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);

@@ -91,6 +91,7 @@ fn serve_one<S: Subject>(world: &World<S>, index: usize, scratch: &mut Scratch) 
     let net = SimNet::new(world.seed);
     net.set_trigger(Trigger::Level);
     let ledger = Rc::new(RefCell::new(Ledger::default()));
+    ledger.borrow_mut().keeps_actions = true;
     let actors = Actors::begin(&net, ADDR, &world.peers[index..=index], &ledger);
     world.faults.iter().for_each(|fault| net.inject(fault.fault(!world.seed)));
     let mut selector = net.selector();

@@ -115,7 +115,7 @@ impl Subject for GetFileSubject {
                 let odd: [&[u8]; 8] = [b"", b".", b"sub", b"sub/deep/", b"/etc/passwd", b"a/../..", b"fi\0le", b"\r"];
                 random.pick(&odd).to_vec()
             }
-            7 => match random.below(4) {
+            7 if random.once_in(6) => match random.below(4) {
                 0 => b"x".repeat(256),
                 1 => b"x/".repeat(3_000),
                 2 => [&b"./".repeat(2_000), path].concat(),
@@ -275,7 +275,7 @@ const NO_FILE: &str = "no such file";
 /// Draws the contents of a file: a pattern that no shift of it matches. The lengths are at the edges of what a connection
 /// holds, sends in a turn or reads at once. Long files are rare, since they take as long as many worlds.
 fn contents(random: &mut Random) -> Arc<[u8]> {
-    let edges: &[usize] = match random.below(40) {
+    let edges: &[usize] = match random.below(60) {
         0..4 => &[64 << 10, 32 << 10],
         4 => &[384 << 10, 128 << 10],
         5 if random.once_in(8) => &[1 << 20],

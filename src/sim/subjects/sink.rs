@@ -43,7 +43,7 @@ impl Subject for SinkSubject {
     }
 
     fn crowd(&self) -> u64 {
-        5
+        2
     }
 
     fn patience(&self) -> Duration {
