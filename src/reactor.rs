@@ -254,8 +254,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             Ok(Answer { now: self.selector.now(), events: self.events.len() })
         })?;
         self.trace.begin_turn(self.now);
-        let wants = self.trace.wants();
-        self.laps.begin(wants.times);
+        self.laps.begin(self.trace.wants().times);
         self.trace.own().own_step(|| {
             let waited = self.now.saturating_duration_since(before);
             trace::Event::TurnBegun { waited, events: self.events.len() }
@@ -267,7 +266,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         if let Some(ended) = self.laps.event() {
             self.trace.own().emit_own(ended);
         }
-        if let Some(portion) = wants.snapshot {
+        if let Some(portion) = self.trace.wants().snapshot {
             self.tell_what_is(portion);
         }
         Ok(true)

@@ -549,8 +549,8 @@ impl<T: Subscriber> Trace<T> {
 
     /// What the subscriber wants of this turn.
     #[inline]
-    pub fn wants(&self) -> Wants {
-        self.wants
+    pub fn wants(&self) -> &Wants {
+        &self.wants
     }
 
     /// The number of turns so far.

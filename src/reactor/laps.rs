@@ -29,7 +29,10 @@ impl Laps {
     #[inline]
     pub fn begin(&mut self, is_wanted: bool) {
         if !is_wanted {
-            return self.watch = Stopwatch::default();
+            if self.watch.is_on() {
+                self.watch = Stopwatch::default();
+            }
+            return;
         }
         self.select = self.watch.lap();
         if self.select.is_none() {
