@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 
@@ -33,6 +33,11 @@ export async function run(...args) {
 
 /** A server of the program, whose trace goes to a file. */
 export class Served {
+    #file;
+    #events = [];
+    /** A line that is being written. */
+    #rest = "";
+
     static async start(trace, ...args) {
         const served = new Served();
         served.trace = trace;
@@ -40,6 +45,7 @@ export class Served {
         served.process = start(options, ["ignore", "pipe", "inherit"]);
         const [line] = await once(served.process.stdout, "data");
         served.port = Number(String(line).trim().split(":").at(-1));
+        served.#file = await open(trace);
         return served;
     }
 
@@ -49,10 +55,12 @@ export class Served {
         return socket;
     }
 
-    /** The events so far. A line that is being written is left out. */
+    /** The events so far. */
     async events() {
-        const lines = (await readFile(this.trace, "utf8")).split("\n");
-        return lines.slice(0, -1).map((line) => JSON.parse(line));
+        const lines = (this.#rest + (await this.#file.readFile("utf8"))).split("\n");
+        this.#rest = lines.pop();
+        this.#events.push(...lines.map((line) => JSON.parse(line)));
+        return this.#events;
     }
 
     /** Waits until the events meet a condition. */
@@ -66,10 +74,11 @@ export class Served {
         }
     }
 
-    async stop() {
+    async stop(signal = "SIGTERM") {
         const ended = once(this.process, "exit");
-        this.process.kill("SIGTERM");
+        this.process.kill(signal);
         await ended;
+        await this.#file.close();
     }
 }
 
