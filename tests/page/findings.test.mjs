@@ -156,6 +156,14 @@ test("runs by timers are not for nothing", () => {
     assert.deepEqual(found(script), []);
 });
 
+test("turns that were told without details are counted", () => {
+    const script = new Script();
+    script.turn();
+    script.events.push({ event: "turns_skipped", turns: 1200 }, { event: "turns_skipped", turns: 34 });
+    const text = "Of 1,234 turns, the server has told only which connections came and went.";
+    assert.deepEqual(found(script), [`turns skipped: ${text}`]);
+});
+
 test("lines that were dropped are counted", () => {
     const script = new Script();
     script.turn();

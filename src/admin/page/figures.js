@@ -6,7 +6,7 @@ import { bytes, number, seconds } from "#format";
 const rate = (value) => (value >= 100 || value === Math.round(value) ? number(Math.round(value)) : value.toFixed(1));
 
 const FIGURES = [
-    ["turns a second", (model, now) => number(Math.round(model.rates.turns.at(now)))],
+    ["turns a second", (model, now) => number(Math.round(model.rates.turns.at(now) + model.rates.skipped.at(now)))],
     [
         "events per turn",
         (model, now) => {

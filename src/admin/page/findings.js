@@ -31,6 +31,7 @@ export function findings(model, now) {
         ...perConnection(model, now),
         ...accepting(model, now),
         ...idle(model, now),
+        ...skipped(model, now),
         ...dropped(model, now),
     ];
 }
@@ -177,6 +178,19 @@ function idle({ rates }, now) {
                   kind: "wake-ups for nothing",
                   key: "idle",
                   text: `In the last second, ${count(wakeups, "wake-up")} found nothing to do.`,
+              },
+          ]
+        : [];
+}
+
+function skipped({ skipped: { turns, time } }, now) {
+    return turns > 0 && now - time < REMEMBERED
+        ? [
+              {
+                  kind: "turns skipped",
+                  key: "skipped",
+                  age: now - time,
+                  text: `Of ${count(turns, "turn")}, the server has told only which connections came and went.`,
               },
           ]
         : [];

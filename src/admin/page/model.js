@@ -40,9 +40,18 @@ export class Model {
     paused = null;
     stopping = null;
     dropped = { lines: 0, time: null };
+    /** Turns of which the server has told only what concerns whole connections. */
+    skipped = { turns: 0, time: null };
     /** The last `loop_is`. */
     sample = null;
-    rates = { turns: new Rate(), events: new Rate(), messages: new Rate(), wakeups: new Rate(), idle: new Rate() };
+    rates = {
+        turns: new Rate(),
+        skipped: new Rate(),
+        events: new Rate(),
+        messages: new Rate(),
+        wakeups: new Rate(),
+        idle: new Rate(),
+    };
 
     clone() {
         const copy = Object.assign(new Model(), this);
@@ -51,6 +60,7 @@ export class Model {
         copy.turns = this.turns.clone();
         copy.closed = new Map(this.closed);
         copy.dropped = { ...this.dropped };
+        copy.skipped = { ...this.skipped };
         copy.rates = Object.fromEntries(Object.entries(this.rates).map(([name, rate]) => [name, rate.clone()]));
         return copy;
     }
@@ -77,6 +87,11 @@ export class Model {
         }
         if (event.event === "lines_dropped") {
             this.dropped = { lines: this.dropped.lines + event.lines, time: event.time ?? this.now };
+            return;
+        }
+        if (event.event === "turns_skipped") {
+            this.skipped = { turns: this.skipped.turns + event.turns, time: this.now };
+            this.rates.skipped.add(this.now, event.turns);
             return;
         }
         if (typeof event.event !== "string" || typeof event.time !== "number") {

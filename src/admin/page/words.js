@@ -150,6 +150,10 @@ export const WORDS = {
         text: "In the last second, 20 turns or runs or more found nothing to do.",
         link: page("selector/index.html"),
     },
+    "turns skipped": {
+        text: "More happens than the server tells in detail: about 5,000 events a second. Figures of connections are from samples then, and stories have gaps.",
+        link: page("trace/json/index.html"),
+    },
     "lines dropped": {
         text: "Events came faster than they could be written or sent, and some are missing.",
         link: page("trace/json/index.html"),
