@@ -198,7 +198,7 @@ export class Browser {
     }
 
     /** Opens a tab of a size, in light or dark. */
-    async open(address, { width = 1600, height = 1000, scheme = "light", motion = "no-preference" } = {}) {
+    async open(address, { width = 1600, height = 1000, scale = 1, scheme = "light", motion = "no-preference" } = {}) {
         const { targetId } = await this.call("Target.createTarget", { url: "about:blank" });
         const { sessionId } = await this.call("Target.attachToTarget", { targetId, flatten: true });
         const tab = new Tab(
@@ -212,7 +212,7 @@ export class Browser {
         await tab.call("Emulation.setDeviceMetricsOverride", {
             width,
             height,
-            deviceScaleFactor: 1,
+            deviceScaleFactor: scale,
             mobile: width < 600,
         });
         await tab.prefer({ scheme, motion });

@@ -31,21 +31,23 @@ export async function run(...args) {
     }
 }
 
-/** A server of the program, whose trace goes to a file. */
+/** A server of the program, whose trace goes to a file, or that can be watched. */
 export class Served {
     #file;
     #events = [];
     /** A line that is being written. */
     #rest = "";
 
+    /** Starts one; without a `trace`, at `admin` its page can be opened. */
     static async start(trace, ...args) {
         const served = new Served();
         served.trace = trace;
-        const options = ["serve", "app", "127.0.0.1:0", "--trace", trace, "-q", ...args];
-        served.process = start(options, ["ignore", "pipe", "inherit"]);
-        const [line] = await once(served.process.stdout, "data");
-        served.port = Number(String(line).trim().split(":").at(-1));
-        served.#file = await open(trace);
+        const shown = trace === null ? ["--admin", "127.0.0.1:0"] : ["--trace", trace];
+        served.process = start(["serve", "app", "127.0.0.1:0", "-q", ...shown, ...args], ["ignore", "pipe", "inherit"]);
+        const [lines] = await once(served.process.stdout, "data");
+        served.port = Number(/^Listening on .*:(\d+)$/m.exec(lines)[1]);
+        served.admin = /^Admin on (.*)$/m.exec(lines)?.[1];
+        served.#file = trace && (await open(trace));
         return served;
     }
 
@@ -78,7 +80,7 @@ export class Served {
         const ended = once(this.process, "exit");
         this.process.kill(signal);
         await ended;
-        await this.#file.close();
+        await this.#file?.close();
     }
 }
 
