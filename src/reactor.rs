@@ -157,6 +157,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
+        subscriber.attached(selector.waker());
         Reactor {
             handle: Handle::new(selector.waker()),
             inbox: Inbox::new(selector.waker()),

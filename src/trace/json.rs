@@ -174,7 +174,9 @@ fn connection_is<M: SerializeMap>(is: &ConnectionIs<'_>, line: &mut M) -> Result
         line.serialize_entry("deadline_for", what.name())?;
     }
     if let Some(tally) = is.tally {
-        line.serialize_entry("messages", &tally.messages)?;
+        if is.has_messages {
+            line.serialize_entry("messages", &tally.messages)?;
+        }
         line.serialize_entry("bytes_in", &tally.bytes_in)?;
         line.serialize_entry("bytes_out", &tally.bytes_out)?;
     }
@@ -201,7 +203,9 @@ fn loop_is<M: SerializeMap>(is: &LoopIs<'_>, line: &mut M) -> Result<(), M::Erro
     line.serialize_entry("accepted", &totals.accepted)?;
     line.serialize_entry("refused", &totals.refused)?;
     line.serialize_entry("closed", &closed)?;
-    line.serialize_entry("messages", &totals.messages)?;
+    if is.has_messages {
+        line.serialize_entry("messages", &totals.messages)?;
+    }
     line.serialize_entry("bytes_in", &totals.bytes_in)?;
     line.serialize_entry("bytes_out", &totals.bytes_out)?;
     match is.next {
@@ -341,6 +345,7 @@ mod tests {
             queues: Some(Queues { recv_q: 1, send_q: 2 }),
             deadline: Some((seconds(9), DeadlineFor::Session)),
             tally: Some(Tally { messages: 5, bytes_in: 6, bytes_out: 7 }),
+            has_messages: true,
             last_error: Some(&End::Cut),
         };
         let begin = r#""connection_is","age":3.0,"stage":"receiving","interest":"r","state":"JSON header","got":48"#;
@@ -357,6 +362,7 @@ mod tests {
         totals.closed[EndKind::Cut as usize] = 5;
         (totals.accepted, totals.refused) = (6, 7);
         let looping = |paused, stopping, next| LoopIs {
+            has_messages: true,
             open: 8,
             runnable: 9,
             timers: 10,

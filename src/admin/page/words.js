@@ -46,7 +46,7 @@ export const WORDS = {
         link: page("trace/enum.Event.html"),
     },
     messages: {
-        text: "Requests that were read completely.",
+        text: "Requests that were read completely. Protocols without messages, such as the echo, count none.",
         link: page("message/index.html"),
     },
     protoheader: {
