@@ -1,12 +1,9 @@
-//! `--admin ADDRESS`: what a server shows to a browser, and to nobody else.
-
-#[path = "common/mod.rs"]
-mod common;
+//! Each path of a running server, under every model, and what a stop does to them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use common::{Server, connect, expect, kept_search, multiconn, run, text, to_end};
+use crate::common::{Server, connect, expect, kept_search, multiconn, run, text, to_end};
 use rustix::process::Signal;
 use serde_json::Value;
 
