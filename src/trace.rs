@@ -413,6 +413,9 @@ pub enum Event<'a> {
         accept: Duration,
         /// Timers, the runs that they cause, and the rest.
         timers: Duration,
+        /// How often something was done for connections of listeners apart, which emit no events: runs, accepted
+        /// connections and timers.
+        apart: usize,
     },
     /// A connection as it is at the end of the turn. Emitted if a subscriber [wants](Wants::snapshot) that.
     ConnectionIs(&'a ConnectionIs<'a>),

@@ -97,7 +97,7 @@ impl Metrics {
             Event::AcceptingPaused { is_news: true, .. } => self.pauses += 1,
             Event::Closed { end } => self.closed[end.kind() as usize] += 1,
             Event::Stopping { .. } => self.is_stopping = true,
-            Event::TurnEnded { select, dispatch, run, accept, timers } => {
+            Event::TurnEnded { select, dispatch, run, accept, timers, .. } => {
                 for (histogram, time) in
                     self.parts.iter_mut().zip([*select, Some(*dispatch), Some(*run), Some(*accept), Some(*timers)])
                 {
@@ -187,6 +187,7 @@ mod tests {
                 run: Duration::from_millis(402),
                 accept: Duration::ZERO,
                 timers: Duration::from_secs(20),
+                apart: 0,
             },
         ] {
             metrics.add(&event);

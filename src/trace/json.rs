@@ -136,12 +136,16 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("message", message)
         }
         Event::Closed { end } => line.serialize_entry("end", &end.to_string()),
-        Event::TurnEnded { select, dispatch, run, accept, timers } => {
+        Event::TurnEnded { select, dispatch, run, accept, timers, apart } => {
             seconds("select", *select, line)?;
             line.serialize_entry("dispatch", &dispatch.as_secs_f64())?;
             line.serialize_entry("run", &run.as_secs_f64())?;
             line.serialize_entry("accept", &accept.as_secs_f64())?;
-            line.serialize_entry("timers", &timers.as_secs_f64())
+            line.serialize_entry("timers", &timers.as_secs_f64())?;
+            match apart {
+                0 => Ok(()),
+                _ => line.serialize_entry("apart", apart),
+            }
         }
         Event::ConnectionIs(connection) => connection_is(connection, line),
         Event::LoopIs(looping) => loop_is(looping, line),
@@ -314,13 +318,13 @@ mod tests {
         peers(panicked, r#""panicked","place":"session","message":"oh""#);
         peers(Event::Closed { end: &End::Finished }, r#""closed","end":"finished""#);
         let millis = Duration::from_millis;
-        let ended = |select| {
+        let ended = |select, apart| {
             let [dispatch, run, accept, timers] = [1, 2, 3, 4].map(|n| millis(250 * n));
-            Event::TurnEnded { select, dispatch, run, accept, timers }
+            Event::TurnEnded { select, dispatch, run, accept, timers, apart }
         };
         let parts = r#""dispatch":0.25,"run":0.5,"accept":0.75,"timers":1.0"#;
-        own(ended(Some(seconds(2))), &format!(r#""turn_ended","select":2.0,{parts}"#));
-        own(ended(None), &format!(r#""turn_ended",{parts}"#));
+        own(ended(Some(seconds(2)), 0), &format!(r#""turn_ended","select":2.0,{parts}"#));
+        own(ended(None, 3), &format!(r#""turn_ended",{parts},"apart":3"#));
         let took = Some(millis(500));
         peers(
             Event::RunEnded {

@@ -148,6 +148,24 @@ test("turns and runs in which nothing happens are wake-ups for nothing", () => {
     assert.deepEqual(found(script), ["wake-ups for nothing: In the last second, 20 wake-ups found nothing to do."]);
 });
 
+test("turns in which only those that watch are answered are not for nothing, and say so if they stall", () => {
+    const script = new Script();
+    const parts = { select: 0.01, dispatch: 0, run: 0, accept: 0, timers: 0 };
+    for (let turn = 0; turn < 2 * THRESHOLDS.idle; turn += 1) {
+        script.turn(0.01, 0).own("turn_ended", { ...parts, apart: 1 });
+    }
+    assert.deepEqual(found(script), []);
+    script.turn(0.01, 0).own("turn_ended", { ...parts, run: 0.03, apart: 1 });
+    assert.deepEqual(found(script), [
+        "stalled turn: Turn 41 took 30 ms, since the server answered those that watch it.",
+    ]);
+    const vain = new Script();
+    for (let turn = 0; turn < THRESHOLDS.idle; turn += 1) {
+        vain.turn(0.01, 0).own("turn_ended", parts);
+    }
+    assert.deepEqual(found(vain), ["wake-ups for nothing: In the last second, 20 wake-ups found nothing to do."]);
+});
+
 test("runs by timers are not for nothing", () => {
     const script = new Script();
     for (let turn = 0; turn < 2 * THRESHOLDS.idle; turn += 1) {

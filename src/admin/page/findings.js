@@ -49,7 +49,7 @@ function stalls(model, now) {
 }
 
 /** "Turn 8,213 took 402 ms: connection 7's handler ran for 401 ms; 3 others waited." */
-export function stalled({ turn, took, runs, longest, others, parts }) {
+export function stalled({ turn, took, runs, apart, longest, others, parts }) {
     const waited = others.size - (longest && others.has(longest.connection) ? 1 : 0);
     const rest = waited > 0 ? `; ${count(waited, "other")} waited` : "";
     const beginning = `Turn ${number(turn)} took ${seconds(took)}`;
@@ -59,6 +59,9 @@ export function stalled({ turn, took, runs, longest, others, parts }) {
     if (longest && longest.took > 0) {
         const slowest = `the longest, connection ${longest.connection}'s, took ${seconds(longest.took)}`;
         return `${beginning} for ${count(runs, "run")}: ${slowest}${rest}.`;
+    }
+    if (runs === 0 && apart > 0) {
+        return `${beginning}, since the server answered those that watch it${rest}.`;
     }
     const slowest = parts && ["dispatch", "run", "accept", "timers"].reduce((a, b) => (parts[b] > parts[a] ? b : a));
     return slowest ? `${beginning}, ${seconds(parts[slowest])} of it in ${slowest}${rest}.` : `${beginning}${rest}.`;

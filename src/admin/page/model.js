@@ -117,7 +117,7 @@ export class Model {
             this.station = stationOf(event);
             const ended = this.turns.apply(event);
             // A turn in which nothing happened, not even for a timer, was a wake-up for nothing.
-            if (ended && ended.runs + ended.accepts + ended.fired + ended.woken === 0 && ended.steps <= ended.events) {
+            if (ended && didNothing(ended)) {
                 this.rates.idle.add(event.time);
             }
         }
@@ -222,6 +222,10 @@ export class Model {
         const paused = samples.find(({ accepting }) => typeof accepting === "string" && accepting !== "yes");
         this.paused = paused ? { why: paused.accepting, since: this.paused?.since ?? event.time } : null;
     }
+}
+
+function didNothing({ runs, accepts, fired, woken, apart, steps, events }) {
+    return runs + accepts + fired + woken + apart === 0 && steps <= events;
 }
 
 /** A connection's key: its number, which is unique in its thread. */
