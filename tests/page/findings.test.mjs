@@ -190,6 +190,16 @@ test("lines that were dropped are counted", () => {
     assert.deepEqual(found(script), [`lines dropped: ${text}`]);
 });
 
+test("the first of each kind comes before the others", () => {
+    const script = new Script();
+    for (let turn = 0; turn < 3; turn += 1) {
+        script.turn(0.01).run(1, { took: 0.02 }, received(1));
+    }
+    script.turn().own("accepting_paused", { why: "full", is_news: true });
+    const kinds = found(script).map((finding) => finding.split(":")[0]);
+    assert.deepEqual(kinds, ["stalled turn", "accepting paused", "stalled turn", "stalled turn"]);
+});
+
 test("many findings of one kind are counted", () => {
     const script = new Script();
     script.turn();

@@ -24,8 +24,18 @@ const SHOWN = 3;
 /** How long a stall or a loss stays listed, in seconds of the trace. */
 const REMEMBERED = 30;
 
-/** All findings, the gravest kinds first. */
+/** All findings: the first of each kind, the gravest kinds first, and then the others. */
 export function findings(model, now) {
+    const kinds = new Set();
+    const [first, others] = [[], []];
+    for (const finding of byKind(model, now)) {
+        (kinds.has(finding.kind) ? others : first).push(finding);
+        kinds.add(finding.kind);
+    }
+    return [...first, ...others];
+}
+
+function byKind(model, now) {
     return [
         ...stalls(model, now),
         ...perConnection(model, now),
@@ -213,9 +223,9 @@ function dropped({ dropped: { lines, time } }, now) {
 }
 
 /** The first few, and a line that counts the rest. */
-function limited(all, finding) {
-    const listed = all.slice(0, SHOWN).map(finding);
-    const rest = all.length - listed.length;
+function limited(items, finding) {
+    const listed = items.slice(0, SHOWN).map(finding);
+    const rest = items.length - listed.length;
     if (rest > 0) {
         const { kind } = listed[0];
         listed.push({ kind, key: `${kind} more`, text: `And ${number(rest)} more.`, isRest: true });
