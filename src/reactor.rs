@@ -157,6 +157,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
+        subscriber.attached(selector.waker());
         Reactor {
             handle: Handle::new(selector.waker()),
             inbox: Inbox::new(selector.waker()),
@@ -403,7 +404,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 self.trace.of(id.generation()).step(&slot.connection.peer, || trace::Event::TimerFired { is_due });
             }
             match alarm {
-                Alarm::Due if id.is_apart() => slot.enqueue(id, &mut self.runnable),
+                Alarm::Due if id.is_apart() => {
+                    self.laps.note_apart();
+                    slot.enqueue(id, &mut self.runnable);
+                }
                 Alarm::Due => {
                     let has_output = slot.connection.has_output();
                     self.run_connection(id, Share::FIRST);
@@ -471,6 +475,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             if let Some(tallies) = &mut self.tallies {
                 tallies.add(id, &turn.budget, self.now);
             }
+        } else {
+            self.laps.note_apart();
         }
         let mut work = turn.budget.work();
         let yields = matches!(outcome, Outcome::Yield);

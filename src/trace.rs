@@ -46,7 +46,7 @@ pub use self::snapshot::{ConnectionIs, DeadlineFor, LoopIs, Portion, Tally};
 pub use self::totals::Totals;
 use crate::exchange;
 use crate::machine::Step;
-use crate::selector::{Interest, Readiness};
+use crate::selector::{Interest, Readiness, Waker};
 use crate::session::{End, Peer, Progress, State};
 use crate::text::count;
 
@@ -56,6 +56,10 @@ pub trait Subscriber {
     fn level(&self) -> LevelFilter {
         LevelFilter::Trace
     }
+
+    /// Receives the waker of a loop that will ask and tell it: a subscriber whose wants change while the loop sleeps can
+    /// have it ask again.
+    fn attached(&self, _waker: Waker) {}
 
     /// What it wants of the turn that begins. The loop asks before each turn; by default it gets the events of its
     /// [level](Subscriber::level), and nothing that the loop has to measure or look up.
@@ -116,6 +120,10 @@ impl<T: Subscriber + ?Sized> Subscriber for &T {
         (**self).level()
     }
 
+    fn attached(&self, waker: Waker) {
+        (**self).attached(waker);
+    }
+
     fn wants(&self) -> Wants {
         (**self).wants()
     }
@@ -151,6 +159,10 @@ impl Subscriber for Shared {
         self.0.level()
     }
 
+    fn attached(&self, waker: Waker) {
+        self.0.attached(waker);
+    }
+
     fn wants(&self) -> Wants {
         self.0.wants()
     }
@@ -168,6 +180,12 @@ impl Subscriber for Shared {
 impl<T: Subscriber> Subscriber for Option<T> {
     fn level(&self) -> LevelFilter {
         self.as_ref().map_or(LevelFilter::Off, T::level)
+    }
+
+    fn attached(&self, waker: Waker) {
+        if let Some(subscriber) = self {
+            subscriber.attached(waker);
+        }
     }
 
     fn wants(&self) -> Wants {
@@ -189,6 +207,11 @@ impl<T: Subscriber> Subscriber for Option<T> {
 impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
     fn level(&self) -> LevelFilter {
         self.0.level().max(self.1.level())
+    }
+
+    fn attached(&self, waker: Waker) {
+        self.0.attached(waker.clone());
+        self.1.attached(waker);
     }
 
     fn wants(&self) -> Wants {
@@ -390,6 +413,9 @@ pub enum Event<'a> {
         accept: Duration,
         /// Timers, the runs that they cause, and the rest.
         timers: Duration,
+        /// How often something was done for connections of listeners apart, which emit no events: runs, accepted
+        /// connections and timers.
+        apart: usize,
     },
     /// A connection as it is at the end of the turn. Emitted if a subscriber [wants](Wants::snapshot) that.
     ConnectionIs(&'a ConnectionIs<'a>),

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::metrics::Metrics;
+use super::metrics::{Figures, Metrics};
 use super::ring::Ring;
+use crate::selector::Waker;
 use crate::trace::{Event, LevelFilter, Portion, Record, Subscriber, Wants, json};
 
 /// The details that readers of events get, at most, in a second. In turns beyond that, they get what happens to
@@ -58,11 +59,10 @@ struct Inner {
     ring: Ring,
     bucket: Bucket,
     metrics: Metrics,
-    /// The thread whose loop has the administrator's sessions, and is shown in snapshots.
-    owner: Option<ThreadId>,
-    sweep: Sweep,
-    /// The next connection for readers of events, and when.
-    shown: (usize, Instant),
+    /// The wakers of all loops. A blocking model has none.
+    wakers: Vec<Waker>,
+    /// The loops that have begun to run.
+    loops: Vec<Loop>,
     /// The snapshot in the making, and the latest.
     next: Snapshot,
     latest: Arc<Snapshot>,
@@ -70,7 +70,46 @@ struct Inner {
     line: Vec<u8>,
 }
 
-/// For whom the loop tells what is, in this turn.
+/// A loop that is shown.
+#[derive(Debug)]
+struct Loop {
+    thread: ThreadId,
+    sweep: Sweep,
+    /// The next connection for readers of events, and when.
+    shown: (usize, Instant),
+    /// The next connection for the snapshot in the making.
+    next: usize,
+    /// The version of the last snapshot that has all of it.
+    told: u64,
+    figures: Option<Figures>,
+}
+
+impl Inner {
+    /// The loop of this thread.
+    fn this_loop(&mut self) -> &mut Loop {
+        let thread = thread::current().id();
+        let index = self.loops.iter().position(|each| each.thread == thread).unwrap_or_else(|| {
+            let shown = (0, Instant::now());
+            self.loops.push(Loop { thread, sweep: Sweep::Nobody, shown, next: 0, told: 0, figures: None });
+            self.loops.len() - 1
+        });
+        &mut self.loops[index]
+    }
+
+    /// Wakes the loops of other threads. That of this one goes on by itself.
+    fn wake_others(&self) {
+        if self.wakers.len() > 1 {
+            self.wakers.iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Publishes the snapshot in the making.
+    fn publish(&mut self) {
+        self.latest = Arc::new(std::mem::take(&mut self.next));
+    }
+}
+
+/// For whom a loop tells what is, in this turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sweep {
     Nobody,
@@ -83,13 +122,11 @@ enum Sweep {
 pub(super) struct Snapshot {
     /// How many there have been.
     pub version: u64,
-    /// The next connection.
-    from: usize,
     /// The connections, as JSON with commas in between.
     pub connections: Vec<u8>,
-    /// The loop, as JSON.
-    pub looping: Option<Vec<u8>>,
-    /// Why accepting pauses, if it does.
+    /// The loops, likewise.
+    pub loops: Vec<u8>,
+    /// Why accepting pauses, if it does in some loop.
     pub paused: Option<String>,
 }
 
@@ -132,9 +169,8 @@ impl Hub {
                 ring: Ring::default(),
                 bucket: Bucket { tokens: EVENTS_PER_SECOND, filled: now, skipped: 0 },
                 metrics: Metrics::default(),
-                owner: None,
-                sweep: Sweep::Nobody,
-                shown: (0, now),
+                wakers: Vec::new(),
+                loops: Vec::new(),
                 next: Snapshot::default(),
                 latest: Arc::default(),
                 line: Vec::new(),
@@ -155,15 +191,21 @@ impl Hub {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a snapshot of this thread's loop. It has come when the [latest](Hub::latest) is of the returned version
-    /// or a later one.
+    /// Asks for a snapshot of all loops. It has come when the [latest](Hub::latest) is of the returned version or a later
+    /// one: at once if there is no loop.
     pub(super) fn ask(&self) -> u64 {
         let mut inner = self.lock();
-        inner.owner = Some(thread::current().id());
-        if !self.is_asked.swap(true, Ordering::Relaxed) {
+        if !self.is_asked.load(Ordering::Relaxed) {
             inner.next = Snapshot { version: inner.latest.version + 1, ..Snapshot::default() };
+            if inner.wakers.is_empty() {
+                inner.publish();
+                return inner.latest.version;
+            }
+            inner.loops.iter_mut().for_each(|each| each.next = 0);
+            self.is_asked.store(true, Ordering::Relaxed);
+            self.note_whether_quiet();
+            inner.wake_others();
         }
-        self.note_whether_quiet();
         inner.next.version
     }
 
@@ -172,9 +214,12 @@ impl Hub {
         self.is_quiet.store(is_quiet, Ordering::Relaxed);
     }
 
-    /// Takes back the question: there is no loop to answer it.
+    /// Takes what has come of a snapshot for all of it, since some loop doesn't answer.
     pub(super) fn give_up(&self) {
-        self.is_asked.store(false, Ordering::Relaxed);
+        let mut inner = self.lock();
+        if self.is_asked.swap(false, Ordering::Relaxed) {
+            inner.publish();
+        }
         self.note_whether_quiet();
     }
 
@@ -184,7 +229,10 @@ impl Hub {
 
     /// The numbers, as text; in the format of OpenMetrics, or in the one before.
     pub(super) fn metrics(&self, is_openmetrics: bool) -> String {
-        self.lock().metrics.text(is_openmetrics)
+        let inner = self.lock();
+        let figures = inner.loops.iter().filter_map(|each| each.figures);
+        let has_loop = figures.clone().next().is_some();
+        inner.metrics.text(is_openmetrics, has_loop.then(|| figures.sum()))
     }
 
     /// Why the server isn't ready, if it isn't. `snapshot` is the latest, if the loop gives any.
@@ -214,13 +262,12 @@ impl Hub {
                 self.resting.store(RESTING, Ordering::Relaxed);
             }
         }
-        if inner.owner != Some(thread::current().id()) {
-            return wants;
-        }
-        (inner.sweep, wants.snapshot) = if self.is_asked.load(Ordering::Relaxed) {
-            (Sweep::Snapshot, Some(Portion { from: inner.next.from, count: SNAPSHOT }))
-        } else if has_readers && now >= inner.shown.1 {
-            (Sweep::Readers, Some(Portion { from: inner.shown.0, count: SHOWN }))
+        let (is_asked, version) = (self.is_asked.load(Ordering::Relaxed), inner.next.version);
+        let this = inner.this_loop();
+        (this.sweep, wants.snapshot) = if is_asked && this.told < version {
+            (Sweep::Snapshot, Some(Portion { from: this.next, count: SNAPSHOT }))
+        } else if has_readers && now >= this.shown.1 {
+            (Sweep::Readers, Some(Portion { from: this.shown.0, count: SHOWN }))
         } else {
             (Sweep::Nobody, None)
         };
@@ -233,7 +280,10 @@ impl Hub {
         inner.metrics.add(&record.event);
         let is_snapshot = matches!(record.event, Event::ConnectionIs(_) | Event::LoopIs(_));
         let has_readers = self.readers.load(Ordering::Relaxed) > 0;
-        let for_snapshot = is_snapshot && inner.sweep == Sweep::Snapshot;
+        let for_snapshot = is_snapshot && inner.this_loop().sweep == Sweep::Snapshot;
+        if let Event::LoopIs(is) = record.event {
+            inner.this_loop().figures = Some(Figures::from(is));
+        }
         if !has_readers && !for_snapshot {
             return;
         }
@@ -244,28 +294,11 @@ impl Hub {
             return;
         }
         if for_snapshot {
-            inner.line.truncate(inner.line.trim_ascii_end().len());
-            if let Event::LoopIs(is) = record.event {
-                match is.next {
-                    Some(next) => inner.next.from = next,
-                    None => {
-                        inner.next.looping = Some(inner.line.clone());
-                        inner.next.paused = is.paused.map(str::to_owned);
-                        inner.latest = Arc::new(std::mem::take(&mut inner.next));
-                        self.is_asked.store(false, Ordering::Relaxed);
-                        self.note_whether_quiet();
-                    }
-                }
-            } else {
-                let comma: &[u8] = if inner.next.connections.is_empty() { b"" } else { b",\n" };
-                inner.next.connections.extend_from_slice(comma);
-                inner.next.connections.extend_from_slice(&inner.line);
-            }
-            return;
+            return self.add_to_snapshot(inner, &record.event);
         }
         if let Event::LoopIs(is) = record.event {
             let pause = if is.next.is_some() { SHOWN_EVERY } else { SHOWN_AGAIN };
-            inner.shown = (is.next.unwrap_or(0), Instant::now() + pause);
+            inner.this_loop().shown = (is.next.unwrap_or(0), Instant::now() + pause);
         }
         if self.has_contents {
             append_contents(&mut inner.line, &record.event);
@@ -273,6 +306,38 @@ impl Hub {
         inner.bucket.tokens = inner.bucket.tokens.saturating_sub(1);
         inner.ring.push(record.connection.map_or(0, |connection| connection.id), &inner.line);
     }
+
+    /// Adds the line to the snapshot in the making, and publishes it after the last loop's last part.
+    fn add_to_snapshot(&self, inner: &mut Inner, event: &Event<'_>) {
+        if !self.is_asked.load(Ordering::Relaxed) {
+            // It came too late.
+            return;
+        }
+        let Event::LoopIs(is) = event else { return append(&mut inner.next.connections, &inner.line) };
+        let version = inner.next.version;
+        let this = inner.this_loop();
+        if let Some(next) = is.next {
+            this.next = next;
+            return;
+        }
+        this.told = version;
+        append(&mut inner.next.loops, &inner.line);
+        let paused = inner.next.paused.take().or(is.paused.map(str::to_owned));
+        inner.next.paused = paused;
+        if inner.loops.iter().filter(|each| each.told == version).count() >= inner.wakers.len() {
+            inner.publish();
+            self.is_asked.store(false, Ordering::Relaxed);
+            self.note_whether_quiet();
+        }
+    }
+}
+
+/// Appends an item to a list.
+fn append(list: &mut Vec<u8>, item: &[u8]) {
+    if !list.is_empty() {
+        list.extend_from_slice(b",\n");
+    }
+    list.extend_from_slice(item.trim_ascii_end());
 }
 
 /// Appends the bytes of an event to its line, as text in which other bytes are escaped.
@@ -290,6 +355,10 @@ pub struct Watching(pub Arc<Hub>);
 impl Subscriber for Watching {
     fn level(&self) -> LevelFilter {
         if self.0.readers.load(Ordering::Relaxed) > 0 { LevelFilter::Trace } else { LevelFilter::Info }
+    }
+
+    fn attached(&self, waker: Waker) {
+        self.0.lock().wakers.push(waker);
     }
 
     fn wants(&self) -> Wants {
@@ -326,14 +395,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub fn new(hub: &Arc<Hub>, connection: Option<u64>) -> Self {
-        let mut inner = hub.lock();
-        inner.owner = Some(thread::current().id());
-        // All connections are shown to it from the beginning.
-        inner.shown = (0, Instant::now());
-        let cursor = inner.ring.end();
-        drop(inner);
         hub.readers.fetch_add(1, Ordering::Relaxed);
         hub.note_whether_quiet();
+        let mut inner = hub.lock();
+        // All connections are shown to it from the beginning.
+        let now = Instant::now();
+        inner.loops.iter_mut().for_each(|each| each.shown = (0, now));
+        let cursor = inner.ring.end();
+        inner.wake_others();
+        drop(inner);
         Reader { hub: Arc::clone(hub), cursor, connection }
     }
 
@@ -346,6 +416,11 @@ impl Reader {
     pub fn read(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
         let inner = self.hub.lock();
+        // A loop that sleeps has connections to show, too.
+        let now = Instant::now();
+        if inner.loops.len() < inner.wakers.len() || inner.loops.iter().any(|each| now >= each.shown.1) {
+            inner.wake_others();
+        }
         let dropped = inner.ring.read(&mut self.cursor, self.connection, |line| {
             text.extend_from_slice(b"data: ");
             text.extend_from_slice(line);
@@ -372,12 +447,20 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selector::Readiness;
+    use crate::selector::{Readiness, WakeFlag};
     use crate::session::End;
     use crate::trace::{LoopIs, Totals};
 
-    fn watching() -> Watching {
-        Watching(Arc::new(Hub::new("2026-01-01T00:00:00Z", false)))
+    /// The hub of a server with this many loops.
+    fn watching(loops: usize) -> Watching {
+        let watching = Watching(Arc::new(Hub::new("2026-01-01T00:00:00Z", false)));
+        (0..loops).for_each(|_| watching.attached(WakeFlag::new().0));
+        watching
+    }
+
+    fn looping(totals: &Totals, next: Option<usize>) -> LoopIs<'_> {
+        let paused = Some("full");
+        LoopIs { open: 1, runnable: 0, timers: 0, paused, stopping: false, totals, has_messages: false, next }
     }
 
     fn tell(watching: &Watching, event: Event<'_>) {
@@ -386,7 +469,7 @@ mod tests {
 
     #[test]
     fn while_nobody_reads_it_wants_little_and_keeps_no_lines() {
-        let watching = watching();
+        let watching = watching(1);
         let wants: Vec<_> = (0..MEASURED).map(|_| watching.wants()).collect();
         assert!(wants.iter().all(|wants| wants.level == LevelFilter::Info && wants.snapshot.is_none()));
         assert_eq!(wants.iter().filter(|wants| wants.times).count(), 1);
@@ -396,7 +479,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_details_up_to_a_rate_and_learns_of_turns_without_them() {
-        let watching = watching();
+        let watching = watching(1);
         let mut reader = Reader::new(&watching.0, None);
         assert_eq!(watching.wants().level, LevelFilter::Trace);
         watching.0.lock().bucket.tokens = 1;
@@ -416,31 +499,49 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_whole_after_its_last_portion() {
-        let watching = watching();
+        let watching = watching(1);
         let version = watching.0.ask();
         assert_eq!(watching.wants().snapshot, Some(Portion { from: 0, count: SNAPSHOT }));
         let totals = Totals::default();
-        let is = |next| LoopIs {
-            open: 1,
-            runnable: 0,
-            timers: 0,
-            paused: Some("full"),
-            stopping: false,
-            totals: &totals,
-            next,
-        };
-        tell(&watching, Event::LoopIs(&is(Some(512))));
+        tell(&watching, Event::LoopIs(&looping(&totals, Some(512))));
         assert!(watching.0.latest().version < version);
         assert_eq!(watching.wants().snapshot, Some(Portion { from: 512, count: SNAPSHOT }));
-        tell(&watching, Event::LoopIs(&is(None)));
+        tell(&watching, Event::LoopIs(&looping(&totals, None)));
         let latest = watching.0.latest();
         assert_eq!(latest.version, version);
         assert_eq!(watching.wants().snapshot, None);
         assert_eq!(watching.0.not_ready(Some(&latest)).unwrap(), "no connection can be accepted: full");
         tell(&watching, Event::Stopping { open: 0, timeout: Duration::ZERO });
         assert_eq!(watching.0.not_ready(None).unwrap(), "stopping");
-        // Other threads' loops are not asked.
-        watching.0.ask();
-        assert_eq!(thread::scope(|scope| scope.spawn(|| watching.wants().snapshot).join().unwrap()), None);
+    }
+
+    #[test]
+    fn a_snapshot_has_the_loops_of_all_threads_or_those_that_have_answered() {
+        let watching = watching(2);
+        let totals = Totals::default();
+        let answer = || {
+            assert_eq!(watching.wants().snapshot, Some(Portion { from: 0, count: SNAPSHOT }));
+            tell(&watching, Event::LoopIs(&looping(&totals, None)));
+        };
+        let version = watching.0.ask();
+        answer();
+        assert_eq!(watching.wants().snapshot, None, "this one has answered");
+        assert!(watching.0.latest().version < version);
+        thread::scope(|scope| scope.spawn(answer).join().unwrap());
+        let loops = |snapshot: &Snapshot| snapshot.loops.split(|&byte| byte == b'\n').count();
+        assert_eq!((watching.0.latest().version, loops(&watching.0.latest())), (version, 2));
+
+        let version = watching.0.ask();
+        answer();
+        watching.0.give_up();
+        assert_eq!((watching.0.latest().version, loops(&watching.0.latest())), (version, 1));
+    }
+
+    #[test]
+    fn without_a_loop_a_snapshot_is_there_at_once() {
+        let watching = watching(0);
+        let version = watching.0.ask();
+        assert_eq!(watching.0.latest().version, version);
+        assert!(watching.0.ask() > version);
     }
 }

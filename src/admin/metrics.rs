@@ -3,10 +3,11 @@
 //! No label has anything that a peer can make up.
 
 use std::fmt::Write;
+use std::iter::Sum;
 use std::time::Duration;
 
 use crate::session::EndKind;
-use crate::trace::{Event, Totals};
+use crate::trace::{Event, LoopIs, Totals};
 
 /// The numbers so far.
 #[derive(Debug, Default)]
@@ -20,10 +21,39 @@ pub(super) struct Metrics {
     /// The time in each part of a turn, in the order of [`PARTS`], and in all after `select`.
     parts: [Histogram; 5],
     lag: Histogram,
-    /// The loop, as it was when it was last asked.
+}
+
+/// What the loops have told of themselves when they were last asked, in sum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
     runnable: usize,
     timers: usize,
-    totals: Totals,
+    turns: u64,
+    /// Not counted by protocols without messages.
+    messages: Option<u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl From<&LoopIs<'_>> for Figures {
+    fn from(is: &LoopIs<'_>) -> Self {
+        let LoopIs { runnable, timers, totals, has_messages, .. } = *is;
+        let Totals { turns, bytes_in, bytes_out, .. } = *totals;
+        Figures { runnable, timers, turns, messages: has_messages.then_some(totals.messages), bytes_in, bytes_out }
+    }
+}
+
+impl Sum for Figures {
+    fn sum<I: Iterator<Item = Figures>>(figures: I) -> Figures {
+        figures.fold(Figures::default(), |sum, one| Figures {
+            runnable: sum.runnable + one.runnable,
+            timers: sum.timers + one.timers,
+            turns: sum.turns + one.turns,
+            messages: one.messages.map(|messages| messages + sum.messages.unwrap_or(0)).or(sum.messages),
+            bytes_in: sum.bytes_in + one.bytes_in,
+            bytes_out: sum.bytes_out + one.bytes_out,
+        })
+    }
 }
 
 const PARTS: [&str; 5] = ["select", "dispatch", "run", "accept", "timers"];
@@ -67,7 +97,7 @@ impl Metrics {
             Event::AcceptingPaused { is_news: true, .. } => self.pauses += 1,
             Event::Closed { end } => self.closed[end.kind() as usize] += 1,
             Event::Stopping { .. } => self.is_stopping = true,
-            Event::TurnEnded { select, dispatch, run, accept, timers } => {
+            Event::TurnEnded { select, dispatch, run, accept, timers, .. } => {
                 for (histogram, time) in
                     self.parts.iter_mut().zip([*select, Some(*dispatch), Some(*run), Some(*accept), Some(*timers)])
                 {
@@ -75,7 +105,6 @@ impl Metrics {
                 }
                 self.lag.add(*dispatch + *run + *accept + *timers);
             }
-            Event::LoopIs(is) => (self.runnable, self.timers, self.totals) = (is.runnable, is.timers, *is.totals),
             _ => {}
         }
     }
@@ -84,8 +113,8 @@ impl Metrics {
         self.is_stopping
     }
 
-    /// All of them, as text.
-    pub fn text(&self, is_openmetrics: bool) -> String {
+    /// All of them, as text. Without a loop, its `figures` are left out.
+    pub fn text(&self, is_openmetrics: bool, figures: Option<Figures>) -> String {
         let mut out = String::new();
         let closed: u64 = self.closed.iter().sum();
         let open = (self.accepted + self.refused).saturating_sub(closed);
@@ -93,8 +122,10 @@ impl Metrics {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
         };
         gauge("multiconn_connections", "Open connections.", open);
-        gauge("multiconn_runnable_connections", "Connections with something to do.", self.runnable as u64);
-        gauge("multiconn_timers", "Timers, obsolete ones included.", self.timers as u64);
+        if let Some(figures) = figures {
+            gauge("multiconn_runnable_connections", "Connections with something to do.", figures.runnable as u64);
+            gauge("multiconn_timers", "Timers, obsolete ones included.", figures.timers as u64);
+        }
         let mut counter = |name: &str, help: &str, values: &[(String, u64)]| {
             // In OpenMetrics, the suffix is only the sample's.
             let family = if is_openmetrics { name.to_owned() } else { format!("{name}_total") };
@@ -105,7 +136,6 @@ impl Metrics {
         };
         let one = |value: u64| [(String::new(), value)];
         let label = |key: &str, value: &str| format!("{{{key}=\"{value}\"}}");
-        let totals = &self.totals;
         counter("multiconn_connections_accepted", "Connections accepted and served.", &one(self.accepted));
         counter("multiconn_connections_refused", "Connections accepted only to be refused.", &one(self.refused));
         let kinds = EndKind::ALL.map(|kind| (label("reason", kind.name()), self.closed[kind as usize]));
@@ -114,10 +144,14 @@ impl Metrics {
         let errors = errors.map(|kind| (label("kind", kind.name()), self.closed[kind as usize]));
         counter("multiconn_protocol_errors", "Connections closed for an error of the protocol.", &errors);
         counter("multiconn_accept_pauses", "Times when no connection could be accepted.", &one(self.pauses));
-        counter("multiconn_messages", "Messages that sessions have begun.", &one(totals.messages));
-        counter("multiconn_received_bytes", "Bytes received from peers.", &one(totals.bytes_in));
-        counter("multiconn_sent_bytes", "Bytes sent to peers.", &one(totals.bytes_out));
-        counter("multiconn_turns", "Turns of the loop.", &one(totals.turns));
+        if let Some(Figures { turns, messages, bytes_in, bytes_out, .. }) = figures {
+            if let Some(messages) = messages {
+                counter("multiconn_messages", "Messages that sessions have begun.", &one(messages));
+            }
+            counter("multiconn_received_bytes", "Bytes received from peers.", &one(bytes_in));
+            counter("multiconn_sent_bytes", "Bytes sent to peers.", &one(bytes_out));
+            counter("multiconn_turns", "Turns of the loops.", &one(turns));
+        }
         let name = "multiconn_turn_seconds";
         let help = "The time in each part of a turn, of one turn in 64, and of those that readers of events are told.";
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
@@ -153,11 +187,12 @@ mod tests {
                 run: Duration::from_millis(402),
                 accept: Duration::ZERO,
                 timers: Duration::from_secs(20),
+                apart: 0,
             },
         ] {
             metrics.add(&event);
         }
-        let text = metrics.text(false);
+        let text = metrics.text(false, None);
         for line in [
             "multiconn_connections 1",
             "# TYPE multiconn_connections_accepted_total counter",
@@ -175,11 +210,23 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
         assert!(!text.contains("# EOF"));
+        assert!(!text.contains("multiconn_turns"), "there is no loop");
+    }
+
+    #[test]
+    fn the_figures_of_several_loops_are_summed_and_messages_counted_only_where_there_are_any() {
+        let one = Figures { turns: 1, bytes_in: 10, ..Figures::default() };
+        let sum = Metrics::default().text(false, Some([one, one].into_iter().sum()));
+        assert!(sum.contains("\nmulticonn_turns_total 2\n") && sum.contains("\nmulticonn_received_bytes_total 20\n"));
+        assert!(!sum.contains("multiconn_messages"));
+        let one = Figures { messages: Some(3), ..one };
+        let sum = Metrics::default().text(false, Some([one, one].into_iter().sum()));
+        assert!(sum.contains("\nmulticonn_messages_total 6\n"));
     }
 
     #[test]
     fn in_openmetrics_the_name_of_a_counter_has_no_suffix() {
-        let text = Metrics::default().text(true);
+        let text = Metrics::default().text(true, Some(Figures::default()));
         assert!(
             text.contains("# TYPE multiconn_turns counter\nmulticonn_turns_total 0\n") && text.ends_with("# EOF\n")
         );

@@ -13,7 +13,7 @@ use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo, 
 
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait for a snapshot of the loop. Under a blocking model there is none.
+/// How long to wait for a snapshot of all loops. One that computes for longer is left out.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_millis(250);
 /// The time between two looks whether it has come.
 const LOOK: Duration = Duration::from_millis(2);
@@ -101,12 +101,9 @@ impl AdminSession {
             }
             "/events" => http::header(OK, EVENTS, ""),
             "/state.json" => {
-                let mut body = b"{\"loop\":".to_vec();
-                let looping = snapshot.and_then(|snapshot| snapshot.looping.as_deref());
-                body.extend_from_slice(looping.unwrap_or(b"null"));
-                body.extend_from_slice(b",\"connections\":[");
-                body.extend_from_slice(snapshot.map_or(&[][..], |snapshot| &snapshot.connections));
-                body.extend_from_slice(b"]}\n");
+                let (loops, connections) =
+                    snapshot.map_or((&[][..], &[][..]), |snapshot| (&snapshot.loops, &snapshot.connections));
+                let body = [b"{\"loops\":[", loops, b"],\"connections\":[", connections, b"]}\n"].concat();
                 respond(OK, "application/json", "", &body)
             }
             "/metrics" => {
@@ -168,17 +165,15 @@ impl Session for AdminSession {
             }
             Stage::Waiting { version, until, .. } => {
                 io.input().take_all();
-                let snapshot = self.hub.latest();
-                let has_come = snapshot.version >= *version;
-                if !has_come && now < *until && !io.is_stopping() {
-                    self.next = Some(now + LOOK);
-                    return Ok(Progress::NeedInput);
-                }
-                if !has_come {
+                if self.hub.latest().version < *version {
+                    if now < *until && !io.is_stopping() {
+                        self.next = Some(now + LOOK);
+                        return Ok(Progress::NeedInput);
+                    }
                     self.hub.give_up();
                 }
                 let Stage::Waiting { request, .. } = &self.stage else { return Ok(Progress::Finished) };
-                io.output().push(&self.respond(request, Some(&*snapshot).filter(|_| has_come)));
+                io.output().push(&self.respond(request, Some(&self.hub.latest())));
             }
             Stage::Following(reader) => {
                 io.input().take_all();

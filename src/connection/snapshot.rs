@@ -23,6 +23,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             queues: self.stream.queues(),
             deadline: deadline.map(|(when, what)| (when.saturating_duration_since(now), what)),
             tally: None,
+            has_messages: false,
             last_error: self.ends_with(),
         }
     }

@@ -137,6 +137,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 if self.selector.can_watch(&stream).is_err() {
                     continue;
                 }
+                self.laps.note_apart();
                 let number = self.slots.next_number_apart();
                 let peer = Peer::accepted(addr);
                 let newcomer = Newcomer { stream, peer, place: Some(place), number, listener };

@@ -22,6 +22,8 @@ pub(super) struct Laps {
     select: Option<Duration>,
     /// By [`Part`].
     parts: [Duration; 4],
+    /// What was done for connections of listeners apart.
+    apart: usize,
 }
 
 impl Laps {
@@ -39,6 +41,7 @@ impl Laps {
             self.watch = Stopwatch::started_if(true);
         }
         self.parts = Default::default();
+        self.apart = 0;
     }
 
     /// Ends a part. After a panic, a part may end more than once.
@@ -49,10 +52,17 @@ impl Laps {
         }
     }
 
+    /// Counts a run, an accepted connection or a timer of a listener apart.
+    #[inline]
+    pub fn note_apart(&mut self) {
+        self.apart += 1;
+    }
+
     /// The times of the turn, if it is measured.
     #[inline]
     pub fn event(&self) -> Option<Event<'static>> {
         let [dispatch, run, accept, timers] = self.parts;
-        self.watch.is_on().then_some(Event::TurnEnded { select: self.select, dispatch, run, accept, timers })
+        let (select, apart) = (self.select, self.apart);
+        self.watch.is_on().then_some(Event::TurnEnded { select, dispatch, run, accept, timers, apart })
     }
 }

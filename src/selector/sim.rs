@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
 pub use self::files::{SimFile, SimFolder};
-use self::link::Link;
+use self::link::{Link, client_addr};
 pub use self::network::epoch;
 use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
@@ -362,11 +362,11 @@ impl Selector for SimSelector {
 
     fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, SocketAddr)> {
         let (id, addr) = self.net.network().accept(listener.index)?;
-        Ok((SimStream { net: self.net.clone(), id }, addr))
+        Ok((SimStream { net: self.net.clone(), id, local: listener.addr }, addr))
     }
 
     fn connect(&mut self, addr: SocketAddr) -> io::Result<SimStream> {
         let id = self.net.network().connect(addr)?;
-        Ok(SimStream { net: self.net.clone(), id })
+        Ok(SimStream { net: self.net.clone(), id, local: client_addr(id) })
     }
 }

@@ -136,12 +136,16 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("message", message)
         }
         Event::Closed { end } => line.serialize_entry("end", &end.to_string()),
-        Event::TurnEnded { select, dispatch, run, accept, timers } => {
+        Event::TurnEnded { select, dispatch, run, accept, timers, apart } => {
             seconds("select", *select, line)?;
             line.serialize_entry("dispatch", &dispatch.as_secs_f64())?;
             line.serialize_entry("run", &run.as_secs_f64())?;
             line.serialize_entry("accept", &accept.as_secs_f64())?;
-            line.serialize_entry("timers", &timers.as_secs_f64())
+            line.serialize_entry("timers", &timers.as_secs_f64())?;
+            match apart {
+                0 => Ok(()),
+                _ => line.serialize_entry("apart", apart),
+            }
         }
         Event::ConnectionIs(connection) => connection_is(connection, line),
         Event::LoopIs(looping) => loop_is(looping, line),
@@ -174,7 +178,9 @@ fn connection_is<M: SerializeMap>(is: &ConnectionIs<'_>, line: &mut M) -> Result
         line.serialize_entry("deadline_for", what.name())?;
     }
     if let Some(tally) = is.tally {
-        line.serialize_entry("messages", &tally.messages)?;
+        if is.has_messages {
+            line.serialize_entry("messages", &tally.messages)?;
+        }
         line.serialize_entry("bytes_in", &tally.bytes_in)?;
         line.serialize_entry("bytes_out", &tally.bytes_out)?;
     }
@@ -201,7 +207,9 @@ fn loop_is<M: SerializeMap>(is: &LoopIs<'_>, line: &mut M) -> Result<(), M::Erro
     line.serialize_entry("accepted", &totals.accepted)?;
     line.serialize_entry("refused", &totals.refused)?;
     line.serialize_entry("closed", &closed)?;
-    line.serialize_entry("messages", &totals.messages)?;
+    if is.has_messages {
+        line.serialize_entry("messages", &totals.messages)?;
+    }
     line.serialize_entry("bytes_in", &totals.bytes_in)?;
     line.serialize_entry("bytes_out", &totals.bytes_out)?;
     match is.next {
@@ -310,13 +318,13 @@ mod tests {
         peers(panicked, r#""panicked","place":"session","message":"oh""#);
         peers(Event::Closed { end: &End::Finished }, r#""closed","end":"finished""#);
         let millis = Duration::from_millis;
-        let ended = |select| {
+        let ended = |select, apart| {
             let [dispatch, run, accept, timers] = [1, 2, 3, 4].map(|n| millis(250 * n));
-            Event::TurnEnded { select, dispatch, run, accept, timers }
+            Event::TurnEnded { select, dispatch, run, accept, timers, apart }
         };
         let parts = r#""dispatch":0.25,"run":0.5,"accept":0.75,"timers":1.0"#;
-        own(ended(Some(seconds(2))), &format!(r#""turn_ended","select":2.0,{parts}"#));
-        own(ended(None), &format!(r#""turn_ended",{parts}"#));
+        own(ended(Some(seconds(2)), 0), &format!(r#""turn_ended","select":2.0,{parts}"#));
+        own(ended(None, 3), &format!(r#""turn_ended",{parts},"apart":3"#));
         let took = Some(millis(500));
         peers(
             Event::RunEnded {
@@ -341,6 +349,7 @@ mod tests {
             queues: Some(Queues { recv_q: 1, send_q: 2 }),
             deadline: Some((seconds(9), DeadlineFor::Session)),
             tally: Some(Tally { messages: 5, bytes_in: 6, bytes_out: 7 }),
+            has_messages: true,
             last_error: Some(&End::Cut),
         };
         let begin = r#""connection_is","age":3.0,"stage":"receiving","interest":"r","state":"JSON header","got":48"#;
@@ -357,6 +366,7 @@ mod tests {
         totals.closed[EndKind::Cut as usize] = 5;
         (totals.accepted, totals.refused) = (6, 7);
         let looping = |paused, stopping, next| LoopIs {
+            has_messages: true,
             open: 8,
             runnable: 9,
             timers: 10,

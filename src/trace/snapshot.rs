@@ -41,6 +41,8 @@ pub struct ConnectionIs<'a> {
     pub deadline: Option<(Duration, DeadlineFor)>,
     /// What it has done so far, if that is counted.
     pub tally: Option<Tally>,
+    /// Whether the protocol has messages. If not, none are counted.
+    pub has_messages: bool,
     /// The error with which it ends.
     pub last_error: Option<&'a End>,
 }
@@ -88,6 +90,8 @@ pub struct LoopIs<'a> {
     pub stopping: bool,
     /// What it has done so far.
     pub totals: &'a Totals,
+    /// Whether the protocol has messages. If not, none are counted.
+    pub has_messages: bool,
     /// Where the next [`Portion`] begins, if there is one.
     pub next: Option<usize>,
 }

@@ -1,11 +1,29 @@
 // Headless Chromium, driven by its DevTools protocol over a pipe: no port, no WebSocket, no dependency.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { access, constants, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const CHROMIUM = process.env.CHROMIUM ?? "chromium";
+/** Either of Debian's browsers; the one without windows needs fewer packages. */
+const CHROMIUMS = process.env.CHROMIUM ? [process.env.CHROMIUM] : ["chromium-headless-shell", "chromium"];
+
+/** The path of the first program that is installed. */
+async function find(programs) {
+    for (const program of programs) {
+        for (const folder of program.includes("/") ? [""] : process.env.PATH.split(":")) {
+            const path = join(folder, program);
+            const isThere = await access(path, constants.X_OK).then(
+                () => true,
+                () => false,
+            );
+            if (isThere) {
+                return path;
+            }
+        }
+    }
+    throw new Error(`no ${programs.join(" or ")} is installed`);
+}
 
 class Tab {
     /** Errors and warnings on the console, exceptions, and what the policy has refused. */
@@ -84,6 +102,15 @@ class Tab {
         await this.drawn();
     }
 
+    /** Sets the preferences of its reader. */
+    prefer({ scheme = "light", motion = "no-preference" }) {
+        const features = [
+            { name: "prefers-color-scheme", value: scheme },
+            { name: "prefers-reduced-motion", value: motion },
+        ];
+        return this.call("Emulation.setEmulatedMedia", { features });
+    }
+
     /** A picture of the tab, as a PNG. */
     async picture() {
         const { data } = await this.call("Page.captureScreenshot", { format: "png" });
@@ -123,7 +150,9 @@ export class Browser {
             "--enable-precise-memory-info",
             "--hide-scrollbars",
         ];
-        browser.#process = spawn(CHROMIUM, options, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+        browser.#process = spawn(await find(CHROMIUMS), options, {
+            stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+        });
         browser.#process.on("error", (error) => browser.#fail(error));
         browser.#process.on("exit", (code) => browser.#fail(new Error(`Chromium has ended with status ${code}`)));
         const [, , , , output] = browser.#process.stdio;
@@ -169,7 +198,7 @@ export class Browser {
     }
 
     /** Opens a tab of a size, in light or dark. */
-    async open(address, { width = 1600, height = 1000, scheme = "light", motion = "no-preference" } = {}) {
+    async open(address, { width = 1600, height = 1000, scale = 1, scheme = "light", motion = "no-preference" } = {}) {
         const { targetId } = await this.call("Target.createTarget", { url: "about:blank" });
         const { sessionId } = await this.call("Target.attachToTarget", { targetId, flatten: true });
         const tab = new Tab(
@@ -183,14 +212,10 @@ export class Browser {
         await tab.call("Emulation.setDeviceMetricsOverride", {
             width,
             height,
-            deviceScaleFactor: 1,
+            deviceScaleFactor: scale,
             mobile: width < 600,
         });
-        const features = [
-            { name: "prefers-color-scheme", value: scheme },
-            { name: "prefers-reduced-motion", value: motion },
-        ];
-        await tab.call("Emulation.setEmulatedMedia", { features });
+        await tab.prefer({ scheme, motion });
         await tab.call("Page.navigate", { url: address });
         await tab.until(
             "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount > 0",

@@ -148,6 +148,24 @@ test("turns and runs in which nothing happens are wake-ups for nothing", () => {
     assert.deepEqual(found(script), ["wake-ups for nothing: In the last second, 20 wake-ups found nothing to do."]);
 });
 
+test("turns in which only those that watch are answered are not for nothing, and say so if they stall", () => {
+    const script = new Script();
+    const parts = { select: 0.01, dispatch: 0, run: 0, accept: 0, timers: 0 };
+    for (let turn = 0; turn < 2 * THRESHOLDS.idle; turn += 1) {
+        script.turn(0.01, 0).own("turn_ended", { ...parts, apart: 1 });
+    }
+    assert.deepEqual(found(script), []);
+    script.turn(0.01, 0).own("turn_ended", { ...parts, run: 0.03, apart: 1 });
+    assert.deepEqual(found(script), [
+        "stalled turn: Turn 41 took 30 ms, since the server answered those that watch it.",
+    ]);
+    const vain = new Script();
+    for (let turn = 0; turn < THRESHOLDS.idle; turn += 1) {
+        vain.turn(0.01, 0).own("turn_ended", parts);
+    }
+    assert.deepEqual(found(vain), ["wake-ups for nothing: In the last second, 20 wake-ups found nothing to do."]);
+});
+
 test("runs by timers are not for nothing", () => {
     const script = new Script();
     for (let turn = 0; turn < 2 * THRESHOLDS.idle; turn += 1) {
@@ -156,12 +174,30 @@ test("runs by timers are not for nothing", () => {
     assert.deepEqual(found(script), []);
 });
 
+test("turns that were told without details are counted", () => {
+    const script = new Script();
+    script.turn();
+    script.events.push({ event: "turns_skipped", turns: 1200 }, { event: "turns_skipped", turns: 34 });
+    const text = "Of 1,234 turns, the server has told only which connections came and went.";
+    assert.deepEqual(found(script), [`turns skipped: ${text}`]);
+});
+
 test("lines that were dropped are counted", () => {
     const script = new Script();
     script.turn();
     script.events.push({ event: "lines_dropped", lines: 120 }, { event: "lines_dropped", lines: 3 });
     const text = "123 lines of the trace were dropped, so this page doesn't show everything.";
     assert.deepEqual(found(script), [`lines dropped: ${text}`]);
+});
+
+test("the first of each kind comes before the others", () => {
+    const script = new Script();
+    for (let turn = 0; turn < 3; turn += 1) {
+        script.turn(0.01).run(1, { took: 0.02 }, received(1));
+    }
+    script.turn().own("accepting_paused", { why: "full", is_news: true });
+    const kinds = found(script).map((finding) => finding.split(":")[0]);
+    assert.deepEqual(kinds, ["stalled turn", "accepting paused", "stalled turn", "stalled turn"]);
 });
 
 test("many findings of one kind are counted", () => {

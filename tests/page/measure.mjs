@@ -1,4 +1,5 @@
 // Measures the page on a live stream of events from 10,000 connections: frames a second, processor time, and memory.
+// Memory is compared with that of an empty page: most of it are the files of the browser, which all its processes share.
 // Usage: node tests/page/measure.mjs [SECONDS] [EVENTS A SECOND]; PICTURES=FOLDER keeps a screenshot.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,18 +14,20 @@ const CONNECTIONS = 10_000;
 const seconds = Number(process.argv[2] ?? 10);
 const rate = Number(process.argv[3] ?? 5000);
 
-/** The resident memory of the largest process of the browser that shows a page, in MiB. */
-async function resident(browserProcess) {
-    const sizes = [0];
+/** The memory of the largest process that shows a page: resident, and without mapped files, in MiB. */
+async function memory() {
+    let largest = [0, 0];
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
         const [command, status] = await Promise.all(
             ["cmdline", "status"].map((name) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")),
         );
-        if (command.includes("--type=renderer") && command.includes(browserProcess)) {
-            sizes.push(Number(status.match(/VmRSS:\s*(\d+)/)?.[1] ?? 0) / 1024);
+        if (command.includes("--type=renderer") && command.includes(browser.folder)) {
+            const sizes = ["VmRSS", "RssAnon"].map((key) => Number(status.match(`${key}:\\s*(\\d+)`)?.[1] ?? 0) / 1024);
+            largest = sizes[0] > largest[0] ? sizes : largest;
         }
     }
-    return Math.round(Math.max(...sizes));
+    const [resident, own] = largest.map(Math.round);
+    return `${resident} MiB resident in the process of the page, ${own} MiB without files`;
 }
 
 const folder = await mkdtemp(join(tmpdir(), "multiconn-page-"));
@@ -33,6 +36,10 @@ await run("simulate", "--protocol", "app", "--seed", "3", "--html", file);
 const page = (await readFile(file, "utf8")).replace(/<script type="application\/jsonl"[^]*?<\/script>/, "");
 const live = await Live.start(page);
 const browser = await Browser.launch();
+const { targetId } = await browser.call("Target.createTarget", { url: "data:text/html,<p>Empty" });
+await new Promise((then) => setTimeout(then, 1000));
+const empty = await memory();
+await browser.call("Target.closeTarget", { targetId });
 const tab = await browser.open(live.address);
 await tab.until("document.getElementById('source-text').textContent === 'live'");
 
@@ -96,16 +103,18 @@ const busy = (await metric("TaskDuration")) - busyBefore;
 if (process.env.PICTURES) {
     await writeFile(join(process.env.PICTURES, "crowd.png"), await tab.picture());
 }
+const busyMemory = await memory();
 await tab.call("HeapProfiler.collectGarbage");
+await new Promise((then) => setTimeout(then, 1000));
 console.log(`${count} events in ${passed.toFixed(1)} s, of ${CONNECTIONS} connections`);
 console.log(
     `${(frames.length / passed).toFixed(1)} frames a second; 99 % within ${frames[Math.floor(frames.length * 0.99)].toFixed(0)} ms`,
 );
 const heap = Math.round((await metric("JSHeapUsedSize")) / 1024 ** 2);
 console.log(`${((100 * busy) / passed).toFixed(0)} % of a processor in the page`);
-console.log(
-    `${heap} MiB of JavaScript objects, ${await resident(browser.folder)} MiB resident in the process of the page`,
-);
+console.log(`an empty page: ${empty}`);
+console.log(`at the end: ${busyMemory}`);
+console.log(`after a collection: ${await memory()}; ${heap} MiB of JavaScript objects`);
 if (tab.problems.length > 0) {
     console.log(tab.problems);
 }

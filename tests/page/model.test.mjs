@@ -85,6 +85,21 @@ test("connections of two threads with the same number are two", () => {
     assert.equal(model.turn, 1, "the turns are those of the first thread");
 });
 
+test("the samples of several threads are added up", () => {
+    const script = new Script();
+    script.turn();
+    const sample = { open: 2, timers: 3, accepted: 4, closed: { finished: 2 }, bytes_in: 10, accepting: "yes" };
+    script.own("loop_is", { ...sample, thread: "worker 1" });
+    script.wait(1).own("loop_is", { ...sample, thread: "worker 2", accepting: "full" });
+    let model = after(script);
+    assert.deepEqual([model.sampled("open"), model.sampled("timers"), model.sampled("messages")], [4, 6, undefined]);
+    assert.deepEqual([model.accepted, model.bytesIn, model.closed.get("finished")], [8, 20, 4]);
+    assert.deepEqual([model.sampledAt, model.paused], [0, { why: "full", since: 1 }]);
+    script.wait(1).own("loop_is", { ...sample, thread: "worker 2" });
+    model = after(script);
+    assert.deepEqual([model.accepted, model.paused], [8, null]);
+});
+
 test("samples replace what is known, and tell when they were taken", () => {
     const script = new Script();
     script.wait(5).turn();

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 
@@ -31,15 +31,23 @@ export async function run(...args) {
     }
 }
 
-/** A server of the program, whose trace goes to a file. */
+/** A server of the program, whose trace goes to a file, or that can be watched. */
 export class Served {
+    #file;
+    #events = [];
+    /** A line that is being written. */
+    #rest = "";
+
+    /** Starts one; without a `trace`, at `admin` its page can be opened. */
     static async start(trace, ...args) {
         const served = new Served();
         served.trace = trace;
-        const options = ["serve", "app", "127.0.0.1:0", "--trace", trace, "-q", ...args];
-        served.process = start(options, ["ignore", "pipe", "inherit"]);
-        const [line] = await once(served.process.stdout, "data");
-        served.port = Number(String(line).trim().split(":").at(-1));
+        const shown = trace === null ? ["--admin", "127.0.0.1:0"] : ["--trace", trace];
+        served.process = start(["serve", "app", "127.0.0.1:0", "-q", ...shown, ...args], ["ignore", "pipe", "inherit"]);
+        const [lines] = await once(served.process.stdout, "data");
+        served.port = Number(/^Listening on .*:(\d+)$/m.exec(lines)[1]);
+        served.admin = /^Admin on (.*)$/m.exec(lines)?.[1];
+        served.#file = trace && (await open(trace));
         return served;
     }
 
@@ -49,10 +57,12 @@ export class Served {
         return socket;
     }
 
-    /** The events so far. A line that is being written is left out. */
+    /** The events so far. */
     async events() {
-        const lines = (await readFile(this.trace, "utf8")).split("\n");
-        return lines.slice(0, -1).map((line) => JSON.parse(line));
+        const lines = (this.#rest + (await this.#file.readFile("utf8"))).split("\n");
+        this.#rest = lines.pop();
+        this.#events.push(...lines.map((line) => JSON.parse(line)));
+        return this.#events;
     }
 
     /** Waits until the events meet a condition. */
@@ -66,10 +76,11 @@ export class Served {
         }
     }
 
-    async stop() {
+    async stop(signal = "SIGTERM") {
         const ended = once(this.process, "exit");
-        this.process.kill("SIGTERM");
+        this.process.kill(signal);
         await ended;
+        await this.#file?.close();
     }
 }
 

@@ -86,6 +86,30 @@ test("the meaning of bytes is unknown if the beginning is", () => {
     assert.deepEqual(story.partsOf(row), [{ kind: "unknown", length: 300 }]);
 });
 
+test("a gap is shown, and the meaning of bytes is known again from the next message on", () => {
+    const script = new Script();
+    script
+        .turn()
+        .accept(7)
+        .run(7, {}, ...message(103, 43));
+    script.events.push({ event: "turns_skipped", turns: 12 }, { event: "lines_dropped", lines: 1 });
+    script
+        .turn()
+        .run(7, {}, received(300))
+        .turn()
+        .run(7, {}, ...message(10, 5));
+    const story = told(script);
+    const gap = story.rows.find(({ text }) => text.startsWith("without"));
+    assert.deepEqual([gap.type, gap.text], ["turn", "without details: 12 turns, 1 line"]);
+    const parts = story.rows.filter(({ name }) => name === "received").map((row) => story.partsOf(row));
+    assert.deepEqual(parts[1], [{ kind: "unknown", length: 300 }]);
+    assert.deepEqual(parts[2], [
+        { kind: "protoheader", length: 2 },
+        { kind: "header", length: 10 },
+        { kind: "content", length: 5 },
+    ]);
+});
+
 test("events of other connections and of the loop are not in the story", () => {
     const script = new Script();
     script.turn().accept(7).accept(8).run(8).own("reloaded");

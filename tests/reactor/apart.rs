@@ -1,6 +1,6 @@
 //! Connections of listeners apart: beside the served ones, after them, and unseen.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use multiconn::connection;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer, SimSelector, Trigger};
 use multiconn::session::{Peer, Progress, Service, Session, SessionError, SessionIo};
-use multiconn::trace::{Event, Record, Subscriber};
+use multiconn::trace::{Event, LevelFilter, Record, Subscriber, Wants};
 
 use crate::support::{millis, run, seconds, server_addr};
 
@@ -242,4 +242,31 @@ fn the_trace_leaves_them_out() {
     server.served(seconds(2)).end_at(seconds(3));
     server.run_until(seconds(10));
     assert!(seen.0.borrow().iter().any(|line| line == "1 accepted"));
+}
+
+/// Counts what measured turns did for them.
+#[derive(Clone, Default)]
+struct Deeds(Rc<Cell<usize>>);
+
+impl Subscriber for Deeds {
+    fn wants(&self) -> Wants {
+        Wants { times: true, ..Wants::events(LevelFilter::Trace) }
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        if let Event::TurnEnded { apart, .. } = record.event {
+            self.0.set(self.0.get() + apart);
+        }
+    }
+}
+
+#[test]
+fn a_measured_turn_tells_how_often_something_was_done_for_them() {
+    let deeds = Deeds::default();
+    let mut server = Server::new(2, deeds.clone());
+    server.apart(millis(500)).end_at(millis(2600));
+    server.served(seconds(1)).send_at(seconds(2), "hello").end_at(seconds(3));
+    server.run_until(seconds(10));
+    // It is accepted, and runs; its timer fires twice, and it runs each time; and it runs at its end, which it sees.
+    assert_eq!((deeds.0.get(), server.calls.0.borrow().matches('a').count()), (7, 4));
 }

@@ -124,7 +124,7 @@ export class Connections {
         this.#sortedAt = performance.now();
         this.#sorted = model;
         this.#count = `${model.accepted} ${model.connections.size}`;
-        const open = model.sample?.open ?? model.connections.size;
+        const open = model.sampled("open") ?? model.connections.size;
         setText(
             document.getElementById("connections-count"),
             `${number(open)} open, ${number(model.accepted)} accepted`,
@@ -243,7 +243,8 @@ function captionOf(it) {
 export function factsOf(it, now) {
     const facts = [
         `${it.stage}`,
-        count(it.messages, "message"),
+        // Protocols without messages count none.
+        ...(it.messages > 0 ? [count(it.messages, "message")] : []),
         `${bytes(it.bytesIn)} in`,
         `${bytes(it.bytesOut)} out`,
         it.ended

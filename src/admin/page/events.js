@@ -33,12 +33,11 @@ export async function fromFile(file) {
 }
 
 /**
- * Follows a server's `/events`. `receive` is called with lists of events, and `changed` with "connecting", "live" or
- * "lost". With a connection's number, the server sends all details of that connection.
+ * Follows a server's `/events`. `receive` is called with lists of events, and `changed` with "connecting", "live",
+ * "lost" or "ended".
  */
-export function follow({ receive, changed, connection }) {
-    const address = connection === undefined ? "events" : `events?connection=${connection}`;
-    const source = new EventSource(address);
+export function follow({ receive, changed }) {
+    const source = new EventSource("events");
     changed("connecting");
     source.onopen = () => changed("live");
     // The browser tries again by itself, unless the server has refused.

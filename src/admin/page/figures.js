@@ -6,7 +6,7 @@ import { bytes, number, seconds } from "#format";
 const rate = (value) => (value >= 100 || value === Math.round(value) ? number(Math.round(value)) : value.toFixed(1));
 
 const FIGURES = [
-    ["turns a second", (model, now) => number(Math.round(model.rates.turns.at(now)))],
+    ["turns a second", (model, now) => number(Math.round(model.rates.turns.at(now) + model.rates.skipped.at(now)))],
     [
         "events per turn",
         (model, now) => {
@@ -15,12 +15,17 @@ const FIGURES = [
         },
     ],
     ["runnable", (model) => number(runnable(model))],
-    ["timers", (model) => number(model.sample?.timers ?? timers(model))],
-    ["messages", (model) => number(model.messages)],
+    ["timers", (model) => number(model.sampled("timers") ?? timers(model))],
+    ["messages", (model) => (model.messages === 0 && !countsMessages(model) ? "–" : number(model.messages))],
     ["received", (model) => bytes(model.bytesIn)],
     ["sent", (model) => bytes(model.bytesOut)],
     ["refused", (model) => number(model.refused)],
 ];
+
+/** Whether the protocol has messages, as far as samples say. */
+function countsMessages(model) {
+    return model.sampledAt === null || model.sampled("messages") !== undefined;
+}
 
 function runnable(model) {
     let all = 0;
@@ -57,8 +62,8 @@ export class Figures {
     show(model, now) {
         FIGURES.forEach(([, value], index) => setText(this.#values[index], value(model, now)));
         const notes = [];
-        if (model.sample) {
-            notes.push(`sampled ${seconds(Math.max(0, now - model.sample.time))} ago`);
+        if (model.sampledAt !== null) {
+            notes.push(`sampled ${seconds(Math.max(0, now - model.sampledAt))} ago`);
         }
         if (model.hasThreads) {
             notes.push(`the turns are those of ${model.thread ?? "the first thread"}`);

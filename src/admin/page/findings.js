@@ -24,13 +24,24 @@ const SHOWN = 3;
 /** How long a stall or a loss stays listed, in seconds of the trace. */
 const REMEMBERED = 30;
 
-/** All findings, the gravest kinds first. */
+/** All findings: the first of each kind, the gravest kinds first, and then the others. */
 export function findings(model, now) {
+    const kinds = new Set();
+    const [first, others] = [[], []];
+    for (const finding of byKind(model, now)) {
+        (kinds.has(finding.kind) ? others : first).push(finding);
+        kinds.add(finding.kind);
+    }
+    return [...first, ...others];
+}
+
+function byKind(model, now) {
     return [
         ...stalls(model, now),
         ...perConnection(model, now),
         ...accepting(model, now),
         ...idle(model, now),
+        ...skipped(model, now),
         ...dropped(model, now),
     ];
 }
@@ -48,7 +59,7 @@ function stalls(model, now) {
 }
 
 /** "Turn 8,213 took 402 ms: connection 7's handler ran for 401 ms; 3 others waited." */
-export function stalled({ turn, took, runs, longest, others, parts }) {
+export function stalled({ turn, took, runs, apart, longest, others, parts }) {
     const waited = others.size - (longest && others.has(longest.connection) ? 1 : 0);
     const rest = waited > 0 ? `; ${count(waited, "other")} waited` : "";
     const beginning = `Turn ${number(turn)} took ${seconds(took)}`;
@@ -58,6 +69,9 @@ export function stalled({ turn, took, runs, longest, others, parts }) {
     if (longest && longest.took > 0) {
         const slowest = `the longest, connection ${longest.connection}'s, took ${seconds(longest.took)}`;
         return `${beginning} for ${count(runs, "run")}: ${slowest}${rest}.`;
+    }
+    if (runs === 0 && apart > 0) {
+        return `${beginning}, since the server answered those that watch it${rest}.`;
     }
     const slowest = parts && ["dispatch", "run", "accept", "timers"].reduce((a, b) => (parts[b] > parts[a] ? b : a));
     return slowest ? `${beginning}, ${seconds(parts[slowest])} of it in ${slowest}${rest}.` : `${beginning}${rest}.`;
@@ -182,6 +196,19 @@ function idle({ rates }, now) {
         : [];
 }
 
+function skipped({ skipped: { turns, time } }, now) {
+    return turns > 0 && now - time < REMEMBERED
+        ? [
+              {
+                  kind: "turns skipped",
+                  key: "skipped",
+                  age: now - time,
+                  text: `Of ${count(turns, "turn")}, the server has told only which connections came and went.`,
+              },
+          ]
+        : [];
+}
+
 function dropped({ dropped: { lines, time } }, now) {
     return lines > 0 && now - time < REMEMBERED
         ? [
@@ -196,9 +223,9 @@ function dropped({ dropped: { lines, time } }, now) {
 }
 
 /** The first few, and a line that counts the rest. */
-function limited(all, finding) {
-    const listed = all.slice(0, SHOWN).map(finding);
-    const rest = all.length - listed.length;
+function limited(items, finding) {
+    const listed = items.slice(0, SHOWN).map(finding);
+    const rest = items.length - listed.length;
     if (rest > 0) {
         const { kind } = listed[0];
         listed.push({ kind, key: `${kind} more`, text: `And ${number(rest)} more.`, isRest: true });

@@ -6,7 +6,7 @@ import { ticking } from "#format";
 
 /** How long a finding stays after it is over, in milliseconds. Stalls are listed for a while anyway. */
 const STAYS = 5000;
-const GOES = ["stalled turn", "lines dropped"];
+const GOES = ["stalled turn", "turns skipped", "lines dropped"];
 
 export class FindingsList {
     #list = document.getElementById("findings-list");

@@ -102,14 +102,7 @@ class Page {
     #live() {
         this.#started = null;
         this.#replace(new Player(new Tape(LIVE), true));
-        this.#connect();
-    }
-
-    /** Follows the server; with a connection's number, in all details of that connection. */
-    #connect(connection) {
-        this.#source?.close();
         this.#source = follow({
-            connection,
             receive: (events) => {
                 events.forEach((event) => this.#receive(event));
                 this.#arrivedAt = performance.now();
@@ -149,9 +142,6 @@ class Page {
         }
         this.#connections.select(key);
         this.#diagram.open(key, this.#player.tape);
-        if (this.#player.isLive) {
-            this.#connect(key.split("/").at(-1));
-        }
     }
 
     #controls() {
@@ -181,9 +171,6 @@ class Page {
                 } else if (this.#diagram.key !== null) {
                     this.#diagram.close();
                     this.#connections.focus();
-                    if (this.#player.isLive) {
-                        this.#connect();
-                    }
                 }
             },
         };

@@ -40,9 +40,18 @@ export class Model {
     paused = null;
     stopping = null;
     dropped = { lines: 0, time: null };
-    /** The last `loop_is`. */
-    sample = null;
-    rates = { turns: new Rate(), events: new Rate(), messages: new Rate(), wakeups: new Rate(), idle: new Rate() };
+    /** Turns of which the server has told only what concerns whole connections. */
+    skipped = { turns: 0, time: null };
+    /** The last `loop_is` of each thread. */
+    samples = new Map();
+    rates = {
+        turns: new Rate(),
+        skipped: new Rate(),
+        events: new Rate(),
+        messages: new Rate(),
+        wakeups: new Rate(),
+        idle: new Rate(),
+    };
 
     clone() {
         const copy = Object.assign(new Model(), this);
@@ -50,7 +59,9 @@ export class Model {
         copy.ended = this.ended.clone();
         copy.turns = this.turns.clone();
         copy.closed = new Map(this.closed);
+        copy.samples = new Map(this.samples);
         copy.dropped = { ...this.dropped };
+        copy.skipped = { ...this.skipped };
         copy.rates = Object.fromEntries(Object.entries(this.rates).map(([name, rate]) => [name, rate.clone()]));
         return copy;
     }
@@ -79,6 +90,11 @@ export class Model {
             this.dropped = { lines: this.dropped.lines + event.lines, time: event.time ?? this.now };
             return;
         }
+        if (event.event === "turns_skipped") {
+            this.skipped = { turns: this.skipped.turns + event.turns, time: this.now };
+            this.rates.skipped.add(this.now, event.turns);
+            return;
+        }
         if (typeof event.event !== "string" || typeof event.time !== "number") {
             return;
         }
@@ -101,7 +117,7 @@ export class Model {
             this.station = stationOf(event);
             const ended = this.turns.apply(event);
             // A turn in which nothing happened, not even for a timer, was a wake-up for nothing.
-            if (ended && ended.runs + ended.accepts + ended.fired + ended.woken === 0 && ended.steps <= ended.events) {
+            if (ended && didNothing(ended)) {
                 this.rates.idle.add(event.time);
             }
         }
@@ -175,20 +191,41 @@ export class Model {
         }
     }
 
-    #sample(event) {
-        this.sample = event;
-        this.accepted = event.accepted ?? this.accepted;
-        this.refused = event.refused ?? this.refused;
-        this.messages = event.messages ?? this.messages;
-        this.bytesIn = event.bytes_in ?? this.bytesIn;
-        this.bytesOut = event.bytes_out ?? this.bytesOut;
-        this.closed = event.closed ? new Map(Object.entries(event.closed)) : this.closed;
-        if (event.accepting === "yes") {
-            this.paused = null;
-        } else if (typeof event.accepting === "string") {
-            this.paused = { why: event.accepting, since: this.paused?.since ?? event.time };
+    /** The number of a key in the samples of all threads together, or undefined if no sample has it. */
+    sampled(key) {
+        let sum = undefined;
+        for (const sample of this.samples.values()) {
+            if (typeof sample[key] === "number") {
+                sum = (sum ?? 0) + sample[key];
+            }
         }
+        return sum;
     }
+
+    /** The time of the oldest sample, if there are any. */
+    get sampledAt() {
+        return this.samples.size === 0 ? null : Math.min(...[...this.samples.values()].map(({ time }) => time));
+    }
+
+    #sample(event) {
+        this.samples.set(event.thread, event);
+        this.accepted = this.sampled("accepted") ?? this.accepted;
+        this.refused = this.sampled("refused") ?? this.refused;
+        this.messages = this.sampled("messages") ?? this.messages;
+        this.bytesIn = this.sampled("bytes_in") ?? this.bytesIn;
+        this.bytesOut = this.sampled("bytes_out") ?? this.bytesOut;
+        const samples = [...this.samples.values()];
+        this.closed = new Map();
+        for (const [end, times] of samples.flatMap(({ closed }) => Object.entries(closed ?? {}))) {
+            this.closed.set(end, (this.closed.get(end) ?? 0) + times);
+        }
+        const paused = samples.find(({ accepting }) => typeof accepting === "string" && accepting !== "yes");
+        this.paused = paused ? { why: paused.accepting, since: this.paused?.since ?? event.time } : null;
+    }
+}
+
+function didNothing({ runs, accepts, fired, woken, apart, steps, events }) {
+    return runs + accepts + fired + woken + apart === 0 && steps <= events;
 }
 
 /** A connection's key: its number, which is unique in its thread. */

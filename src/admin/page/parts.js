@@ -33,6 +33,16 @@ export class Parts {
         }
     }
 
+    /** Begins a message with the next byte, whatever came before it. */
+    align() {
+        this.#ends.push({ kind: "unknown", end: this.#received });
+    }
+
+    /** Forgets the parts that end before a position. */
+    forget(position) {
+        this.#ends.splice(0, Math.min(this.#after(position), this.#ends.length - 1));
+    }
+
     #add(kind, length) {
         this.#ends.push({ kind, end: this.known + (length ?? 0) });
     }

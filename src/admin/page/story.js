@@ -24,8 +24,10 @@ export class Story {
     #time = null;
     #began = 0;
     #runBegan = 0;
-    /** Whether the first events are known. Otherwise the meaning of the first bytes isn't. */
+    /** Whether the present message is known from its first byte. Otherwise the meaning of its bytes isn't. */
     #isWhole = false;
+    /** Turns and lines that were lost since the last row. */
+    #lost = new Map();
 
     constructor(key) {
         this.key = key;
@@ -33,6 +35,9 @@ export class Story {
 
     /** Takes an event of the tape. Those of other connections are ignored. */
     push(event, tapeNumber) {
+        if (event.event === "turns_skipped" || event.event === "lines_dropped") {
+            this.#lose(event);
+        }
         if (event.connection === undefined || keyOf(event) !== this.key) {
             return;
         }
@@ -40,6 +45,9 @@ export class Story {
         const row = this.#row(event);
         if (!row) {
             return;
+        }
+        if (this.#lost.size > 0) {
+            this.rows.push({ type: "turn", number: tapeNumber, time: event.time, text: this.#gap() });
         }
         if (event.turn !== this.#turn) {
             this.rows.push({ type: "turn", number: tapeNumber, time: event.time, text: this.#heading(event) });
@@ -51,7 +59,23 @@ export class Story {
         this.rows.push({ number: tapeNumber, time: event.time, since, name: event.event, ...row });
         if (this.rows.length > ROWS + ROWS / 10) {
             this.rows.splice(0, ROWS / 10);
+            this.#parts.forget(this.rows.find(({ offset }) => offset !== undefined)?.offset ?? 0);
         }
+    }
+
+    /** Takes note of events that are missing, which may have been of this connection. */
+    #lose({ event, turns, lines }) {
+        const what = event === "turns_skipped" ? "turn" : "line";
+        if (this.rows.length > 0) {
+            this.#lost.set(what, (this.#lost.get(what) ?? 0) + (turns ?? lines));
+        }
+        this.#isWhole = false;
+    }
+
+    #gap() {
+        const lost = [...this.#lost].map(([what, amount]) => count(amount, what));
+        this.#lost.clear();
+        return `without details: ${lost.join(", ")}`;
     }
 
     /** The index of the last row at or before a position of the tape, or -1. */
@@ -111,7 +135,9 @@ export class Story {
             case "input_ended":
                 return arrow(PEER, SESSION, "ends its side");
             case "stepped":
-                this.#parts.step(event);
+                if (this.#isWhole) {
+                    this.#parts.step(event);
+                }
                 return note(SESSION, `${event.from} → ${event.to}`, { state: event.to, detail: arrived(event) });
             case "moved":
                 return note(SESSION, `${event.from} → ${event.to}`, { stage: event.to, detail: event.cause });
@@ -127,6 +153,11 @@ export class Story {
             case "output_ended":
                 return arrow(SESSION, PEER, "our side ends");
             case "run_ended":
+                // All input is used, so the next byte is the first of a message.
+                if (!this.#isWhole && event.state === "idle" && event.input === 0) {
+                    this.#parts.align();
+                    this.#isWhole = true;
+                }
                 return note(SESSION, event.how, { tone: "quiet", detail: ended(event, this.#runBegan) });
             case "interest_changed":
                 return note(KERNEL, "interest", { lamps: { from: event.from, to: event.to } });

@@ -62,13 +62,14 @@ export class Turns {
         if (!turn || turn.number !== event.turn) {
             return undefined;
         }
-        turn.steps += 1;
         if (event.event === "turn_ended") {
+            turn.apart = event.apart ?? 0;
             const { dispatch = 0, run = 0, accept = 0, timers = 0 } = event;
             turn.parts = { select: event.select ?? turn.waited, dispatch, run, accept, timers };
             turn.took = dispatch + run + accept + timers;
             return this.#finish();
         }
+        turn.steps += 1;
         turn.until = event.time;
         this.#note(turn, event);
         return ended;
@@ -89,6 +90,8 @@ export class Turns {
             accepts: 0,
             fired: 0,
             woken: 0,
+            /** What was done for those that watch, which are not in the trace. */
+            apart: 0,
             /** The connection that was ready for each run, in order, and the longest run. */
             ready: [],
             ran: [],
@@ -149,7 +152,15 @@ export class Turns {
             for (const connection of longest ? turn.ran.slice(0, longest.place) : []) {
                 others.delete(connection);
             }
-            turn.stall = { turn: turn.number, time: turn.until, took: turn.took, runs: turn.runs, longest, others };
+            turn.stall = {
+                turn: turn.number,
+                time: turn.until,
+                took: turn.took,
+                runs: turn.runs,
+                apart: turn.apart,
+                longest,
+                others,
+            };
             if (turn.parts) {
                 turn.stall.parts = turn.parts;
             }

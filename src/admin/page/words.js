@@ -46,7 +46,7 @@ export const WORDS = {
         link: page("trace/enum.Event.html"),
     },
     messages: {
-        text: "Requests that were read completely.",
+        text: "Requests that were read completely. Protocols without messages, such as the echo, count none.",
         link: page("message/index.html"),
     },
     protoheader: {
@@ -149,6 +149,10 @@ export const WORDS = {
     "wake-ups for nothing": {
         text: "In the last second, 20 turns or runs or more found nothing to do.",
         link: page("selector/index.html"),
+    },
+    "turns skipped": {
+        text: "More happens than the server tells in detail: about 5,000 events a second. Figures of connections are from samples then, and stories have gaps.",
+        link: page("trace/json/index.html"),
     },
     "lines dropped": {
         text: "Events came faster than they could be written or sent, and some are missing.",

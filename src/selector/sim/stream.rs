@@ -12,6 +12,8 @@ use crate::selector::{Listener, Stream, copy_file};
 pub struct SimStream {
     pub(super) net: SimNet,
     pub(super) id: usize,
+    /// The address of our side.
+    pub(super) local: SocketAddr,
 }
 
 impl Read for SimStream {
@@ -35,6 +37,10 @@ impl Write for SimStream {
 }
 
 impl Stream for SimStream {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
     fn end_output(&mut self) -> io::Result<()> {
         self.net.network().with_link(self.id, |link, _| link.end_output())
     }

@@ -1,12 +1,9 @@
-//! `--admin ADDRESS`: what a server shows to a browser, and to nobody else.
-
-#[path = "common/mod.rs"]
-mod common;
+//! Each path of a running server, under every model, and what a stop does to them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use common::{Server, connect, expect, kept_search, multiconn, run, text, to_end};
+use crate::common::{Server, connect, expect, kept_search, multiconn, run, text, to_end};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -124,7 +121,7 @@ fn each_path_answers() {
     );
     assert_eq!((&row["interest"], &row["recv_q"]), (&"r".into(), &0.into()), "{row}");
     assert_eq!(state["connections"].as_array().unwrap().len(), 1, "administrators are not shown");
-    assert_eq!((&state["loop"]["open"], &state["loop"]["accepting"]), (&1.into(), &"yes".into()));
+    assert_eq!((&state["loops"][0]["open"], &state["loops"][0]["accepting"]), (&1.into(), &"yes".into()));
 
     let metrics = get_ok(admin, "/metrics");
     for line in [
@@ -290,7 +287,11 @@ fn every_model_but_fork_can_be_watched() {
         let metrics = get_ok(admin, "/metrics");
         assert!(metrics.contains("multiconn_connections_closed_total{reason=\"finished\"} 1"), "{model}: {metrics}");
         let state: Value = serde_json::from_str(&get_ok(admin, "/state.json")).unwrap();
-        assert_eq!(state["loop"].is_null(), !["reactor", "poll", "select"].contains(&model), "{model}: {state}");
+        assert_eq!(
+            state["loops"].as_array().unwrap().is_empty(),
+            !["reactor", "poll", "select"].contains(&model),
+            "{model}: {state}"
+        );
         drop(events);
         server.stop();
     }
@@ -300,16 +301,28 @@ fn every_model_but_fork_can_be_watched() {
 }
 
 #[test]
-fn with_several_workers_the_first_shows_the_events_of_all() {
+fn with_several_workers_the_first_shows_all() {
     let (server, admin) = serve(&["echo", "--workers", "3"]);
-    let mut events = Events::open(admin, "/events");
     let mut peers: Vec<_> = (0..12).map(|_| server.connect()).collect();
     for peer in &mut peers {
         peer.write_all(b"hello").unwrap();
         expect(peer, b"hello");
     }
+    // All are idle now, and shown nevertheless.
+    let state: Value = serde_json::from_str(&get_ok(admin, "/state.json")).unwrap();
+    let rows = |key: &str| state[key].as_array().unwrap().clone();
+    assert_eq!((rows("loops").len(), rows("connections").len()), (3, 12), "{state}");
+    assert_eq!(rows("loops").iter().map(|each| each["open"].as_u64().unwrap()).sum::<u64>(), 12);
+    let mut addrs: Vec<_> = peers.iter().map(|peer| peer.local_addr().unwrap().to_string()).collect();
+    let mut events = Events::open(admin, "/events");
+    while !addrs.is_empty() {
+        let shown = events.find(|event| event["event"] == "connection_is");
+        addrs.retain(|addr| shown["peer"] != *addr);
+    }
     drop(peers);
     (0..12).for_each(|_| drop(events.find(|event| event["event"] == "closed")));
-    assert!(get_ok(admin, "/metrics").contains("multiconn_connections_accepted_total 12"));
+    let metrics = get_ok(admin, "/metrics");
+    assert!(metrics.contains("multiconn_connections_accepted_total 12"));
+    assert!(metrics.contains("multiconn_received_bytes_total 60") && !metrics.contains("multiconn_messages"));
     server.stop();
 }
