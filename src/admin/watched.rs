@@ -8,16 +8,17 @@ use super::session::AdminSession;
 use crate::buffer::Output;
 use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 
-/// Serves `V`'s sessions, and an administrator's to connections from the [hub's listener](Hub::serves_from).
+/// Serves `V`'s sessions, and an administrator's to connections from the [hub's listener](Hub::serves_from) if there is a
+/// hub. So one type, with one copy of the loop's code, serves with an administrator and without.
 #[derive(Debug)]
 pub struct Watched<V> {
     service: V,
-    hub: Arc<Hub>,
+    hub: Option<Arc<Hub>>,
 }
 
 impl<V> Watched<V> {
     /// Adds the sessions that show what `hub` receives.
-    pub fn new(service: V, hub: Arc<Hub>) -> Self {
+    pub fn new(service: V, hub: Option<Arc<Hub>>) -> Self {
         Watched { service, hub }
     }
 }
@@ -39,8 +40,8 @@ impl<V: Service> Service for Watched<V> {
     }
 
     fn accept_from(&mut self, listener: usize, peer: &Peer) -> Self::Session {
-        if self.hub.is_served_from(listener) {
-            return WatchedSession::Admin(Box::new(AdminSession::new(&self.hub)));
+        if let Some(hub) = self.hub.as_ref().filter(|hub| hub.is_served_from(listener)) {
+            return WatchedSession::Admin(Box::new(AdminSession::new(hub)));
         }
         WatchedSession::Served(self.service.accept_from(listener, peer))
     }

@@ -42,7 +42,7 @@ impl Server {
     fn new() -> Self {
         let net = SimNet::new(1);
         let hub = Arc::new(Hub::new("1970-01-01T00:00:00Z", false));
-        let service = Watched::new(EchoService::default(), Arc::clone(&hub));
+        let service = Watched::new(EchoService::default(), Some(Arc::clone(&hub)));
         let connection = connection::Config { idle_timeout: seconds(15), ..connection::Config::default() };
         let config = Config { connections_max: 1, ..Config::from(connection) };
         let mut reactor = Reactor::with_subscriber(net.selector(), service, config, Watching(Arc::clone(&hub)));

@@ -11,7 +11,7 @@ use crate::cli::model::number_option;
 use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
-use crate::models::{self, Busy, Config, Model, ServeError, Server};
+use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
 use crate::text::reason;
@@ -56,47 +56,35 @@ fn serve<V: Service<Session: Send> + Send>(
     admin: Option<Admin>,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let Some(admin) = admin else {
-        return serve_until_stopped(model, name, service, config, "", |server| prepare(server.handle()));
-    };
-    let line = admin.line();
-    admin.subscribe(&mut config);
-    if !model.is_reactor() {
-        let _beside = admin.start()?;
-        return serve_until_stopped(model, name, service, config, &line, |server| prepare(server.handle()));
+    let (mut line, mut hub, mut _beside) = (String::new(), None, None);
+    if let Some(admin) = admin {
+        line = admin.line();
+        admin.subscribe(&mut config);
+        if model.is_reactor() {
+            hub = Some(Arc::clone(&admin.hub));
+            config.apart = Some(admin.into_apart());
+        } else {
+            _beside = Some(admin.start()?);
+        }
     }
-    let hub = Arc::clone(&admin.hub);
-    let watched = Watched::new(service, Arc::clone(&hub));
-    config.apart = Some(admin.into_apart());
-    serve_until_stopped(model, name, watched, config, &line, |server| {
-        // Its listener is the first worker's last.
-        hub.serves_from(server.addresses().len());
-        prepare(server.handle());
-    })
-}
-
-/// Serves, and prints `line` after the addresses.
-fn serve_until_stopped<V: Service<Session: Send> + Send>(
-    model: Model,
-    name: &str,
-    service: V,
-    config: Config,
-    line: &str,
-    prepare: impl FnOnce(&Server<'_>),
-) -> Result<(), Failure> {
+    let service = Watched::new(service, hub.clone());
     let server = models::serve(model, service, config).map_err(|error| match error {
         ServeError::SharesState { .. } | ServeError::OpensConnections { .. } => Failure::of_usage(error.about(name)),
         ServeError::TooMany { .. } => Failure::of_usage(format!("{}: {error}", number_option(model))),
         ServeError::Listen { .. } | ServeError::SetUp(_) => Failure::new(error.to_string()),
     })?;
-    prepare(&server);
+    if let Some(hub) = hub {
+        // Its listener is the first worker's last.
+        hub.serves_from(server.addresses().len());
+    }
+    prepare(server.handle());
     signals::obey(server.handle()).map_err(|error| failed(&error))?;
     // Otherwise the server would listen and never accept a connection.
     descriptors::one_is_left()
         .map_err(|error| Failure::new(format!("cannot accept connections: {}", reason(&error))))?;
     // Printed together, after all listeners are ready, so that a reader of the first line can connect to every address.
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
-    print((lines + line).as_bytes())?;
+    print((lines + &line).as_bytes())?;
     server.run().map_err(|error| failed(&error))
 }
 
