@@ -120,12 +120,12 @@ impl<'a> Fields<'a> {
 
     /// The length of the body of a POST that our own page at `host` has sent.
     fn body_len(&self, host: &str, len_max: usize) -> Result<usize, Refusal> {
-        if !self.one("origin").is_some_and(|origin| origin.strip_prefix("http://") == Some(host)) {
+        if self.one("origin").and_then(|origin| origin.strip_prefix("http://")) != Some(host) {
             return Err(FOREIGN_PAGE);
         }
         // A page elsewhere can't send this type without asking first.
         let is_json = |value: &str| value.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-        if !self.one("content-type").is_some_and(is_json) {
+        if self.one("content-type").is_none_or(|value| !is_json(value)) {
             return Err(NOT_JSON);
         }
         let is_number = |len: &&str| len.bytes().all(|byte| byte.is_ascii_digit());

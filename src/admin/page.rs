@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use crate::http::document::{self, Module, in_script, policy, push_escaped};
+use crate::http::document::{self, BASE_STYLE, Module, in_script, policy, push_escaped};
 
 macro_rules! modules {
     ($($name:literal),+ $(,)?) => {
@@ -64,7 +64,7 @@ pub fn document(nonce: &str, story: Option<Story<'_>>) -> String {
         "title" => push_escaped(page, story.map_or("multiconn", |story| story.title)),
         "policy" => page.push_str(&policy(nonce)),
         "nonce" => page.push_str(nonce),
-        "style" => page.push_str(STYLE),
+        "style" => page.extend([BASE_STYLE, STYLE]),
         "modules" => page.push_str(import_map()),
         "story" => {
             if let Some(story) = story {

@@ -73,6 +73,10 @@ impl Download {
     /// Prepares to receive a file to `place`, without showing its progress. With `resume`, continues an earlier
     /// transfer.
     pub fn at(place: Place, force: bool, resume: bool) -> Result<Download, Failure> {
+        if force && place.is_special() {
+            let path = place.path().display();
+            return Err(Failure::new(format!("cannot write to {path}: it exists, and is not a regular file")));
+        }
         let (to, offset) = Destination::open_part(place, force, resume)?;
         Ok(Download::new(to, offset, ProgressDrawTarget::hidden()))
     }

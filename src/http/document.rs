@@ -12,6 +12,9 @@ use super::{OK, response};
 /// A module: its name, and its source.
 pub type Module = (&'static str, &'static str);
 
+/// The beginning of each page's style sheet.
+pub const BASE_STYLE: &str = include_str!("base.css");
+
 /// Fills the places of a skeleton, such as `{{title}}`: `fill` appends what belongs there.
 pub fn fill(skeleton: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
     let mut page = String::with_capacity(skeleton.len());

@@ -60,10 +60,11 @@ impl Place {
         self.stat(&self.name).is_some()
     }
 
-    /// The number of bytes that an earlier download has left.
-    pub fn left_over(&self) -> u64 {
-        let part = self.stat(&self.part).filter(is_file);
-        part.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+    /// Whether a folder, a device or the like has that name, which no file replaces.
+    pub fn is_special(&self) -> bool {
+        self.stat(&self.name).is_some_and(|stat| {
+            !matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Symlink)
+        })
     }
 
     fn stat(&self, name: &OsStr) -> Option<Stat> {

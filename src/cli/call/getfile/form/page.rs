@@ -1,0 +1,37 @@
+//! The page of the form, [made](crate::http::document) of the files in `form/page/`. Those for elements and figures are
+//! the ones of the page in `src/admin/page/`.
+
+use std::sync::OnceLock;
+
+use crate::http::document::{self, BASE_STYLE, Module, policy, push_escaped};
+
+/// The names and sources of the modules.
+const MODULES: &[Module] = &[
+    ("elements", include_str!("../../../../admin/page/elements.js")),
+    ("format", include_str!("../../../../admin/page/format.js")),
+    ("entry", include_str!("page/entry.js")),
+    ("fields", include_str!("page/fields.js")),
+    ("list", include_str!("page/list.js")),
+    ("main", include_str!("page/main.js")),
+    ("server", include_str!("page/server.js")),
+];
+
+const SKELETON: &str = include_str!("page/index.html");
+const STYLE: &str = include_str!("page/style.css");
+
+/// The document, for a form whose files go `into` a folder. `nonce` is letters and digits that an attacker can't guess.
+pub fn document(nonce: &str, into: &str) -> String {
+    document::fill(SKELETON, |place, page| match place {
+        "policy" => page.push_str(&policy(nonce)),
+        "nonce" => page.push_str(nonce),
+        "style" => page.extend([BASE_STYLE, STYLE]),
+        "modules" => page.push_str(import_map()),
+        "into" => push_escaped(page, into),
+        other => unreachable!("{other} is no place of the skeleton"),
+    })
+}
+
+fn import_map() -> &'static str {
+    static MAP: OnceLock<String> = OnceLock::new();
+    MAP.get_or_init(|| document::import_map(MODULES))
+}
