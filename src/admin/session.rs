@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::hub::{Hub, Reader, Snapshot};
 use super::page;
 use crate::buffer::Output;
-use crate::http::{self, EVENTS, JSON, Methods, OK, Reading, Request, RequestReader, TEXT, document};
+use crate::http::{self, EVENTS, Methods, OK, Reading, Request, RequestReader, TEXT, document};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo, State};
 
 /// How long to wait for a snapshot of the loop. Under a blocking model there is none.
@@ -97,7 +97,7 @@ impl AdminSession {
                 body.extend_from_slice(b",\"connections\":[");
                 body.extend_from_slice(snapshot.map_or(&[][..], |snapshot| &snapshot.connections));
                 body.extend_from_slice(b"]}\n");
-                respond(OK, JSON, "", &body)
+                respond(OK, "application/json", "", &body)
             }
             "/metrics" => {
                 let content_type = if request.reads_openmetrics { OPENMETRICS } else { PROMETHEUS };

@@ -193,7 +193,7 @@ export class Browser {
         await tab.call("Emulation.setEmulatedMedia", { features });
         await tab.call("Page.navigate", { url: address });
         await tab.until(
-            "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount > 0",
+            "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount !== 0",
         );
         return tab;
     }

@@ -35,3 +35,28 @@ fn import_map() -> &'static str {
     static MAP: OnceLock<String> = OnceLock::new();
     MAP.get_or_init(|| document::import_map(MODULES))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_module_is_in_the_document() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/call/getfile/form/page");
+        for entry in fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if let Some(name) = name.strip_suffix(".js") {
+                assert!(MODULES.iter().any(|(module, _)| *module == name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_folder_is_text_whatever_its_name() {
+        let page = document("n0", "/a/</bdi><script>alert(1)</script>");
+        assert!(page.contains("/a/&lt;/bdi&gt;&lt;script&gt;alert(1)&lt;/script&gt;") && !page.contains("{{"));
+    }
+}

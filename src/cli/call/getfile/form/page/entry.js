@@ -15,6 +15,9 @@ export function nameOf(download) {
 /** What there is to say about a download, in a line. */
 export function told(download) {
     const { state, bytes: got, len, rate, left, kept } = download;
+    if (state === "receiving" && len === null && !got) {
+        return "waiting for the server";
+    }
     const amount = len === null ? bytes(got ?? 0) : `${bytes(got)} of ${bytes(len)}`;
     switch (state) {
         case "looking up":
@@ -78,9 +81,9 @@ export class Entry {
         parts.where.append("in ", parts.path, " ", parts.copy);
         parts.error.append(parts.field, " ", parts.why);
         const actions = element("div", { class: "actions" }, parts.cancel, parts.resume, parts.edit, parts.remove);
-        const about = element("div", { class: "about" }, parts.name, parts.from);
-        this.element = element("li", { class: "download" }, about, actions, parts.bar, parts.told);
-        this.element.append(parts.error, parts.where);
+        const title = element("div", {}, parts.name, parts.from);
+        const { bar, told: line, error, where } = parts;
+        this.element = element("li", { class: "download" }, title, bar, line, error, where, actions);
         this.#parts = parts;
     }
 
@@ -92,13 +95,18 @@ export class Entry {
         const part = share(download);
         setAttribute(this.element, "data-state", state);
         setText(parts.name, name);
-        setText(parts.from, `${download.file} · ${download.address}`);
+        const from = download.file === name ? download.address : `${download.file} · ${download.address}`;
+        setText(parts.from, from);
+        // Long ones are cut.
+        setAttribute(parts.name, "title", name);
+        setAttribute(parts.from, "title", from);
         setAttribute(this.element, "data-length", part === null ? "unknown" : "known");
         setVariable(parts.bar, "--share", String(part ?? 0));
         setAttribute(parts.bar, "aria-label", name);
         setAttribute(parts.bar, "aria-valuenow", part === null ? null : Math.floor(part * 100));
         setText(parts.told, told(download));
         setAttribute(parts.bar, "aria-valuetext", told(download));
+        parts.bar.hidden = !isRunning(download) && !part;
         setText(parts.path, download.in ?? "");
         parts.where.hidden = state !== "done";
         setText(parts.field, LABELS[download.field] ? `${LABELS[download.field]}:` : "");
