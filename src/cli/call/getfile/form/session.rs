@@ -4,6 +4,7 @@
 //! `remove` changes the list.
 
 use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -43,8 +44,20 @@ pub struct PageSession {
 enum Stage {
     /// Reads the request.
     Reading(RequestReader),
-    /// Sends the downloads whenever they change: what has changed since a version.
-    Following { version: u64, waker: Option<Waker>, next: Option<Instant> },
+    /// Sends the downloads whenever they change.
+    Following(Reader),
+}
+
+/// A page that is open.
+#[derive(Debug, Default)]
+struct Reader {
+    /// The version that it has.
+    version: u64,
+    /// When it gets the progress of those that are running.
+    next: Option<Instant>,
+    /// Something is to be sent, and waits for room. Then a slow reader gets the latest state, and nothing in between.
+    is_owed: bool,
+    waker: Option<Waker>,
 }
 
 /// The entry that a request is about.
@@ -146,29 +159,32 @@ impl Session for PageSession {
                 return Ok(Progress::Finished);
             }
             io.output().push(b"retry: 1000\n\n");
-            self.stage = Stage::Following { version: 0, waker: None, next: None };
+            self.stage = Stage::Following(Reader::default());
         }
         io.input().take_all();
-        let Stage::Following { version, waker, next } = &mut self.stage else { return Ok(Progress::Finished) };
+        let Stage::Following(reader) = &mut self.stage else { return Ok(Progress::Finished) };
         if io.is_stopping() || io.input_ended() {
             return Ok(Progress::Finished);
         }
         let downloads = &mut *self.form.downloads.borrow_mut();
-        let is_due = next.is_none_or(|next| now >= next) || downloads.version() > *version;
-        // A reader that is slow gets the latest state once it has read what is on its way.
-        if is_due && io.output().has_room() {
-            io.output().push(format!("data: {}\n\n", downloads.since(*version)).as_bytes());
-            *version = downloads.version();
-            *next = downloads.is_any_running().then(|| now + TICK);
+        reader.is_owed |= downloads.version() > reader.version || reader.next.is_some_and(|next| now >= next);
+        downloads.wake_at_change(reader.waker.get_or_insert_with(|| io.waker()));
+        if !io.output().has_room() {
+            reader.next = None;
+            return Ok(Progress::NeedEither);
         }
-        downloads.wake_at_change(waker.get_or_insert_with(|| io.waker()));
-        Ok(if io.output().has_room() { Progress::NeedInput } else { Progress::NeedEither })
+        if mem::take(&mut reader.is_owed) {
+            io.output().push(format!("data: {}\n\n", downloads.since(reader.version)).as_bytes());
+            reader.version = downloads.version();
+            reader.next = downloads.is_any_running().then(|| now + TICK);
+        }
+        Ok(Progress::NeedInput)
     }
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Reading(reader) => reader.deadline(),
-            Stage::Following { next, .. } => *next,
+            Stage::Following(reader) => reader.next,
         }
     }
 
@@ -183,7 +199,69 @@ impl Session for PageSession {
     fn state(&self, _unused: usize) -> State {
         State::named(match self.stage {
             Stage::Reading(_) => "request",
-            Stage::Following { .. } => "events",
+            Stage::Following(_) => "events",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::cli::call::getfile::form::downloads::Settings;
+    use crate::cli::call::getfile::form::fields::Root;
+    use crate::cli::call::getfile::form::names::Names;
+    use crate::selector::{MioSelector, Selector};
+    use crate::session::testing::Harness;
+
+    /// A reader of a list without downloads, and the list.
+    fn reader() -> (Harness<PageSession>, Rc<RefCell<Downloads>>, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let settings = Settings { force: false, plain: false, timeout: Duration::from_secs(10) };
+        let names = Names::new(MioSelector::new().unwrap().waker());
+        let downloads = Rc::new(RefCell::new(Downloads::new(Root::open(dir.path()).unwrap(), settings, names)));
+        let form = Rc::new(Form { token: "t".into(), downloads: Rc::clone(&downloads) });
+        (Harness::new(PageSession { form, stage: Stage::Following(Reader::default()) }), downloads, dir)
+    }
+
+    fn start(downloads: &RefCell<Downloads>, file: &str) {
+        let fields = json!({ "server": "127.0.0.1", "file": file });
+        downloads.borrow_mut().start(serde_json::from_value(fields).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_reader_is_told_of_changes_and_of_progress() {
+        let (mut session, downloads, _dir) = reader();
+        let now = Instant::now();
+        assert_eq!(session.call(now).unwrap(), Progress::NeedInput);
+        assert_eq!(session.take_output(), b"data: {\"all\":[],\"entries\":[]}\n\n");
+        // With nothing to tell, nothing is sent, however often it is called.
+        assert_eq!(session.call(now).unwrap(), Progress::NeedInput);
+        assert_eq!((session.take_output(), session.session.deadline()), (Vec::new(), None));
+        start(&downloads, "a");
+        assert_eq!(session.call(now).unwrap(), Progress::NeedInput);
+        assert!(String::from_utf8(session.take_output()).unwrap().contains("\"file\":\"a\""));
+        assert_eq!(session.session.deadline(), Some(now + TICK));
+        assert_eq!(session.call(now + TICK).unwrap(), Progress::NeedInput);
+        assert!(!session.take_output().is_empty());
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_gets_the_latest_state_at_last() {
+        let (mut session, downloads, _dir) = reader();
+        let now = Instant::now();
+        session.high_water = 1;
+        assert_eq!(session.call(now).unwrap(), Progress::NeedInput);
+        for (number, file) in ["a", "b"].into_iter().enumerate() {
+            start(&downloads, file);
+            let now = now + 10 * TICK * u32::try_from(number).unwrap();
+            assert_eq!(session.call(now).unwrap(), Progress::NeedEither);
+            assert_eq!(session.session.deadline(), None, "it waits for room alone");
+        }
+        session.take_output();
+        assert_eq!(session.call(now).unwrap(), Progress::NeedInput);
+        let output = String::from_utf8(session.take_output()).unwrap();
+        assert!(output.matches("data: ").count() == 1 && output.contains("\"all\":[1,2]"), "{output}");
     }
 }
