@@ -434,6 +434,8 @@ fn an_interruption_keeps_what_is_here() {
         events.next();
         form.program.signal(signal);
         let into = form.path("").canonicalize().unwrap();
+        to_end(&mut events.stream);
+        drop(events);
         let (status, said) = form.program.ended();
         let (port, part) = (source.port(), into.join("sub/.half.part"));
         let expected = format!(
@@ -508,7 +510,7 @@ fn the_options_of_the_command_line_apply_to_all() {
 }
 
 #[test]
-fn what_it_is_not_for() {
+fn wrong_usage_is_refused() {
     let dir = TempDir::new().unwrap();
     let here = dir.path().to_str().unwrap();
     for (args, status, why) in [

@@ -19,7 +19,7 @@ pub enum Field {
     Port,
     /// The file's path on the server.
     File,
-    /// Where to put the file.
+    /// The local folder.
     Folder,
 }
 
@@ -42,12 +42,12 @@ pub struct Failed {
     pub failure: Failure,
     /// The part of the request that it concerns.
     pub field: Field,
-    /// What can be done with the bytes that are here.
+    /// A hint about the bytes that were kept.
     pub hint: &'static str,
 }
 
-/// Why a `conversation` with the server at `address` has not brought the file `path`, which was to be stored under
-/// `name`. `None` if it has.
+/// Returns why a `conversation` with the server at `address` has failed to bring the file `path`, which is stored under
+/// `name`. Returns `None` if it has succeeded.
 pub fn why<T>(
     conversation: &Conversation<T>,
     address: &Address,

@@ -1,4 +1,4 @@
-//! The downloads: a list that the page shows, and what can be done with its entries.
+//! The list of downloads: starting, cancelling, resuming and removing them, and its JSON for the page.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,12 +23,12 @@ pub const CONNECTIONS_MAX: usize = 16;
 /// The most entries. A new one takes the place of the oldest that has ended.
 pub const ENTRIES_MAX: usize = 200;
 
-/// What the command line says about all downloads.
+/// The options of the command line that apply to all downloads.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Whether existing files are replaced.
     pub force: bool,
-    /// Whether to ask as the texts' client does.
+    /// Whether to request files as the texts' client does.
     pub plain: bool,
     /// How long to wait for a connection, and for progress on it.
     pub timeout: Duration,
@@ -45,7 +45,8 @@ pub struct Downloads {
     last_attempt: u64,
     /// Increases with each change except for progress.
     version: u64,
-    /// The number of attempts with a connection, or soon to have one. A cancelled one has it until the loop has closed it.
+    /// The number of attempts that have a connection or will get one. A cancelled attempt counts until the loop has
+    /// closed its connection.
     connections: usize,
     names: Names,
     wanted: VecDeque<(Vec<SocketAddr>, Transfer)>,
@@ -81,13 +82,13 @@ enum How {
 pub enum NotStarted {
     /// Fields are wrong.
     Errors(Errors),
-    /// An earlier transfer has left that many bytes: to be resumed, or not?
+    /// An earlier transfer has left this many bytes, and the request doesn't say whether to resume it.
     Begun(u64),
     /// Too many are running.
     TooMany,
 }
 
-/// There is no such entry, or its state doesn't allow that.
+/// The error for an entry that doesn't exist, or whose state doesn't allow the action.
 #[derive(Debug)]
 pub struct Impossible;
 
@@ -108,7 +109,7 @@ impl Downloads {
         }
     }
 
-    /// The folder for all files, for people.
+    /// The path of the folder for all files, as printable text.
     pub fn root_shown(&self) -> String {
         printable(self.root.path().as_os_str().as_encoded_bytes())
     }
@@ -154,7 +155,7 @@ impl Downloads {
         Ok(())
     }
 
-    /// Goes on with a download that has failed or was cancelled, from the bytes that were kept.
+    /// Resumes a download that has failed or was cancelled, from the bytes that were kept.
     pub fn resume(&mut self, number: u64) -> Result<(), NotResumed> {
         if self.connections >= CONNECTIONS_MAX {
             return Err(NotResumed::TooMany);
@@ -180,7 +181,7 @@ impl Downloads {
         Ok(())
     }
 
-    /// Takes an entry that has ended off the list. Its file, or the part of it, stays.
+    /// Removes an entry that has ended from the list. Its file, or the part of it, stays.
     pub fn remove(&mut self, number: u64) -> Result<(), Impossible> {
         if matches!(self.entry(number)?.state, State::Running(_)) {
             return Err(Impossible);
@@ -240,7 +241,7 @@ impl Downloads {
         self.settle(number, State::Ended { how, progress, kept });
     }
 
-    /// Ends all that are running, and returns a line about each.
+    /// Ends all running downloads, and returns a line about each.
     pub fn interrupt(&mut self) -> Vec<String> {
         let plain = self.settings.plain;
         let running = self.entries.iter().filter_map(|entry| match &entry.state {
@@ -288,7 +289,7 @@ impl Downloads {
         }
     }
 
-    /// Whether one is running, so that its progress changes.
+    /// Whether any download is running, so that its progress changes.
     pub fn is_any_running(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.state, State::Running(_)))
     }
@@ -298,7 +299,7 @@ impl Downloads {
         self.version
     }
 
-    /// The entries that run, or that have changed since a version, and the numbers of all.
+    /// The running entries, those that have changed since `version`, and the numbers of all entries.
     pub fn since(&self, version: u64) -> Value {
         let has_changed = |entry: &&Entry| entry.version > version || matches!(entry.state, State::Running(_));
         let entries: Vec<Value> = self.entries.iter().filter(has_changed).map(|entry| self.shown(entry)).collect();
@@ -352,7 +353,7 @@ impl Downloads {
 /// Why a download was not resumed.
 #[derive(Debug)]
 pub enum NotResumed {
-    /// There is no such entry, or it's running or done.
+    /// The entry doesn't exist, is running, or is done.
     Impossible,
     /// Too many are running.
     TooMany,

@@ -14,7 +14,7 @@ use crate::cli::failure::{Failure, reason_of_folder};
 use crate::folder::{Folder, FolderError};
 use crate::protocols::getfile::PORT;
 
-/// The fields as they are filled in.
+/// The fields as the user has filled them in.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Fields {
     /// The server's name or address, without a port.
@@ -27,12 +27,12 @@ pub struct Fields {
     /// The local folder, below the folder for all files; an empty one is that folder itself.
     #[serde(default)]
     pub folder: String,
-    /// Whether to continue an earlier transfer, or to start over. Without it, that is asked if there is one.
+    /// Whether to resume an earlier transfer or to start over; `None` if the user has not been asked yet.
     #[serde(default)]
     pub resume: Option<bool>,
 }
 
-/// What is wrong with the fields.
+/// The errors of the fields.
 pub type Errors = Vec<(Field, String)>;
 
 /// The fields, checked.
@@ -40,7 +40,7 @@ pub type Errors = Vec<(Field, String)>;
 pub struct Checked {
     /// The server.
     pub address: Address,
-    /// Where the file goes.
+    /// The place for the file.
     pub place: Place,
 }
 
@@ -75,7 +75,7 @@ impl Root {
             return Err(outside());
         }
         match self.folder.folder(path.as_bytes()) {
-            // Without the parts that mean nothing.
+            // `components` drops `.` and repeated slashes.
             Ok(folder) => Ok((folder, shown.components().collect())),
             Err(FolderError::Outside) => Err(outside()),
             Err(FolderError::System(error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,7 +90,7 @@ impl Fields {
     /// Checks all fields, and opens the local folder below `root`.
     ///
     /// # Errors
-    /// What is wrong with each of them.
+    /// The errors of all fields together.
     pub fn check(&self, root: &Root) -> Result<Checked, Errors> {
         let mut errors = Errors::new();
         let server = self.server().map_err(|why| errors.push((Field::Server, why)));
@@ -127,7 +127,7 @@ impl Fields {
         }
     }
 
-    /// The file's name here, the last one of its path.
+    /// The file's local name: the last one of its path.
     fn name(&self) -> Result<&OsStr, String> {
         if self.file.is_empty() || self.file.contains(['\n', '\0']) {
             return Err("the path must not be empty, or contain a line break or a zero byte".into());

@@ -1,4 +1,4 @@
-//! Looking up names beside the loop: the system's resolver blocks, and all downloads would wait for it.
+//! Looking up names in threads: the system's resolver blocks, and on the loop all downloads would wait for it.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -12,7 +12,7 @@ use crate::text::reason;
 /// The addresses of a name, or why there are none.
 pub type Found = Result<Vec<SocketAddr>, Failure>;
 
-/// Looks up names, each in a thread of its own that ends with it.
+/// Looks up each name in a thread of its own.
 #[derive(Debug)]
 pub struct Names {
     sender: Sender<(u64, Found)>,
@@ -36,7 +36,7 @@ impl Names {
         }
         let name = address.clone();
         let work = move || {
-            // Without a receiver, the program is about to end.
+            // Sending fails only when the program is about to end.
             let _ = sender.send((number, name.to_connect_to()));
             waker.wake();
         };

@@ -24,7 +24,7 @@ const BODY_LEN_MAX: usize = 32 << 10;
 /// The time between two reports of progress.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What all connections of the page share.
+/// The state that all connections of the page share.
 #[derive(Debug)]
 pub struct Form {
     /// The token in the page's address.
@@ -51,11 +51,11 @@ enum Stage {
 /// A page that is open.
 #[derive(Debug, Default)]
 struct Reader {
-    /// The version that it has.
+    /// The version that it has received.
     version: u64,
-    /// When it gets the progress of those that are running.
+    /// The time of the next update about running downloads.
     next: Option<Instant>,
-    /// Something is to be sent, and waits for room. Then a slow reader gets the latest state, and nothing in between.
+    /// An update is due and waits for room. A slow reader then gets only the latest state.
     is_owed: bool,
     waker: Option<Waker>,
 }
@@ -150,7 +150,7 @@ impl Session for PageSession {
                 }
             };
             let Some(path) = self.below(&request.path) else {
-                let why = "the address lacks the token; use the one that multiconn has printed";
+                let why = "the token is missing or wrong; open the address that multiconn has printed";
                 io.output().push(&http::text("403 Forbidden", why));
                 return Ok(Progress::Finished);
             };

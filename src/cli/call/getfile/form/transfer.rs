@@ -1,4 +1,4 @@
-//! One attempt at a download: what the list and the connection's session share of it.
+//! One attempt at a download, which the list and the session of its connection share.
 
 use std::cell::RefCell;
 use std::io;

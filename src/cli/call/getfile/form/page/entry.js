@@ -12,7 +12,7 @@ export function nameOf(download) {
     return download.path.slice(download.path.lastIndexOf("/") + 1);
 }
 
-/** What there is to say about a download, in a line. */
+/** The state of a download in one line. */
 export function told(download) {
     const { state, bytes: got, len, rate, left, kept } = download;
     if (state === "receiving" && len === null && !got) {

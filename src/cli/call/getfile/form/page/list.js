@@ -6,7 +6,7 @@ import { Entry, nameOf } from "#entry";
 
 const byId = (id) => document.getElementById(id);
 
-/** What is announced to a person who can't see the list. */
+/** The announcement of a change for screen readers, if there is one. */
 function news(before, download) {
     if (!before || before.state === download.state) {
         return null;

@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 const SOURCES = {
     live: ["live", "connected"],
     lost: ["bad", "multiconn can't be reached; unfinished files are kept"],
-    ended: ["bad", "this address is no longer valid; use the one that multiconn has printed"],
+    ended: ["bad", "this address is no longer valid; open the one that multiconn has printed"],
 };
 
 /** The download that the form has started last. */
@@ -36,7 +36,7 @@ const list = new List(async (action, download) => {
 follow({
     received(update) {
         list.update(update);
-        // What goes wrong later belongs beside its field, too, while the form still has what went wrong.
+        // The error of a running download belongs beside its field, too, while the form is unchanged.
         const failed = update.entries.find(({ id, state }) => id === latest && state === "failed");
         if (failed && form.hasFieldsOf(failed)) {
             form.showErrors({ [failed.field]: failed.why }, { focus: false });

@@ -1,4 +1,4 @@
-// The program that the page is from: what the page asks of it, and what it reports.
+// Requests to the program that serves the page, and its reports.
 
 /** Asks for a change. Returns the status and the reply; a status of 0 means that there was none. */
 export async function post(action, body) {
