@@ -358,3 +358,35 @@ pub enum NotResumed {
     /// Too many are running.
     TooMany,
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::selector::{MioSelector, Selector};
+
+    fn fields(file: &str) -> Fields {
+        serde_json::from_value(json!({ "server": "127.0.0.1", "file": file })).unwrap()
+    }
+
+    #[test]
+    fn a_new_entry_replaces_the_oldest_that_has_ended() {
+        let dir = TempDir::new().unwrap();
+        let settings = Settings { force: false, plain: false, timeout: Duration::from_secs(10) };
+        let names = Names::new(MioSelector::new().unwrap().waker());
+        let mut downloads = Downloads::new(Root::open(dir.path()).unwrap(), settings, names);
+        let running = downloads.start(fields("running")).unwrap();
+        for _ in 0..=ENTRIES_MAX {
+            let number = downloads.start(fields("a")).unwrap();
+            downloads.cancel(number).unwrap();
+            // The result of the look-up ends the attempt.
+            drop(downloads.next_connect());
+        }
+        let shown = downloads.since(0);
+        let all: Vec<u64> = serde_json::from_value(shown["all"].clone()).unwrap();
+        assert_eq!((all.len(), all[0], all[1]), (ENTRIES_MAX, running, running + 3));
+        assert_eq!(downloads.connections, 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "the part of the one that is running");
+    }
+}
