@@ -3,7 +3,6 @@
 //! A second listener, [apart](crate::reactor::Reactor::add_listener_apart) from the served one, answers HTTP requests on
 //! the same thread. It shows what the [trace](crate::trace) says, and changes nothing.
 
-mod http;
 mod hub;
 mod metrics;
 pub mod page;

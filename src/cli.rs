@@ -92,7 +92,7 @@ impl Cli {
     /// Runs the command on the command line, or shows help, the version or a usage error, and returns the exit status.
     ///
     /// For `redirect`, that is the program's. Otherwise it is 0 for success, 1 for a failure, 2 for wrong usage and 3 for
-    /// an interrupted `bench`. Each failure is one line on standard error: what failed, on what, and why.
+    /// an interruption that leaves work undone. Each failure is one line on standard error: what failed, on what, and why.
     pub fn run() -> ExitCode {
         stderr::open(PROGRAM);
         end::end(PROGRAM, usage::parse_and_run(<Cli as CommandFactory>::command(), Cli::execute))

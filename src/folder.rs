@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -70,6 +70,18 @@ impl Folder {
         Ok(Folder { fd, hidden, walk })
     }
 
+    /// Opens the folder at `path`, which is relative to this one. An empty path is this folder itself.
+    ///
+    /// # Errors
+    /// If there is none, or the path leads outside.
+    pub fn folder(&self, path: &[u8]) -> Result<Folder, FolderError> {
+        check_path(path, self.hidden)?;
+        let path = if path.is_empty() { b"." } else { path };
+        let fd = self.resolve(path, LOOK | OFlags::DIRECTORY).map_err(FolderError::of)?;
+        self.check_true_path(&fd)?;
+        Ok(Folder { fd, ..*self })
+    }
+
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         match self.walk {
             #[cfg(target_os = "linux")]
@@ -98,6 +110,13 @@ impl Folder {
     #[cfg(not(target_os = "linux"))]
     fn check_true_path(&self, _file: &OwnedFd) -> Result<(), FolderError> {
         Ok(())
+    }
+}
+
+/// Its descriptor, relative to which files can be opened, renamed and removed.
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 
@@ -347,6 +366,30 @@ mod tests {
             let follows = folder.walk == Walk::Kernel;
             assert_eq!(read(&folder, "link").is_ok(), follows);
             assert_eq!(read(&folder, "link-to-folder/file").is_ok(), follows);
+        }
+    }
+
+    #[test]
+    fn folders_below_are_found_and_no_others() {
+        let dir = tree();
+        let outside = |why| matches!(why, FolderError::Outside | FolderError::System(_));
+        for folder in folders(&dir, true) {
+            for (path, file) in
+                [("", "file"), (".", "file"), ("sub", "deep/file"), ("sub/deep/", "file"), (".hidden", "file")]
+            {
+                let below = folder.folder(path.as_bytes()).unwrap();
+                assert!(below.file(file.as_bytes()).is_ok(), "{path} by {:?}", folder.walk);
+                assert!(below.file(b"../file").is_err(), "it can't be left again");
+            }
+            for path in
+                ["/", "/etc", "..", "../served", "sub/../..", "up", "slash", "absolute", "nothing", "file", "loop"]
+            {
+                assert!(folder.folder(path.as_bytes()).is_err_and(outside), "{path} by {:?}", folder.walk);
+            }
+        }
+        for folder in folders(&dir, false) {
+            assert!(folder.folder(b".hidden").is_err());
+            assert!(folder.folder(b"to-hidden-folder").is_err());
         }
     }
 

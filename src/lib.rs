@@ -39,7 +39,7 @@
 //! | simulation | [`sim`] | a whole server with its network and its clock, from one number |
 //! | models | `models` | every other way to serve many clients, with the same connections; with the feature `models` |
 //! | relay | `relay` | bytes from descriptor to descriptor, for tools without a protocol; private, with the feature `cli` |
-//! | tools | [`client`], [`queues`], `bench`, `cli`, `front` | clients on the same loop, the kernel's queues, the benchmark, the program, and the front of a program of your own |
+//! | tools | [`client`], [`queues`], `http`, `admin`, `bench`, `cli`, `front` | clients on the same loop, the kernel's queues, pages on this machine, watching a loop, the benchmark, the program, and the front of a program of your own |
 //!
 //! # A protocol of your own
 //!
@@ -106,6 +106,8 @@ pub mod codec;
 pub mod connection;
 pub mod exchange;
 pub mod folder;
+#[cfg(feature = "cli")]
+pub mod http;
 pub mod machine;
 pub mod message;
 #[cfg(feature = "models")]

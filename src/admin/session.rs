@@ -1,18 +1,14 @@
 //! A connection of an administrator: one request, and its response.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::http::{self, Request, TOO_SLOW};
 use super::hub::{Hub, Reader, Snapshot};
 use super::page;
 use crate::buffer::Output;
+use crate::http::{self, EVENTS, Methods, OK, Reading, Request, RequestReader, TEXT, document};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo, State};
 
-/// How long a request may take to arrive.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for a snapshot of all loops. One that computes for longer is left out.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_millis(250);
 /// The time between two looks whether it has come.
@@ -43,8 +39,8 @@ pub struct AdminSession {
 
 #[derive(Debug)]
 enum Stage {
-    /// Reads the request, until a time that is set at the first call.
-    Reading(Option<Instant>),
+    /// Reads the request.
+    Reading(RequestReader),
     /// Waits for a snapshot of this version, until a time.
     Waiting { request: Request, version: u64, until: Instant },
     /// Sends events.
@@ -54,27 +50,23 @@ enum Stage {
 impl AdminSession {
     /// Creates a session that shows what `hub` has received.
     pub fn new(hub: &Arc<Hub>) -> Self {
-        AdminSession { hub: Arc::clone(hub), stage: Stage::Reading(None), next: None }
+        AdminSession { hub: Arc::clone(hub), stage: Stage::Reading(RequestReader::new(Methods::Read)), next: None }
     }
 
-    fn read(&mut self, until: Option<Instant>, io: &mut SessionIo<'_>, now: Instant) -> Progress {
-        let until = until.unwrap_or(now + REQUEST_TIMEOUT);
-        let local: Option<SocketAddr> = io.local_addr().ok();
-        let request = match http::parse(io.input().remaining(), local) {
-            Ok(Some(request)) => request,
-            Ok(None) if io.input_ended() || io.is_stopping() => return Progress::Finished,
-            Ok(None) if now < until => {
-                (self.stage, self.next) = (Stage::Reading(Some(until)), Some(until));
+    fn read(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Progress {
+        let Stage::Reading(reader) = &mut self.stage else { return Progress::Finished };
+        let request = match reader.read(io, now) {
+            Reading::Whole(request) => request,
+            Reading::Incomplete => {
+                self.next = reader.deadline();
                 return Progress::NeedInput;
             }
-            refused => {
-                let refusal = refused.err().unwrap_or(TOO_SLOW);
-                io.input().take_all();
-                io.output().push(&http::response(refusal.status, TEXT, "", line(refusal.why).as_bytes(), false));
+            Reading::Over => return Progress::Finished,
+            Reading::Refused(refusal) => {
+                io.output().push(&refusal.response());
                 return Progress::Finished;
             }
         };
-        io.input().take_all();
         match request.path.as_str() {
             "/events" if !request.is_head => return self.follow(&request, io, now),
             "/state.json" | "/metrics" | "/readyz" if !io.is_stopping() => {
@@ -94,10 +86,8 @@ impl AdminSession {
         };
         match request.path.as_str() {
             "/" => {
-                let nonce = nonce();
-                let policy = page::policy(&nonce);
-                let policy = format!("Content-Security-Policy: {policy}; frame-ancestors 'none'\r\n");
-                respond(OK, "text/html; charset=utf-8", &policy, page::document(&nonce, None).as_bytes())
+                let nonce = http::nonce();
+                document::page(&nonce, &page::document(&nonce, None), request.is_head)
             }
             "/events" => http::header(OK, EVENTS, ""),
             "/state.json" => {
@@ -114,7 +104,7 @@ impl AdminSession {
             "/healthz" => respond(OK, TEXT, "", b"ok\n"),
             "/readyz" => match self.hub.not_ready(snapshot) {
                 None => respond(OK, TEXT, "", b"ready\n"),
-                Some(why) => respond("503 Service Unavailable", TEXT, "", line(&why).as_bytes()),
+                Some(why) => respond("503 Service Unavailable", TEXT, "", format!("{why}\n").as_bytes()),
             },
             _ => respond("404 Not Found", TEXT, "", b"no such path\n"),
         }
@@ -126,7 +116,7 @@ impl AdminSession {
             None => None,
             Some(Ok(number)) => Some(number),
             Some(Err(_)) => {
-                io.output().push(&http::response("400 Bad Request", TEXT, "", b"connection=NUMBER\n", false));
+                io.output().push(&http::text("400 Bad Request", "connection=NUMBER"));
                 return Progress::Finished;
             }
         };
@@ -140,29 +130,13 @@ impl AdminSession {
     }
 }
 
-const OK: &str = "200 OK";
-const TEXT: &str = "text/plain; charset=utf-8";
-const EVENTS: &str = "text/event-stream";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Letters and digits that nobody can guess: the standard library keys each hasher at random.
-fn nonce() -> String {
-    let half = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
-}
-
-fn line(text: &str) -> String {
-    format!("{text}\n")
-}
 
 impl Session for AdminSession {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         match &mut self.stage {
-            Stage::Reading(until) => {
-                let until = *until;
-                return Ok(self.read(until, io, now));
-            }
+            Stage::Reading(_) => return Ok(self.read(io, now)),
             Stage::Waiting { version, until, .. } => {
                 io.input().take_all();
                 if self.hub.latest().version < *version {
@@ -199,7 +173,7 @@ impl Session for AdminSession {
     }
 
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        output.push(&http::response("503 Service Unavailable", TEXT, "", line(why).as_bytes(), false));
+        output.push(&http::text("503 Service Unavailable", why));
     }
 
     fn state(&self, _unused: usize) -> State {
@@ -214,6 +188,7 @@ impl Session for AdminSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::REQUEST_TIMEOUT;
     use crate::session::testing::{Harness, PEER};
 
     fn session() -> (Arc<Hub>, Harness<AdminSession>) {

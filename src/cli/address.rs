@@ -186,6 +186,11 @@ impl Address {
         Failure::new(format!("cannot connect to {shown}: {why}{hint}"))
     }
 
+    /// Whether its host is a name, which the system may take long to look up.
+    pub fn is_name(&self) -> bool {
+        matches!(self.host, Host::Name(_))
+    }
+
     /// Whether it has a port of its own.
     pub fn has_port(&self) -> bool {
         self.port.is_some()

@@ -1,21 +1,21 @@
 //! A file being received, under another name until it is complete.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+mod place;
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Stdout, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
-
-use super::failure::{Failure, reason_of_folder};
+pub use self::place::Place;
+use super::failure::Failure;
 use super::standard::{self, Waiting};
 use crate::protocols::getfile::Store;
 use crate::text::{count, reason};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// The destination of a download, and its progress.
 #[derive(Debug)]
@@ -26,6 +26,19 @@ pub struct Download {
     bar: ProgressBar,
 }
 
+/// How far a download is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The bytes so far.
+    pub bytes: u64,
+    /// The length of the whole file, if known.
+    pub len: Option<u64>,
+    /// Bytes per second, over the last seconds.
+    pub rate: f64,
+    /// The seconds left at that rate.
+    pub left: Option<f64>,
+}
+
 #[derive(Debug)]
 enum Destination {
     StandardOutput(Waiting<Stdout>),
@@ -34,10 +47,9 @@ enum Destination {
         path: PathBuf,
         file: File,
     },
-    /// A file, named `part` until it's complete.
+    /// A file, named differently until it's complete.
     File {
-        path: PathBuf,
-        part: PathBuf,
+        place: Place,
         file: File,
         force: bool,
     },
@@ -54,14 +66,36 @@ impl Download {
         visible: bool,
     ) -> Result<Download, Failure> {
         let (to, offset) = Destination::open(output, path, force, resume)?;
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if visible {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Ok(Download::new(to, offset, target))
+    }
+
+    /// Prepares to receive a file to `place`, without showing its progress. With `resume`, continues an earlier
+    /// transfer.
+    pub fn at(place: Place, force: bool, resume: bool) -> Result<Download, Failure> {
+        if force && place.is_special() {
+            let path = place.path().display();
+            return Err(Failure::new(format!("cannot write to {path}: it exists, and is not a regular file")));
         }
+        let (to, offset) = Destination::open_part(place, force, resume)?;
+        Ok(Download::new(to, offset, ProgressDrawTarget::hidden()))
+    }
+
+    fn new(to: Destination, offset: u64, target: ProgressDrawTarget) -> Download {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        bar.set_draw_target(target);
         bar.set_style(style(UNKNOWN_LEN));
         bar.set_position(offset);
         bar.reset_eta();
-        Ok(Download { to, offset, bar })
+        Download { to, offset, bar }
+    }
+
+    /// The bytes so far, with those of an earlier transfer, and how fast they arrive.
+    pub fn progress(&self) -> Progress {
+        let (bytes, len, rate) = (self.bar.position(), self.bar.length(), self.bar.per_sec());
+        // A rate that has all but vanished is no basis for an estimate.
+        let left = len.filter(|_| rate >= 1.0).map(|len| len.saturating_sub(bytes) as f64 / rate);
+        Progress { bytes, len, rate, left }
     }
 
     /// The number of bytes that need not be sent again.
@@ -74,7 +108,7 @@ impl Download {
         match &self.to {
             Destination::StandardOutput(_) => "standard output".into(),
             Destination::Special { path, .. } => path.display().to_string(),
-            Destination::File { part, .. } => part.display().to_string(),
+            Destination::File { place, .. } => place.part().display().to_string(),
         }
     }
 
@@ -83,9 +117,10 @@ impl Download {
         self.bar.finish();
         match self.to {
             Destination::StandardOutput(_) | Destination::Special { .. } => Ok(()),
-            Destination::File { path, part, file, force } => {
-                let kept = if force { keep_permissions(&file, &path) } else { Ok(()) };
-                kept.and_then(|()| rename(&part, &path, force)).map_err(|error| {
+            Destination::File { place, file, force } => {
+                let kept = if force { place.keep_permissions(&file) } else { Ok(()) };
+                kept.and_then(|()| place.rename(force)).map_err(|error| {
+                    let (part, path) = (place.part(), place.path());
                     let why = match error.kind() {
                         io::ErrorKind::AlreadyExists => {
                             "a file of that name exists by now (--force replaces it)".into()
@@ -100,16 +135,39 @@ impl Download {
 
     /// Abandons the download. Keeps the bytes that have arrived, and adds their place and a hint to `failure`.
     pub fn give_up(self, failure: Failure, hint: &str) -> Failure {
-        self.bar.abandon();
-        let Destination::File { part, file, .. } = &self.to else { return failure };
-        match file.metadata().map_or(0, |metadata| metadata.len()) {
-            0 => {
-                // An empty file is of no use.
-                let _ = fs::remove_file(part);
-                failure
-            }
-            len => failure.with_hint(&format!("{} in {}{hint}", count(len, "byte"), part.display())),
+        match self.keep() {
+            Some(kept) => failure.with_hint(&format!("{kept}{hint}")),
+            None => failure,
         }
+    }
+
+    /// Abandons the download, and returns the bytes that are kept for another one to resume, if there are any.
+    pub fn keep(self) -> Option<Kept> {
+        self.bar.abandon();
+        let Destination::File { place, file, .. } = &self.to else { return None };
+        let len = file.metadata().map_or(0, |metadata| metadata.len());
+        if len == 0 {
+            // An empty file is of no use.
+            place.remove_part();
+            return None;
+        }
+        Some(Kept { len, part: place.part() })
+    }
+}
+
+/// The bytes of a download that was abandoned.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Their number.
+    pub len: u64,
+    /// The file that has them.
+    pub part: PathBuf,
+}
+
+/// `1000000 bytes in .long.part`.
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", count(self.len, "byte"), self.part.display())
     }
 }
 
@@ -117,7 +175,10 @@ impl Store for Download {
     fn expect(&mut self, len: u64) {
         self.bar.set_length(self.offset + len);
         self.bar.set_style(style(KNOWN_LEN));
-        self.bar.enable_steady_tick(TICK);
+        // That takes a thread.
+        if !self.bar.is_hidden() {
+            self.bar.enable_steady_tick(TICK);
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -144,38 +205,25 @@ impl Destination {
             let file = opened.map_err(|error| Failure::of_writing(&path.display().to_string(), &error))?;
             return Ok((Destination::Special { path, file }, 0));
         }
-        Self::open_part(path, force, resume)
+        Self::open_part(Place::at(path)?, force, resume)
     }
 
-    fn open_part(path: PathBuf, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
-        let name = path.file_name().expect("a local path has a last name");
-        let part = path.with_file_name([OsStr::new("."), name, OsStr::new(".part")].into_iter().collect::<OsString>());
-        let failed = |error: &io::Error| Failure::of_writing(&part.display().to_string(), error);
-        let refuse_to_replace = || {
-            // A dangling link counts as existing, too.
-            match fs::symlink_metadata(&path).is_ok() && !force {
-                true => Err(Failure::new(format!("{} already exists (--force replaces it)", path.display()))),
-                false => Ok(()),
-            }
+    fn open_part(place: Place, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
+        let failed = |error: &io::Error| Failure::of_writing(&place.part().display().to_string(), error);
+        let shown = place.path().display();
+        let refuse_to_replace = || match place.is_taken() && !force {
+            true => Err(Failure::new(format!("{shown} already exists (--force replaces it)"))),
+            false => Ok(()),
         };
         refuse_to_replace()?;
-        // The new file must not be readable for users that could not read the old one.
-        let mode = if existing(&path).is_some() { 0o600 } else { 0o666 };
-        let opened = open_locked(&part, mode).map_err(|error| match error.kind() {
-            // Its folder is missing, so the name of the part would only distract.
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Failure::new(format!("cannot write to {}: {}", path.display(), reason_of_folder(&error)))
-            }
-            _ => failed(&error),
-        });
-        let Some(mut file) = opened? else {
-            return Err(Failure::new(format!("{} is being received already", path.display())));
+        let Some(mut file) = place.open_part().map_err(|error| failed(&error))? else {
+            return Err(Failure::new(format!("{shown} is being received already")));
         };
         // Another process may have finished the download between the two calls.
         if let Err(refused) = refuse_to_replace() {
             if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                 // We have just created it.
-                let _ = fs::remove_file(&part);
+                place.remove_part();
             }
             return Err(refused);
         }
@@ -183,49 +231,7 @@ impl Destination {
             file.set_len(0).map_err(|error| failed(&error))?;
         }
         let offset = file.seek(SeekFrom::End(0)).map_err(|error| failed(&error))?;
-        Ok((Destination::File { path, part, file, force }, offset))
-    }
-}
-
-/// The regular file at `path`, if there is one.
-fn existing(path: &Path) -> Option<Metadata> {
-    fs::symlink_metadata(path).ok().filter(Metadata::is_file)
-}
-
-/// Gives `file` the permissions of the file at `path` that it replaces, and its owner and group where we may.
-fn keep_permissions(file: &File, path: &Path) -> io::Result<()> {
-    let Some(old) = existing(path) else { return Ok(()) };
-    let mut mode = old.mode() & 0o777;
-    let is_same_group =
-        fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid()))).is_ok();
-    if !is_same_group {
-        // A new group gets no more rights than others have.
-        mode = mode & !0o070 | (mode & 0o007) << 3;
-    }
-    file.set_permissions(Permissions::from_mode(mode))
-}
-
-/// Opens or creates the file at `part`, with `mode`, and locks it for this process. `None` if another process holds the
-/// lock.
-fn open_locked(part: &Path, mode: u32) -> io::Result<Option<File>> {
-    loop {
-        // Another user with write access to the folder may have put a link to one of our files there.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(mode).custom_flags(flags).open(part)?;
-        let opened = file.metadata()?;
-        if !opened.is_file() {
-            return Err(io::Error::other("it exists, and is not a regular file"));
-        }
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Ok(None),
-            Err(error) => return Err(error.into()),
-            Ok(()) => {}
-        }
-        // Another process may have finished between the two calls, and renamed or removed the file.
-        if fs::symlink_metadata(part).is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
-            return Ok(Some(file));
-        }
+        Ok((Destination::File { place, file, force }, offset))
     }
 }
 
@@ -247,25 +253,6 @@ fn local_path(output: Option<&Path>, path: &OsStr) -> Result<PathBuf, Failure> {
         Some(name) => Ok(folder.join(name)),
         None => Err(Failure::of_usage("PATH does not end with a file's name; name the file with --output FILE")),
     }
-}
-
-#[cfg(any(target_os = "linux", target_vendor = "apple"))]
-fn rename(part: &Path, path: &Path, force: bool) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-
-    if !force {
-        match renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE) {
-            // Not every file system supports this.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return Ok(result?),
-        }
-    }
-    fs::rename(part, path)
-}
-
-#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-fn rename(part: &Path, path: &Path, _force: bool) -> io::Result<()> {
-    fs::rename(part, path)
 }
 
 const KNOWN_LEN: &str = "{percent:>3}% [{wide_bar}] {bytes} of {total_bytes}, {rate}, {left} left";

@@ -47,6 +47,20 @@ pub fn obey(handle: &Handle) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an interruption stop the loop of `handle`. A second one ends the process, except for SIGHUP: a terminal's end may
+/// send several.
+pub fn stop_when_interrupted(handle: &Handle) -> Result<(), Failure> {
+    let was_one = Arc::new(AtomicBool::new(false));
+    let register = || {
+        for signal in heeded([Signal::INT, Signal::TERM, Signal::HUP]).map(Signal::as_raw) {
+            sys::on_signal(signal, handle.stop_flag(), handle.waker().socket()?)?;
+        }
+        heeded([Signal::INT, Signal::TERM])
+            .try_for_each(|signal| mark_first_end_at_second(signal.as_raw(), INTERRUPTED.into(), &was_one))
+    };
+    register().map_err(|error| cannot_wait(&error))
+}
+
 /// Returns a flag that the first signal sets. A second one ends the process, except for SIGHUP: a terminal's end may send
 /// several.
 pub fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
@@ -57,8 +71,12 @@ pub fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
         }
         heeded([Signal::HUP]).try_for_each(|hup| flag::register(hup.as_raw(), Arc::clone(&interrupted)).map(drop))
     };
-    register().map_err(|error| Failure::new(format!("cannot wait for signals: {}", reason(&error))))?;
+    register().map_err(|error| cannot_wait(&error))?;
     Ok(interrupted)
+}
+
+fn cannot_wait(error: &io::Error) -> Failure {
+    Failure::new(format!("cannot wait for signals: {}", reason(error)))
 }
 
 /// Makes the first signal set `mark`, and the second end the process with `status`.

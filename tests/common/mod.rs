@@ -90,6 +90,8 @@ pub struct Server {
     pub addresses: Vec<SocketAddr>,
     /// Where it can be watched, if it can.
     pub admin: Option<SocketAddr>,
+    /// The address of its form, if it has one.
+    pub form: Option<String>,
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
 }
@@ -110,7 +112,7 @@ impl Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
         let stdout = chunks_of(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().map_or_else(|| mpsc::channel().1, lines_of);
-        let mut server = Server { child, addresses: Vec::new(), admin: None, stdout, stderr };
+        let mut server = Server { child, addresses: Vec::new(), admin: None, form: None, stdout, stderr };
         let mut printed = Vec::new();
         // All lines are written at once, and so few bytes of a pipe are read at once too; but Python may write the end of
         // its line by itself.
@@ -122,6 +124,10 @@ impl Server {
         }
         for line in text(&printed).lines() {
             let address = |text: &str| text.parse().expect("it is an address");
+            if let Some(form) = line.strip_prefix("Form on ") {
+                server.form = Some(form.to_owned());
+                continue;
+            }
             match line.strip_prefix("Admin on http://").and_then(|rest| rest.strip_suffix('/')) {
                 Some(admin) => server.admin = Some(address(admin)),
                 None => {
@@ -190,9 +196,14 @@ impl Server {
 
     /// Lets it stop, waits until it has, and returns the rest of its log.
     pub fn stop(self) -> Vec<u8> {
-        self.signal(Signal::TERM);
+        self.stop_by(Signal::TERM, 0)
+    }
+
+    /// The same by another signal, after which it must have this exit status.
+    pub fn stop_by(self, signal: Signal, code: i32) -> Vec<u8> {
+        self.signal(signal);
         let (status, log) = self.ended();
-        assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&log));
+        assert_eq!(status.code(), Some(code), "{}", String::from_utf8_lossy(&log));
         log
     }
 }

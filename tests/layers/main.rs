@@ -30,7 +30,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("simulation", &["sim"]),
     ("models", &["models"]),
     ("relay", &["relay"]),
-    ("tools", &["client", "queues", "admin", "bench", "cli"]),
+    ("tools", &["client", "queues", "http", "admin", "bench", "cli"]),
 ];
 
 static LIBRARY: LazyLock<Crate> = LazyLock::new(|| source_crate("lib.rs"));

@@ -218,7 +218,7 @@ export class Browser {
         await tab.prefer({ scheme, motion });
         await tab.call("Page.navigate", { url: address });
         await tab.until(
-            "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount > 0",
+            "document.readyState === 'complete' && document.getElementById('orders')?.childElementCount !== 0",
         );
         return tab;
     }

@@ -41,6 +41,10 @@ export default [
         },
     },
     {
+        files: ["src/cli/call/getfile/form/page/*.js"],
+        languageOptions: { globals: readonly("document fetch navigator getSelection EventSource") },
+    },
+    {
         files: ["tests/page/*.mjs"],
         languageOptions: { globals: readonly("process Buffer console URL setTimeout") },
     },

@@ -37,8 +37,9 @@ END
 check() {
     # --write instead of --check formats them.
     tests/page/node_modules/.bin/prettier --check --log-level warn --print-width 120 --tab-width 4 \
-        src/admin/page/*.{js,css} tests/page/*.mjs
-    tests/page/node_modules/.bin/eslint --config tests/page/eslint.config.mjs --max-warnings 0 src/admin/page tests/page
+        src/admin/page/*.{js,css} src/http/*.css src/cli/call/getfile/form/page/*.{js,css} tests/page/*.mjs
+    tests/page/node_modules/.bin/eslint --config tests/page/eslint.config.mjs --max-warnings 0 src/admin/page \
+        src/cli/call/getfile/form/page tests/page
 }
 
 test() {

@@ -15,7 +15,7 @@ const PATIENCE = 60_000;
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 
-function start(args, stdio) {
+export function start(args, stdio) {
     const child = spawn(PROGRAM, args, { stdio });
     children.add(child);
     child.once("exit", () => children.delete(child));

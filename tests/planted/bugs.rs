@@ -366,7 +366,7 @@ pub const BUGS: &[Bug] = &[
         what: "Accepting isn't resumed after a pause unless a connection closes",
         file: "reactor/accept.rs",
         before: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) {",
-        after: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) && self.slots.is_empty() {",
+        after: "        if self.accepting.paused.is_some_and(|retry_at| self.now >= retry_at) && self.slots.len() == 0 {",
     },
     Bug {
         name: "resume-not-watched",
