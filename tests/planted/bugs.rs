@@ -471,7 +471,7 @@ pub const BUGS: &[Bug] = &[
         what: "A stop waits for ever for work in progress",
         file: "reactor.rs",
         before: "        if self.stopping.is_some_and(|until| self.now >= until) {",
-        after: "        if self.stopping.is_some_and(|until| self.now >= until) && self.slots.is_empty() {",
+        after: "        if self.stopping.is_some_and(|until| self.now >= until) && self.slots.len() == 0 {",
     },
     Bug {
         name: "stop-forgets-the-idle",
