@@ -34,7 +34,6 @@ mod totals;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +43,7 @@ pub use self::kind::Kind;
 pub use self::log::Log;
 pub use self::snapshot::{ConnectionIs, DeadlineFor, LoopIs, Portion, Tally};
 pub use self::totals::Totals;
+use crate::address::Addr;
 use crate::exchange;
 use crate::machine::Step;
 use crate::selector::{Interest, Readiness};
@@ -280,7 +280,7 @@ pub enum Event<'a> {
     /// An address can't be connected to.
     CannotConnect {
         /// The address.
-        addr: SocketAddr,
+        addr: Addr,
         /// The reason.
         why: &'a str,
     },

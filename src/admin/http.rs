@@ -1,6 +1,8 @@
 //! The little of HTTP/1.1 that a page needs: one GET or HEAD request a connection.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+
+use crate::address::Addr;
 
 /// The most bytes of a request.
 pub const REQUEST_LEN_MAX: usize = 8 << 10;
@@ -42,7 +44,7 @@ pub const TOO_SLOW: Refusal = Refusal { status: "408 Request Timeout", why: "no 
 ///
 /// # Errors
 /// Why it is refused.
-pub fn parse(bytes: &[u8], local: Option<SocketAddr>) -> Result<Option<Request>, Refusal> {
+pub fn parse(bytes: &[u8], local: Option<Addr>) -> Result<Option<Request>, Refusal> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
@@ -72,9 +74,14 @@ pub fn parse(bytes: &[u8], local: Option<SocketAddr>) -> Result<Option<Request>,
     Ok(Some(Request { is_head, path: path.to_owned(), query: query.to_owned(), reads_openmetrics }))
 }
 
-/// Whether a `Host` names the address on which its request came, by number or as `localhost`.
-fn is_ours(host: &str, local: Option<SocketAddr>) -> bool {
-    let Some(local) = local else { return false };
+/// Whether a `Host` names the address on which its request came, by number or as `localhost`. Pages of other sites can't
+/// get at a Unix socket, so any will do there.
+fn is_ours(host: &str, local: Option<Addr>) -> bool {
+    let local = match local {
+        None => return false,
+        Some(Addr::Unix(_)) => return true,
+        Some(Addr::Inet(local)) => local,
+    };
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
         _ => (host, Some(80)),
@@ -108,8 +115,8 @@ pub fn header(status: &str, content_type: &str, fields: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn local() -> Option<SocketAddr> {
-        Some(SocketAddr::from(([127, 0, 0, 1], 9000)))
+    fn local() -> Option<Addr> {
+        Some(Addr::from(([127, 0, 0, 1], 9000)))
     }
 
     fn request(head: &str) -> Result<Option<Request>, Refusal> {
@@ -152,7 +159,7 @@ mod tests {
         {
             assert!(!is_ours(host, local()), "{host}");
         }
-        let v6: SocketAddr = "[::1]:80".parse().unwrap();
+        let v6 = Addr::from("[::1]:80".parse::<std::net::SocketAddr>().unwrap());
         assert!(is_ours("[::1]", Some(v6)) && is_ours("[::1]:80", Some(v6)) && !is_ours("localhost:80", None));
     }
 }

@@ -1,13 +1,13 @@
 //! A connection of an administrator: one request, and its response.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::http::{self, Request, TOO_SLOW};
 use super::hub::{Hub, Reader, Snapshot};
 use super::page;
+use crate::address::Addr;
 use crate::buffer::Output;
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo, State};
 
@@ -59,7 +59,10 @@ impl AdminSession {
 
     fn read(&mut self, until: Option<Instant>, io: &mut SessionIo<'_>, now: Instant) -> Progress {
         let until = until.unwrap_or(now + REQUEST_TIMEOUT);
-        let local: Option<SocketAddr> = io.local_addr().ok();
+        let local = match io.peer().addr {
+            Addr::Inet(_) => io.local_addr().ok(),
+            Addr::Unix(own) => Some(Addr::Unix(own)),
+        };
         let request = match http::parse(io.input().remaining(), local) {
             Ok(Some(request)) => request,
             Ok(None) if io.input_ended() || io.is_stopping() => return Progress::Finished,

@@ -4,16 +4,19 @@
 mod raw;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::time::Duration;
+
+use socket2::Socket;
 
 use super::load::Talk;
 use super::raw::Exchange;
 use super::results::Workload;
+use crate::address::Addr;
 use crate::buffer::Input;
+use crate::client::connect;
 use crate::message::{Limits, MessageReader};
 use crate::protocols::app::{Dictionary, Reply, Request};
-use crate::selector::not_to_itself;
 use crate::text::{Escaped, reason};
 
 /// How long to wait for a connection and for an answer.
@@ -39,7 +42,7 @@ pub fn size_by_default(workload: Workload) -> u64 {
 ///
 /// # Errors
 /// The failure, with a readable reason.
-pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
+pub fn meet(address: Addr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
     let mut stream = greet(address)?;
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{address} does not answer within {PATIENCE:?}"),
@@ -90,7 +93,7 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
 }
 
 /// Opens the connection, with a limit for each wait.
-fn greet(address: SocketAddr) -> Result<TcpStream, String> {
+fn greet(address: Addr) -> Result<Socket, String> {
     let cannot_connect = |error: io::Error| {
         let hint = match error.kind() {
             ErrorKind::ConnectionRefused => " (is a server running there?)",
@@ -104,20 +107,13 @@ fn greet(address: SocketAddr) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-/// Connects to a listening socket. A connection to itself, possible without a listening one, counts as refused.
-pub(super) fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, timeout)?;
-    not_to_itself(stream.local_addr(), stream.peer_addr()).map_err(|_| ErrorKind::ConnectionRefused)?;
-    Ok(stream)
-}
-
 enum Wrong {
     Io(io::Error),
     Words(String),
 }
 
 /// Reads one message, checks that it's the right answer, and returns its bytes.
-fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Result<Vec<u8>, Wrong> {
+fn read_reply(stream: &mut Socket, address: Addr, value: &str) -> Result<Vec<u8>, Wrong> {
     let expected = match Dictionary::default().get(value) {
         Some(found) => found.to_owned(),
         None => format!("No match for '{value}'."),

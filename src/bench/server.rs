@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::command_line::words;
 use super::conditions::Conditions;
-use super::meet::connect;
 use super::process::Process;
 use super::results::{self, Workload};
+use crate::address::Addr;
+use crate::client::connect;
 use crate::models::Model;
 use crate::text::reason;
 
@@ -37,7 +38,7 @@ pub enum Origin {
     /// A server already running.
     Running {
         /// Its address.
-        address: SocketAddr,
+        address: Addr,
         /// Its process, if known.
         pid: Option<u32>,
     },
@@ -91,7 +92,7 @@ pub fn protocol(workload: Workload) -> &'static str {
 #[derive(Debug)]
 pub struct Server {
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Addr,
     /// Its process, if it's known.
     pub pid: Option<u32>,
     /// The process, if we started it.
@@ -100,7 +101,7 @@ pub struct Server {
 
 impl Server {
     /// Wraps a process that we started, and that is listening by now.
-    fn of(process: Process, address: SocketAddr) -> Server {
+    fn of(process: Process, address: Addr) -> Server {
         Server { address, pid: Some(process.id()), process: Some(process) }
     }
 
@@ -175,7 +176,7 @@ fn start_command(words: &[String], conditions: &Conditions<'_>) -> Result<Server
             return Err(process.why_it_does_not_listen(conditions.start_timeout));
         }
     }
-    Ok(Server::of(process, address))
+    Ok(Server::of(process, address.into()))
 }
 
 /// A free port: another program may take it before it's used, but that's unlikely.
@@ -186,7 +187,7 @@ fn free_address() -> io::Result<SocketAddr> {
 /// Whether it accepts connections.
 fn listens(address: SocketAddr, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
-    connect(address, left).is_ok()
+    connect(address.into(), left).is_ok()
 }
 
 /// The interval between tries to connect.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::task::Waker;
 
 use super::Peer;
+use crate::address::Addr;
 use crate::buffer::{Input, Outgoing, Output};
 use crate::machine::Steps;
 
@@ -30,7 +30,7 @@ pub struct SessionIo<'a> {
 pub(crate) type MakeWaker<'a> = &'a dyn Fn() -> Waker;
 
 /// Asks the system for our address.
-type LocalAddr<'a> = &'a dyn Fn() -> io::Result<SocketAddr>;
+type LocalAddr<'a> = &'a dyn Fn() -> io::Result<Addr>;
 
 /// A waker for a session that is never called again.
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub(crate) fn no_waker() -> Waker {
 }
 
 /// Our address, where there is no system to ask.
-pub(crate) fn no_local_addr() -> io::Result<SocketAddr> {
+pub(crate) fn no_local_addr() -> io::Result<Addr> {
     Err(io::ErrorKind::AddrNotAvailable.into())
 }
 
@@ -100,7 +100,7 @@ impl<'a> SessionIo<'a> {
     ///
     /// # Errors
     /// If the system can't say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<Addr> {
         (self.local_addr)()
     }
 

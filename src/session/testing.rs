@@ -26,6 +26,7 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use super::{Peer, Progress, Session, SessionError, SessionIo, no_local_addr};
+use crate::address::Addr;
 use crate::buffer::{Input, Outgoing};
 use crate::machine::Steps;
 
@@ -35,7 +36,7 @@ pub const PEER: Peer = Peer::accepted(ADDR);
 /// A server at the same address, to which we have opened our first connection.
 pub const SERVER: Peer = Peer::opened(ADDR, 1);
 
-const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+const ADDR: Addr = Addr::Inet(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000));
 
 /// A session, with the data that a connection would keep for it.
 #[derive(Debug)]

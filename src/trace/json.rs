@@ -236,10 +236,10 @@ fn counted(len: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::io::IoSlice;
-    use std::net::SocketAddr;
     use std::time::Instant;
 
     use super::*;
+    use crate::address::Addr;
     use crate::exchange::{Event as Happening, Stage};
     use crate::machine::Step;
     use crate::selector::Queues;
@@ -248,7 +248,7 @@ mod tests {
     use crate::trace::{Bytes, Connection, DeadlineFor, RunEnd, Tally, Totals};
 
     fn line(event: Event<'_>, is_of_connection: bool) -> String {
-        let peer = Peer::accepted(SocketAddr::from(([127, 0, 0, 1], 5000)));
+        let peer = Peer::accepted(Addr::from(([127, 0, 0, 1], 5000)));
         let connection = is_of_connection.then_some(Connection { id: 7, peer: &peer });
         let mut out = Vec::new();
         let record = Record { turn: 3, at: Instant::now(), connection, event };
@@ -283,7 +283,7 @@ mod tests {
         peers(Event::Accepted, r#""accepted""#);
         peers(Event::Refused { why: "\"full\"" }, r#""refused","why":"\"full\"""#);
         peers(Event::Opening, r#""opening""#);
-        let addr = SocketAddr::from(([10, 0, 0, 1], 80));
+        let addr = Addr::from(([10, 0, 0, 1], 80));
         peers(Event::CannotConnect { addr, why: "no" }, r#""cannot_connect","addr":"10.0.0.1:80","why":"no""#);
         peers(Event::RunBegun, r#""run_begun""#);
         peers(Event::Received { bytes }, r#""received","len":5"#);

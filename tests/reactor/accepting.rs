@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use multiconn::address::Addr;
 use multiconn::reactor::{Config, REFUSALS_MAX};
 use multiconn::selector::sim::Counts;
 use multiconn::session::Service;
@@ -176,7 +177,7 @@ fn a_listener_with_a_batch_left_over_stays_runnable() {
 #[test]
 fn every_listener_is_served() {
     let mut server = echo_server(Config::default());
-    let second_addr = "10.255.0.2:65432".parse().unwrap();
+    let second_addr = Addr::from(([10, 255, 0, 2], 65432));
     server.reactor.add_listener(server.net.listener(second_addr)).unwrap();
     let first = server.client_at(seconds(1));
     first.send_at(seconds(2), "first");

@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
+use rustix::net::sockopt;
+use socket2::{Domain, Socket, Type};
 
 use super::dialog::{Dialog, Received};
 use super::talk::{Once, Talk};
+use crate::address::Addr;
 use crate::bench::raw::Wrong;
-use crate::selector::not_to_itself;
+use crate::selector::{SocketStream, Stream};
 use crate::text::reason;
 
 /// The role of a connection.
@@ -41,8 +42,10 @@ pub struct Stamp {
 pub struct Link {
     pub role: Role,
     number: u64,
-    stream: Option<TcpStream>,
+    stream: Option<SocketStream>,
     is_connected: bool,
+    /// The system may delay small requests, as TCP does.
+    delays: bool,
     /// The time when the connection was requested.
     pub opened: u64,
     sent: u64,
@@ -99,6 +102,7 @@ impl Link {
             number: number as u64,
             stream: None,
             is_connected: false,
+            delays: false,
             opened: 0,
             sent: 0,
             sendable: 0,
@@ -119,12 +123,14 @@ impl Link {
     }
 
     /// Begins to open a connection to `target`, from `source` if given.
-    pub fn open(&mut self, target: SocketAddr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
-        let stream = match source {
-            None => TcpStream::connect(target)?,
-            Some(source) => connect_from(source, target)?,
+    pub fn open(&mut self, target: Addr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
+        let stream = match (target, source) {
+            (Addr::Inet(target), None) => TcpStream::connect(target)?.into(),
+            (Addr::Inet(target), Some(source)) => connect_from(source, target)?.into(),
+            (Addr::Unix(_), _) => SocketStream::connect(target)?,
         };
         self.stream = Some(stream);
+        self.delays = target.inet().is_some();
         self.opened = now;
         self.is_connected = false;
         (self.sent, self.sendable, self.received) = (0, 0, 0);
@@ -148,22 +154,18 @@ impl Link {
             return Ok(true);
         }
         let Some(stream) = &self.stream else { return Ok(false) };
-        match stream.peer_addr() {
-            Ok(peer) => {
-                not_to_itself(stream.local_addr(), Ok(peer))?;
-                // The system doesn't delay a single request.
-                if talk.once().is_none() {
-                    stream.set_nodelay(true)?;
-                }
-                self.is_connected = true;
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::NotConnected => match stream.take_error()? {
+        if !stream.is_open()? {
+            return match stream.take_error()? {
                 Some(error) => Err(error),
                 None => Ok(false),
-            },
-            Err(error) => Err(error),
+            };
         }
+        // The system doesn't delay a single request.
+        if self.delays && talk.once().is_none() {
+            sockopt::set_tcp_nodelay(stream, true)?;
+        }
+        self.is_connected = true;
+        Ok(true)
     }
 
     /// Queues request `number` for sending.
@@ -188,7 +190,7 @@ impl Link {
         }
         if talk.once() == Some(Once::ClientCloses) && self.received == 0 && self.sent == self.sendable {
             // Nothing is sent, so this happens once for each connection, when it's open.
-            return stream.shutdown(Shutdown::Write);
+            return stream.end_output();
         }
         while self.sent < self.sendable {
             let out = match (&self.dialog, talk.numbered()) {
@@ -284,9 +286,9 @@ impl Link {
 
     /// Closes it with a reset, which frees the port at once, and does no harm if the server has closed already.
     pub fn reset(&mut self) {
-        if let Some(stream) = &self.stream {
+        if let Some(stream) = &mut self.stream {
             // If this fails, the port stays in use for a while.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            stream.reset_on_close();
         }
         self.close();
     }

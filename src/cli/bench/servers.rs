@@ -1,12 +1,12 @@
 //! The servers in a comparison: models, running servers, and servers started by a command.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::address::Addr;
 use crate::bench::command_line::words;
 use crate::bench::server::{Origin, Subject};
 use crate::cli::address::Address;
@@ -80,7 +80,7 @@ impl Servers {
         if self.against.is_empty() && self.commands.is_empty() {
             return Err(Failure::of_usage("`bench raw` requires a server: --against or --command"));
         }
-        match self.against.iter().find(|named| !named.value.has_port()) {
+        match self.against.iter().find(|named| !named.value.is_complete()) {
             Some(Named { name, value }) => Err(Failure::of_usage(format!(
                 "--against {name}={value}: `bench raw` has no default port; write '{name}={}' for port 5000",
                 value.or_port(5000)
@@ -91,10 +91,10 @@ impl Servers {
 
     /// The address to connect to, which must be on this machine unless others are allowed: load on somebody else's
     /// server is an attack.
-    fn near(&self, address: &Address) -> Result<SocketAddr, Failure> {
+    fn near(&self, address: &Address) -> Result<Addr, Failure> {
         let address = address.or_port(PORT);
         let first = address.to_connect_to()?[0];
-        match first.ip().is_loopback() || self.allow_remote {
+        match first.inet().is_none_or(|addr| addr.ip().is_loopback()) || self.allow_remote {
             true => Ok(first),
             false => Err(Failure::of_usage(format!(
                 "{address} is not on this machine; --allow-remote puts load on it anyway"

@@ -1,9 +1,9 @@
 //! Conversations with a server, and their failures.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::trace;
@@ -15,18 +15,14 @@ use crate::text::reason;
 use crate::trace::Log;
 
 /// Runs one `session`, on a connection to the first of `addresses` that accepts it.
-pub fn converse<T: Session>(
-    addresses: &[SocketAddr],
-    session: T,
-    timeout: Duration,
-) -> Result<Conversation<T>, Failure> {
+pub fn converse<T: Session>(addresses: &[Addr], session: T, timeout: Duration) -> Result<Conversation<T>, Failure> {
     let mut conversations = converse_all(addresses, [session], timeout)?;
     Ok(conversations.pop().expect("each session has its conversation"))
 }
 
 /// Runs `sessions`, each on a connection of its own.
 pub fn converse_all<T: Session>(
-    addresses: &[SocketAddr],
+    addresses: &[Addr],
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
 ) -> Result<Vec<Conversation<T>>, Failure> {

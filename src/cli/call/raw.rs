@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::address::Addr;
 use crate::cli::address::{Address, with_port};
 use crate::cli::failure::Failure;
 use crate::cli::stdout::cannot_print;
@@ -58,13 +58,13 @@ impl CallRaw {
         let out = standard_output().map_err(|error| cannot_print(&error))?;
         let (stream, addr) = self.address.connect(self.timeout)?;
         let failed = |error| Failure::of_loop(&error);
-        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
+        stream.set_nonblocking(true).map_err(failed)?;
         self.converse(Rc::new(stream), addr, out).map_err(failed)?
     }
 
     /// Sends and prints until the conversation is over. The outer error is the relay's, the inner one the
     /// conversation's.
-    fn converse(&self, server: Fd, addr: SocketAddr, out: Fd) -> io::Result<Result<(), Failure>> {
+    fn converse(&self, server: Fd, addr: Addr, out: Fd) -> io::Result<Result<(), Failure>> {
         let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
         let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
         let mut relay = Relay::new()?;
@@ -106,7 +106,7 @@ impl CallRaw {
 struct RelayedCall {
     relay: Relay,
     server: Fd,
-    addr: SocketAddr,
+    addr: Addr,
     timeout: Duration,
     out: SinkId,
     to_server: SinkId,

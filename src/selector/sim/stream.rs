@@ -1,9 +1,9 @@
 //! Our ends of simulated connections.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
 
 use super::SimNet;
+use crate::address::Addr;
 use crate::buffer::Contents;
 use crate::selector::{Listener, Stream, copy_file};
 
@@ -64,11 +64,11 @@ impl Drop for SimStream {
 pub struct SimListener {
     pub(super) net: SimNet,
     pub(super) index: usize,
-    pub(super) addr: SocketAddr,
+    pub(super) addr: Addr,
 }
 
 impl Listener for SimListener {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Addr> {
         Ok(self.addr)
     }
 }
