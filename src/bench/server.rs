@@ -12,7 +12,7 @@ use super::command_line::words;
 use super::conditions::Conditions;
 use super::process::Process;
 use super::results::{self, Workload};
-use crate::address::Addr;
+use crate::address::{Addr, UNIX};
 use crate::client::connect;
 use crate::models::Model;
 use crate::text::reason;
@@ -30,7 +30,12 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// This program, with this model.
-    Model(Model),
+    Model {
+        /// The model.
+        model: Model,
+        /// How it's reached.
+        transport: Transport,
+    },
     /// A [command line](super::command_line), in which `{port}` stands for the port to listen on.
     Command(String),
     /// A command for `sh`, likewise.
@@ -44,15 +49,28 @@ pub enum Origin {
     },
 }
 
+/// A way to reach a server on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP on the loopback interface.
+    Tcp,
+    /// A Unix socket.
+    Unix,
+}
+
 impl Subject {
     /// The subject's entry in the results for these workloads.
     pub fn described(&self, workloads: &[Workload]) -> results::Subject {
         let how = match &self.origin {
-            Origin::Model(model) => {
+            Origin::Model { model, transport } => {
+                let place = match transport {
+                    Transport::Tcp => "",
+                    Transport::Unix => " unix:PATH",
+                };
                 let mut protocols: Vec<&str> = workloads.iter().map(|&workload| protocol(workload)).collect();
                 protocols.sort_unstable();
                 protocols.dedup();
-                let each = |protocol| format!("multiconn serve {protocol} --model {model}");
+                let each = |protocol| format!("multiconn serve {protocol}{place} --model {model}");
                 protocols.into_iter().map(each).collect::<Vec<_>>().join("; ")
             }
             Origin::Command(command) => command.clone(),
@@ -69,7 +87,7 @@ impl Subject {
     /// If it can't be started, with a readable reason.
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.origin {
-            Origin::Model(model) => start_model(*model, workload, connections, conditions),
+            Origin::Model { model, transport } => start_model(*model, *transport, workload, connections, conditions),
             Origin::Command(line) => words(line).and_then(|words| start_command(&words, conditions)),
             Origin::Shell(text) => start_command(&["sh".into(), "-c".into(), text.clone()], conditions),
             Origin::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
@@ -116,13 +134,21 @@ impl Server {
 
 fn start_model(
     model: Model,
+    transport: Transport,
     workload: Workload,
     connections: usize,
     conditions: &Conditions<'_>,
 ) -> Result<Server, String> {
     let program = std::env::current_exe().map_err(|error| reason(&error))?;
     let mut command = Command::new(program);
-    command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), "127.0.0.1:0"]);
+    let place = match transport {
+        Transport::Tcp => "127.0.0.1:0".to_owned(),
+        Transport::Unix => {
+            let file = format!("multiconn-bench-{}-{model}.sock", std::process::id());
+            format!("{UNIX}{}", std::env::temp_dir().join(file).display())
+        }
+    };
+    command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), &place]);
     command.args(["--idle-timeout", IDLE_TIMEOUT, "--drain-timeout", "1s"]);
     let room = (connections + SPARE).to_string();
     match model {

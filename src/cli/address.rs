@@ -9,13 +9,13 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::failure::Failure;
-use crate::address::{Addr, UnixAddr};
+use crate::address::{Addr, UNIX, UnixAddr};
 use crate::client::connect;
 use crate::sys::interface_index;
 use crate::text::{count, reason};
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`. An empty host is every interface, as in Python. An IPv6 address
-/// may end in `%INTERFACE`.
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST`, `PORT`, `unix:PATH` or `unix:@NAME`. An empty host is every interface, as
+/// in Python. An IPv6 address may end in `%INTERFACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
@@ -32,7 +32,6 @@ enum Host {
     Scoped(Ipv6Addr, String),
     Name(String),
     /// This machine, by a Unix socket.
-    #[expect(dead_code, reason = "no address is written so yet")]
     Unix(UnixAddr),
 }
 
@@ -42,6 +41,10 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(UNIX) {
+            let addr = UnixAddr::new(name).map_err(|error| error.to_string())?;
+            return Ok(Address { host: Host::Unix(addr), port: None });
+        }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::loopback(port(text)?));
         }
@@ -272,6 +275,8 @@ mod tests {
             ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
             ("[fe80::1%2]", "[fe80::1%2]:65432"),
             ("fe80::1%eth0", "[fe80::1%eth0]:65432"),
+            ("unix:/run/multiconn.sock", "unix:/run/multiconn.sock"),
+            ("unix:80", "unix:80"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().or_port(65432).to_string(), shown, "{text}");
         }
@@ -293,6 +298,7 @@ mod tests {
             ("[127.0.0.1%lo]:80", "not an IPv6 address"),
             ("[fe80::1%]:80", "not an IPv6 address"),
             ("1::2::3", "more than one ':'"),
+            ("unix:", "the name is empty"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

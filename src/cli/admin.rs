@@ -24,7 +24,8 @@ pub const DESCRIPTORS: u64 = PLACES as u64 + 2;
 /// Where to watch the server.
 #[derive(Debug, Args)]
 pub struct AdminOptions {
-    /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one
+    /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one;
+    /// unix:PATH is for `curl --unix-socket`
     #[arg(long, help_heading = HEADING, value_name = "ADDRESS")]
     admin: Option<Address>,
     /// Let the events on it have the contents of messages
@@ -46,7 +47,7 @@ impl AdminOptions {
     }
 
     /// Listens for administrators, if the option is given.
-    pub fn open(&self, model: Model) -> Result<Option<Admin>, Failure> {
+    pub fn open(&self, model: Model, mode: Option<u32>) -> Result<Option<Admin>, Failure> {
         let Some(address) = &self.admin else { return Ok(None) };
         if model == Model::Fork {
             let why = "whose processes can't be watched from one another";
@@ -54,7 +55,7 @@ impl AdminOptions {
         }
         let names = address.or_port(0).to_listen_on(1)?;
         let addresses: Vec<Addr> = names.into_iter().flatten().take(1).collect();
-        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode: None };
+        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode };
         let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
         let mut sockets = listening.into_iter().flat_map(|listening| {
             let addr = listening.addr;

@@ -19,8 +19,8 @@ const LIMITS: &str = "Limits and timeouts of connections";
 /// Where to listen, and the limits for peers.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port) or PORT (loopback);
-    /// port 0 picks a free one
+    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port), PORT (loopback) or
+    /// unix:PATH, and on Linux unix:@NAME; port 0 picks a free one
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     addresses: Vec<Address>,
     /// Listen on N consecutive ports, starting at ADDRESS's
@@ -34,6 +34,10 @@ pub struct ServerOptions {
     /// Congestion control algorithm, such as reno or cubic (Linux, FreeBSD) [default: the system's]
     #[arg(long, help_heading = LISTENING, value_name = "NAME")]
     congestion: Option<String>,
+    /// The mode of the files of Unix sockets, in octal: 660 lets their owner and group connect [default: what the umask
+    /// allows]
+    #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = units::mode)]
+    socket_mode: Option<u32>,
     /// Maximum connections; excess ones get an error and are closed (reactor, poll, select) [default: as many as the
     /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,7 +80,7 @@ impl ServerOptions {
 
     /// Listens for administrators, if that is asked for.
     pub fn admin(&self) -> Result<Option<Admin>, Failure> {
-        self.admin.open(self.model())
+        self.admin.open(self.model(), self.socket_mode)
     }
 
     pub fn work(&self) -> Option<Work> {
@@ -95,6 +99,7 @@ impl ServerOptions {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
+        config.socket_mode = self.socket_mode;
         config.subscriber = trace::subscriber();
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {

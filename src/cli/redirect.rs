@@ -53,6 +53,10 @@ pub struct Redirect {
     /// Redirect through a pseudo-terminal, so that the program passes on each line as it is written
     #[arg(long)]
     pty: bool,
+    /// The mode of a Unix socket's file, with --listen, in octal: 660 lets its owner and group connect [default: what the
+    /// umask allows]
+    #[arg(long, value_name = "MODE", requires = "listen", value_parser = units::mode)]
+    socket_mode: Option<u32>,
     /// How long to wait for the connection, with --connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
@@ -67,11 +71,11 @@ pub struct Redirect {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Endpoint {
-    /// Wait here for one connection: HOST:PORT, [V6]:PORT, :PORT (every interface) or PORT (loopback); port 0 picks a
-    /// free one
+    /// Wait here for one connection: HOST:PORT, [V6]:PORT, :PORT (every interface), PORT (loopback) or unix:PATH; port 0
+    /// picks a free one
     #[arg(long, value_name = "ADDRESS", value_parser = with_port)]
     listen: Option<Address>,
-    /// Connect to this server: HOST:PORT, [V6]:PORT or PORT (loopback)
+    /// Connect to this server: HOST:PORT, [V6]:PORT, PORT (loopback) or unix:PATH
     #[arg(long, value_name = "ADDRESS", value_parser = with_port)]
     connect: Option<Address>,
 }
@@ -105,7 +109,7 @@ impl Redirect {
         let mut listeners = Vec::new();
         let mut lines = String::new();
         for addresses in address.to_listen_on(1)? {
-            let sockets = Sockets { backlog: BACKLOG, workers: 1, congestion_control: None, mode: None };
+            let sockets = Sockets { backlog: BACKLOG, workers: 1, congestion_control: None, mode: self.socket_mode };
             for listening in listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))? {
                 lines += &format!("Listening on {}\n", listening.addr);
                 listeners.extend(listening.sockets);

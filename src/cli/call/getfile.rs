@@ -20,7 +20,7 @@ use crate::text::printable;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call getfile 127.0.0.1:50001 protocols.md -o /tmp/protocols.md")]
 pub struct CallGetFile {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// The file's path on the server, below the served folder

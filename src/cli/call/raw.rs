@@ -1,4 +1,4 @@
-//! `multiconn call raw`: a conversation with any TCP server.
+//! `multiconn call raw`: a conversation with any server.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Tur
 use crate::session::End;
 use crate::text::{Printable, count, reason};
 
-/// Talk to any TCP server: send text or standard input, and print what arrives
+/// Talk to any server: send text or standard input, and print what arrives
 #[derive(Debug, Args)]
 #[command(
     after_help = "Standard input is sent as it comes, and its end ends our sending side; after TEXT, that side stays \
@@ -29,7 +29,7 @@ use crate::text::{Printable, count, reason};
                         printf 'GET / HTTP/1.0\\n\\n' | multiconn call raw 8000 --crlf"
 )]
 pub struct CallRaw {
-    /// Where the server is: HOST:PORT, [V6]:PORT or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS", value_parser = with_port)]
     address: Address,
     /// What to send, in one line [default: standard input, as it comes]

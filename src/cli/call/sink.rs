@@ -24,7 +24,7 @@ use crate::text::{count, reason};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call sink 127.0.0.1:65432 --send-until-full")]
 pub struct CallSink {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// Send until nothing more is accepted; this is the only mode, and so the default
