@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::net;
 use std::path::Path;
 use std::str::FromStr;
@@ -120,6 +120,56 @@ fn interned(name: &str) -> &'static str {
     kept
 }
 
+/// A network, as CIDR writes it: `10.0.0.0/8`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    ip: IpAddr,
+    /// How many of its first bits an address must share.
+    len: u8,
+}
+
+impl Network {
+    /// The networks of this machine itself.
+    pub const LOOPBACK: [Network; 2] = [
+        Network { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), len: 8 },
+        Network { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), len: 128 },
+    ];
+
+    /// Whether `ip` is in it. An IPv4-mapped address counts as the IPv4 address.
+    pub fn contains(self, ip: IpAddr) -> bool {
+        match (self.ip, ip.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0);
+                u32::from(own) & mask == u32::from(ip) & mask
+            }
+            (IpAddr::V6(own), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.len)).unwrap_or(0);
+                u128::from(own) & mask == u128::from(ip) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (ip, len) = text.split_once('/').map_or((text, None), |(ip, len)| (ip, Some(len)));
+        let ip: IpAddr = ip.parse().map_err(|_| format!("'{ip}' is not an IP address"))?;
+        let bits = if ip.is_ipv4() { 32 } else { 128 };
+        let len = match len {
+            None => bits,
+            Some(len) => len
+                .parse()
+                .ok()
+                .filter(|&number| number <= bits && !len.starts_with('+'))
+                .ok_or_else(|| format!("'{len}' is not a number of bits up to {bits}"))?,
+        };
+        Ok(Network { ip, len })
+    }
+}
+
 impl Addr {
     /// The IP address and port, unless it's a Unix socket.
     pub const fn inet(self) -> Option<SocketAddr> {
@@ -208,6 +258,26 @@ mod tests {
         assert_eq!(Addr::Unix(addr.peer(3)).to_string(), "unix:/run/multiconn.sock#3");
         assert_eq!("unix:/run/multiconn.sock".parse::<Addr>().unwrap(), Addr::Unix(addr));
         assert_eq!(serde_json::to_string(&Addr::Unix(addr.peer(3))).unwrap(), r##""unix:/run/multiconn.sock#3""##);
+    }
+
+    #[test]
+    fn a_network_contains_its_addresses() {
+        let contains = |network: &str, ip: &str| network.parse::<Network>().unwrap().contains(ip.parse().unwrap());
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.255.255", "11.0.0.0"),
+            ("10.1.2.3/8", "10.0.0.0", "9.255.255.255"),
+            ("192.0.2.1", "192.0.2.1", "192.0.2.0"),
+            ("192.0.2.0/25", "::ffff:192.0.2.127", "192.0.2.128"),
+            ("0.0.0.0/0", "255.255.255.255", "::1"),
+            ("2001:db8::/32", "2001:db8:ffff::", "2001:db9::"),
+            ("::/0", "ffff::", "127.0.0.1"),
+            ("::1", "::1", "::2"),
+        ] {
+            assert!(contains(network, inside) && !contains(network, outside), "{network}");
+        }
+        for text in ["", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "::/129", "localhost", "10.0.0.0/8/8"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod ending;
 mod io;
+pub mod proxied;
 mod service;
 pub mod testing;
 

@@ -261,6 +261,11 @@ pub enum Event<'a> {
         /// The reason.
         why: &'a str,
     },
+    /// A proxy has said whose connection it is: from now on, the peer's address is the client's.
+    Introduced {
+        /// The proxy's address.
+        by: Addr,
+    },
     /// A connection was gone before it was accepted.
     Missed {
         /// The system's error.
@@ -485,6 +490,7 @@ impl Event<'_> {
             Event::Panicked { .. } => LevelFilter::Error,
             Event::Refused { .. } | Event::AcceptingPaused { is_news: true, .. } => LevelFilter::Warn,
             Event::Accepted
+            | Event::Introduced { .. }
             | Event::Opening
             | Event::CannotConnect { .. }
             | Event::Stopping { .. }

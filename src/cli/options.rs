@@ -10,8 +10,10 @@ use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
 use super::{trace, units};
+use crate::address::Network;
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
+use crate::session::proxied::Proxies;
 
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits and timeouts of connections";
@@ -38,6 +40,17 @@ pub struct ServerOptions {
     /// allows]
     #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = units::mode)]
     socket_mode: Option<u32>,
+    /// Expect a PROXY protocol header, version 1 or 2, at the beginning of each connection: it says which client a proxy
+    /// speaks for
+    #[arg(long, help_heading = LISTENING)]
+    proxy_protocol: bool,
+    /// The networks whose PROXY headers are believed; connections from others are closed, but those to Unix sockets are
+    /// not [default: 127.0.0.0/8,::1]
+    #[arg(long, help_heading = LISTENING, value_name = "CIDR", value_delimiter = ',', requires = "proxy_protocol")]
+    proxy_from: Vec<Network>,
+    /// How long a whole PROXY header may take to arrive [default: 5s]
+    #[arg(long, help_heading = LISTENING, value_name = "TIME", value_parser = units::timeout, requires = "proxy_protocol")]
+    proxy_timeout: Option<Duration>,
     /// Maximum connections; excess ones get an error and are closed (reactor, poll, select) [default: as many as the
     /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -81,6 +94,15 @@ impl ServerOptions {
     /// Listens for administrators, if that is asked for.
     pub fn admin(&self) -> Result<Option<Admin>, Failure> {
         self.admin.open(self.model(), self.socket_mode)
+    }
+
+    /// The proxies in front of the server, if there are any.
+    pub fn proxies(&self) -> Option<Proxies> {
+        let default = Proxies::default();
+        self.proxy_protocol.then(|| Proxies {
+            from: if self.proxy_from.is_empty() { default.from } else { self.proxy_from.clone() },
+            timeout: self.proxy_timeout.unwrap_or(default.timeout),
+        })
     }
 
     pub fn work(&self) -> Option<Work> {

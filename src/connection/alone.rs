@@ -111,6 +111,7 @@ pub(crate) fn hold<S: Stream, V: Service, U: Subscriber>(
         }
     };
     connection.prepare_close(config);
+    let peer = connection.peer;
     trace.of(number).emit(&peer, Event::Closed { end: &end });
     scratch.give_back();
     drop(connection.stream);

@@ -20,6 +20,8 @@ pub struct SessionIo<'a> {
     /// Settings of the session, which outlast the call.
     pub(crate) ends_output: bool,
     pub(crate) ignores_input: bool,
+    /// The client for which the peer speaks, if that has turned out in this call.
+    pub(crate) introduced: Option<Addr>,
     pub(crate) peer: &'a Peer,
     pub(crate) make_waker: MakeWaker<'a>,
     pub(crate) local_addr: LocalAddr<'a>,
@@ -131,6 +133,12 @@ impl<'a> SessionIo<'a> {
         self.ignores_input = true;
     }
 
+    /// Declares that the connection is that of a client at `addr`, for which the peer speaks: from the next call on, that
+    /// is the peer's address, here, in logs and in traces.
+    pub fn introduce(&mut self, addr: Addr) {
+        self.introduced = Some(addr);
+    }
+
     /// Calls an inner session with a handle like this one, except that its output goes into `outgoing`, which is never
     /// full, and that it may begin at most `messages_max` messages.
     pub fn divert<R>(
@@ -151,6 +159,7 @@ impl<'a> SessionIo<'a> {
         let (used, begun) = (inner.input.used(), messages - inner.messages_left);
         self.ends_output |= inner.ends_output;
         self.ignores_input |= inner.ignores_input;
+        self.introduced = inner.introduced;
         self.messages_left -= begun;
         self.input.take(used);
         result

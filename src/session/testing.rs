@@ -112,6 +112,7 @@ impl<T: Session> Harness<T> {
             messages_left: self.messages_per_call,
             ends_output: self.ends_output,
             ignores_input: false,
+            introduced: None,
             peer: &self.peer,
             make_waker: &make_waker,
             local_addr: &no_local_addr,
@@ -121,8 +122,10 @@ impl<T: Session> Harness<T> {
         // Lent bytes move to the output before the input goes away.
         io.output.keep_lent();
         self.ends_output = io.ends_output;
+        let introduced = io.introduced;
         let used = io.input.used();
         self.input.drain(..used);
+        self.peer.addr = introduced.unwrap_or(self.peer.addr);
         result
     }
 

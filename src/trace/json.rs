@@ -79,6 +79,7 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("urgent", &readiness.urgent)
         }
         Event::Refused { why } => line.serialize_entry("why", why),
+        Event::Introduced { by } => line.serialize_entry("by", by),
         Event::Missed { why } => line.serialize_entry("why", &reason(why)),
         Event::AcceptingPaused { why, is_news } => {
             line.serialize_entry("why", why)?;
@@ -282,6 +283,8 @@ mod tests {
         peers(Event::Woken, r#""woken""#);
         peers(Event::Accepted, r#""accepted""#);
         peers(Event::Refused { why: "\"full\"" }, r#""refused","why":"\"full\"""#);
+        let by = Addr::from(([10, 0, 0, 1], 80));
+        peers(Event::Introduced { by }, r#""introduced","by":"10.0.0.1:80""#);
         peers(Event::Opening, r#""opening""#);
         let addr = Addr::from(([10, 0, 0, 1], 80));
         peers(Event::CannotConnect { addr, why: "no" }, r#""cannot_connect","addr":"10.0.0.1:80","why":"no""#);

@@ -108,6 +108,11 @@ impl Drawing {
                     Role::Opened(_) => Stage::Connecting,
                     Role::Accepted => Stage::Receiving,
                 };
+                if let Event::Introduced { by } = record.event
+                    && let Some(talk) = self.talks.remove(&(by, id))
+                {
+                    self.talks.insert(key, talk);
+                }
                 if !self.talks.contains_key(&key) {
                     let mark = self.free_mark(tag(peer.addr));
                     self.talks.insert(key, Talk::new(stage, mark));
@@ -180,6 +185,7 @@ fn draw_of_connection(talk: &mut Talk, addr: Addr, event: &Event<'_>, time: Dura
             lines.blank();
             lines.push(BOLD, format!("accepted: {addr} has connected"));
         }
+        Event::Introduced { by } => lines.push(BOLD, format!("introduced: {by} speaks for {addr}")),
         Event::Refused { why } => {
             talk.stage = Stage::Draining;
             lines.push(RED, format!("{addr} is refused: {why}"));
