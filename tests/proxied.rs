@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use multiconn::codec::proxy::{Version, write};
 
-use common::{Server, connect, multiconn, run, text};
+use common::{Server, connect, multiconn, printed, run, text};
 
 const MODELS: [&str; 7] = ["reactor", "poll", "select", "sequential", "threads", "pool", "fork"];
 
@@ -80,4 +80,34 @@ fn a_network_that_is_none_is_a_usage_error() {
     let output = run(multiconn(&["serve", "echo", "--proxy-protocol", "--proxy-from", "10.0.0.0/33"]));
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("'33' is not a number of bits up to 32"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn calls_send_a_header() {
+    let server = Server::start(&["echo", "127.0.0.1:0", "--proxy-protocol"]);
+    let addr = server.address_text();
+    let call = |words: &[&str]| text(&printed(multiconn(&[&["call"], words].concat())));
+    for version in ["v1", "v2"] {
+        let said = call(&["echo", &addr, "--connections", "3", "--send-proxy", version]);
+        assert!(said.contains("3 of 3 connections good"), "{said}");
+        assert_eq!(call(&["raw", &addr, "hello", "--half-close", "--send-proxy", version]), "hello\n");
+    }
+    let log = text(&server.stop());
+    assert_eq!(log.matches(" is that of 127.0.0.1:").count(), 8, "{log}");
+}
+
+#[test]
+fn the_benchmark_sends_headers_to_models_and_others() {
+    let server = Server::start(&["echo", "127.0.0.1:0", "--proxy-protocol"]);
+    let running = format!("running={}", server.address_text());
+    for (workload, version) in [("echo", "v1"), ("connect", "v2")] {
+        let short = ["--duration", "100ms", "--warmup", "10ms", "--rounds", "1", "--connections", "10"];
+        let servers = ["--model", "threads", "--against", &running, "--send-proxy", version];
+        let output = run(multiconn(&[&["bench", workload], &servers[..], &short].concat()));
+        let table = text(&output.stdout);
+        assert!(output.status.success(), "{table}{}", text(&output.stderr));
+        assert!(!table.contains("error"), "{table}");
+    }
+    let log = text(&server.stop());
+    assert!(log.contains(" is that of 127.0.0.1:") && !log.contains("no PROXY header"), "{log}");
 }

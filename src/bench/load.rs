@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::results::Pace;
 use crate::address::Addr;
+use crate::codec::proxy::Version;
 use generator::Generator;
 pub use talk::{Once, Talk};
 pub(super) use tally::Tally;
@@ -29,6 +30,8 @@ pub use tally::UNANSWERED;
 pub struct Load<'a> {
     /// The server's address.
     pub target: Addr,
+    /// The PROXY header with which each connection begins, if there is one.
+    pub send_proxy: Option<Version>,
     /// The bytes to send and to expect.
     pub talk: &'a Talk,
     /// The number of connections that make requests.

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::conditions::Conditions;
 use super::load::Talk;
-use super::raw::Exchange;
 use super::results::Workload;
 use crate::address::Addr;
 use crate::buffer::Input;
 use crate::client::connect;
+use crate::codec::proxy::{self, Version};
 use crate::message::{Limits, MessageReader};
 use crate::protocols::app::{Dictionary, Reply, Request};
 use crate::text::{Escaped, reason};
@@ -38,12 +39,12 @@ pub fn size_by_default(workload: Workload) -> u64 {
     }
 }
 
-/// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of this `exchange`.
+/// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of the exchange.
 ///
 /// # Errors
 /// The failure, with a readable reason.
-pub fn meet(address: Addr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
-    let mut stream = greet(address)?;
+pub fn meet(address: Addr, workload: Workload, size: u64, conditions: &Conditions<'_>) -> Result<Talk, String> {
+    let mut stream = greet(address, conditions.send_proxy)?;
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{address} does not answer within {PATIENCE:?}"),
         _ => format!("the first conversation with {address} failed: {}", reason(&error)),
@@ -77,7 +78,10 @@ pub fn meet(address: Addr, workload: Workload, size: u64, exchange: Option<&Exch
             if keep_alive { Talk::fixed(&request, &reply) } else { Talk::fixed_once(&request, &reply) }
         }
         Workload::Connect => Talk::nothing(),
-        Workload::Raw => return raw::meet(stream, address, exchange.expect("the command line has one")),
+        Workload::Raw => {
+            let exchange = conditions.exchange.expect("the command line has one");
+            return raw::meet(stream, address, conditions.send_proxy, exchange);
+        }
     };
     // Wait until the server has closed, too: one that serves a client at a time is free only then.
     match workload {
@@ -92,8 +96,8 @@ pub fn meet(address: Addr, workload: Workload, size: u64, exchange: Option<&Exch
     }
 }
 
-/// Opens the connection, with a limit for each wait.
-fn greet(address: Addr) -> Result<Socket, String> {
+/// Opens the connection, with a limit for each wait, and sends the header if there is one.
+fn greet(address: Addr, send_proxy: Option<Version>) -> Result<Socket, String> {
     let cannot_connect = |error: io::Error| {
         let hint = match error.kind() {
             ErrorKind::ConnectionRefused => " (is a server running there?)",
@@ -101,9 +105,13 @@ fn greet(address: Addr) -> Result<Socket, String> {
         };
         format!("cannot connect to {address}: {}{hint}", reason(&error))
     };
-    let stream = connect(address, PATIENCE).map_err(cannot_connect)?;
+    let mut stream = connect(address, PATIENCE).map_err(cannot_connect)?;
     let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
     set_up.map_err(cannot_connect)?;
+    if let Some(version) = send_proxy {
+        let own = stream.local_addr().ok().and_then(|own| own.as_socket());
+        stream.write_all(&proxy::write(version, own, address.inet())).map_err(cannot_connect)?;
+    }
     Ok(stream)
 }
 

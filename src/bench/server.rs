@@ -150,6 +150,9 @@ fn start_model(
     };
     command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), &place]);
     command.args(["--idle-timeout", IDLE_TIMEOUT, "--drain-timeout", "1s"]);
+    if conditions.send_proxy.is_some() {
+        command.arg("--proxy-protocol");
+    }
     let room = (connections + SPARE).to_string();
     match model {
         Model::Threads => _ = command.args(["--max-threads", &room]),
@@ -242,6 +245,7 @@ mod tests {
             duration: hour,
             pinning,
             exchange: None,
+            send_proxy: None,
             interrupted: &interrupted,
         };
         let (stdout, mut server) = io::pipe().unwrap();

@@ -198,6 +198,53 @@ impl Session for ProxiedSession<'_> {
     }
 }
 
+/// A client's session that begins with a header, as a proxy's connection does: it says that the connection is our own.
+#[derive(Debug)]
+pub struct Introducing<T> {
+    session: T,
+    /// The version of the header, until it's sent.
+    version: Option<proxy::Version>,
+}
+
+impl<T> Introducing<T> {
+    /// Puts a header of this `version` before what `session` sends, or none.
+    pub fn new(session: T, version: Option<proxy::Version>) -> Self {
+        Introducing { session, version }
+    }
+
+    /// The session itself.
+    pub fn into_inner(self) -> T {
+        self.session
+    }
+}
+
+impl<T: Session> Session for Introducing<T> {
+    fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
+        if let Some(version) = self.version.take() {
+            let own = io.local_addr().ok().and_then(Addr::inet);
+            let header = proxy::write(version, own, io.peer().addr.inet());
+            io.output().push(&header);
+        }
+        self.session.advance(io, now)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.session.deadline()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.session.is_idle()
+    }
+
+    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
+        self.session.refuse(output, why);
+    }
+
+    fn state(&self, unused: usize) -> State {
+        self.session.state(unused)
+    }
+}
+
 /// Why a connection is refused before its session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

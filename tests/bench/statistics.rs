@@ -22,6 +22,7 @@ static UNREAD: AtomicU64 = AtomicU64::new(0);
 fn load(target: SocketAddr, talk: &Talk, pace: Pace, duration: Duration) -> Load<'_> {
     Load {
         target: target.into(),
+        send_proxy: None,
         talk,
         busy: 4,
         dripping: 0,

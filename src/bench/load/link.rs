@@ -10,10 +10,12 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{Domain, Socket, Type};
 
+use super::Load;
 use super::dialog::{Dialog, Received};
 use super::talk::{Once, Talk};
 use crate::address::Addr;
 use crate::bench::raw::Wrong;
+use crate::codec::proxy;
 use crate::selector::{SocketStream, Stream};
 use crate::text::reason;
 
@@ -46,6 +48,8 @@ pub struct Link {
     is_connected: bool,
     /// The system may delay small requests, as TCP does.
     delays: bool,
+    /// What is left of the PROXY header.
+    header: Vec<u8>,
     /// The time when the connection was requested.
     pub opened: u64,
     sent: u64,
@@ -103,6 +107,7 @@ impl Link {
             stream: None,
             is_connected: false,
             delays: false,
+            header: Vec::new(),
             opened: 0,
             sent: 0,
             sendable: 0,
@@ -130,6 +135,7 @@ impl Link {
             (Addr::Unix(_), _) => SocketStream::connect(target)?,
         };
         self.stream = Some(stream);
+        self.header.clear();
         self.delays = target.inet().is_some();
         self.opened = now;
         self.is_connected = false;
@@ -149,7 +155,7 @@ impl Link {
     }
 
     /// Checks whether the connection is open by now.
-    pub fn establish(&mut self, talk: &Talk) -> io::Result<bool> {
+    pub fn establish(&mut self, load: &Load<'_>) -> io::Result<bool> {
         if self.is_connected {
             return Ok(true);
         }
@@ -161,8 +167,12 @@ impl Link {
             };
         }
         // The system doesn't delay a single request.
-        if self.delays && talk.once().is_none() {
+        if self.delays && load.talk.once().is_none() {
             sockopt::set_tcp_nodelay(stream, true)?;
+        }
+        if let Some(version) = load.send_proxy {
+            let own = stream.local_addr().ok().and_then(Addr::inet);
+            self.header = proxy::write(version, own, load.target.inet());
         }
         self.is_connected = true;
         Ok(true)
@@ -188,6 +198,14 @@ impl Link {
         if !self.is_connected {
             return Ok(());
         }
+        while !self.header.is_empty() {
+            match stream.write(&self.header) {
+                Ok(len) => _ = self.header.drain(..len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         if talk.once() == Some(Once::ClientCloses) && self.received == 0 && self.sent == self.sendable {
             // Nothing is sent, so this happens once for each connection, when it's open.
             return stream.end_output();
@@ -209,7 +227,7 @@ impl Link {
 
     /// Whether queued bytes wait for the system to accept them.
     pub fn has_more_to_send(&self) -> bool {
-        self.sent < self.sendable
+        self.sent < self.sendable || !self.header.is_empty()
     }
 
     /// Reads input and checks it. If the server `has_ended` its side, nothing follows the available input.

@@ -11,6 +11,7 @@ use super::{PATIENCE, greet};
 use crate::address::Addr;
 use crate::bench::load::Talk;
 use crate::bench::raw::{Check, Exchange, Partial, Template, Wrong};
+use crate::codec::proxy::Version;
 use crate::text::{Escaped, reason};
 
 /// The number of requests in this conversation; the load begins with the next number.
@@ -19,12 +20,12 @@ const REQUESTS: u64 = 2;
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Makes two requests, and returns the data to send under load.
-pub fn meet(stream: Socket, address: Addr, exchange: &Exchange) -> Result<Talk, String> {
+pub fn meet(stream: Socket, address: Addr, send_proxy: Option<Version>, exchange: &Exchange) -> Result<Talk, String> {
     let mut conversation = Conversation { stream, address, exchange, partial: Partial::default() };
     let mut check = exchange.check.clone();
     for number in 0..REQUESTS {
         if number > 0 && exchange.framing.is_until_close() {
-            conversation.stream = greet(address)?;
+            conversation.stream = greet(address, send_proxy)?;
             conversation.partial.clear();
         }
         let request = exchange.request(number);

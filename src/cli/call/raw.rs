@@ -14,7 +14,7 @@ use crate::address::Addr;
 use crate::cli::address::{Address, with_port};
 use crate::cli::failure::Failure;
 use crate::cli::stdout::cannot_print;
-use crate::cli::units;
+use crate::cli::{send_proxy, units};
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
 use crate::text::{Printable, count, reason};
@@ -58,6 +58,7 @@ impl CallRaw {
         let out = standard_output().map_err(|error| cannot_print(&error))?;
         let (stream, addr) = self.address.connect(self.timeout)?;
         let failed = |error| Failure::of_loop(&error);
+        send_proxy::introduce(&stream, addr).map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
         self.converse(Rc::new(stream), addr, out).map_err(failed)?
     }

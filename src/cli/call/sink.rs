@@ -14,7 +14,7 @@ use socket2::Socket;
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::stdout::print;
-use crate::cli::units;
+use crate::cli::{send_proxy, units};
 use crate::protocols::sink::PORT;
 use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};
@@ -49,6 +49,7 @@ impl CallSink {
         // Make the close a reset. With unread bytes before it, an orderly end would never arrive: the server would not
         // notice that we have gone, and both kernels would hold the bytes for minutes.
         stream.set_linger(Some(Duration::ZERO)).map_err(failed)?;
+        send_proxy::introduce(&stream, theirs).map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
         let mut sent = 0;
         let filled = self.fill(&mut stream, &mut sent).map_err(|error| {
