@@ -63,6 +63,7 @@ fn every_model_serves_them_beside_tcp() {
             let said = text(&printed(multiconn(&["call", "echo", addr, "--connections", "3"])));
             assert!(said.ends_with("3 of 3 connections good, 132 bytes received\n"), "{model}: {said}");
         }
+        assert!(place.path("echo.sock").exists(), "{model}");
         let log = text(&server.stop());
         assert!(log.contains(&format!("Accepted connection from {addr}#1\n")), "{model}: {log}");
         assert!(!place.path("echo.sock").exists(), "{model}");
