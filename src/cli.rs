@@ -23,6 +23,7 @@ mod program;
 mod prompt;
 mod pty;
 mod redirect;
+mod send_proxy;
 mod serve;
 mod signals;
 mod simulate;
@@ -44,6 +45,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use log::Verbosity;
+use send_proxy::SendProxyOption;
 use trace::TraceOption;
 
 const PROGRAM: &str = "multiconn";
@@ -75,6 +77,8 @@ enum Command {
     Call {
         #[command(flatten)]
         trace: TraceOption,
+        #[command(flatten)]
+        send_proxy: SendProxyOption,
         #[command(subcommand)]
         call: call::Call,
     },
@@ -119,7 +123,8 @@ impl Cli {
                 log::start(self.verbosity.in_detail(), ::log::LevelFilter::Warn);
                 simulate.run(self.verbosity.is_verbose())?;
             }
-            Command::Call { trace, call } => {
+            Command::Call { trace, send_proxy, call } => {
+                send_proxy.apply();
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
                 trace.open().map_err(Failure::new)?;
                 call.run(self.verbosity.quiet)?;

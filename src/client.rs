@@ -1,9 +1,9 @@
 //! Clients: the same reactor, with outgoing connections.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::address::Addr;
 use crate::connection;
 use crate::reactor::Reactor;
 use crate::selector::MioSelector;
@@ -59,7 +59,7 @@ pub struct Conversation<T> {
 /// # Errors
 /// If the event loop can't be set up or fails. The errors of a connection are in its conversation.
 pub fn converse<T: Session>(
-    addresses: &[SocketAddr],
+    addresses: &[impl Copy + Into<Addr>],
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
 ) -> io::Result<Vec<Conversation<T>>> {
@@ -71,7 +71,7 @@ pub fn converse<T: Session>(
 /// # Errors
 /// The same as those of [`converse`].
 pub fn converse_with<T: Session>(
-    addresses: &[SocketAddr],
+    addresses: &[impl Copy + Into<Addr>],
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
     subscriber: impl Subscriber,
@@ -92,6 +92,33 @@ pub fn converse_with<T: Session>(
     let Ended(mut conversations) = reactor.into_service();
     conversations.sort_by_key(|conversation| conversation.peer.number());
     Ok(conversations)
+}
+
+/// Connects to `addr`, for reads and writes that wait. What is sent over TCP goes out at once.
+///
+/// # Errors
+/// If it fails, or has no answer for `timeout`; see connect(2).
+#[cfg(feature = "cli")]
+pub(crate) fn connect(addr: Addr, timeout: Duration) -> io::Result<socket2::Socket> {
+    match addr {
+        Addr::Inet(addr) => {
+            let stream = std::net::TcpStream::connect_timeout(&addr, timeout)?;
+            crate::selector::not_to_itself(stream.local_addr(), stream.peer_addr())?;
+            stream.set_nodelay(true)?;
+            Ok(stream.into())
+        }
+        Addr::Unix(addr) => {
+            let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+            // It waits only while the backlog is full; unix(7).
+            socket.set_write_timeout(Some(timeout))?;
+            socket.connect(&socket2::SockAddr::unix(&*addr.raw_name())?).map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+                _ => error,
+            })?;
+            socket.set_write_timeout(None)?;
+            Ok(socket)
+        }
+    }
 }
 
 /// A timeout that never passes: a year.

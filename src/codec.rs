@@ -9,6 +9,8 @@
 //! | [`Fixed`] | a length that both sides know | that length |
 //! | [`LengthPrefixed`] | a length that comes first | the maximum length of a message |
 //!
+//! What a proxy says before the first of them is in [`proxy`].
+//!
 //! Each takes a message off an [`Input`](crate::buffer::Input) once all of it has arrived, without copying it, and
 //! leaves the input as it is until then. A message over the limit is an [`Error`] as soon as that is known, before the
 //! rest of it has arrived. The limit must be below
@@ -23,6 +25,7 @@
 mod fixed;
 mod length_prefixed;
 mod lines;
+pub mod proxy;
 
 use std::fmt;
 

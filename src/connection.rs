@@ -18,9 +18,9 @@ mod transfer;
 
 use std::collections::VecDeque;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::address::Addr;
 use crate::buffer::Outgoing;
 use crate::exchange::{self, Event, Stage};
 use crate::selector::{Interest, Readiness, Stopwatch, Stream};
@@ -208,7 +208,7 @@ impl ConnectionState {
 pub(crate) struct Connecting {
     pub until: Instant,
     /// The addresses to try if this one fails.
-    pub others: VecDeque<SocketAddr>,
+    pub others: VecDeque<Addr>,
 }
 
 /// The outcome of a connection's run.
@@ -221,7 +221,7 @@ pub(crate) enum Outcome {
     /// It has used up its turn, and has more to do.
     Yield,
     /// It could not be opened. There may be other addresses to try.
-    NotConnected { end: End, others: VecDeque<SocketAddr> },
+    NotConnected { end: End, others: VecDeque<Addr> },
     /// It is over.
     Close(End),
 }

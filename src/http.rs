@@ -7,8 +7,9 @@ pub mod document;
 mod reader;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
+use crate::address::Addr;
 pub use reader::{REQUEST_TIMEOUT, Reading, RequestReader};
 
 /// The most bytes of a request's header.
@@ -70,7 +71,7 @@ const TOO_SLOW: Refusal = Refusal { status: "408 Request Timeout", why: "no requ
 ///
 /// # Errors
 /// Why it is refused.
-pub fn parse(bytes: &[u8], local: Option<SocketAddr>, methods: Methods) -> Result<Option<Request>, Refusal> {
+pub fn parse(bytes: &[u8], local: Option<Addr>, methods: Methods) -> Result<Option<Request>, Refusal> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     let header_len = match request.parse(bytes) {
@@ -138,9 +139,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a `Host` names the address on which its request came, by number or as `localhost`.
-fn is_ours(host: &str, local: Option<SocketAddr>) -> bool {
-    let Some(local) = local else { return false };
+/// Whether a `Host` names the address on which its request came, by number or as `localhost`. Pages of other sites can't
+/// get at a Unix socket, so any will do there.
+fn is_ours(host: &str, local: Option<Addr>) -> bool {
+    let local = match local {
+        None => return false,
+        Some(Addr::Unix(_)) => return true,
+        Some(Addr::Inet(local)) => local,
+    };
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
         _ => (host, Some(80)),
@@ -201,8 +207,8 @@ impl Refusal {
 mod tests {
     use super::*;
 
-    fn local() -> Option<SocketAddr> {
-        Some(SocketAddr::from(([127, 0, 0, 1], 9000)))
+    fn local() -> Option<Addr> {
+        Some(Addr::from(([127, 0, 0, 1], 9000)))
     }
 
     fn request(head: &str) -> Result<Option<Request>, Refusal> {
@@ -245,7 +251,7 @@ mod tests {
         {
             assert!(!is_ours(host, local()), "{host}");
         }
-        let v6: SocketAddr = "[::1]:80".parse().unwrap();
+        let v6 = Addr::from("[::1]:80".parse::<std::net::SocketAddr>().unwrap());
         assert!(is_ours("[::1]", Some(v6)) && is_ours("[::1]:80", Some(v6)) && !is_ours("localhost:80", None));
     }
 

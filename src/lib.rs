@@ -24,6 +24,7 @@
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
+//! | addresses | [`address`] | of TCP and of Unix sockets |
 //! | bytes | [`buffer`] | received bytes and bytes to send, with cursors |
 //! | tables | [`machine`] | state machines as rows, which are code, data and diagrams |
 //! | message | [`codec`], [`message`] | lines and other messages in a stream; the framed message, where [`message::reader`] is *the* state machine to study |
@@ -92,6 +93,7 @@
 // `println!` and `eprintln!` panic if the stream is closed or full.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod address;
 #[cfg(feature = "cli")]
 pub mod admin;
 #[cfg(feature = "cli")]

@@ -47,21 +47,23 @@ mod sequential;
 mod shared;
 mod stop;
 mod threads;
+mod unix;
 mod work;
 mod workers;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::address::Addr;
 use crate::connection;
 use crate::panics;
 use crate::reactor::{Config as ReactorConfig, Handle};
-use crate::selector;
+use crate::selector::SocketListener;
 use crate::session::Service;
 use crate::text::reason;
 use crate::trace::{self, Log};
@@ -136,13 +138,16 @@ pub enum Reap {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen. Each entry lists one host name's addresses, all bound to the same port; if that is 0, they
-    /// share a free one. Addresses of an IP version that the machine lacks are skipped.
-    pub names: Vec<Vec<SocketAddr>>,
+    /// share a free one. Addresses of an IP version that the machine lacks are skipped. An entry can also be the name of
+    /// a Unix socket. If its file was left by a server that is gone, it's replaced; it's removed when the server stops.
+    pub names: Vec<Vec<Addr>>,
     /// Connections that may wait to be accepted, for each address.
     pub backlog: i32,
     /// The congestion control of its connections, if the system offers several: reno, cubic, bbr. `None` is the
     /// system's default.
     pub congestion_control: Option<String>,
+    /// The mode of the files of Unix sockets: whoever may write may connect. `None` is what the process's umask allows.
+    pub socket_mode: Option<u32>,
     /// The connection limit under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
     /// [`reactor::Config`](ReactorConfig::connections_max).
     pub connections_max: usize,
@@ -176,7 +181,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Apart {
     /// The bound socket.
-    pub listener: Arc<TcpListener>,
+    pub listener: Arc<SocketListener>,
     /// The most connections at once; others wait.
     pub places: usize,
 }
@@ -186,9 +191,10 @@ impl Default for Config {
     /// the usual numbers.
     fn default() -> Self {
         Config {
-            names: vec![vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]],
+            names: vec![vec![Addr::from((Ipv4Addr::LOCALHOST, 0))]],
             backlog: 1024,
             congestion_control: None,
+            socket_mode: None,
             connections_max: ReactorConfig::default().connections_max,
             refusals_max: ReactorConfig::default().refusals_max,
             spin: Duration::ZERO,
@@ -227,7 +233,7 @@ pub fn cores() -> usize {
 /// A listening server, which serves once it's [run](Server::run).
 #[must_use = "it serves when it's run"]
 pub struct Server<'a> {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Addr>,
     handle: Handle,
     run: Run<'a>,
 }
@@ -237,7 +243,7 @@ type Run<'a> = Box<dyn FnOnce() -> io::Result<()> + Send + 'a>;
 
 impl Server<'_> {
     /// The addresses it listens on, with the actual ports.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Addr] {
         &self.addresses
     }
 
@@ -288,7 +294,7 @@ where
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
     let congestion_control = config.congestion_control.as_deref();
-    let sockets = Sockets { backlog: config.backlog, workers, congestion_control };
+    let sockets = Sockets { backlog: config.backlog, workers, congestion_control, mode: config.socket_mode };
     for name in &config.names {
         listening.extend(listen(name, &sockets)?);
     }
@@ -320,8 +326,7 @@ fn with_desk<'a>(
     prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
 ) -> io::Result<(Handle, Run<'a>)> {
     panics::prepare();
-    let sockets = listening.into_iter().flat_map(|listening| listening.sockets);
-    let listeners = sockets.map(selector::listener).collect::<io::Result<Vec<_>>>()?;
+    let listeners = listening.into_iter().flat_map(|listening| listening.sockets).collect();
     let desk = Desk::new(listeners, Orders::new()?, subscribers);
     let handle = desk.orders.handle().clone();
     Ok((handle, prepare(desk)?))
@@ -339,7 +344,7 @@ pub enum ServeError {
     /// An address can't be listened on.
     Listen {
         /// The address.
-        addr: SocketAddr,
+        addr: Addr,
         /// Why.
         error: io::Error,
     },
@@ -377,13 +382,20 @@ impl ServeError {
         };
         match self {
             Self::Listen { addr, error } => {
-                let hint = match error.kind() {
-                    io::ErrorKind::PermissionDenied if addr.port() < 1024 => " (ports below 1024 need privileges)",
-                    io::ErrorKind::AddrInUse => " (is a server running there already? port 0 picks a free one)",
+                let hint = match (error.kind(), addr) {
+                    (io::ErrorKind::PermissionDenied, Addr::Inet(addr)) if addr.port() < 1024 => {
+                        " (ports below 1024 need privileges)"
+                    }
+                    (io::ErrorKind::AddrInUse, Addr::Inet(_)) => {
+                        " (is a server running there already? port 0 picks a free one)"
+                    }
                     _ => "",
                 };
                 let why = match error.kind() {
                     io::ErrorKind::AddrNotAvailable => "not an address of this machine".into(),
+                    io::ErrorKind::AddrInUse if addr.unix().is_some() => "a server listens there already".into(),
+                    // The socket itself is not there yet.
+                    io::ErrorKind::NotFound if addr.unix().is_some() => "its directory does not exist".into(),
                     _ => reason(error),
                 };
                 format!("cannot listen on {addr}: {why}{hint}")

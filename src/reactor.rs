@@ -32,9 +32,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::address::Addr;
 use crate::connection::{self, Budget, Outcome, Scratch, Share, Turn, earlier};
 use crate::panics;
-use crate::selector::{self, Event, Interest, Readiness, Selector, Stopwatch, TcpListener};
+use crate::selector::{self, Event, Interest, Readiness, Selector, SocketListener, Stopwatch};
 use crate::session::{End, Role, Service};
 use crate::trace::{self, Subscriber, Totals, Trace};
 use accept::Accepting;
@@ -123,7 +124,7 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     apart: Apart<S::Listener>,
     /// A connection accepted over the limit. It's refused in the next turn, unless that turn's events free a place: so
     /// a client that closes one connection and opens another gets the freed place.
-    one_too_many: Option<(S::Stream, SocketAddr, usize)>,
+    one_too_many: Option<(S::Stream, Addr, usize)>,
     /// Connections that make way for others.
     leaving: Leaving,
     /// Whether the service opens connections.
@@ -558,7 +559,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 }
 
-impl<S: Selector<Listener = TcpListener>, V: Service, T: Subscriber> Reactor<S, V, T> {
+impl<S: Selector<Listener = SocketListener>, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Listens on every address that `addr` resolves to, and returns the bound addresses: port 0 picks a free port.
     ///
     /// # Errors

@@ -5,9 +5,9 @@
 //! testing the reactor without waiting.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::address::Addr;
 use crate::buffer::Contents;
 
 mod accept_error;
@@ -18,6 +18,7 @@ mod poll;
 mod select;
 pub mod sim;
 mod socket;
+mod socket_file;
 mod stopwatch;
 mod wake;
 
@@ -29,7 +30,11 @@ pub use poll::PollSelector;
 pub use select::SelectSelector;
 #[cfg(feature = "cli")]
 pub(crate) use socket::not_to_itself;
-pub use socket::{TcpListener, TcpStream, listener};
+#[cfg(feature = "models")]
+pub(crate) use socket::with_file;
+pub use socket::{NamedListener, SocketListener, SocketStream, listener, unix_listener};
+#[cfg(feature = "models")]
+pub(crate) use socket_file::SocketFile;
 pub(crate) use stopwatch::Stopwatch;
 pub use wake::{WakeFd, WakeFlag, WakeSocket, Waker};
 
@@ -103,14 +108,14 @@ pub trait Selector {
     ///
     /// # Errors
     /// `WouldBlock` if there is none; otherwise see accept(2).
-    fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+    fn accept(&mut self, listener: &mut Self::Listener) -> io::Result<(Self::Stream, Addr)>;
 
     /// Begins to open a connection to `addr`. When the stream becomes writable, [`Stream::connected`] reports the
     /// outcome.
     ///
     /// # Errors
     /// If it fails at once; see connect(2).
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<Self::Stream>;
+    fn connect(&mut self, addr: Addr) -> io::Result<Self::Stream>;
 }
 
 /// A non-blocking connection.
@@ -122,7 +127,7 @@ pub trait Stream: Read + Write {
     ///
     /// # Errors
     /// If the address is unknown.
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Addr> {
         Err(io::ErrorKind::AddrNotAvailable.into())
     }
 
@@ -192,7 +197,7 @@ pub trait Listener {
     ///
     /// # Errors
     /// If the system can't say.
-    fn local_addr(&self) -> io::Result<SocketAddr>;
+    fn local_addr(&self) -> io::Result<Addr>;
 }
 
 /// The events of a socket that the system is asked to report: what the tutorial's `_set_selector_events_mask` sets.

@@ -6,14 +6,15 @@
 
 mod ending;
 mod io;
+pub mod proxied;
 mod service;
 pub mod testing;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use crate::address::Addr;
 use crate::buffer::Output;
 pub use ending::{End, EndKind, ErrorKind, SessionError};
 pub use io::SessionIo;
@@ -143,7 +144,7 @@ pub enum Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its address.
-    pub addr: SocketAddr,
+    pub addr: Addr,
     /// Our role: which side has opened the connection.
     pub role: Role,
 }
@@ -159,12 +160,12 @@ pub enum Role {
 
 impl Peer {
     /// A peer whose connection we have accepted.
-    pub const fn accepted(addr: SocketAddr) -> Peer {
+    pub const fn accepted(addr: Addr) -> Peer {
         Peer { addr, role: Role::Accepted }
     }
 
     /// A peer to which we have opened connection `number`, from 1.
-    pub const fn opened(addr: SocketAddr, number: u32) -> Peer {
+    pub const fn opened(addr: Addr, number: u32) -> Peer {
         Peer { addr, role: Role::Opened(number) }
     }
 

@@ -34,7 +34,6 @@ mod totals;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +43,7 @@ pub use self::kind::Kind;
 pub use self::log::Log;
 pub use self::snapshot::{ConnectionIs, DeadlineFor, LoopIs, Portion, Tally};
 pub use self::totals::Totals;
+use crate::address::Addr;
 use crate::exchange;
 use crate::machine::Step;
 use crate::selector::{Interest, Readiness, Waker};
@@ -284,6 +284,11 @@ pub enum Event<'a> {
         /// The reason.
         why: &'a str,
     },
+    /// A proxy has said whose connection it is: from now on, the peer's address is the client's.
+    Introduced {
+        /// The proxy's address.
+        by: Addr,
+    },
     /// A connection was gone before it was accepted.
     Missed {
         /// The system's error.
@@ -303,7 +308,7 @@ pub enum Event<'a> {
     /// An address can't be connected to.
     CannotConnect {
         /// The address.
-        addr: SocketAddr,
+        addr: Addr,
         /// The reason.
         why: &'a str,
     },
@@ -511,6 +516,7 @@ impl Event<'_> {
             Event::Panicked { .. } => LevelFilter::Error,
             Event::Refused { .. } | Event::AcceptingPaused { is_news: true, .. } => LevelFilter::Warn,
             Event::Accepted
+            | Event::Introduced { .. }
             | Event::Opening
             | Event::CannotConnect { .. }
             | Event::Stopping { .. }

@@ -3,13 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use multiconn::address::Addr;
 use multiconn::connection;
 use multiconn::protocols::accumulate::{AccumulateClient, AccumulateServer, AccumulateService, SharedString};
 use multiconn::reactor::{Config, Reactor};
@@ -24,14 +24,14 @@ fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-fn addr() -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, 1], 2000))
+fn addr() -> Addr {
+    Addr::from(([10, 0, 0, 1], 2000))
 }
 
 // The server.
 
 /// Ends of connections: whose, when, and how.
-type Ends = Rc<RefCell<Vec<(SocketAddr, Duration, String)>>>;
+type Ends = Rc<RefCell<Vec<(Addr, Duration, String)>>>;
 
 /// The service, and how its sessions ended.
 struct Recorder {

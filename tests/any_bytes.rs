@@ -5,12 +5,16 @@
 
 #[path = "fuzz/body.rs"]
 mod body;
+#[path = "fuzz/header.rs"]
+mod header;
 mod memory;
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use memory::{PEER, json_message, message, plain_message, read, serve};
+use multiconn::codec::proxy::{self, Version};
 use multiconn::message::{ContentType, Encoding, Heading, Limits, write_message};
 use multiconn::protocols::app::AppService;
 use multiconn::session::Service;
@@ -243,6 +247,20 @@ proptest! {
         let mut bytes = seed.get(&seeds()).1.clone();
         damages.iter().for_each(|damage| damage.apply(&mut bytes));
         body::any_pieces(&bytes, cut(&bytes, &cuts));
+    }
+
+    #[test]
+    fn proxy_headers_spoilt(
+        version in select(vec![Version::V1, Version::V2]),
+        ip in prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)],
+        port: u16,
+        more in vec(any::<u8>(), 0..40),
+        damages in vec(damage(), 0..3),
+    ) {
+        let addr = Some(SocketAddr::new(ip, port));
+        let mut bytes = [proxy::write(version, addr, addr), more].concat();
+        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        header::any_header(&bytes);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use multiconn::address::Addr;
 use multiconn::protocols::app::{AppServer, AppService, Request};
 use multiconn::reactor::{Config, Handle, REFUSALS_MAX, Reactor};
 use multiconn::selector::{self, Interest, PollSelector, SelectSelector, Selector, Token};
@@ -45,7 +46,7 @@ impl log::Log for Warnings {
 #[derive(Default)]
 struct Refusals {
     app: AppService,
-    peers: Vec<SocketAddr>,
+    peers: Vec<Addr>,
 }
 
 impl Service for Refusals {
@@ -72,7 +73,7 @@ struct Server {
 impl Server {
     fn start<S>(new: impl FnOnce() -> io::Result<S> + Send + 'static) -> Server
     where
-        S: Selector<Listener = selector::TcpListener>,
+        S: Selector<Listener = selector::SocketListener>,
     {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -93,7 +94,7 @@ impl Server {
     }
 
     /// Those it has refused.
-    fn stop(self) -> Vec<SocketAddr> {
+    fn stop(self) -> Vec<Addr> {
         self.handle.stop();
         self.thread.join().expect("it did not panic").peers
     }
@@ -155,7 +156,7 @@ fn who_can_not_be_watched_is_told_and_the_others_are_served() {
         assert!(fd >= FD_SETSIZE, "{fd}");
         assert!(told.ends_with(&format!("{}; try again later\"}}", too_high(fd))), "{told}");
         let addr = stream.local_addr().unwrap();
-        refused.push(addr);
+        refused.push(Addr::from(addr));
         logged.push(format!("Refused connection from {addr}: {}", too_high(fd)));
         early.iter_mut().for_each(ask);
     }
@@ -189,13 +190,13 @@ fn nothing_high_gets_in(selector: &mut SelectSelector) {
     let lowest = File::open("/dev/null").unwrap().as_raw_fd();
     assert!(lowest >= FD_SETSIZE);
     let said = |error: io::Error| error.to_string();
-    assert_eq!(selector.connect(addr).map_err(said).unwrap_err(), too_high(lowest));
+    assert_eq!(selector.connect(addr.into()).map_err(said).unwrap_err(), too_high(lowest));
 
     let mut listener = selector::listener(listener).unwrap();
     assert_eq!(selector.watch_listener(&mut listener, Token(1)).map_err(said), Err(too_high(listener.as_raw_fd())));
     assert_eq!(selector.unwatch_listener(&mut listener, Token(1)).map_err(said), Err(too_high(listener.as_raw_fd())));
 
-    let mut stream = PollSelector::new().unwrap().connect(addr).unwrap();
+    let mut stream = PollSelector::new().unwrap().connect(addr.into()).unwrap();
     let expected = too_high(stream.as_raw_fd());
     assert_eq!(selector.can_watch(&stream), Err(expected.clone()));
     assert_eq!(selector.register(&mut stream, Token(2), Interest::READ).map_err(said), Err(expected.clone()));

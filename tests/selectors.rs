@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, thread};
 
+use multiconn::address::Addr;
 use multiconn::client::converse;
 use multiconn::folder::{Folder, MemoryFolder};
 use multiconn::message::Limits;
@@ -15,10 +16,12 @@ use multiconn::protocols::echo::{EchoClient, EchoService};
 use multiconn::protocols::getfile::GetFileService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::{
-    Event, Interest, Listener, MioSelector, PollSelector, Readiness, SelectSelector, Selector, Stream, TcpListener,
-    TcpStream, Token, listener,
+    Event, Interest, Listener, MioSelector, PollSelector, Readiness, SelectSelector, Selector, SocketListener,
+    SocketStream, Stream, Token, listener,
 };
 use multiconn::session::{End, Service};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Nothing takes longer, unless something is wrong.
@@ -26,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const READ_WRITE: Interest = Interest { readable: true, writable: true, ..Interest::NONE };
 
 /// A selector of real sockets.
-trait SocketSelector: Selector<Stream = TcpStream, Listener = TcpListener> {
+trait SocketSelector: Selector<Stream = SocketStream, Listener = SocketListener> {
     /// Whether it can tell of a hang-up alone.
     const TELLS_HANG_UPS: bool = true;
 
@@ -107,8 +110,8 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A selector, and the interest registered with it.
 struct Watched<S> {
     selector: S,
-    listener: TcpListener,
-    addr: SocketAddr,
+    listener: SocketListener,
+    addr: Addr,
     events: Vec<Event>,
 }
 
@@ -120,7 +123,7 @@ impl<S: SocketSelector> Watched<S> {
     }
 
     /// The two ends of a connection: the one to be watched, and its peer.
-    fn pair(&mut self) -> (TcpStream, net::TcpStream) {
+    fn pair(&mut self) -> (SocketStream, net::TcpStream) {
         let peer = net::TcpStream::connect(self.addr).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         peer.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -128,7 +131,7 @@ impl<S: SocketSelector> Watched<S> {
         loop {
             match self.selector.accept(&mut self.listener) {
                 Ok((stream, addr)) => {
-                    assert_eq!(addr, peer.local_addr().unwrap());
+                    assert_eq!(addr.inet(), peer.local_addr().ok());
                     return (stream, peer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
@@ -163,14 +166,14 @@ impl<S: SocketSelector> Watched<S> {
 }
 
 /// Waits until there is something to read, without a selector, and without reading it.
-fn arrived(stream: &TcpStream) {
-    while stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+fn arrived(stream: &SocketStream) {
+    while recv(stream, &mut [0], RecvFlags::PEEK).is_err_and(|error| error == Errno::WOULDBLOCK) {
         thread::yield_now();
     }
 }
 
 /// Reads what is there.
-fn drain(stream: &mut TcpStream) -> io::Result<usize> {
+fn drain(stream: &mut SocketStream) -> io::Result<usize> {
     let mut len = 0;
     loop {
         match stream.read(&mut [0; 4096]) {
@@ -183,7 +186,7 @@ fn drain(stream: &mut TcpStream) -> io::Result<usize> {
 }
 
 /// Writes until nothing more is taken.
-fn fill(stream: &mut TcpStream) -> usize {
+fn fill(stream: &mut SocketStream) -> usize {
     let mut len = 0;
     loop {
         match stream.write(&[b'x'; 4096]) {
@@ -195,7 +198,7 @@ fn fill(stream: &mut TcpStream) -> usize {
 }
 
 /// Closes so that the other side gets a reset: with something unread.
-fn reset(mut stream: TcpStream, peer: net::TcpStream) -> TcpStream {
+fn reset(mut stream: SocketStream, peer: net::TcpStream) -> SocketStream {
     stream.write_all(b"unread").unwrap();
     peer.peek(&mut [0]).unwrap();
     drop(peer);
@@ -417,7 +420,7 @@ fn a_listener_is_readable_when_there_is_somebody<S: SocketSelector>() {
         let events = watched.next();
         assert!(events[0].token == Token(3) && events[0].readiness.readable, "{events:?}");
         let (_, addr) = watched.selector.accept(&mut watched.listener).unwrap();
-        assert_eq!(addr, peer.local_addr().unwrap());
+        assert_eq!(addr.inet(), peer.local_addr().ok());
         let none = watched.selector.accept(&mut watched.listener).unwrap_err();
         assert_eq!(none.kind(), ErrorKind::WouldBlock);
         assert_eq!(watched.now(), []);
@@ -444,7 +447,7 @@ fn a_connect_that_succeeds_is_writable<S: SocketSelector>() {
 fn a_connect_that_fails_tells_why<S: SocketSelector>() {
     let mut watched = Watched::<S>::new();
     let nobody = net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = match watched.selector.connect(nobody) {
+    let error = match watched.selector.connect(nobody.into()) {
         // Some systems know at once.
         Err(error) => error,
         Ok(mut stream) => {
@@ -546,7 +549,7 @@ fn many_streams_come_and_go<S: SocketSelector>() {
     raise_limit();
     let mut watched = Watched::<S>::new();
     let mut chance = Chance(1);
-    let mut open: Vec<(Token, TcpStream, net::TcpStream)> = Vec::new();
+    let mut open: Vec<(Token, SocketStream, net::TcpStream)> = Vec::new();
     for number in 0..300 {
         let (mut stream, peer) = watched.pair();
         watched.selector.register(&mut stream, Token(number), Interest::READ).unwrap();

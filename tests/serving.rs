@@ -20,6 +20,7 @@ mod alone {
     use std::thread::{self, JoinHandle};
     use std::time::Instant;
 
+    use multiconn::address::Addr;
     use multiconn::models::{self, Config, Model, ServeError};
     use multiconn::protocols::app::{AppService, Request};
     use multiconn::protocols::echo::EchoService;
@@ -97,7 +98,7 @@ mod alone {
 
     /// A server that runs in a thread.
     struct Running {
-        addresses: Vec<SocketAddr>,
+        addresses: Vec<Addr>,
         handle: Handle,
         result: Receiver<std::io::Result<()>>,
         thread: JoinHandle<()>,
@@ -142,7 +143,7 @@ mod alone {
         }
     }
 
-    fn connect(addr: SocketAddr) -> TcpStream {
+    fn connect(addr: Addr) -> TcpStream {
         let stream = TcpStream::connect(addr).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -177,7 +178,7 @@ mod alone {
     }
 
     /// A connection that is served to its end.
-    fn echo_and_end(addr: SocketAddr) {
+    fn echo_and_end(addr: Addr) {
         let mut stream = connect(addr);
         echo(&mut stream, "🐶 one");
         echo(&mut stream, "🐶 two");
@@ -185,7 +186,7 @@ mod alone {
         hear_the_end(&mut stream);
     }
 
-    fn search_and_end(addr: SocketAddr) {
+    fn search_and_end(addr: Addr) {
         let mut stream = connect(addr);
         let mut requests = Vec::new();
         Request::Search("ring".into()).write(&mut requests, true);
@@ -203,7 +204,11 @@ mod alone {
         let alone = Alone::new();
         for kind in kinds() {
             let running = Running::start(&kind, EchoService::default());
-            assert!(running.addresses.len() == 1 && running.addresses[0].port() > 0, "{}", kind.name);
+            assert!(
+                running.addresses.len() == 1 && running.addresses[0].inet().is_some_and(|addr| addr.port() > 0),
+                "{}",
+                kind.name
+            );
             (0..10).for_each(|_| echo_and_end(running.addresses[0]));
             running.stop(&kind.name);
             alone.nothing_is_left(&kind.name);
@@ -224,7 +229,7 @@ mod alone {
             let config = Config { names: names.into_iter().map(parse).collect(), ..config };
             let running = Running::start(&Kind { name: name.clone(), model, config, at_once }, EchoService::default());
             let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) =
-                running.addresses.iter().copied().partition(SocketAddr::is_ipv4);
+                running.addresses.iter().filter_map(|addr| addr.inet()).partition(SocketAddr::is_ipv4);
             assert_eq!(v4.len(), 3, "{name}: {:?}", running.addresses);
             assert!(v4.iter().all(|addr| addr.port() > 0), "{name}: {v4:?}");
             // Where there is IPv6, one name has one port.
@@ -472,7 +477,7 @@ mod alone {
     #[test]
     fn an_address_in_use_is_refused() {
         let alone = Alone::new();
-        let refused = |kind: &Kind, addr: SocketAddr| {
+        let refused = |kind: &Kind, addr: Addr| {
             let config = Config { names: vec![vec![addr]], ..kind.config.clone() };
             let error = models::serve(kind.model, EchoService::default(), config).unwrap_err();
             assert!(matches!(&error, ServeError::Listen { addr: at, .. } if *at == addr), "{}: {error:?}", kind.name);
@@ -486,7 +491,7 @@ mod alone {
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         for kind in &kinds() {
-            refused(kind, listener.local_addr().unwrap());
+            refused(kind, listener.local_addr().unwrap().into());
         }
         drop(listener);
         // A server with several workers shares its port among them, but not with anybody else.

@@ -4,12 +4,12 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use multiconn::address::Addr;
 use multiconn::folder::Folder;
 use multiconn::message::{Heading, Limits, write_message};
 use multiconn::protocols::app::{AppClient, AppServer, AppService, Reply, Request, Timeouts};
@@ -182,7 +182,7 @@ impl<C: Session, S: Session> Pair<C, S> {
 
 /// A peer that has connected to a server.
 fn caller() -> Peer {
-    Peer::accepted(SocketAddr::from(([10, 0, 0, 2], 2)))
+    Peer::accepted(Addr::from(([10, 0, 0, 2], 2)))
 }
 
 fn app_server(limits: Limits, timeouts: Timeouts) -> AppServer {

@@ -1,7 +1,6 @@
 //! The simulated network itself: edges, time, and how connections end on it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
+use multiconn::address::Addr;
 use multiconn::folder::{Files, FolderError, MemoryFolder};
 use multiconn::selector::sim::{
     ConnectFailure, Fault, FaultKind, Random, SimListener, SimNet, SimPeer, SimSelector, SimStream, Trigger,
@@ -24,8 +24,8 @@ const BOTH: Interest = Interest { readable: true, writable: true, ..Interest::NO
 const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
 
-fn addr() -> SocketAddr {
-    SocketAddr::from(([10, 255, 0, 1], 65432))
+fn addr() -> Addr {
+    Addr::from(([10, 255, 0, 1], 65432))
 }
 
 fn seconds(n: u64) -> Duration {
@@ -413,7 +413,7 @@ fn nothing_fails_before_a_fault_or_after_it() {
 
 #[test]
 fn connects_fail_to_one_address_or_to_all() {
-    let other = SocketAddr::from(([10, 255, 0, 2], 65432));
+    let other = Addr::from(([10, 255, 0, 2], 65432));
     let outcome = |how, to, addr| {
         let net = SimNet::new(1);
         net.server(other, |_| {});

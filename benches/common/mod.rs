@@ -5,10 +5,11 @@
 
 pub mod stage;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use criterion::Criterion;
+use multiconn::address::Addr;
 use multiconn::protocols::app::Request;
 use multiconn::session::Peer;
 
@@ -19,7 +20,7 @@ pub fn criterion() -> Criterion {
 
 /// A peer for sessions without a connection.
 pub fn peer() -> Peer {
-    Peer::accepted(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+    Peer::accepted(Addr::from((Ipv4Addr::LOCALHOST, 1)))
 }
 
 /// The message of `request`.

@@ -6,10 +6,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use multiconn::address::Addr;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::{Event, Interest, Listener, Readiness, Selector, Stream, Token, WakeFd, Waker};
 use multiconn::session::Service;
@@ -166,12 +167,12 @@ impl Selector for Stage {
         Ok(())
     }
 
-    fn accept(&mut self, _listener: &mut StageListener) -> io::Result<(StageStream, SocketAddr)> {
+    fn accept(&mut self, _listener: &mut StageListener) -> io::Result<(StageStream, Addr)> {
         let line = self.0.arriving.borrow_mut().pop_front().ok_or(io::ErrorKind::WouldBlock)?;
-        Ok((StageStream(line), SocketAddr::from((Ipv4Addr::LOCALHOST, 1))))
+        Ok((StageStream(line), Addr::from((Ipv4Addr::LOCALHOST, 1))))
     }
 
-    fn connect(&mut self, _addr: SocketAddr) -> io::Result<StageStream> {
+    fn connect(&mut self, _addr: Addr) -> io::Result<StageStream> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -221,7 +222,7 @@ impl Stream for StageStream {
 pub struct StageListener;
 
 impl Listener for StageListener {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(Addr::from((Ipv4Addr::LOCALHOST, 1)))
     }
 }

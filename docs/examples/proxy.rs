@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
+use multiconn::address::Addr;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::MioSelector;
 use multiconn::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
@@ -28,13 +29,14 @@ type Wanted = Rc<RefCell<VecDeque<Side>>>;
 
 /// The service.
 pub struct Proxy {
-    upstream: Vec<SocketAddr>,
+    upstream: Vec<Addr>,
     wanted: Wanted,
 }
 
 impl Proxy {
     /// A proxy that connects to the first of these addresses that accepts.
     pub fn new(upstream: Vec<SocketAddr>) -> Self {
+        let upstream = upstream.into_iter().map(Addr::from).collect();
         Proxy { upstream, wanted: Wanted::default() }
     }
 }

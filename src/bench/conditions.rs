@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pinning::Pinning;
 use super::raw::Exchange;
+use crate::codec::proxy::Version;
 
 /// The conditions of all measurements.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Conditions<'a> {
     pub pinning: Pinning,
     /// The requests and replies of the workload `raw`.
     pub exchange: Option<&'a Exchange>,
+    /// The PROXY header with which each connection begins, if there is one.
+    pub send_proxy: Option<Version>,
     /// Set to end everything early.
     pub interrupted: &'a AtomicBool,
 }

@@ -14,11 +14,12 @@ mod talk;
 mod tally;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use super::results::Pace;
+use crate::address::Addr;
+use crate::codec::proxy::Version;
 use generator::Generator;
 pub use talk::{Once, Talk};
 pub(super) use tally::Tally;
@@ -28,7 +29,9 @@ pub use tally::UNANSWERED;
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
     /// The server's address.
-    pub target: SocketAddr,
+    pub target: Addr,
+    /// The PROXY header with which each connection begins, if there is one.
+    pub send_proxy: Option<Version>,
     /// The bytes to send and to expect.
     pub talk: &'a Talk,
     /// The number of connections that make requests.

@@ -45,7 +45,7 @@ pub fn measure(
     let connections = (point.connections + point.idle) as usize;
     let mut server = subject.start(point.workload, connections, conditions)?;
     let of_subject = |error: String| format!("{}: {error}", subject.name);
-    let talk = meet(server.address, point.workload, point.size, conditions.exchange).map_err(&of_subject)?;
+    let talk = meet(server.address, point.workload, point.size, conditions).map_err(&of_subject)?;
     let warmup_replies = AtomicU64::new(0);
     let load = load(point, round, &talk, &server, &warmup_replies, conditions);
     let refused = |error: std::io::Error| of_subject(format!("the load generator failed: {}", reason(&error)));
@@ -148,6 +148,7 @@ fn load<'a>(
     };
     Load {
         target: server.address,
+        send_proxy: conditions.send_proxy,
         talk,
         busy: connections - dripping,
         dripping,
@@ -463,6 +464,7 @@ mod tests {
             duration: second,
             pinning,
             exchange: None,
+            send_proxy: None,
             interrupted: &idle,
         };
         let mut tally = Tally::new(Pace::Closed);

@@ -4,16 +4,20 @@
 mod raw;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::time::Duration;
 
+use socket2::Socket;
+
+use super::conditions::Conditions;
 use super::load::Talk;
-use super::raw::Exchange;
 use super::results::Workload;
+use crate::address::Addr;
 use crate::buffer::Input;
+use crate::client::connect;
+use crate::codec::proxy::{self, Version};
 use crate::message::{Limits, MessageReader};
 use crate::protocols::app::{Dictionary, Reply, Request};
-use crate::selector::not_to_itself;
 use crate::text::{Escaped, reason};
 
 /// How long to wait for a connection and for an answer.
@@ -35,12 +39,12 @@ pub fn size_by_default(workload: Workload) -> u64 {
     }
 }
 
-/// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of this `exchange`.
+/// Checks the server at `address`, and returns the data to send under load; with `raw`, that is of the exchange.
 ///
 /// # Errors
 /// The failure, with a readable reason.
-pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option<&Exchange>) -> Result<Talk, String> {
-    let mut stream = greet(address)?;
+pub fn meet(address: Addr, workload: Workload, size: u64, conditions: &Conditions<'_>) -> Result<Talk, String> {
+    let mut stream = greet(address, conditions.send_proxy)?;
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{address} does not answer within {PATIENCE:?}"),
         _ => format!("the first conversation with {address} failed: {}", reason(&error)),
@@ -74,7 +78,10 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
             if keep_alive { Talk::fixed(&request, &reply) } else { Talk::fixed_once(&request, &reply) }
         }
         Workload::Connect => Talk::nothing(),
-        Workload::Raw => return raw::meet(stream, address, exchange.expect("the command line has one")),
+        Workload::Raw => {
+            let exchange = conditions.exchange.expect("the command line has one");
+            return raw::meet(stream, address, conditions.send_proxy, exchange);
+        }
     };
     // Wait until the server has closed, too: one that serves a client at a time is free only then.
     match workload {
@@ -89,8 +96,8 @@ pub fn meet(address: SocketAddr, workload: Workload, size: u64, exchange: Option
     }
 }
 
-/// Opens the connection, with a limit for each wait.
-fn greet(address: SocketAddr) -> Result<TcpStream, String> {
+/// Opens the connection, with a limit for each wait, and sends the header if there is one.
+fn greet(address: Addr, send_proxy: Option<Version>) -> Result<Socket, String> {
     let cannot_connect = |error: io::Error| {
         let hint = match error.kind() {
             ErrorKind::ConnectionRefused => " (is a server running there?)",
@@ -98,16 +105,13 @@ fn greet(address: SocketAddr) -> Result<TcpStream, String> {
         };
         format!("cannot connect to {address}: {}{hint}", reason(&error))
     };
-    let stream = connect(address, PATIENCE).map_err(cannot_connect)?;
+    let mut stream = connect(address, PATIENCE).map_err(cannot_connect)?;
     let set_up = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
     set_up.map_err(cannot_connect)?;
-    Ok(stream)
-}
-
-/// Connects to a listening socket. A connection to itself, possible without a listening one, counts as refused.
-pub(super) fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, timeout)?;
-    not_to_itself(stream.local_addr(), stream.peer_addr()).map_err(|_| ErrorKind::ConnectionRefused)?;
+    if let Some(version) = send_proxy {
+        let own = stream.local_addr().ok().and_then(|own| own.as_socket());
+        stream.write_all(&proxy::write(version, own, address.inet())).map_err(cannot_connect)?;
+    }
     Ok(stream)
 }
 
@@ -117,7 +121,7 @@ enum Wrong {
 }
 
 /// Reads one message, checks that it's the right answer, and returns its bytes.
-fn read_reply(stream: &mut TcpStream, address: SocketAddr, value: &str) -> Result<Vec<u8>, Wrong> {
+fn read_reply(stream: &mut Socket, address: Addr, value: &str) -> Result<Vec<u8>, Wrong> {
     let expected = match Dictionary::default().get(value) {
         Some(found) => found.to_owned(),
         None => format!("No match for '{value}'."),

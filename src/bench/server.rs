@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::command_line::words;
 use super::conditions::Conditions;
-use super::meet::connect;
 use super::process::Process;
 use super::results::{self, Workload};
+use crate::address::{Addr, UNIX};
+use crate::client::connect;
 use crate::models::Model;
 use crate::text::reason;
 
@@ -29,7 +30,12 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// This program, with this model.
-    Model(Model),
+    Model {
+        /// The model.
+        model: Model,
+        /// How it's reached.
+        transport: Transport,
+    },
     /// A [command line](super::command_line), in which `{port}` stands for the port to listen on.
     Command(String),
     /// A command for `sh`, likewise.
@@ -37,21 +43,34 @@ pub enum Origin {
     /// A server already running.
     Running {
         /// Its address.
-        address: SocketAddr,
+        address: Addr,
         /// Its process, if known.
         pid: Option<u32>,
     },
+}
+
+/// A way to reach a server on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP on the loopback interface.
+    Tcp,
+    /// A Unix socket.
+    Unix,
 }
 
 impl Subject {
     /// The subject's entry in the results for these workloads.
     pub fn described(&self, workloads: &[Workload]) -> results::Subject {
         let how = match &self.origin {
-            Origin::Model(model) => {
+            Origin::Model { model, transport } => {
+                let place = match transport {
+                    Transport::Tcp => "",
+                    Transport::Unix => " unix:PATH",
+                };
                 let mut protocols: Vec<&str> = workloads.iter().map(|&workload| protocol(workload)).collect();
                 protocols.sort_unstable();
                 protocols.dedup();
-                let each = |protocol| format!("multiconn serve {protocol} --model {model}");
+                let each = |protocol| format!("multiconn serve {protocol}{place} --model {model}");
                 protocols.into_iter().map(each).collect::<Vec<_>>().join("; ")
             }
             Origin::Command(command) => command.clone(),
@@ -68,7 +87,7 @@ impl Subject {
     /// If it can't be started, with a readable reason.
     pub fn start(&self, workload: Workload, connections: usize, conditions: &Conditions<'_>) -> Result<Server, String> {
         let started = match &self.origin {
-            Origin::Model(model) => start_model(*model, workload, connections, conditions),
+            Origin::Model { model, transport } => start_model(*model, *transport, workload, connections, conditions),
             Origin::Command(line) => words(line).and_then(|words| start_command(&words, conditions)),
             Origin::Shell(text) => start_command(&["sh".into(), "-c".into(), text.clone()], conditions),
             Origin::Running { address, pid } => Ok(Server { address: *address, pid: *pid, process: None }),
@@ -91,7 +110,7 @@ pub fn protocol(workload: Workload) -> &'static str {
 #[derive(Debug)]
 pub struct Server {
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Addr,
     /// Its process, if it's known.
     pub pid: Option<u32>,
     /// The process, if we started it.
@@ -100,7 +119,7 @@ pub struct Server {
 
 impl Server {
     /// Wraps a process that we started, and that is listening by now.
-    fn of(process: Process, address: SocketAddr) -> Server {
+    fn of(process: Process, address: Addr) -> Server {
         Server { address, pid: Some(process.id()), process: Some(process) }
     }
 
@@ -115,14 +134,25 @@ impl Server {
 
 fn start_model(
     model: Model,
+    transport: Transport,
     workload: Workload,
     connections: usize,
     conditions: &Conditions<'_>,
 ) -> Result<Server, String> {
     let program = std::env::current_exe().map_err(|error| reason(&error))?;
     let mut command = Command::new(program);
-    command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), "127.0.0.1:0"]);
+    let place = match transport {
+        Transport::Tcp => "127.0.0.1:0".to_owned(),
+        Transport::Unix => {
+            let file = format!("multiconn-bench-{}-{model}.sock", std::process::id());
+            format!("{UNIX}{}", std::env::temp_dir().join(file).display())
+        }
+    };
+    command.args(["--quiet", "serve", protocol(workload), "--model", model.name(), &place]);
     command.args(["--idle-timeout", IDLE_TIMEOUT, "--drain-timeout", "1s"]);
+    if conditions.send_proxy.is_some() {
+        command.arg("--proxy-protocol");
+    }
     let room = (connections + SPARE).to_string();
     match model {
         Model::Threads => _ = command.args(["--max-threads", &room]),
@@ -175,7 +205,7 @@ fn start_command(words: &[String], conditions: &Conditions<'_>) -> Result<Server
             return Err(process.why_it_does_not_listen(conditions.start_timeout));
         }
     }
-    Ok(Server::of(process, address))
+    Ok(Server::of(process, address.into()))
 }
 
 /// A free port: another program may take it before it's used, but that's unlikely.
@@ -186,7 +216,7 @@ fn free_address() -> io::Result<SocketAddr> {
 /// Whether it accepts connections.
 fn listens(address: SocketAddr, deadline: Instant) -> bool {
     let left = deadline.saturating_duration_since(Instant::now()).max(TRY_EVERY);
-    connect(address, left).is_ok()
+    connect(address.into(), left).is_ok()
 }
 
 /// The interval between tries to connect.
@@ -215,6 +245,7 @@ mod tests {
             duration: hour,
             pinning,
             exchange: None,
+            send_proxy: None,
             interrupted: &interrupted,
         };
         let (stdout, mut server) = io::pipe().unwrap();

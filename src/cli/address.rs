@@ -2,21 +2,24 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
+use socket2::Socket;
+
 use super::failure::Failure;
-use crate::selector::not_to_itself;
+use crate::address::{Addr, UNIX, UnixAddr};
+use crate::client::connect;
 use crate::sys::interface_index;
 use crate::text::{count, reason};
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST` or `PORT`. An empty host is every interface, as in Python. An IPv6 address
-/// may end in `%INTERFACE`.
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST`, `PORT`, `unix:PATH` or `unix:@NAME`. An empty host is every interface, as
+/// in Python. An IPv6 address may end in `%INTERFACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
-    /// Defaults to the protocol's port.
+    /// Defaults to the protocol's port. A Unix socket has none.
     port: Option<u16>,
 }
 
@@ -28,6 +31,8 @@ enum Host {
     /// An address on one network interface, given by its name or number: a scope, as RFC 4007 calls it.
     Scoped(Ipv6Addr, String),
     Name(String),
+    /// This machine, by a Unix socket.
+    Unix(UnixAddr),
 }
 
 const LOOPBACK: Host = Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -36,6 +41,10 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(UNIX) {
+            let addr = UnixAddr::new(name).map_err(|error| error.to_string())?;
+            return Ok(Address { host: Host::Unix(addr), port: None });
+        }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::loopback(port(text)?));
         }
@@ -88,9 +97,9 @@ pub fn port(text: &str) -> Result<u16, String> {
 /// Parses an address that must have a port, since no protocol supplies one.
 pub fn with_port(text: &str) -> Result<Address, String> {
     let address: Address = text.parse()?;
-    match address.port {
-        Some(_) => Ok(address),
-        None => {
+    match address.is_complete() {
+        true => Ok(address),
+        false => {
             Err(format!("it has no port, and there is no default; write '{}' for port 5000", address.or_port(5000)))
         }
     }
@@ -108,6 +117,7 @@ impl fmt::Display for Address {
             (Host::Scoped(ip, interface), None) => write!(f, "{ip}%{interface}"),
             (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
             (Host::Name(name), None) => f.write_str(name),
+            (Host::Unix(addr), _) => addr.fmt(f),
         }
     }
 }
@@ -118,14 +128,24 @@ impl Address {
         Address { host: LOOPBACK, port: Some(port) }
     }
 
-    /// The same address, with `port` if it has none of its own.
+    /// The same address, with `port` if it requires one and has none of its own.
     pub fn or_port(&self, port: u16) -> Address {
-        Address { host: self.host.clone(), port: Some(self.port.unwrap_or(port)) }
+        if self.is_complete() {
+            return self.clone();
+        }
+        Address { host: self.host.clone(), port: Some(port) }
     }
 
     /// The addresses to listen on: all that the name has, or one of each IP version for every interface. The result has
-    /// one list for each of `ports` consecutive ports; for port 0, the system picks free ones.
-    pub fn to_listen_on(&self, ports: u16) -> Result<Vec<Vec<SocketAddr>>, Failure> {
+    /// one list for each of `ports` consecutive ports; for port 0, the system picks free ones. A Unix socket is one list
+    /// of its own.
+    pub fn to_listen_on(&self, ports: u16) -> Result<Vec<Vec<Addr>>, Failure> {
+        if let Host::Unix(addr) = self.host {
+            return match ports {
+                1 => Ok(vec![vec![Addr::Unix(addr)]]),
+                _ => Err(Failure::of_usage(format!("cannot listen on {} of {self}", count(ports, "port")))),
+            };
+        }
         let first = self.port();
         if first > 0 && u16::MAX - first < ports - 1 {
             return Err(Failure::of_usage(format!(
@@ -137,29 +157,29 @@ impl Address {
         let with_port = |port| {
             let mut addresses = addresses.clone();
             addresses.iter_mut().for_each(|addr| addr.set_port(port));
-            addresses
+            addresses.into_iter().map(Addr::from).collect()
         };
         Ok((0..ports).map(|number| with_port(if first == 0 { 0 } else { first + number })).collect())
     }
 
     /// The addresses to connect to, in the order to try.
-    pub fn to_connect_to(&self) -> Result<Vec<SocketAddr>, Failure> {
+    pub fn to_connect_to(&self) -> Result<Vec<Addr>, Failure> {
+        if let Host::Unix(addr) = self.host {
+            return Ok(vec![Addr::Unix(addr)]);
+        }
         if self.port() == 0 {
             return Err(Failure::new(format!("cannot connect to {self}: no server has port 0")));
         }
-        self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+        let addresses = self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])?;
+        Ok(addresses.into_iter().map(Addr::from).collect())
     }
 
     /// Connects to the first of its addresses that accepts, trying each for at most `timeout`.
-    pub fn connect(&self, timeout: Duration) -> Result<(TcpStream, SocketAddr), Failure> {
+    pub fn connect(&self, timeout: Duration) -> Result<(Socket, Addr), Failure> {
         let mut failed = None;
         for addr in self.to_connect_to()? {
-            let connected = TcpStream::connect_timeout(&addr, timeout).and_then(|stream| {
-                not_to_itself(stream.local_addr(), stream.peer_addr())?;
-                Ok(stream)
-            });
-            match connected {
-                Ok(stream) => return Ok((stream, addr)),
+            match connect(addr, timeout) {
+                Ok(socket) => return Ok((socket, addr)),
                 Err(error) => failed = Some((addr, error)),
             }
         }
@@ -172,8 +192,9 @@ impl Address {
     }
 
     /// Makes the failure to connect to `addr`, one of its addresses.
-    pub fn cannot_connect(&self, addr: SocketAddr, why: &str, kind: io::ErrorKind) -> Failure {
+    pub fn cannot_connect(&self, addr: Addr, why: &str, kind: io::ErrorKind) -> Failure {
         let hint = match kind {
+            io::ErrorKind::NotFound if addr.unix().is_some() => " (is a server running there?)",
             io::ErrorKind::ConnectionRefused => " (is a server running there?)",
             io::ErrorKind::TimedOut => " (is it the right address?)",
             io::ErrorKind::AddrNotAvailable => " (are all local ports in use?)",
@@ -191,9 +212,14 @@ impl Address {
         matches!(self.host, Host::Name(_))
     }
 
-    /// Whether it has a port of its own.
-    pub fn has_port(&self) -> bool {
-        self.port.is_some()
+    /// Whether it is a Unix socket.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.host, Host::Unix(_))
+    }
+
+    /// Whether it requires no port, or has one of its own.
+    pub fn is_complete(&self) -> bool {
+        self.port.is_some() || self.is_unix()
     }
 
     fn port(&self) -> u16 {
@@ -214,6 +240,7 @@ impl Address {
                 return Ok(vec![SocketAddrV6::new(*ip, port, 0, number).into()]);
             }
             Host::Name(name) => name,
+            Host::Unix(_) => unreachable!("a Unix socket has nothing to resolve"),
         };
         let shown = name.escape_debug();
         let fail = |error: io::Error| {
@@ -258,6 +285,8 @@ mod tests {
             ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
             ("[fe80::1%2]", "[fe80::1%2]:65432"),
             ("fe80::1%eth0", "[fe80::1%eth0]:65432"),
+            ("unix:/run/multiconn.sock", "unix:/run/multiconn.sock"),
+            ("unix:80", "unix:80"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().or_port(65432).to_string(), shown, "{text}");
         }
@@ -279,6 +308,7 @@ mod tests {
             ("[127.0.0.1%lo]:80", "not an IPv6 address"),
             ("[fe80::1%]:80", "not an IPv6 address"),
             ("1::2::3", "more than one ':'"),
+            ("unix:", "the name is empty"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
@@ -288,7 +318,7 @@ mod tests {
     #[test]
     fn every_interface_to_listen_on_is_loopback_to_connect_to() {
         let address: Address = ":7".parse().unwrap();
-        let shown = |addresses: Vec<SocketAddr>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let shown = |addresses: Vec<Addr>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             address.to_listen_on(1).unwrap().into_iter().map(shown).collect::<Vec<_>>(),
             [["0.0.0.0:7", "[::]:7"]]
@@ -312,7 +342,7 @@ mod tests {
     #[test]
     fn several_ports_follow_each_other() {
         let listen = |text: &str, ports| text.parse::<Address>().unwrap().to_listen_on(ports);
-        let all = |ports: [u16; 3]| ports.map(|port| vec![SocketAddr::from(([127, 0, 0, 1], port))]).to_vec();
+        let all = |ports: [u16; 3]| ports.map(|port| vec![Addr::from(([127, 0, 0, 1], port))]).to_vec();
         assert_eq!(listen("7", 3).unwrap(), all([7, 8, 9]));
         assert_eq!(listen("0", 3).unwrap(), all([0, 0, 0]), "any that are free");
         assert_eq!(listen("65533", 3).unwrap(), all([65533, 65534, 65535]));
@@ -322,7 +352,7 @@ mod tests {
     #[test]
     fn a_port_of_our_own_that_is_missing_is_told_from_an_address_that_is() {
         let error = io::Error::from(Errno::ADDRNOTAVAIL);
-        let addr = SocketAddr::from(([10, 0, 0, 1], 7));
+        let addr = Addr::from(([10, 0, 0, 1], 7));
         let address: Address = addr.to_string().parse().unwrap();
         assert_eq!(
             address.cannot_connect(addr, &reason(&error), error.kind()).to_string(),

@@ -1,7 +1,6 @@
 //! `--admin ADDRESS`: watching a server in a browser.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -10,10 +9,11 @@ use clap::Args;
 
 use super::address::Address;
 use super::failure::Failure;
+use crate::address::Addr;
 use crate::admin::{AdminService, Hub, PLACES, Watching};
 use crate::models::{self, Apart, Model, Sockets};
 use crate::reactor::{Config, Handle, Reactor};
-use crate::selector::{self, MioSelector};
+use crate::selector::{MioSelector, SocketListener};
 use crate::text::reason;
 use crate::trace::Shared;
 
@@ -24,7 +24,8 @@ pub const DESCRIPTORS: u64 = PLACES as u64 + 2;
 /// Where to watch the server.
 #[derive(Debug, Args)]
 pub struct AdminOptions {
-    /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one
+    /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one;
+    /// unix:PATH is for `curl --unix-socket`
     #[arg(long, help_heading = HEADING, value_name = "ADDRESS")]
     admin: Option<Address>,
     /// Let the events on it have the contents of messages
@@ -36,8 +37,8 @@ pub struct AdminOptions {
 #[derive(Debug)]
 pub struct Admin {
     pub hub: Arc<Hub>,
-    listener: TcpListener,
-    addr: SocketAddr,
+    listener: SocketListener,
+    addr: Addr,
 }
 
 impl AdminOptions {
@@ -46,15 +47,15 @@ impl AdminOptions {
     }
 
     /// Listens for administrators, if the option is given.
-    pub fn open(&self, model: Model) -> Result<Option<Admin>, Failure> {
+    pub fn open(&self, model: Model, mode: Option<u32>) -> Result<Option<Admin>, Failure> {
         let Some(address) = &self.admin else { return Ok(None) };
         if model == Model::Fork {
             let why = "whose processes can't be watched from one another";
             return Err(Failure::of_usage(format!("--admin cannot be used with --model {model}, {why}")));
         }
         let names = address.or_port(0).to_listen_on(1)?;
-        let addresses: Vec<SocketAddr> = names.into_iter().flatten().take(1).collect();
-        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None };
+        let addresses: Vec<Addr> = names.into_iter().flatten().take(1).collect();
+        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode };
         let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
         let mut sockets = listening.into_iter().flat_map(|listening| {
             let addr = listening.addr;
@@ -69,7 +70,10 @@ impl AdminOptions {
 impl Admin {
     /// The line that says where.
     pub fn line(&self) -> String {
-        format!("Admin on http://{}/\n", self.addr)
+        match self.addr {
+            Addr::Inet(addr) => format!("Admin on http://{addr}/\n"),
+            Addr::Unix(addr) => format!("Admin on {addr}\n"),
+        }
     }
 
     /// Makes the hub receive the trace of a server with this configuration.
@@ -93,8 +97,7 @@ impl Admin {
         let config = Config { connections_max: PLACES, ..Config::default() };
         let mut reactor =
             Reactor::new(MioSelector::new().map_err(failed)?, AdminService(Arc::clone(&self.hub)), config);
-        let listener = self.listener.try_clone().and_then(selector::listener).map_err(failed)?;
-        reactor.add_listener(listener).map_err(failed)?;
+        reactor.add_listener(self.listener.try_clone().map_err(failed)?).map_err(failed)?;
         let handle = reactor.handle();
         let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || reactor.run()).map_err(failed)?;
         Ok(Beside { handle, thread: Some(thread) })

@@ -30,6 +30,7 @@ use crate::bench::report::words::counted;
 use crate::bench::results::{Kept, Point, Results, Schedule, Workload};
 use crate::bench::slo::{Objective, search};
 use crate::bench::surroundings::Surroundings;
+use crate::codec::proxy::Version;
 use crate::text::reason;
 use exchange::ExchangeOptions;
 use measurements::{EndedEarly, Measurements};
@@ -83,6 +84,9 @@ pub struct Bench {
     /// Use Poisson arrivals at the same rate instead of evenly spaced ones
     #[arg(long, help_heading = LOAD)]
     poisson: bool,
+    /// Begin each connection with a PROXY protocol header; models are started with --proxy-protocol
+    #[arg(long, help_heading = LOAD, value_name = "VERSION")]
+    send_proxy: Option<Version>,
     /// Find the highest rate that keeps this objective, such as `p99<5ms`
     #[arg(long, help_heading = LOAD, value_name = "OBJECTIVE", conflicts_with = "rates")]
     slo: Option<Objective>,
@@ -241,6 +245,7 @@ impl Bench {
             duration: self.duration,
             pinning,
             exchange: exchange.as_ref(),
+            send_proxy: self.send_proxy,
             interrupted: &interrupted,
         };
         let phases = if self.closed { 1 } else { self.rates.len().max(2) };

@@ -10,8 +10,10 @@ use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
 use super::{trace, units};
+use crate::address::Network;
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
+use crate::session::proxied::Proxies;
 
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits and timeouts of connections";
@@ -19,8 +21,8 @@ const LIMITS: &str = "Limits and timeouts of connections";
 /// Where to listen, and the limits for peers.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port) or PORT (loopback);
-    /// port 0 picks a free one
+    /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port), PORT (loopback) or
+    /// unix:PATH, and on Linux unix:@NAME; port 0 picks a free one
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     addresses: Vec<Address>,
     /// Listen on N consecutive ports, starting at ADDRESS's
@@ -34,6 +36,21 @@ pub struct ServerOptions {
     /// Congestion control algorithm, such as reno or cubic (Linux, FreeBSD) [default: the system's]
     #[arg(long, help_heading = LISTENING, value_name = "NAME")]
     congestion: Option<String>,
+    /// The mode of the files of Unix sockets, in octal: 660 lets their owner and group connect [default: what the umask
+    /// allows]
+    #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = units::mode)]
+    socket_mode: Option<u32>,
+    /// Expect a PROXY protocol header, version 1 or 2, at the beginning of each connection: it says which client a proxy
+    /// speaks for
+    #[arg(long, help_heading = LISTENING)]
+    proxy_protocol: bool,
+    /// The networks whose PROXY headers are believed; connections from others are closed, but those to Unix sockets are
+    /// not [default: 127.0.0.0/8,::1]
+    #[arg(long, help_heading = LISTENING, value_name = "CIDR", value_delimiter = ',', requires = "proxy_protocol")]
+    proxy_from: Vec<Network>,
+    /// How long a whole PROXY header may take to arrive [default: 5s]
+    #[arg(long, help_heading = LISTENING, value_name = "TIME", value_parser = units::timeout, requires = "proxy_protocol")]
+    proxy_timeout: Option<Duration>,
     /// Maximum connections; excess ones get an error and are closed (reactor, poll, select) [default: as many as the
     /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,7 +93,16 @@ impl ServerOptions {
 
     /// Listens for administrators, if that is asked for.
     pub fn admin(&self) -> Result<Option<Admin>, Failure> {
-        self.admin.open(self.model())
+        self.admin.open(self.model(), self.socket_mode)
+    }
+
+    /// The proxies in front of the server, if there are any.
+    pub fn proxies(&self) -> Option<Proxies> {
+        let default = Proxies::default();
+        self.proxy_protocol.then(|| Proxies {
+            from: if self.proxy_from.is_empty() { default.from } else { self.proxy_from.clone() },
+            timeout: self.proxy_timeout.unwrap_or(default.timeout),
+        })
     }
 
     pub fn work(&self) -> Option<Work> {
@@ -95,6 +121,7 @@ impl ServerOptions {
         let mut config =
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
+        config.socket_mode = self.socket_mode;
         config.subscriber = trace::subscriber();
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,9 +15,10 @@ use super::pty::Typist;
 use super::stderr;
 use super::stdout::print;
 use super::units;
+use crate::address::Addr;
 use crate::models::{Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
-use crate::selector::AcceptError;
+use crate::selector::{AcceptError, SocketStream};
 use crate::session::End;
 use crate::sys::{self, PollFd};
 use crate::text::{count, reason};
@@ -53,6 +53,10 @@ pub struct Redirect {
     /// Redirect through a pseudo-terminal, so that the program passes on each line as it is written
     #[arg(long)]
     pty: bool,
+    /// The mode of a Unix socket's file, with --listen, in octal: 660 lets its owner and group connect [default: what the
+    /// umask allows]
+    #[arg(long, value_name = "MODE", requires = "listen", value_parser = units::mode)]
+    socket_mode: Option<u32>,
     /// How long to wait for the connection, with --connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     timeout: Duration,
@@ -67,11 +71,11 @@ pub struct Redirect {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Endpoint {
-    /// Wait here for one connection: HOST:PORT, [V6]:PORT, :PORT (every interface) or PORT (loopback); port 0 picks a
-    /// free one
+    /// Wait here for one connection: HOST:PORT, [V6]:PORT, :PORT (every interface), PORT (loopback) or unix:PATH; port 0
+    /// picks a free one
     #[arg(long, value_name = "ADDRESS", value_parser = with_port)]
     listen: Option<Address>,
-    /// Connect to this server: HOST:PORT, [V6]:PORT or PORT (loopback)
+    /// Connect to this server: HOST:PORT, [V6]:PORT, PORT (loopback) or unix:PATH
     #[arg(long, value_name = "ADDRESS", value_parser = with_port)]
     connect: Option<Address>,
 }
@@ -79,12 +83,19 @@ struct Endpoint {
 impl Redirect {
     /// Runs the program, and returns its exit status.
     pub fn run(self) -> Result<u8, Failure> {
-        let (stream, addr) = match (&self.endpoint.listen, &self.endpoint.connect) {
-            (Some(address), _) => self.accept(address)?,
-            (None, Some(address)) => address.connect(self.timeout)?,
+        let (peer, addr): (Fd, Addr) = match (&self.endpoint.listen, &self.endpoint.connect) {
+            (Some(address), _) => {
+                let (stream, addr) = self.accept(address)?;
+                (Rc::new(stream), addr)
+            }
+            (None, Some(address)) => {
+                let (socket, addr) = address.connect(self.timeout)?;
+                socket.set_nonblocking(true).map_err(cannot_set_up)?;
+                (Rc::new(socket), addr)
+            }
             (None, None) => unreachable!("one of them is required"),
         };
-        let running = self.start(stream, addr)?;
+        let running = self.start(peer, addr)?;
         running.run().map_err(|error| Failure::of_loop(&error))?
     }
 
@@ -93,20 +104,16 @@ impl Redirect {
     }
 
     /// Waits for one connection, then stops listening.
-    fn accept(&self, address: &Address) -> Result<(TcpStream, SocketAddr), Failure> {
+    fn accept(&self, address: &Address) -> Result<(SocketStream, Addr), Failure> {
         let failed = |error: io::Error| Failure::new(format!("cannot accept a connection: {}", reason(&error)));
         let mut listeners = Vec::new();
         let mut lines = String::new();
         for addresses in address.to_listen_on(1)? {
-            for listening in listen(&addresses, &Sockets { backlog: BACKLOG, workers: 1, congestion_control: None })
-                .map_err(|error| Failure::new(error.to_string()))?
-            {
+            let sockets = Sockets { backlog: BACKLOG, workers: 1, congestion_control: None, mode: self.socket_mode };
+            for listening in listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))? {
                 lines += &format!("Listening on {}\n", listening.addr);
                 listeners.extend(listening.sockets);
             }
-        }
-        for listener in &listeners {
-            listener.set_nonblocking(true).map_err(failed)?;
         }
         if self.redirected().stdout {
             print(lines.as_bytes())?;
@@ -134,13 +141,11 @@ impl Redirect {
     }
 
     /// Starts the program, and the relay between it and the peer.
-    fn start(&self, stream: TcpStream, addr: SocketAddr) -> Result<Running, Failure> {
-        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(cannot_set_up)?;
+    fn start(&self, peer: Fd, addr: Addr) -> Result<Running, Failure> {
         let mut relay = Relay::new().map_err(cannot_set_up)?;
         // Before the program starts, so that its end isn't missed.
         let signals = Signals::new(relay.waker()).map_err(cannot_set_up)?;
         let (program, streams) = Program::start(&self.program, self.redirected(), self.pty)?;
-        let peer: Fd = Rc::new(stream);
         let mut from_peer_to = Vec::new();
         if let Some(stdin) = streams.stdin {
             let to_program = relay.add_sink(stdin, AtEnd::LetGo, None).map_err(cannot_set_up)?;
@@ -178,7 +183,7 @@ struct Running {
     /// Our side of the program's terminal, if it has one.
     terminal: Option<Fd>,
     peer: Fd,
-    addr: SocketAddr,
+    addr: Addr,
     write_timeout: Duration,
     from_peer: SourceId,
     /// The sink for the program's output, if that is redirected: the output is complete when this sink ends.

@@ -99,9 +99,9 @@ fn is_address(arg: &Arg) -> bool {
     arg.get_value_names().is_some_and(|names| matches!(names, [name] if name == ADDRESS))
 }
 
-/// The address in `word`, if it has no port.
+/// The address in `word`, if it lacks a port.
 fn bare(word: &str) -> Option<Address> {
-    word.parse().ok().filter(|address: &Address| !address.has_port())
+    word.parse().ok().filter(|address: &Address| !address.is_complete())
 }
 
 fn text(word: &OsString) -> String {

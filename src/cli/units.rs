@@ -47,6 +47,14 @@ pub fn header_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Parses the mode of a file in octal, such as 660.
+pub fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && !text.starts_with('+') => Ok(mode),
+        _ => Err("a mode is an octal number up to 777, such as 660".into()),
+    }
+}
+
 /// Parses a time span, which may be zero.
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text)
@@ -97,6 +105,16 @@ mod tests {
         assert_eq!(header_size("1.5"), Err("it must be a whole number of bytes".into()));
         assert_eq!(header_size("65535"), Ok(65535));
         assert!(header_size("64k").is_err());
+    }
+
+    #[test]
+    fn modes() {
+        for (text, bits) in [("660", 0o660), ("0660", 0o660), ("0", 0)] {
+            assert_eq!(mode(text), Ok(bits), "{text}");
+        }
+        for text in ["", "8", "+660", "1777", "rw"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! runs is up to its caller: in poll(2), or in a simulated network.
 
 use std::io;
-use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::{Budget, Config, Connection, Outcome, Scratch, Share, TICK, Turn};
+use crate::address::Addr;
 use crate::panics;
 use crate::selector::{Interest, Readiness, Stopwatch, Stream};
 use crate::session::{End, Peer, Service, Session};
@@ -22,7 +22,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Caller<S> {
     pub stream: S,
-    pub addr: SocketAddr,
+    pub addr: Addr,
     /// Its number among all connections, from 1.
     pub number: u32,
 }
@@ -111,6 +111,7 @@ pub(crate) fn hold<S: Stream, V: Service, U: Subscriber>(
         }
     };
     connection.prepare_close(config);
+    let peer = connection.peer;
     trace.of(number).emit(&peer, Event::Closed { end: &end });
     scratch.give_back();
     drop(connection.stream);

@@ -20,7 +20,8 @@ impl<S: Stream, T: Session> Connection<S, T> {
             begun: !self.session.is_idle(),
             input,
             output,
-            queues: self.stream.queues(),
+            // The system counts those of TCP.
+            queues: self.peer.addr.inet().and_then(|_| self.stream.queues()),
             deadline: deadline.map(|(when, what)| (when.saturating_duration_since(now), what)),
             tally: None,
             has_messages: false,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::mem;
 
 use super::{Connection, InputEnd, OutputEnd, Share, Turn};
 use crate::buffer::{FileRange, Front, Input, Outgoing, Slices};
@@ -74,6 +75,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
             messages_left: turn.budget.messages,
             ends_output: false,
             ignores_input: self.ignores_input,
+            introduced: None,
             peer,
             make_waker: turn.make_waker,
             local_addr: &local_addr,
@@ -82,7 +84,7 @@ impl<S: Stream, T: Session> Connection<S, T> {
         let result = self.session.advance(&mut io, turn.now);
         turn.budget.messages = io.messages_left;
         self.ignores_input = io.ignores_input;
-        let (used, ends_output) = (io.input.used(), io.ends_output);
+        let (used, ends_output, introduced) = (io.input.used(), io.ends_output, io.introduced);
         turn.budget.used(used);
 
         let mut sent = Ok(0);
@@ -151,6 +153,10 @@ impl<S: Stream, T: Session> Connection<S, T> {
         }
         if ends_output && self.output_end == OutputEnd::Open {
             self.output_end = OutputEnd::Wanted;
+        }
+        if let Some(client) = introduced {
+            let by = mem::replace(&mut self.peer.addr, client);
+            turn.trace.emit(&self.peer, trace::Event::Introduced { by });
         }
         let sent = sent?;
         turn.budget.sent(sent);

@@ -1,9 +1,9 @@
 //! Reading the one request of a connection, within a time.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Methods, Refusal, Request, TOO_SLOW, parse};
+use crate::address::Addr;
 use crate::session::SessionIo;
 
 /// How long a request may take to arrive.
@@ -39,7 +39,10 @@ impl RequestReader {
     /// Takes the request off the input, once all of it is there.
     pub fn read(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Reading {
         let until = *self.until.get_or_insert(now + REQUEST_TIMEOUT);
-        let local: Option<SocketAddr> = io.local_addr().ok();
+        let local = match io.peer().addr {
+            Addr::Inet(_) => io.local_addr().ok(),
+            Addr::Unix(own) => Some(Addr::Unix(own)),
+        };
         let reading = match parse(io.input().remaining(), local, self.methods) {
             Ok(Some(request)) => Reading::Whole(request),
             Ok(None) if io.input_ended() || io.is_stopping() => return Reading::Over,

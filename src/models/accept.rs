@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Subscribers;
 use super::blocking::Caller;
 use super::orders::{Orders, wait};
-use crate::selector::{AcceptError, RETRY_AFTER, TcpListener};
+use crate::selector::{AcceptError, RETRY_AFTER, SocketListener};
 use crate::session::Reload;
 use crate::sys::PollFd;
 use crate::text::reason;
@@ -50,14 +50,14 @@ pub(super) trait Crew {
 #[derive(Debug)]
 pub(super) struct Desk {
     /// Empty once a stop is known.
-    pub listeners: Vec<TcpListener>,
+    pub listeners: Vec<SocketListener>,
     pub orders: Orders,
     /// The trace of the accept loop.
     pub trace: Trace<Subscribers>,
 }
 
 impl Desk {
-    pub fn new(listeners: Vec<TcpListener>, orders: Orders, subscribers: Subscribers) -> Self {
+    pub fn new(listeners: Vec<SocketListener>, orders: Orders, subscribers: Subscribers) -> Self {
         Desk { listeners, orders, trace: Trace::new(subscribers, Instant::now()) }
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
         accept(desk, &mut crew, drain_timeout).unwrap();
         assert!(crew.told_to_stop);
-        assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap()));
+        assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap().into()));
         crew
     }
 

@@ -13,7 +13,7 @@ use super::Config;
 use super::orders::wait;
 pub(super) use crate::connection::Word;
 use crate::connection::{self, Connection, Found, Scratch, Wait};
-use crate::selector::{Interest, Readiness, TcpStream, WakeFd};
+use crate::selector::{Interest, Readiness, SocketStream, WakeFd};
 use crate::session::{Service, Session};
 use crate::sys::{self, PollFd};
 use crate::trace::Trace;
@@ -26,7 +26,7 @@ pub(super) const STACK_LEN: usize = 256 << 10;
 const KEEP_MEMORY: Duration = Duration::from_millis(100);
 
 /// An accepted connection.
-pub(super) type Caller = connection::Caller<TcpStream>;
+pub(super) type Caller = connection::Caller<SocketStream>;
 
 /// A way to interrupt a thread that waits for its connection.
 pub(super) trait Interrupt {
@@ -78,7 +78,7 @@ struct PollWait<'a, I> {
     has_much: bool,
 }
 
-impl<I: Interrupt> Wait<TcpStream> for PollWait<'_, I> {
+impl<I: Interrupt> Wait<SocketStream> for PollWait<'_, I> {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -93,7 +93,7 @@ impl<I: Interrupt> Wait<TcpStream> for PollWait<'_, I> {
 
     fn wait<T: Session>(
         &mut self,
-        connection: &mut Connection<TcpStream, T>,
+        connection: &mut Connection<SocketStream, T>,
         scratch: &mut Scratch,
         interest: Interest,
         timeout: Option<Duration>,

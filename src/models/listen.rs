@@ -1,21 +1,24 @@
 //! Listening sockets.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::ServeError;
+use super::{ServeError, unix};
+use crate::address::{Addr, UnixAddr};
+use crate::selector::{self, SocketListener};
 use crate::text::reason;
 
 /// An address with its listening sockets.
 #[derive(Debug)]
 pub(crate) struct Listening {
     /// With the actual port, if port 0 was requested.
-    pub addr: SocketAddr,
-    /// One socket for each worker; the system spreads the connections among them.
-    pub sockets: Vec<TcpListener>,
+    pub addr: Addr,
+    /// One socket for each worker; the system spreads the connections among them. Those of a Unix socket are the same
+    /// one: a connection goes to the worker that is first to accept it.
+    pub sockets: Vec<SocketListener>,
 }
 
 /// Options for the sockets.
@@ -25,22 +28,26 @@ pub(crate) struct Sockets<'a> {
     pub workers: usize,
     /// Set on the listener; accepted sockets inherit it.
     pub congestion_control: Option<&'a str>,
+    /// The mode of a Unix socket's file, instead of what the process's umask allows.
+    pub mode: Option<u32>,
 }
 
 /// Listens on all `addresses` of a name. If their port is 0, all get the same free port.
-pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<Vec<Listening>, ServeError> {
+pub(crate) fn listen(addresses: &[Addr], sockets: &Sockets<'_>) -> Result<Vec<Listening>, ServeError> {
     let mut listening: Vec<Listening> = Vec::new();
     let mut missing = None;
-    for mut addr in addresses.iter().copied() {
-        if addr.port() == 0
-            && let Some(first) = listening.first()
-        {
-            addr.set_port(first.addr.port());
-        }
-        match listen_on(addr, sockets) {
+    for &addr in addresses {
+        let first = listening.first().and_then(|first| first.addr.inet());
+        let bound = match addr {
+            Addr::Inet(addr) => listen_on(with_port_of(first, addr), sockets),
+            Addr::Unix(addr) => listen_on_unix(addr, sockets),
+        };
+        match bound {
             Ok(bound) => listening.push(bound),
             // A name, or every interface, may include an IP version that this machine lacks.
-            Err(error) if is_missing(&error) => missing = Some(ServeError::Listen { addr, error }),
+            Err(error) if addr.inet().is_some() && is_missing(&error) => {
+                missing = Some(ServeError::Listen { addr, error });
+            }
             Err(error) => return Err(ServeError::Listen { addr, error }),
         }
     }
@@ -52,6 +59,16 @@ pub(crate) fn listen(addresses: &[SocketAddr], sockets: &Sockets<'_>) -> Result<
         }
         None => Ok(listening),
     }
+}
+
+/// `addr`, with the port of the `first` address of its name if it may have any.
+fn with_port_of(first: Option<SocketAddr>, mut addr: SocketAddr) -> SocketAddr {
+    if addr.port() == 0
+        && let Some(first) = first
+    {
+        addr.set_port(first.port());
+    }
+    addr
 }
 
 fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> {
@@ -68,11 +85,19 @@ fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> 
             set_congestion_control(&socket, name)?;
         }
         socket.listen(like.backlog)?;
-        let socket = TcpListener::from(socket);
+        let socket = std::net::TcpListener::from(socket);
         addr = socket.local_addr()?;
-        sockets.push(socket);
+        sockets.push(selector::listener(socket)?);
     }
-    Ok(Listening { addr, sockets })
+    Ok(Listening { addr: addr.into(), sockets })
+}
+
+fn listen_on_unix(addr: UnixAddr, like: &Sockets<'_>) -> io::Result<Listening> {
+    let mut sockets = vec![unix::listen_on(addr, like.backlog, like.mode)?];
+    for _ in 1..like.workers {
+        sockets.push(sockets[0].try_clone()?);
+    }
+    Ok(Listening { addr: Addr::Unix(addr), sockets })
 }
 
 fn bound(addr: SocketAddr, shares_port: bool) -> io::Result<Socket> {
@@ -121,8 +146,9 @@ mod tests {
     use super::*;
 
     fn listen_with(congestion_control: &str) -> Result<Vec<Listening>, ServeError> {
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        listen(&[addr], &Sockets { backlog: 1, workers: 1, congestion_control: Some(congestion_control) })
+        let addr = Addr::from((Ipv4Addr::LOCALHOST, 0));
+        let congestion_control = Some(congestion_control);
+        listen(&[addr], &Sockets { backlog: 1, workers: 1, congestion_control, mode: None })
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::orders::Orders;
 use super::shared::SharedService;
 use super::{Config, Run, Subscribers, no_thread};
 use crate::reactor::{Handle, Reactor};
-use crate::selector::{self, Selector, TcpListener, Waker};
+use crate::selector::{Selector, SocketListener, Waker};
 use crate::session::Service;
 
 /// Creates a server with one worker, or as many as `config` says, each with its own selector.
@@ -23,14 +23,14 @@ pub(super) fn server<'a, S, V>(
     config: Config,
 ) -> io::Result<(Handle, Run<'a>)>
 where
-    S: Selector<Listener = TcpListener, Stream: Send> + Send + 'a,
+    S: Selector<Listener = SocketListener, Stream: Send> + Send + 'a,
     V: Service<Session: Send> + Send + 'a,
 {
     let workers = config.workers;
     if workers <= 1 {
         let mut reactor = Reactor::with_subscriber(new_selector()?, service, config.of_reactor(), config.subscribers());
         for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
-            reactor.add_listener(selector::listener(socket)?)?;
+            reactor.add_listener(socket)?;
         }
         add_apart(&mut reactor, &config)?;
         return Ok((reactor.handle(), Box::new(move || reactor.run())));
@@ -47,7 +47,7 @@ where
     }
     for listening in listening {
         for (reactor, socket) in reactors.iter_mut().zip(listening.sockets) {
-            reactor.add_listener(selector::listener(socket)?)?;
+            reactor.add_listener(socket)?;
         }
     }
     if let Some(first) = reactors.first_mut() {
@@ -61,11 +61,11 @@ where
 /// Adds the listener apart, if there is one, as the last.
 fn add_apart<S, V>(reactor: &mut Reactor<S, V, Subscribers>, config: &Config) -> io::Result<()>
 where
-    S: Selector<Listener = TcpListener>,
+    S: Selector<Listener = SocketListener>,
     V: Service,
 {
     match &config.apart {
-        Some(apart) => reactor.add_listener_apart(selector::listener(apart.listener.try_clone()?)?, apart.places),
+        Some(apart) => reactor.add_listener_apart(apart.listener.try_clone()?, apart.places),
         None => Ok(()),
     }
 }

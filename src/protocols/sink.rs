@@ -96,7 +96,8 @@ impl SinkServer {
         if self.next_look.is_some_and(|when| now < when) {
             return;
         }
-        let (waiting, next) = lookout.waiting(peer.addr, now);
+        let Some(addr) = peer.addr.inet() else { return };
+        let (waiting, next) = lookout.waiting(addr, now);
         self.next_look = Some(next);
         if let Some(waiting) = waiting.filter(|&waiting| waiting != self.waiting) {
             log::debug!("Recv-Q of {peer}: {}", count(waiting, "byte"));

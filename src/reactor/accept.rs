@@ -2,12 +2,12 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::id::{ConnectionId, Watched};
 use super::recover::{Concerned, Newcomer};
 use super::{Config, Reactor};
+use crate::address::Addr;
 use crate::connection::{Connection, Share};
 use crate::places::{Place, Places};
 use crate::selector::{AcceptError, RETRY_AFTER, Selector};
@@ -210,7 +210,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     /// Serves a connection in its `place`.
-    fn admit(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize, place: Place) {
+    fn admit(&mut self, stream: S::Stream, addr: Addr, listener: usize, place: Place) {
         if let Err(why) = self.selector.can_watch(&stream) {
             drop(place);
             return self.refuse(stream, addr, listener, &why, &why);
@@ -223,7 +223,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         self.run_connection(id, Share::FIRST);
     }
 
-    fn refuse_one_too_many(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize) {
+    fn refuse_one_too_many(&mut self, stream: S::Stream, addr: Addr, listener: usize) {
         let (log, reply) = match self.config.connections_max {
             1 => ("the only one is in use".into(), "its only connection is in use".into()),
             max => (format!("all {max} are in use"), format!("all {max} connections are in use")),
@@ -232,7 +232,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     }
 
     /// Lets the session send the reason in its protocol's format, then closes the connection.
-    fn refuse(&mut self, stream: S::Stream, addr: SocketAddr, listener: usize, logged: &str, told: &str) {
+    fn refuse(&mut self, stream: S::Stream, addr: Addr, listener: usize, logged: &str, told: &str) {
         let peer = Peer::accepted(addr);
         let number = self.slots.next_number();
         self.trace.of(number).emit(&peer, Event::Refused { why: logged });

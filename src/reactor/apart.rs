@@ -14,6 +14,7 @@ use std::time::Instant;
 use super::Reactor;
 use super::id::Watched;
 use super::recover::Newcomer;
+use crate::address::Addr;
 use crate::connection::{Share, earlier};
 use crate::panics;
 use crate::places::{Place, Places};
@@ -164,7 +165,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         }
     }
 
-    fn accept_one_apart(&mut self, index: usize) -> Option<(S::Stream, std::net::SocketAddr, Place, usize)> {
+    fn accept_one_apart(&mut self, index: usize) -> Option<(S::Stream, Addr, Place, usize)> {
         let listening = &mut self.apart.listeners[index];
         while listening.is_watched && listening.ready {
             let Some(place) = listening.places.take() else {

@@ -219,7 +219,7 @@ mod tests {
     /// A server with one connection, which has received a byte.
     fn serving() -> (Server, ConnectionId) {
         let net = SimNet::new(1);
-        let addr = "10.255.0.1:65432".parse().unwrap();
+        let addr = std::net::SocketAddr::from(([10, 255, 0, 1], 65432));
         let mut reactor = Reactor::new(net.selector(), (|_: &Peer| Hoard) as fn(&Peer) -> Hoard, Config::default());
         reactor.add_listener(net.listener(addr)).unwrap();
         net.client_at(Duration::ZERO, addr).send_at(Duration::from_secs(1), "x");

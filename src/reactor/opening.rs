@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use super::Reactor;
 use super::id::ConnectionId;
+use crate::address::Addr;
 use crate::connection::{Connecting, Connection, Share};
 use crate::selector::Selector;
 use crate::session::{Connect, End, Peer, Service};
@@ -16,16 +17,16 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// 1.
     ///
     /// Every failure is reported by [`Service::ended`], even an immediate one, such as an empty list of addresses.
-    pub fn connect(&mut self, addresses: &[SocketAddr], session: V::Session) -> u32 {
+    pub fn connect<A: Copy + Into<Addr>>(&mut self, addresses: &[A], session: V::Session) -> u32 {
         // Much time may have passed since the last turn, or before the first, such as for looking up the addresses.
         self.now = self.selector.now();
         self.opened += 1;
         self.begun += 1;
-        let mut others = VecDeque::from(addresses.to_vec());
+        let mut others: VecDeque<Addr> = addresses.iter().map(|&addr| addr.into()).collect();
         match others.pop_front() {
             Some(addr) => self.open(Peer::opened(addr, self.opened), others, session),
             None => {
-                let peer = Peer::opened(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
+                let peer = Peer::opened(Addr::from((Ipv4Addr::UNSPECIFIED, 0)), self.opened);
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
                 let number = self.slots.next_number();
                 self.tell_end(session, number, &peer, End::ConnectFailed(error));
@@ -46,7 +47,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 
     /// Begins to open a connection. If that fails at once, tries the next address, until an attempt has begun or no
     /// address is left.
-    fn open(&mut self, mut peer: Peer, mut others: VecDeque<SocketAddr>, session: V::Session) {
+    fn open(&mut self, mut peer: Peer, mut others: VecDeque<Addr>, session: V::Session) {
         let number = self.slots.next_number();
         loop {
             self.trace.of(number).emit(&peer, Event::Opening);
@@ -70,7 +71,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         }
     }
 
-    pub(super) fn try_next_address(&mut self, id: ConnectionId, mut others: VecDeque<SocketAddr>, end: End) {
+    pub(super) fn try_next_address(&mut self, id: ConnectionId, mut others: VecDeque<Addr>, end: End) {
         let Some(addr) = others.pop_front() else { return self.close(id, end) };
         let Some(slot) = self.slots.remove(id) else { return };
         let (token, connection) = (id.token(), slot.connection);

@@ -1,15 +1,15 @@
 //! The default selector: mio, which is epoll on Linux and kqueue on macOS and the BSDs.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Poll};
 
-use super::socket::{self, TcpListener, TcpStream};
+use super::socket::{SocketListener, SocketStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
+use crate::address::Addr;
 
 /// The most events taken from the system at once.
 const EVENTS_PER_SELECT: usize = 1024;
@@ -39,8 +39,8 @@ impl MioSelector {
 }
 
 impl Selector for MioSelector {
-    type Stream = TcpStream;
-    type Listener = TcpListener;
+    type Stream = SocketStream;
+    type Listener = SocketListener;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -74,37 +74,37 @@ impl Selector for MioSelector {
         self.waker.clone()
     }
 
-    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn register(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         self.poll.registry().register(stream, mio::Token(token.0), mask(interest))
     }
 
-    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn reregister(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         self.poll.registry().reregister(stream, mio::Token(token.0), mask(interest))
     }
 
-    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+    fn deregister(&mut self, stream: &mut SocketStream, _token: Token) -> io::Result<()> {
         self.poll.registry().deregister(stream)
     }
 
-    fn close(&mut self, stream: TcpStream, _token: Token) {
+    fn close(&mut self, stream: SocketStream, _token: Token) {
         // Closing a socket's last descriptor removes it from epoll and kqueue: epoll(7), kqueue(2).
         drop(stream);
     }
 
-    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+    fn watch_listener(&mut self, listener: &mut SocketListener, token: Token) -> io::Result<()> {
         self.poll.registry().register(listener, mio::Token(token.0), mio::Interest::READABLE)
     }
 
-    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+    fn unwatch_listener(&mut self, listener: &mut SocketListener, _token: Token) -> io::Result<()> {
         self.poll.registry().deregister(listener)
     }
 
-    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        socket::accept(listener)
+    fn accept(&mut self, listener: &mut SocketListener) -> io::Result<(SocketStream, Addr)> {
+        listener.accept()
     }
 
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        socket::connect(addr)
+    fn connect(&mut self, addr: Addr) -> io::Result<SocketStream> {
+        SocketStream::connect(addr)
     }
 }
 

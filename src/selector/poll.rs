@@ -5,12 +5,12 @@
 //! many as it has counted. epoll was designed to avoid that.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::socket::{self, TcpListener, TcpStream};
+use super::socket::{SocketListener, SocketStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
+use crate::address::Addr;
 use crate::sys::{self, PollFd};
 
 /// The token of the wake-up descriptor.
@@ -80,8 +80,8 @@ fn index(fd: RawFd) -> usize {
 }
 
 impl Selector for PollSelector {
-    type Stream = TcpStream;
-    type Listener = TcpListener;
+    type Stream = SocketStream;
+    type Listener = SocketListener;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -108,49 +108,49 @@ impl Selector for PollSelector {
         self.waker.clone()
     }
 
-    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn register(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         self.add(interest.poll_fd(stream), token);
         Ok(())
     }
 
-    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn reregister(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         let place = self.place(stream.as_raw_fd()).ok_or(io::ErrorKind::NotFound)?;
         self.fds[place] = interest.poll_fd(stream);
         self.tokens[place] = token;
         Ok(())
     }
 
-    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+    fn deregister(&mut self, stream: &mut SocketStream, _token: Token) -> io::Result<()> {
         self.remove(stream.as_raw_fd())
     }
 
-    fn close(&mut self, stream: TcpStream, _token: Token) {
+    fn close(&mut self, stream: SocketStream, _token: Token) {
         // The entry must go before its number is reused. A stream that was never registered has none.
         let _ = self.remove(stream.as_raw_fd());
         drop(stream);
     }
 
-    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+    fn watch_listener(&mut self, listener: &mut SocketListener, token: Token) -> io::Result<()> {
         self.add(PollFd::new(listener, true, false), token);
         Ok(())
     }
 
-    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+    fn unwatch_listener(&mut self, listener: &mut SocketListener, _token: Token) -> io::Result<()> {
         self.remove(listener.as_raw_fd())
     }
 
-    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        socket::accept(listener)
+    fn accept(&mut self, listener: &mut SocketListener) -> io::Result<(SocketStream, Addr)> {
+        listener.accept()
     }
 
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        socket::connect(addr)
+    fn connect(&mut self, addr: Addr) -> io::Result<SocketStream> {
+        SocketStream::connect(addr)
     }
 }
 
 impl Interest {
     /// The entry for poll(2) with this interest. Errors are reported in any case.
-    pub(crate) fn poll_fd(self, stream: &TcpStream) -> PollFd {
+    pub(crate) fn poll_fd(self, stream: &SocketStream) -> PollFd {
         let fd = PollFd::new(stream, self.readable, self.writable);
         if self.hangup { fd.with_hangup() } else { fd }
     }

@@ -5,12 +5,12 @@
 //! or not. The sets end at [`FdSet::LEN`]: a higher descriptor can't be watched at all.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::socket::{self, TcpListener, TcpStream};
+use super::socket::{SocketListener, SocketStream};
 use super::{Event, Interest, Readiness, Selector, Token, WakeFd, Waker};
+use crate::address::Addr;
 use crate::sys::{self, FdSet};
 
 /// The token of the wake-up descriptor.
@@ -81,8 +81,8 @@ impl SelectSelector {
 }
 
 impl Selector for SelectSelector {
-    type Stream = TcpStream;
-    type Listener = TcpListener;
+    type Stream = SocketStream;
+    type Listener = SocketListener;
 
     fn now(&self) -> Instant {
         Instant::now()
@@ -116,43 +116,43 @@ impl Selector for SelectSelector {
         self.waker.clone()
     }
 
-    fn can_watch(&self, stream: &TcpStream) -> Result<(), String> {
+    fn can_watch(&self, stream: &SocketStream) -> Result<(), String> {
         FdSet::index(stream.as_raw_fd()).map(drop).map_err(|beyond| beyond.to_string())
     }
 
-    fn register(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn register(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         self.watch(stream.as_raw_fd(), token, interest)
     }
 
-    fn reregister(&mut self, stream: &mut TcpStream, token: Token, interest: Interest) -> io::Result<()> {
+    fn reregister(&mut self, stream: &mut SocketStream, token: Token, interest: Interest) -> io::Result<()> {
         self.watched(stream.as_raw_fd())?;
         self.watch(stream.as_raw_fd(), token, interest)
     }
 
-    fn deregister(&mut self, stream: &mut TcpStream, _token: Token) -> io::Result<()> {
+    fn deregister(&mut self, stream: &mut SocketStream, _token: Token) -> io::Result<()> {
         self.unwatch(stream.as_raw_fd())
     }
 
-    fn close(&mut self, stream: TcpStream, _token: Token) {
+    fn close(&mut self, stream: SocketStream, _token: Token) {
         // The bits must go before its number is reused. A stream that was never registered has none.
         let _ = self.unwatch(stream.as_raw_fd());
         drop(stream);
     }
 
-    fn watch_listener(&mut self, listener: &mut TcpListener, token: Token) -> io::Result<()> {
+    fn watch_listener(&mut self, listener: &mut SocketListener, token: Token) -> io::Result<()> {
         self.watch(listener.as_raw_fd(), token, Interest::READ)
     }
 
-    fn unwatch_listener(&mut self, listener: &mut TcpListener, _token: Token) -> io::Result<()> {
+    fn unwatch_listener(&mut self, listener: &mut SocketListener, _token: Token) -> io::Result<()> {
         self.unwatch(listener.as_raw_fd())
     }
 
-    fn accept(&mut self, listener: &mut TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        socket::accept(listener)
+    fn accept(&mut self, listener: &mut SocketListener) -> io::Result<(SocketStream, Addr)> {
+        listener.accept()
     }
 
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let stream = socket::connect(addr)?;
+    fn connect(&mut self, addr: Addr) -> io::Result<SocketStream> {
+        let stream = SocketStream::connect(addr)?;
         self.can_watch(&stream).map_err(io::Error::other)?;
         Ok(stream)
     }

@@ -8,12 +8,13 @@
 //! ```
 //! use std::time::Duration;
 //!
+//! use multiconn::address::Addr;
 //! use multiconn::protocols::echo::EchoService;
 //! use multiconn::reactor::{Config, Reactor};
 //! use multiconn::selector::sim::SimNet;
 //!
 //! let net = SimNet::new(1);
-//! let addr = "10.0.0.1:65432".parse()?;
+//! let addr = Addr::from(([10, 0, 0, 1], 65432));
 //! let mut reactor = Reactor::new(net.selector(), EchoService::default(), Config::default());
 //! reactor.add_listener(net.listener(addr))?;
 //!
@@ -46,7 +47,6 @@ use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ pub use self::peer::SimPeer;
 pub use self::random::Random;
 pub use self::stream::{SimListener, SimStream};
 use super::{Event, Interest, Selector, Token, WakeFlag, Waker};
+use crate::address::Addr;
 
 /// A simulated network, on which scripts run. Clones are the same network.
 #[derive(Clone)]
@@ -130,41 +131,42 @@ impl SimNet {
     }
 
     /// Creates a socket that listens on `addr` from now on until it's dropped.
-    pub fn listener(&self, addr: SocketAddr) -> SimListener {
+    pub fn listener(&self, addr: impl Into<Addr>) -> SimListener {
+        let addr = addr.into();
         SimListener { net: self.clone(), index: self.network().listen(addr), addr }
     }
 
     /// Creates a peer that connects to `addr` at `time`. It is reset if nothing listens there by then.
-    pub fn client_at(&self, time: Duration, addr: SocketAddr) -> SimPeer {
+    pub fn client_at(&self, time: Duration, addr: impl Into<Addr>) -> SimPeer {
         let mut network = self.network();
         let id = network.add_link(Link::new());
-        network.schedule(time, Happening::Act(id, Action::Connect(addr)));
+        network.schedule(time, Happening::Act(id, Action::Connect(addr.into())));
         SimPeer { net: self.clone(), id }
     }
 
     /// Creates a peer that connects to `addr` now.
-    pub fn client(&self, addr: SocketAddr) -> SimPeer {
-        SimPeer { net: self.clone(), id: self.network().client(addr) }
+    pub fn client(&self, addr: impl Into<Addr>) -> SimPeer {
+        SimPeer { net: self.clone(), id: self.network().client(addr.into()) }
     }
 
     /// Lets a server listen on `addr`. `script` scripts the peer for each connection opened to it.
-    pub fn server(&self, addr: SocketAddr, script: impl FnMut(SimPeer) + 'static) {
-        self.network().answers.insert(addr, Answer::Serve(Rc::new(RefCell::new(script))));
+    pub fn server(&self, addr: impl Into<Addr>, script: impl FnMut(SimPeer) + 'static) {
+        self.network().answers.insert(addr.into(), Answer::Serve(Rc::new(RefCell::new(script))));
     }
 
     /// Makes connects to `addr` fail with a refusal a little later, which is the default for all addresses.
-    pub fn refuse(&self, addr: SocketAddr) {
-        self.network().answers.insert(addr, Answer::Refuse);
+    pub fn refuse(&self, addr: impl Into<Addr>) {
+        self.network().answers.insert(addr.into(), Answer::Refuse);
     }
 
     /// Makes connects to `addr` hang forever.
-    pub fn ignore(&self, addr: SocketAddr) {
-        self.network().answers.insert(addr, Answer::Ignore);
+    pub fn ignore(&self, addr: impl Into<Addr>) {
+        self.network().answers.insert(addr.into(), Answer::Ignore);
     }
 
     /// Makes connects to `addr` fail at once.
-    pub fn unreachable(&self, addr: SocketAddr) {
-        self.network().answers.insert(addr, Answer::Fail);
+    pub fn unreachable(&self, addr: impl Into<Addr>) {
+        self.network().answers.insert(addr.into(), Answer::Fail);
     }
 
     /// Calls `what` at `time`: to stop the reactor by its handle, check the counts, or anything else.
@@ -360,13 +362,13 @@ impl Selector for SimSelector {
         Ok(())
     }
 
-    fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, SocketAddr)> {
+    fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, Addr)> {
         let (id, addr) = self.net.network().accept(listener.index)?;
         Ok((SimStream { net: self.net.clone(), id, local: listener.addr }, addr))
     }
 
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<SimStream> {
+    fn connect(&mut self, addr: Addr) -> io::Result<SimStream> {
         let id = self.net.network().connect(addr)?;
-        Ok(SimStream { net: self.net.clone(), id, local: client_addr(id) })
+        Ok(SimStream { net: self.net.clone(), id, local: link::inet_client_addr(id) })
     }
 }

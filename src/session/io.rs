@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::task::Waker;
 
 use super::Peer;
+use crate::address::Addr;
 use crate::buffer::{Input, Outgoing, Output};
 use crate::machine::Steps;
 
@@ -20,6 +20,8 @@ pub struct SessionIo<'a> {
     /// Settings of the session, which outlast the call.
     pub(crate) ends_output: bool,
     pub(crate) ignores_input: bool,
+    /// The client for which the peer speaks, if that has turned out in this call.
+    pub(crate) introduced: Option<Addr>,
     pub(crate) peer: &'a Peer,
     pub(crate) make_waker: MakeWaker<'a>,
     pub(crate) local_addr: LocalAddr<'a>,
@@ -30,7 +32,7 @@ pub struct SessionIo<'a> {
 pub(crate) type MakeWaker<'a> = &'a dyn Fn() -> Waker;
 
 /// Asks the system for our address.
-type LocalAddr<'a> = &'a dyn Fn() -> io::Result<SocketAddr>;
+type LocalAddr<'a> = &'a dyn Fn() -> io::Result<Addr>;
 
 /// A waker for a session that is never called again.
 #[cfg(test)]
@@ -39,7 +41,7 @@ pub(crate) fn no_waker() -> Waker {
 }
 
 /// Our address, where there is no system to ask.
-pub(crate) fn no_local_addr() -> io::Result<SocketAddr> {
+pub(crate) fn no_local_addr() -> io::Result<Addr> {
     Err(io::ErrorKind::AddrNotAvailable.into())
 }
 
@@ -100,7 +102,7 @@ impl<'a> SessionIo<'a> {
     ///
     /// # Errors
     /// If the system can't say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<Addr> {
         (self.local_addr)()
     }
 
@@ -131,6 +133,12 @@ impl<'a> SessionIo<'a> {
         self.ignores_input = true;
     }
 
+    /// Declares that the connection is that of a client at `addr`, for which the peer speaks: from the next call on, that
+    /// is the peer's address, here, in logs and in traces.
+    pub fn introduce(&mut self, addr: Addr) {
+        self.introduced = Some(addr);
+    }
+
     /// Calls an inner session with a handle like this one, except that its output goes into `outgoing`, which is never
     /// full, and that it may begin at most `messages_max` messages.
     pub fn divert<R>(
@@ -151,6 +159,7 @@ impl<'a> SessionIo<'a> {
         let (used, begun) = (inner.input.used(), messages - inner.messages_left);
         self.ends_output |= inner.ends_output;
         self.ignores_input |= inner.ignores_input;
+        self.introduced = inner.introduced;
         self.messages_left -= begun;
         self.input.take(used);
         result

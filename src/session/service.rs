@@ -1,8 +1,7 @@
 //! Services, which make sessions and hold their shared state.
 
-use std::net::SocketAddr;
-
 use super::{End, Peer, Session};
+use crate::address::Addr;
 
 /// A factory for the sessions of one server or client, which also holds their shared state.
 ///
@@ -124,7 +123,7 @@ pub type Reload = Box<dyn FnOnce() + Send>;
 #[must_use = "the reactor opens what the service returns"]
 pub struct Connect<T> {
     /// The addresses to try; the first that accepts is used.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<Addr>,
     /// The session to run on it. [`Service::ended`] gets it back, however it ends.
     pub session: T,
 }

@@ -26,6 +26,7 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use super::{Peer, Progress, Session, SessionError, SessionIo, no_local_addr};
+use crate::address::Addr;
 use crate::buffer::{Input, Outgoing};
 use crate::machine::Steps;
 
@@ -35,7 +36,7 @@ pub const PEER: Peer = Peer::accepted(ADDR);
 /// A server at the same address, to which we have opened our first connection.
 pub const SERVER: Peer = Peer::opened(ADDR, 1);
 
-const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+const ADDR: Addr = Addr::Inet(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000));
 
 /// A session, with the data that a connection would keep for it.
 #[derive(Debug)]
@@ -111,6 +112,7 @@ impl<T: Session> Harness<T> {
             messages_left: self.messages_per_call,
             ends_output: self.ends_output,
             ignores_input: false,
+            introduced: None,
             peer: &self.peer,
             make_waker: &make_waker,
             local_addr: &no_local_addr,
@@ -120,8 +122,10 @@ impl<T: Session> Harness<T> {
         // Lent bytes move to the output before the input goes away.
         io.output.keep_lent();
         self.ends_output = io.ends_output;
+        let introduced = io.introduced;
         let used = io.input.used();
         self.input.drain(..used);
+        self.peer.addr = introduced.unwrap_or(self.peer.addr);
         result
     }
 

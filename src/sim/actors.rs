@@ -1,12 +1,12 @@
 //! The peers at work: they carry out their plans on the network, by timers of its agenda.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::peer::{Leaving, Manner, Plan, Reading, When};
+use crate::address::Addr;
 use crate::reactor::Handle;
 use crate::selector::sim::{SimNet, SimPeer};
 use crate::text::count;
@@ -16,7 +16,7 @@ use crate::text::count;
 pub struct Actors {
     net: SimNet,
     /// The server that they connect to; without one, connections come to them.
-    server: Option<SocketAddr>,
+    server: Option<Addr>,
     plans: Vec<Rc<Plan>>,
     ledger: Rc<RefCell<Ledger>>,
     /// One for each conversation of the ledger.
@@ -52,7 +52,7 @@ enum Action {
 
 impl Actors {
     /// Schedules the arrival of all peers at the server on `addr`.
-    pub fn begin(net: &SimNet, addr: SocketAddr, plans: &[Rc<Plan>], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
+    pub fn begin(net: &SimNet, addr: Addr, plans: &[Rc<Plan>], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
         let actors = Self::new(net, Some(addr), plans.to_vec(), ledger);
         for (index, plan) in plans.iter().enumerate() {
             let returns = plan.returns.map_or(0, |(times, _)| times);
@@ -66,7 +66,7 @@ impl Actors {
         Self::new(net, None, plans, ledger)
     }
 
-    fn new(net: &SimNet, server: Option<SocketAddr>, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
+    fn new(net: &SimNet, server: Option<Addr>, plans: Vec<Rc<Plan>>, ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
         let (net, ledger) = (net.clone(), Rc::clone(ledger));
         let actors = RefCell::new(Vec::with_capacity(plans.len()));
         ledger.borrow_mut().conversations.reserve(plans.len());

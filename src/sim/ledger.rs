@@ -1,13 +1,13 @@
 //! The ledger of a run: what each peer has done, and what has become of its connection. The actors write their side, the
 //! story writes the server's, and the oracles compare the two.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::balance::Balance;
 use super::heard::Heard;
 use super::limits::Limits;
 use super::stages::Stages;
+use crate::address::Addr;
 use crate::selector::sim::SimPeer;
 use crate::session::EndKind;
 use crate::trace::PanicIn;
@@ -180,7 +180,7 @@ impl Ledger {
     }
 
     /// Records that the server has accepted the connection of number `id` from `addr`.
-    pub fn accepted(&mut self, id: u64, addr: SocketAddr, now: Duration, is_refused: bool) {
+    pub fn accepted(&mut self, id: u64, addr: Addr, now: Duration, is_refused: bool) {
         let id = usize::try_from(id).expect("few connections");
         let by_addr = self.conversations.binary_search_by_key(&addr, |conversation| conversation.peer.addr());
         let Ok(index) = by_addr else { return };

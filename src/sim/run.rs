@@ -21,6 +21,7 @@ use super::story::Story;
 use super::subject::Subject;
 use super::wakeable::Wakeable;
 use super::world::World;
+use crate::address::Addr;
 use crate::reactor::Reactor;
 use crate::selector::Selector;
 use crate::selector::sim::{FaultKind, SimNet, SimSelector};
@@ -29,7 +30,7 @@ use crate::text::count;
 use crate::trace::Subscriber;
 
 /// The address of the server.
-const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 65432);
+const ADDR: Addr = Addr::Inet(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 65432));
 /// The most turns of a run; a loop that takes more is busy for nothing.
 const TURNS_MAX: u64 = 100_000;
 

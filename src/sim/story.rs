@@ -268,6 +268,7 @@ impl Hash {
                 self.add(27);
                 self.add(end.kind() as u64);
             }
+            Event::Introduced { .. } => self.add(28),
             // Measured times differ from run to run, and nobody asks for snapshots.
             Event::TurnEnded { .. } | Event::ConnectionIs(_) | Event::LoopIs(_) => {}
         }

@@ -79,6 +79,7 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("urgent", &readiness.urgent)
         }
         Event::Refused { why } => line.serialize_entry("why", why),
+        Event::Introduced { by } => line.serialize_entry("by", by),
         Event::Missed { why } => line.serialize_entry("why", &reason(why)),
         Event::AcceptingPaused { why, is_news } => {
             line.serialize_entry("why", why)?;
@@ -244,10 +245,10 @@ fn counted(len: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::io::IoSlice;
-    use std::net::SocketAddr;
     use std::time::Instant;
 
     use super::*;
+    use crate::address::Addr;
     use crate::exchange::{Event as Happening, Stage};
     use crate::machine::Step;
     use crate::selector::Queues;
@@ -256,7 +257,7 @@ mod tests {
     use crate::trace::{Bytes, Connection, DeadlineFor, RunEnd, Tally, Totals};
 
     fn line(event: Event<'_>, is_of_connection: bool) -> String {
-        let peer = Peer::accepted(SocketAddr::from(([127, 0, 0, 1], 5000)));
+        let peer = Peer::accepted(Addr::from(([127, 0, 0, 1], 5000)));
         let connection = is_of_connection.then_some(Connection { id: 7, peer: &peer });
         let mut out = Vec::new();
         let record = Record { turn: 3, at: Instant::now(), connection, event };
@@ -290,8 +291,10 @@ mod tests {
         peers(Event::Woken, r#""woken""#);
         peers(Event::Accepted, r#""accepted""#);
         peers(Event::Refused { why: "\"full\"" }, r#""refused","why":"\"full\"""#);
+        let by = Addr::from(([10, 0, 0, 1], 80));
+        peers(Event::Introduced { by }, r#""introduced","by":"10.0.0.1:80""#);
         peers(Event::Opening, r#""opening""#);
-        let addr = SocketAddr::from(([10, 0, 0, 1], 80));
+        let addr = Addr::from(([10, 0, 0, 1], 80));
         peers(Event::CannotConnect { addr, why: "no" }, r#""cannot_connect","addr":"10.0.0.1:80","why":"no""#);
         peers(Event::RunBegun, r#""run_begun""#);
         peers(Event::Received { bytes }, r#""received","len":5"#);

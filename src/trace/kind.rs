@@ -16,6 +16,8 @@ named! {
         Accepted = "accepted",
         /// [`Event::Refused`].
         Refused = "refused",
+        /// [`Event::Introduced`].
+        Introduced = "introduced",
         /// [`Event::Missed`].
         Missed = "missed",
         /// [`Event::AcceptingPaused`].
@@ -79,6 +81,7 @@ impl Event<'_> {
             Event::Woken => Kind::Woken,
             Event::Accepted => Kind::Accepted,
             Event::Refused { .. } => Kind::Refused,
+            Event::Introduced { .. } => Kind::Introduced,
             Event::Missed { .. } => Kind::Missed,
             Event::AcceptingPaused { .. } => Kind::AcceptingPaused,
             Event::AcceptingResumed => Kind::AcceptingResumed,

@@ -21,7 +21,8 @@ static UNREAD: AtomicU64 = AtomicU64::new(0);
 /// Load on an echo server, from a generator that sleeps, and so leaves it a processor.
 fn load(target: SocketAddr, talk: &Talk, pace: Pace, duration: Duration) -> Load<'_> {
     Load {
-        target,
+        target: target.into(),
+        send_proxy: None,
         talk,
         busy: 4,
         dripping: 0,

@@ -88,6 +88,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
+    /// The Unix sockets on which it listens, without `unix:`.
+    pub unix: Vec<String>,
     /// Where it can be watched, if it can.
     pub admin: Option<SocketAddr>,
     /// The address of its form, if it has one.
@@ -112,7 +114,8 @@ impl Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
         let stdout = chunks_of(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().map_or_else(|| mpsc::channel().1, lines_of);
-        let mut server = Server { child, addresses: Vec::new(), admin: None, form: None, stdout, stderr };
+        let mut server =
+            Server { child, addresses: Vec::new(), unix: Vec::new(), admin: None, form: None, stdout, stderr };
         let mut printed = Vec::new();
         // All lines are written at once, and so few bytes of a pipe are read at once too; but Python may write the end of
         // its line by itself.
@@ -131,8 +134,14 @@ impl Server {
             match line.strip_prefix("Admin on http://").and_then(|rest| rest.strip_suffix('/')) {
                 Some(admin) => server.admin = Some(address(admin)),
                 None => {
+                    if line.starts_with("Admin on unix:") {
+                        continue;
+                    }
                     let listens = line.strip_prefix("Listening on ").expect("a line says where it listens");
-                    server.addresses.push(address(listens));
+                    match listens.strip_prefix("unix:") {
+                        Some(name) => server.unix.push(name.to_owned()),
+                        None => server.addresses.push(address(listens)),
+                    }
                 }
             }
         }

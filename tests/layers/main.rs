@@ -14,7 +14,7 @@ use modules::{Crate, Mention, sources};
 
 /// The layers from the top down, and the modules of each.
 const LAYERS: [(&str, &[&str]); 17] = [
-    ("text, bytes and places", &["text", "buffer", "sync", "places"]),
+    ("text, addresses, bytes and places", &["text", "address", "buffer", "sync", "places"]),
     ("tables", &["machine"]),
     ("message", &["codec", "message"]),
     ("exchange", &["exchange"]),

@@ -2,14 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loom::thread;
+use multiconn::address::Addr;
 use multiconn::selector::{Event, Interest, Listener, Readiness, Selector, Stream, Token, WakeFlag, Waker};
 
-pub const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 65432);
+pub const ADDR: Addr =
+    Addr::Inet(std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 65432));
 
 /// More looks at the flag than the other threads have steps.
 const LOOKS_MAX: u32 = 100;
@@ -95,12 +96,12 @@ impl Selector for QuietSelector {
         Ok(())
     }
 
-    fn accept(&mut self, listener: &mut Backlog) -> io::Result<(QuietStream, SocketAddr)> {
+    fn accept(&mut self, listener: &mut Backlog) -> io::Result<(QuietStream, Addr)> {
         listener.0 = listener.0.checked_sub(1).ok_or(io::ErrorKind::WouldBlock)?;
         Ok((QuietStream::default(), ADDR))
     }
 
-    fn connect(&mut self, _addr: SocketAddr) -> io::Result<QuietStream> {
+    fn connect(&mut self, _addr: Addr) -> io::Result<QuietStream> {
         Ok(QuietStream::default())
     }
 }
@@ -109,7 +110,7 @@ impl Selector for QuietSelector {
 pub struct Backlog(pub u32);
 
 impl Listener for Backlog {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Addr> {
         Ok(ADDR)
     }
 }

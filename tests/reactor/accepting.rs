@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use multiconn::address::{Addr, UnixAddr};
 use multiconn::reactor::{Config, REFUSALS_MAX};
 use multiconn::selector::sim::Counts;
 use multiconn::session::Service;
@@ -176,7 +177,7 @@ fn a_listener_with_a_batch_left_over_stays_runnable() {
 #[test]
 fn every_listener_is_served() {
     let mut server = echo_server(Config::default());
-    let second_addr = "10.255.0.2:65432".parse().unwrap();
+    let second_addr = Addr::from(([10, 255, 0, 2], 65432));
     server.reactor.add_listener(server.net.listener(second_addr)).unwrap();
     let first = server.client_at(seconds(1));
     first.send_at(seconds(2), "first");
@@ -184,6 +185,18 @@ fn every_listener_is_served() {
     second.send_at(seconds(2), "second");
     server.run_until(seconds(3));
     assert_eq!((first.received(), second.received()), (b"first".to_vec(), b"second".to_vec()));
+}
+
+#[test]
+fn a_peer_of_a_unix_socket_has_a_number() {
+    let mut server = echo_server(Config::default());
+    let own = UnixAddr::new("/run/multiconn.sock").unwrap();
+    server.reactor.add_listener(server.net.listener(Addr::Unix(own))).unwrap();
+    let peer = server.net.client_at(seconds(1), Addr::Unix(own));
+    peer.send_at(seconds(2), "hello").end_at(seconds(3));
+    server.run_until(seconds(4));
+    assert_eq!(peer.received(), b"hello");
+    assert_eq!(server.log.borrow().ends[0].peer.to_string(), "unix:/run/multiconn.sock#1");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn serve(asker: &Asker, is_watched: bool, clients: u64) -> (u64, Duration) {
     let mut reactor = Reactor::with_subscriber(net.selector(), AppService::default(), config, asker.clone());
     reactor.add_listener(net.listener(server_addr())).unwrap();
     if is_watched {
-        reactor.add_listener_apart(net.listener(([10, 255, 0, 1], 9000).into()), 1).unwrap();
+        reactor.add_listener_apart(net.listener(([10, 255, 0, 1], 9000)), 1).unwrap();
     }
     for n in 0..clients {
         let request = search("morpheus", true);

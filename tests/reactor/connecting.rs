@@ -1,11 +1,11 @@
 //! Connections of our own.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use multiconn::address::Addr;
 use multiconn::message::Limits;
 use multiconn::protocols::app::{AppClient, Reply, Request};
 use multiconn::protocols::echo::EchoClient;
@@ -28,8 +28,8 @@ where
     (net.clone(), Reactor::new(net.selector(), recorder, Config::default()), log)
 }
 
-fn addr(n: u8) -> SocketAddr {
-    SocketAddr::from(([10, 254, 0, n], 65432))
+fn addr(n: u8) -> Addr {
+    Addr::from(([10, 254, 0, n], 65432))
 }
 
 fn echo_client() -> EchoClient {

@@ -14,6 +14,7 @@ mod manners;
 mod memory;
 mod panics;
 mod pressure;
+mod proxied;
 mod serving;
 mod sinking;
 mod slots;

@@ -1,12 +1,12 @@
 //! A panic in a session, or in its service, ends that connection and no other, wherever it happens.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::thread;
 use std::time::Instant;
 
+use multiconn::address::Addr;
 use multiconn::buffer::Output;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{SimNet, SimPeer};
@@ -264,7 +264,7 @@ impl Session for Caller {
 
 struct Exchange {
     wanted: Rc<Cell<u32>>,
-    upstream: SocketAddr,
+    upstream: Addr,
 }
 
 impl Service for Exchange {
@@ -288,7 +288,7 @@ impl Service for Exchange {
 fn a_connection_that_another_session_wants_is_opened_all_the_same() {
     for seed in 0..20 {
         let net = SimNet::new(seed);
-        let upstream = SocketAddr::from(([10, 255, 0, 9], 7));
+        let upstream = Addr::from(([10, 255, 0, 9], 7));
         let opened = Rc::new(Cell::new(None));
         let (seen, clock) = (Rc::clone(&opened), net.clone());
         net.server(upstream, move |_| seen.set(Some(clock.now())));

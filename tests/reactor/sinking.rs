@@ -1,9 +1,9 @@
 //! A server that never reads: which ends of its peers it still notices, and which not.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use multiconn::address::Addr;
 use multiconn::protocols::sink::{LOOK_INTERVAL, SinkService, Waiting};
 use multiconn::reactor::Config;
 
@@ -69,12 +69,12 @@ fn a_stop_waits_for_nobody() {
 #[test]
 fn there_is_one_look_for_all() {
     let looks = Arc::new(AtomicU64::new(0));
-    let asked: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
+    let asked: Arc<Mutex<Vec<Addr>>> = Arc::default();
     let service = {
         let (looks, asked) = (Arc::clone(&looks), Arc::clone(&asked));
         SinkService::new(seconds(100)).looking(move || {
             let number = looks.fetch_add(1, Ordering::Relaxed);
-            asked.lock().unwrap().iter().map(|&addr| (addr, number)).collect::<Waiting>()
+            asked.lock().unwrap().iter().map(|&addr| (addr.inet().unwrap(), number)).collect::<Waiting>()
         })
     };
     let mut server = Server::new(service, Config::default());

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use multiconn::address::Addr;
 use multiconn::protocols::echo::EchoService;
 use multiconn::reactor::{Config, Reactor};
 use multiconn::selector::sim::{Counts, SimListener, SimNet, SimSelector, SimStream};
@@ -94,11 +94,11 @@ impl Selector for Chatterbox {
         self.inner.unwatch_listener(listener, token)
     }
 
-    fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, SocketAddr)> {
+    fn accept(&mut self, listener: &mut SimListener) -> io::Result<(SimStream, Addr)> {
         self.inner.accept(listener)
     }
 
-    fn connect(&mut self, addr: SocketAddr) -> io::Result<SimStream> {
+    fn connect(&mut self, addr: Addr) -> io::Result<SimStream> {
         self.inner.connect(addr)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use multiconn::address::Addr;
 use multiconn::buffer::Input;
 use multiconn::message::{Limits, MessageReader};
 use multiconn::protocols::app::{AppService, Reply, Request, Timeouts};
@@ -24,8 +24,8 @@ pub fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-pub fn server_addr() -> SocketAddr {
-    SocketAddr::from(([10, 255, 0, 1], 65432))
+pub fn server_addr() -> Addr {
+    Addr::from(([10, 255, 0, 1], 65432))
 }
 
 /// Writes down how the connections of a service end.

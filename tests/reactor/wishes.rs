@@ -2,11 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use multiconn::address::Addr;
 use multiconn::connection;
 use multiconn::reactor::Config;
 use multiconn::session::{Connect, Peer, Progress, Service, Session, SessionError, SessionIo};
@@ -130,7 +130,7 @@ fn a_session_that_is_woken_can_send_and_is_not_idle_then() {
 
 /// A service whose sessions are of two types: those that ask another server, and those that bring the answer.
 struct Relay {
-    upstream: SocketAddr,
+    upstream: Addr,
     wanted: Rc<RefCell<VecDeque<Rc<Errand>>>>,
 }
 
@@ -216,7 +216,7 @@ impl Service for Relay {
 
 #[test]
 fn a_session_can_have_connections_opened_to_servers_of_another_kind() {
-    let upstream = SocketAddr::from(([10, 255, 0, 9], 7));
+    let upstream = Addr::from(([10, 255, 0, 9], 7));
     let relay = Relay { upstream, wanted: Rc::default() };
     let mut server = Server::new(relay, Config::default());
     let asked = Rc::new(Cell::new(0));
@@ -316,7 +316,7 @@ fn nor_does_any_on_a_connection_of_our_own() {
         let session = Careless { random: seed, uses_input: true, seen: Rc::clone(&seen) };
         let config = connection::Config { output_high_water: 5000, ..connection::Config::default() };
         let mut server = Server::new(|_: &Peer| -> Careless { unreachable!("nothing is accepted") }, config);
-        let addr = SocketAddr::from(([10, 255, 0, 9], 7));
+        let addr = Addr::from(([10, 255, 0, 9], 7));
         server.net.server(addr, |peer| {
             peer.window(100).reads_nothing().flood_at(seconds(1), "flood").reset_at(seconds(40));
         });
@@ -330,7 +330,7 @@ fn nor_does_any_on_a_connection_of_our_own() {
 #[test]
 fn without_an_address_a_connection_fails_like_any_other() {
     let mut server = Server::new(|_: &Peer| Polite { told: false, is_busy: false }, Config::default());
-    assert_eq!(server.reactor.connect(&[], Polite { told: false, is_busy: false }), 1);
+    assert_eq!(server.reactor.connect::<Addr>(&[], Polite { told: false, is_busy: false }), 1);
     server.run_until(seconds(1));
     let log = server.log.borrow();
     assert_eq!(log.ends[0].end.to_string(), "no address to connect to");
@@ -376,7 +376,7 @@ impl Session for Parting {
 fn a_client_that_has_ended_its_side_is_finished_when_all_is_sent() {
     for (fails, end) in [(false, "finished"), (true, "something else is wrong")] {
         let mut server = Server::new(|_: &Peer| -> Parting { unreachable!("nothing is accepted") }, Config::default());
-        let addr = SocketAddr::from(([10, 255, 0, 9], 7));
+        let addr = Addr::from(([10, 255, 0, 9], 7));
         let received = Rc::new(Cell::new(0));
         let count = Rc::clone(&received);
         server.net.server(addr, move |peer| {

@@ -151,6 +151,9 @@ const handlers = {
         it.stage = "draining";
         it.refused = event.why;
     },
+    introduced: (it, event) => {
+        it.peer = event.peer;
+    },
     cannot_connect: (it, event) => {
         it.error = event.why;
     },

@@ -116,6 +116,8 @@ export class Story {
                 return arrow(PEER, SESSION, "connects; it is accepted");
             case "refused":
                 return arrow(PEER, SESSION, `connects; it is refused: ${event.why}`, { tone: "bad" });
+            case "introduced":
+                return note(SESSION, `${event.by} speaks for ${event.peer}`);
             case "opening":
                 return arrow(SESSION, PEER, "opens a connection");
             case "cannot_connect":

@@ -1,7 +1,9 @@
 //! Client addresses: one loopback address has some 28,000 ports, and two connections to the same server can't share
 //! one.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::address::Addr;
 
 /// The number of connections for which one address always has enough ports.
 const PORTS_MIN: usize = 20_000;
@@ -21,8 +23,9 @@ pub struct ClientAddresses {
 impl ClientAddresses {
     /// Creates the addresses for `connections` to `target` at once. Short connections soon use up the ports of one
     /// address, since a port stays in use for a while after its connection.
-    pub fn new(target: SocketAddr, connections: usize, are_short: bool) -> ClientAddresses {
-        let is_loopback = matches!(target.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    pub fn new(target: Addr, connections: usize, are_short: bool) -> ClientAddresses {
+        let ip = target.inet().map(|target| target.ip());
+        let is_loopback = matches!(ip, Some(IpAddr::V4(ip)) if ip.is_loopback());
         ClientAddresses { is_loopback, is_spread: is_loopback && (are_short || connections > PORTS_MIN), next: 0 }
     }
 

@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
+use rustix::net::sockopt;
+use socket2::{Domain, Socket, Type};
 
+use super::Load;
 use super::dialog::{Dialog, Received};
 use super::talk::{Once, Talk};
+use crate::address::Addr;
 use crate::bench::raw::Wrong;
-use crate::selector::not_to_itself;
+use crate::codec::proxy;
+use crate::selector::{SocketStream, Stream};
 use crate::text::reason;
 
 /// The role of a connection.
@@ -41,8 +44,12 @@ pub struct Stamp {
 pub struct Link {
     pub role: Role,
     number: u64,
-    stream: Option<TcpStream>,
+    stream: Option<SocketStream>,
     is_connected: bool,
+    /// The system may delay small requests, as TCP does.
+    delays: bool,
+    /// What is left of the PROXY header.
+    header: Vec<u8>,
     /// The time when the connection was requested.
     pub opened: u64,
     sent: u64,
@@ -99,6 +106,8 @@ impl Link {
             number: number as u64,
             stream: None,
             is_connected: false,
+            delays: false,
+            header: Vec::new(),
             opened: 0,
             sent: 0,
             sendable: 0,
@@ -119,12 +128,15 @@ impl Link {
     }
 
     /// Begins to open a connection to `target`, from `source` if given.
-    pub fn open(&mut self, target: SocketAddr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
-        let stream = match source {
-            None => TcpStream::connect(target)?,
-            Some(source) => connect_from(source, target)?,
+    pub fn open(&mut self, target: Addr, source: Option<Ipv4Addr>, now: u64) -> io::Result<()> {
+        let stream = match (target, source) {
+            (Addr::Inet(target), None) => TcpStream::connect(target)?.into(),
+            (Addr::Inet(target), Some(source)) => connect_from(source, target)?.into(),
+            (Addr::Unix(_), _) => SocketStream::connect(target)?,
         };
         self.stream = Some(stream);
+        self.header.clear();
+        self.delays = target.inet().is_some();
         self.opened = now;
         self.is_connected = false;
         (self.sent, self.sendable, self.received) = (0, 0, 0);
@@ -143,27 +155,27 @@ impl Link {
     }
 
     /// Checks whether the connection is open by now.
-    pub fn establish(&mut self, talk: &Talk) -> io::Result<bool> {
+    pub fn establish(&mut self, load: &Load<'_>) -> io::Result<bool> {
         if self.is_connected {
             return Ok(true);
         }
         let Some(stream) = &self.stream else { return Ok(false) };
-        match stream.peer_addr() {
-            Ok(peer) => {
-                not_to_itself(stream.local_addr(), Ok(peer))?;
-                // The system doesn't delay a single request.
-                if talk.once().is_none() {
-                    stream.set_nodelay(true)?;
-                }
-                self.is_connected = true;
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::NotConnected => match stream.take_error()? {
+        if !stream.is_open()? {
+            return match stream.take_error()? {
                 Some(error) => Err(error),
                 None => Ok(false),
-            },
-            Err(error) => Err(error),
+            };
         }
+        // The system doesn't delay a single request.
+        if self.delays && load.talk.once().is_none() {
+            sockopt::set_tcp_nodelay(stream, true)?;
+        }
+        if let Some(version) = load.send_proxy {
+            let own = stream.local_addr().ok().and_then(Addr::inet);
+            self.header = proxy::write(version, own, load.target.inet());
+        }
+        self.is_connected = true;
+        Ok(true)
     }
 
     /// Queues request `number` for sending.
@@ -186,9 +198,17 @@ impl Link {
         if !self.is_connected {
             return Ok(());
         }
+        while !self.header.is_empty() {
+            match stream.write(&self.header) {
+                Ok(len) => _ = self.header.drain(..len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         if talk.once() == Some(Once::ClientCloses) && self.received == 0 && self.sent == self.sendable {
             // Nothing is sent, so this happens once for each connection, when it's open.
-            return stream.shutdown(Shutdown::Write);
+            return stream.end_output();
         }
         while self.sent < self.sendable {
             let out = match (&self.dialog, talk.numbered()) {
@@ -207,7 +227,7 @@ impl Link {
 
     /// Whether queued bytes wait for the system to accept them.
     pub fn has_more_to_send(&self) -> bool {
-        self.sent < self.sendable
+        self.sent < self.sendable || !self.header.is_empty()
     }
 
     /// Reads input and checks it. If the server `has_ended` its side, nothing follows the available input.
@@ -284,9 +304,9 @@ impl Link {
 
     /// Closes it with a reset, which frees the port at once, and does no harm if the server has closed already.
     pub fn reset(&mut self) {
-        if let Some(stream) = &self.stream {
+        if let Some(stream) = &mut self.stream {
             // If this fails, the port stays in use for a while.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            stream.reset_on_close();
         }
         self.close();
     }

@@ -2,12 +2,16 @@
 //! whether all replies can be the same.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::time::Duration;
 
+use socket2::Socket;
+
 use super::{PATIENCE, greet};
+use crate::address::Addr;
 use crate::bench::load::Talk;
 use crate::bench::raw::{Check, Exchange, Partial, Template, Wrong};
+use crate::codec::proxy::Version;
 use crate::text::{Escaped, reason};
 
 /// The number of requests in this conversation; the load begins with the next number.
@@ -16,12 +20,12 @@ const REQUESTS: u64 = 2;
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Makes two requests, and returns the data to send under load.
-pub fn meet(stream: TcpStream, address: SocketAddr, exchange: &Exchange) -> Result<Talk, String> {
+pub fn meet(stream: Socket, address: Addr, send_proxy: Option<Version>, exchange: &Exchange) -> Result<Talk, String> {
     let mut conversation = Conversation { stream, address, exchange, partial: Partial::default() };
     let mut check = exchange.check.clone();
     for number in 0..REQUESTS {
         if number > 0 && exchange.framing.is_until_close() {
-            conversation.stream = greet(address)?;
+            conversation.stream = greet(address, send_proxy)?;
             conversation.partial.clear();
         }
         let request = exchange.request(number);
@@ -45,8 +49,8 @@ pub fn meet(stream: TcpStream, address: SocketAddr, exchange: &Exchange) -> Resu
 
 /// A conversation with a server.
 struct Conversation<'a> {
-    stream: TcpStream,
-    address: SocketAddr,
+    stream: Socket,
+    address: Addr,
     exchange: &'a Exchange,
     partial: Partial,
 }

@@ -1,19 +1,33 @@
 //! The servers in a comparison: models, running servers, and servers started by a command.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
+use crate::address::Addr;
 use crate::bench::command_line::words;
-use crate::bench::server::{Origin, Subject};
+use crate::bench::server::{Origin, Subject, Transport};
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::units;
 use crate::models::Model;
 use crate::protocols::echo::PORT;
+
+impl ValueEnum for Transport {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Transport::Tcp, Transport::Unix]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Transport::Tcp => PossibleValue::new("tcp").help("TCP on the loopback interface"),
+            Transport::Unix => PossibleValue::new("unix").help("A Unix socket"),
+        })
+    }
+}
 
 /// The servers to compare.
 #[derive(Debug, Args)]
@@ -21,7 +35,10 @@ pub struct Servers {
     /// Concurrency models to compare [default: reactor,threads,fork,select,poll, unless other servers are named]
     #[arg(long = "model", value_name = "MODEL", value_delimiter = ',')]
     models: Vec<Model>,
-    /// A running server; may be given more than once; with `raw`, the address requires a port
+    /// How the models are reached: over loopback TCP, by Unix sockets, or both, to compare them
+    #[arg(long = "transport", value_name = "TRANSPORT", value_delimiter = ',', default_value = "tcp")]
+    transports: Vec<Transport>,
+    /// A running server, also by unix:PATH; may be given more than once; with `raw`, a host requires a port
     #[arg(long, value_name = "NAME=ADDRESS")]
     against: Vec<Named<Address>>,
     /// The process of such a server, to measure its processor time and memory; NAME= may be omitted if there is only
@@ -51,8 +68,14 @@ impl Servers {
     pub fn subjects(&self) -> Result<Vec<Subject>, Failure> {
         let others = self.against.len() + self.commands.len();
         let models = if self.models.is_empty() && others == 0 { &MODELS[..] } else { &self.models };
-        let mut subjects: Vec<Subject> =
-            models.iter().map(|&model| Subject { name: model.name().into(), origin: Origin::Model(model) }).collect();
+        let mut subjects: Vec<Subject> = Vec::new();
+        for (&model, &transport) in models.iter().flat_map(|model| self.transports.iter().map(move |by| (model, by))) {
+            let name = match transport {
+                Transport::Tcp => model.name().to_owned(),
+                Transport::Unix => format!("{model}-unix"),
+            };
+            subjects.push(Subject { name, origin: Origin::Model { model, transport } });
+        }
         for Named { name, value } in &self.against {
             let origin = Origin::Running { address: self.near(value)?, pid: None };
             subjects.push(Subject { name: name.clone(), origin });
@@ -80,7 +103,7 @@ impl Servers {
         if self.against.is_empty() && self.commands.is_empty() {
             return Err(Failure::of_usage("`bench raw` requires a server: --against or --command"));
         }
-        match self.against.iter().find(|named| !named.value.has_port()) {
+        match self.against.iter().find(|named| !named.value.is_complete()) {
             Some(Named { name, value }) => Err(Failure::of_usage(format!(
                 "--against {name}={value}: `bench raw` has no default port; write '{name}={}' for port 5000",
                 value.or_port(5000)
@@ -91,10 +114,10 @@ impl Servers {
 
     /// The address to connect to, which must be on this machine unless others are allowed: load on somebody else's
     /// server is an attack.
-    fn near(&self, address: &Address) -> Result<SocketAddr, Failure> {
+    fn near(&self, address: &Address) -> Result<Addr, Failure> {
         let address = address.or_port(PORT);
         let first = address.to_connect_to()?[0];
-        match first.ip().is_loopback() || self.allow_remote {
+        match first.inet().is_none_or(|addr| addr.ip().is_loopback()) || self.allow_remote {
             true => Ok(first),
             false => Err(Failure::of_usage(format!(
                 "{address} is not on this machine; --allow-remote puts load on it anyway"
@@ -112,7 +135,7 @@ impl Servers {
             .map_err(|_| Failure::of_usage(format!("--pid {text}: '{number}' is not the number of a process")))?;
         let mut running = subjects.iter_mut().filter_map(|subject| match &mut subject.origin {
             Origin::Running { pid, .. } if name.is_none_or(|name| name == subject.name) => Some(pid),
-            Origin::Running { .. } | Origin::Model(_) | Origin::Command(_) | Origin::Shell(_) => None,
+            Origin::Running { .. } | Origin::Model { .. } | Origin::Command(_) | Origin::Shell(_) => None,
         });
         match (running.next(), running.next()) {
             (Some(pid), None) => {

@@ -24,7 +24,7 @@ use crate::text::count;
                   one before is answered, and each answer is printed on a line: the whole string so far.\n\nExample:\n  multiconn call accumulate 127.0.0.1:2000\n  printf abc | multiconn call accumulate 2000 --one-by-one"
 )]
 pub struct CallAccumulate {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// Send byte by byte

@@ -38,7 +38,7 @@ use crate::text::{Escaped, printable, reason};
                   multiconn call app 127.0.0.1:65432 --content request.json --type text/json"
 )]
 pub struct CallApp {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// `search` makes a JSON request; any other word is sent as bytes, followed by VALUE without a space

@@ -20,7 +20,7 @@ use crate::text::printable;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call command 127.0.0.1:8888 w")]
 pub struct CallCommand {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 8888) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 8888), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// The server's name for the program

@@ -1,37 +1,41 @@
 //! Conversations with a server, and their failures.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
-use crate::cli::trace;
+use crate::cli::{send_proxy, trace};
 use crate::client::{self, Conversation};
 use crate::message::ProtocolError;
 use crate::protocols::app::AppError;
+use crate::session::proxied::Introducing;
 use crate::session::{End, Session, SessionError};
 use crate::text::reason;
 use crate::trace::Log;
 
 /// Runs one `session`, on a connection to the first of `addresses` that accepts it.
-pub fn converse<T: Session>(
-    addresses: &[SocketAddr],
-    session: T,
-    timeout: Duration,
-) -> Result<Conversation<T>, Failure> {
+pub fn converse<T: Session>(addresses: &[Addr], session: T, timeout: Duration) -> Result<Conversation<T>, Failure> {
     let mut conversations = converse_all(addresses, [session], timeout)?;
     Ok(conversations.pop().expect("each session has its conversation"))
 }
 
 /// Runs `sessions`, each on a connection of its own.
 pub fn converse_all<T: Session>(
-    addresses: &[SocketAddr],
+    addresses: &[Addr],
     sessions: impl IntoIterator<Item = T>,
     timeout: Duration,
 ) -> Result<Vec<Conversation<T>>, Failure> {
-    client::converse_with(addresses, sessions, timeout, (Log, trace::subscriber()))
-        .map_err(|error| Failure::of_loop(&error))
+    let sessions = sessions.into_iter().map(|session| Introducing::new(session, send_proxy::version()));
+    let conversations = client::converse_with(addresses, sessions, timeout, (Log, trace::subscriber()))
+        .map_err(|error| Failure::of_loop(&error))?;
+    let without_header = |Conversation { peer, session, end }: Conversation<Introducing<T>>| Conversation {
+        peer,
+        session: session.into_inner(),
+        end,
+    };
+    Ok(conversations.into_iter().map(without_header).collect())
 }
 
 /// Checks that all conversations with the server at `address` ended properly.

@@ -25,7 +25,7 @@ use talk::Talk;
 #[command(after_help = "Example:\n  multiconn call echo 127.0.0.1:65432 --connections 3 --message hello\n  \
                   multiconn call echo 127.0.0.1:65432 'Hello network world' --connections 8")]
 pub struct CallEcho {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// Send each LINE, without a newline, once the one before is answered, and print the reply; `-` stands for the lines

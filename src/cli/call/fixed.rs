@@ -17,7 +17,7 @@ use crate::text::Escaped;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call fixed 127.0.0.1:1060")]
 pub struct CallFixed {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 1060) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 1060), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// How long to wait for the connection, and then for the complete reply

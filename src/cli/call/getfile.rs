@@ -25,7 +25,7 @@ use form::{FormOptions, Settings};
 #[command(after_help = "Examples:\n  multiconn call getfile 127.0.0.1:50001 protocols.md -o /tmp/protocols.md\n  \
                         multiconn call getfile --form --into /tmp")]
 pub struct CallGetFile {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 50001), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS", required_unless_present = "form")]
     address: Option<Address>,
     /// The file's path on the server, below the served folder

@@ -18,7 +18,7 @@ use crate::text::{Escaped, count};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call multiply 127.0.0.1:2000 hello")]
 pub struct CallMultiply {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 2000), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// What to send

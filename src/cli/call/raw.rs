@@ -1,25 +1,25 @@
-//! `multiconn call raw`: a conversation with any TCP server.
+//! `multiconn call raw`: a conversation with any server.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::address::Addr;
 use crate::cli::address::{Address, with_port};
 use crate::cli::failure::Failure;
 use crate::cli::stdout::cannot_print;
-use crate::cli::units;
+use crate::cli::{send_proxy, units};
 use crate::relay::{AtEnd, Fd, Filter, Plain, Relay, Route, SinkId, SourceId, Turn, Unwanted, standard_output};
 use crate::session::End;
 use crate::text::{Printable, count, reason};
 
-/// Talk to any TCP server: send text or standard input, and print what arrives
+/// Talk to any server: send text or standard input, and print what arrives
 #[derive(Debug, Args)]
 #[command(
     after_help = "Standard input is sent as it comes, and its end ends our sending side; after TEXT, that side stays \
@@ -29,7 +29,7 @@ use crate::text::{Printable, count, reason};
                         printf 'GET / HTTP/1.0\\n\\n' | multiconn call raw 8000 --crlf"
 )]
 pub struct CallRaw {
-    /// Where the server is: HOST:PORT, [V6]:PORT or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS", value_parser = with_port)]
     address: Address,
     /// What to send, in one line [default: standard input, as it comes]
@@ -58,13 +58,14 @@ impl CallRaw {
         let out = standard_output().map_err(|error| cannot_print(&error))?;
         let (stream, addr) = self.address.connect(self.timeout)?;
         let failed = |error| Failure::of_loop(&error);
-        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
+        send_proxy::introduce(&stream, addr).map_err(failed)?;
+        stream.set_nonblocking(true).map_err(failed)?;
         self.converse(Rc::new(stream), addr, out).map_err(failed)?
     }
 
     /// Sends and prints until the conversation is over. The outer error is the relay's, the inner one the
     /// conversation's.
-    fn converse(&self, server: Fd, addr: SocketAddr, out: Fd) -> io::Result<Result<(), Failure>> {
+    fn converse(&self, server: Fd, addr: Addr, out: Fd) -> io::Result<Result<(), Failure>> {
         let half_closes = self.half_close || self.text.is_empty() && !self.no_half_close;
         let at_end = if half_closes { AtEnd::HalfClose } else { AtEnd::LetGo };
         let mut relay = Relay::new()?;
@@ -106,7 +107,7 @@ impl CallRaw {
 struct RelayedCall {
     relay: Relay,
     server: Fd,
-    addr: SocketAddr,
+    addr: Addr,
     timeout: Duration,
     out: SinkId,
     to_server: SinkId,

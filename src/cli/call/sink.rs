@@ -5,16 +5,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use socket2::SockRef;
+use socket2::Socket;
 
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::stdout::print;
-use crate::cli::units;
+use crate::cli::{send_proxy, units};
 use crate::protocols::sink::PORT;
 use crate::queues::{self, TcpQueues, plain};
 use crate::sys::{self, PollFd};
@@ -24,7 +24,7 @@ use crate::text::{count, reason};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  multiconn call sink 127.0.0.1:65432 --send-until-full")]
 pub struct CallSink {
-    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432) or PORT (loopback)
+    /// Where the server is: HOST:PORT, [V6]:PORT, HOST (port 65432), PORT (loopback) or unix:PATH
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// Send until nothing more is accepted; this is the only mode, and so the default
@@ -45,10 +45,11 @@ impl CallSink {
     pub fn run(self) -> Result<(), Failure> {
         let (mut stream, theirs) = self.address.or_port(PORT).connect(self.timeout)?;
         let failed = |error: io::Error| Failure::new(format!("cannot use the connection: {}", reason(&error)));
-        let ours = stream.local_addr().map_err(failed)?;
+        let ours = stream.local_addr().map_err(failed)?.as_socket();
         // Make the close a reset. With unread bytes before it, an orderly end would never arrive: the server would not
         // notice that we have gone, and both kernels would hold the bytes for minutes.
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).map_err(failed)?;
+        stream.set_linger(Some(Duration::ZERO)).map_err(failed)?;
+        send_proxy::introduce(&stream, theirs).map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
         let mut sent = 0;
         let filled = self.fill(&mut stream, &mut sent).map_err(|error| {
@@ -62,12 +63,18 @@ impl CallSink {
             )));
         }
         let text = format!("{theirs} took {}, and then no more for {:?}\n", count(sent, "byte"), self.settle);
-        print((text + &whereabouts(queues::all(), sent, ours, theirs)).as_bytes())
+        let whereabouts = match (ours, theirs.inet()) {
+            (Some(ours), Some(theirs)) => whereabouts(queues::all(), sent, ours, theirs),
+            _ => {
+                "The kernel holds them until the server reads, but does not report how many of a Unix socket's\n".into()
+            }
+        };
+        print((text + &whereabouts).as_bytes())
     }
 
     /// Sends until no bytes are accepted for the settling time, or up to the limit. Counts the accepted bytes in
     /// `sent`, and returns whether the buffers are full.
-    fn fill(&self, stream: &mut TcpStream, sent: &mut usize) -> io::Result<bool> {
+    fn fill(&self, stream: &mut Socket, sent: &mut usize) -> io::Result<bool> {
         let piece = [b'x'; 64 << 10];
         // Whether nothing has been accepted since the wait began.
         let mut settled = false;

@@ -1,12 +1,12 @@
 //! The drawing: from the events of the trace to lines of text.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
 
 use super::parts::{Part, Parts, Piece};
+use crate::address::Addr;
 use crate::cli::paint::{BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, PLAIN, Paint, RED, YELLOW};
 use crate::cli::wrap::wrap;
 use crate::exchange::Stage;
@@ -31,12 +31,27 @@ const INDENT: &str = "      ";
 /// The mark behind the port in the margin: the first that no other client with this port has.
 const MARKS: [char; 8] = ['│', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
-/// Draws conversations step by step. Each line of a server begins with the port of the client that it is about.
+/// Draws conversations step by step. Each line of a server begins with the port of the client that it is about, or with
+/// the client's number on a Unix socket.
 #[derive(Debug, Default)]
 pub struct Drawing {
     paint: Paint,
     /// The connections, by address and number: several loops may use the same numbers.
-    talks: HashMap<(SocketAddr, u64), Talk>,
+    talks: HashMap<(Addr, u64), Talk>,
+}
+
+/// The client's part of its address: the port, or the number on a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tag {
+    Port(u16),
+    Number(u32),
+}
+
+fn tag(addr: Addr) -> Tag {
+    match addr {
+        Addr::Inet(addr) => Tag::Port(addr.port()),
+        Addr::Unix(addr) => Tag::Number(addr.number().unwrap_or(0)),
+    }
 }
 
 /// One connection.
@@ -93,12 +108,17 @@ impl Drawing {
                     Role::Opened(_) => Stage::Connecting,
                     Role::Accepted => Stage::Receiving,
                 };
+                if let Event::Introduced { by } = record.event
+                    && let Some(talk) = self.talks.remove(&(by, id))
+                {
+                    self.talks.insert(key, talk);
+                }
                 if !self.talks.contains_key(&key) {
-                    let mark = self.free_mark(peer.addr.port());
+                    let mark = self.free_mark(tag(peer.addr));
                     self.talks.insert(key, Talk::new(stage, mark));
                 }
                 let talk = self.talks.get_mut(&key).expect("it is there by now");
-                let margin = (peer.role == Role::Accepted).then_some((peer.addr.port(), talk.mark));
+                let margin = (peer.role == Role::Accepted).then_some((tag(peer.addr), talk.mark));
                 draw_of_connection(talk, peer.addr, &record.event, time, &mut lines);
                 if matches!(record.event, Event::Closed { .. } | Event::Panicked { .. }) {
                     self.talks.remove(&key);
@@ -109,23 +129,28 @@ impl Drawing {
         if lines.0.is_empty() { String::new() } else { self.finish(margin, lines) }
     }
 
-    /// The mark of another client with this `port`.
-    fn free_mark(&self, port: u16) -> char {
-        let is_taken = |mark: char| self.talks.iter().any(|((addr, _), talk)| addr.port() == port && talk.mark == mark);
+    /// The mark of another client with this `tag`.
+    fn free_mark(&self, tag: Tag) -> char {
+        let is_taken = |mark: char| self.talks.iter().any(|(key, talk)| self::tag(key.0) == tag && talk.mark == mark);
         MARKS.into_iter().find(|&mark| !is_taken(mark)).unwrap_or('?')
     }
 
-    /// Breaks long lines, and puts the margin, a port and its mark, before each.
-    fn finish(&self, port: Option<(u16, char)>, lines: Lines) -> String {
-        let margin = match port {
-            // Successive clients mostly have ports close to each other, and get different colours.
-            Some((port, mark)) => {
-                let nth = usize::from(port) / 2 + MARKS.iter().position(|&other| other == mark).unwrap_or(0);
-                self.paint.paint([GREEN, YELLOW, BLUE, MAGENTA, CYAN][nth % 5], &format!("{port:>5}{mark}"))
+    /// Breaks long lines, and puts the margin, a tag and its mark, before each.
+    fn finish(&self, margin: Option<(Tag, char)>, lines: Lines) -> String {
+        let is_wide = margin.is_some();
+        let margin = match margin {
+            Some((tag, mark)) => {
+                let (text, nth) = match tag {
+                    // Successive clients mostly have ports close to each other, and get different colours.
+                    Tag::Port(port) => (port.to_string(), usize::from(port) / 2),
+                    Tag::Number(number) => (format!("#{}", number % 10_000), number as usize),
+                };
+                let nth = nth + MARKS.iter().position(|&other| other == mark).unwrap_or(0);
+                self.paint.paint([GREEN, YELLOW, BLUE, MAGENTA, CYAN][nth % 5], &format!("{text:>5}{mark}"))
             }
             None => String::new(),
         };
-        let room = WIDTH - if port.is_some() { 7 } else { 0 };
+        let room = WIDTH - if is_wide { 7 } else { 0 };
         let mut drawn = String::new();
         for (style, line) in lines.0 {
             let pieces = wrap(&line, room, room - INDENT.len());
@@ -133,7 +158,7 @@ impl Drawing {
                 let is_cut = nth + 1 == TEXT_LINES_MAX && pieces.len() > TEXT_LINES_MAX;
                 let indent = if nth == 0 { "" } else { INDENT };
                 let piece = self.paint.paint(style, if is_cut { "…" } else { piece });
-                let space = if port.is_some() && !(indent.is_empty() && piece.is_empty()) { " " } else { "" };
+                let space = if is_wide && !(indent.is_empty() && piece.is_empty()) { " " } else { "" };
                 drawn += &format!("{margin}{space}{indent}{piece}\n");
             }
         }
@@ -154,12 +179,13 @@ fn draw_own(event: &Event<'_>, lines: &mut Lines) {
     }
 }
 
-fn draw_of_connection(talk: &mut Talk, addr: SocketAddr, event: &Event<'_>, time: Duration, lines: &mut Lines) {
+fn draw_of_connection(talk: &mut Talk, addr: Addr, event: &Event<'_>, time: Duration, lines: &mut Lines) {
     match event {
         Event::Accepted => {
             lines.blank();
             lines.push(BOLD, format!("accepted: {addr} has connected"));
         }
+        Event::Introduced { by } => lines.push(BOLD, format!("introduced: {by} speaks for {addr}")),
         Event::Refused { why } => {
             talk.stage = Stage::Draining;
             lines.push(RED, format!("{addr} is refused: {why}"));
@@ -300,7 +326,7 @@ fn shown(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::rc::Rc;
     use std::time::Instant;
 
@@ -380,7 +406,7 @@ mod tests {
         for piece in parts.take(&message) {
             draw_piece(&Piece { offset: piece.offset + (1 << 40), ..piece }, &mut lines);
         }
-        let drawn = Drawing::default().finish(Some((65535, MARKS[0])), lines);
+        let drawn = Drawing::default().finish(Some((Tag::Port(65535), MARKS[0])), lines);
         assert!(drawn.lines().all(|line| line.width() <= WIDTH && line.starts_with("65535│")), "{drawn}");
         assert!(drawn.lines().count() < 70, "{drawn}");
     }

@@ -14,6 +14,7 @@ use crate::cli::stdout::print;
 use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
+use crate::session::proxied::Proxied;
 use crate::text::reason;
 
 /// Serves `service` under `name` with `options`, by default on `port`.
@@ -39,10 +40,28 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     let config = options.config(port, needs)?;
     let admin = options.admin()?;
     match options.work() {
-        None => serve(options.model(), name, service, config, admin, prepare),
+        None => serve_clients(options, name, service, config, admin, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
-            serve(options.model(), name, busy, config, admin, prepare)
+            serve_clients(options, name, busy, config, admin, prepare)
+        }
+    }
+}
+
+/// Serves the clients of proxies, if that is asked for, or else whoever connects.
+fn serve_clients<V: Service<Session: Send> + Send>(
+    options: &ServerOptions,
+    name: &str,
+    service: V,
+    config: Config,
+    admin: Option<Admin>,
+    prepare: impl FnOnce(&Handle),
+) -> Result<(), Failure> {
+    match options.proxies() {
+        None => serve(options.model(), name, service, config, admin, prepare),
+        Some(proxies) => {
+            let proxied = Proxied::new(service, proxies);
+            serve(options.model(), name, proxied, config, admin, prepare)
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{FAREWELL, GREETING, Incomplete, LEN};
+use crate::address::Addr;
 use crate::session::{Progress, Session, SessionError, SessionIo};
 use crate::text::Escaped;
 
@@ -24,7 +25,7 @@ impl FixedClient {
         FixedClient { timeout, deadline: None, local: None }
     }
 
-    /// Our address on the connection, if there is one.
+    /// Our address on the connection, if there is one over TCP.
     pub fn local(&self) -> Option<SocketAddr> {
         self.local
     }
@@ -35,7 +36,7 @@ impl Session for FixedClient {
         let deadline = match self.deadline {
             Some(deadline) => deadline,
             None => {
-                self.local = io.local_addr().ok();
+                self.local = io.local_addr().ok().and_then(Addr::inet);
                 io.output().push(GREETING);
                 *self.deadline.insert(now + self.timeout)
             }

@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use slab::Slab;
 
 use super::SimNet;
+use crate::address::Addr;
 
 /// Happenings by time, and for the same time in the order in which they were scheduled.
 #[derive(Default)]
@@ -41,7 +41,7 @@ pub(super) enum Happening {
     /// What the peer on a link has sent arrives.
     Arrive(usize, Packet),
     /// The client on a link arrives at its destination.
-    Knock(usize, SocketAddr),
+    Knock(usize, Addr),
     /// A source that has become ready is reported from now on.
     Report(Source),
     /// A fault begins, strikes or ends: the one with this index.
@@ -57,7 +57,7 @@ pub(super) enum Source {
 
 /// What a peer does.
 pub(super) enum Action {
-    Connect(SocketAddr),
+    Connect(Addr),
     Send(Packet),
     Close,
     Reset,

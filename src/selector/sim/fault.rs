@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::random::Random;
+use crate::address::Addr;
 
 /// A fault of the network or the system, which strikes again and again while it lasts.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub enum FaultKind {
         /// How it fails.
         how: ConnectFailure,
         /// The only address to which it fails.
-        to: Option<SocketAddr>,
+        to: Option<Addr>,
     },
     /// Opening a file fails with this error number: `ENOENT`, `EACCES`, `EMFILE`. This and the other faults of files last
     /// by the selector's clock.
@@ -323,7 +323,7 @@ impl Faults {
     }
 
     /// How a connect to `addr` fails, if it does.
-    pub fn connect(&mut self, addr: SocketAddr, now: Duration) -> Option<ConnectFailure> {
+    pub fn connect(&mut self, addr: Addr, now: Duration) -> Option<ConnectFailure> {
         let failure = |kind| match kind {
             FaultKind::ConnectFails { how, to } if to.is_none_or(|to| to == addr) => Some(how),
             _ => None,

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 use std::mem;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Trigger;
+use crate::address::Addr;
 use crate::selector::{Event, Interest, Readiness, Token};
 
 /// The bytes that the two sockets hold before a write would block.
@@ -452,8 +452,16 @@ impl Link {
     }
 }
 
-/// The address of the client on link `id`.
-pub(super) fn client_addr(id: usize) -> SocketAddr {
+/// The address of the client on link `id`, as a listener on `own` sees it.
+pub(super) fn client_addr(id: usize, own: Addr) -> Addr {
+    match own {
+        Addr::Inet(_) => inet_client_addr(id),
+        Addr::Unix(own) => Addr::Unix(own.peer(id as u32 + 1)),
+    }
+}
+
+/// The address of the client on link `id`, if it's not a Unix socket.
+pub(super) fn inet_client_addr(id: usize) -> Addr {
     let [.., a, b, c] = (id as u64).to_be_bytes();
-    SocketAddr::from(([10, a, b, c], 40_000))
+    Addr::from(([10, a, b, c], 40_000))
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::io::IoSlice;
 use std::mem;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -17,6 +16,7 @@ use super::fault::{ConnectFailure, Fault, FaultKind, Faults, Way};
 use super::link::{Answers, Link, Opening, client_addr};
 use super::random::Random;
 use super::{Counts, SimNet, SimPeer, Trigger};
+use crate::address::Addr;
 use crate::selector::{Event, Interest, Readiness, Token};
 
 /// The time until a connection of ours is open or refused.
@@ -44,7 +44,7 @@ pub(super) struct Network {
     listeners: Vec<Backlog>,
     /// The open listeners.
     listening: Vec<usize>,
-    pub answers: BTreeMap<SocketAddr, Answer>,
+    pub answers: BTreeMap<Addr, Answer>,
     pub faults: Faults,
     pub windows_closed: bool,
     /// A fault wakes the selector.
@@ -71,7 +71,7 @@ pub(super) enum Answer {
 
 /// A listening socket.
 struct Backlog {
-    addr: SocketAddr,
+    addr: Addr,
     is_open: bool,
     token: Option<Token>,
     /// It's in the list of sources that may be ready, or will be.
@@ -238,7 +238,7 @@ impl Network {
     }
 
     /// Adds a peer that connects to `addr` now.
-    pub fn client(&mut self, addr: SocketAddr) -> usize {
+    pub fn client(&mut self, addr: Addr) -> usize {
         let id = self.add_link(Link::new());
         self.act(id, Action::Connect(addr));
         id
@@ -397,7 +397,7 @@ impl Network {
         self.with_link(id, Link::close);
     }
 
-    pub fn listen(&mut self, addr: SocketAddr) -> usize {
+    pub fn listen(&mut self, addr: Addr) -> usize {
         let index = self.listeners.len();
         self.listeners.push(Backlog::new(addr));
         self.listening.push(index);
@@ -429,7 +429,7 @@ impl Network {
         }
     }
 
-    fn arrive_at_listener(&mut self, id: usize, addr: SocketAddr) {
+    fn arrive_at_listener(&mut self, id: usize, addr: Addr) {
         match self.listening.iter().copied().find(|&index| self.listeners[index].addr == addr) {
             Some(index) => {
                 self.listeners[index].waiting.push_back(id);
@@ -439,16 +439,16 @@ impl Network {
         }
     }
 
-    pub fn accept(&mut self, index: usize) -> io::Result<(usize, SocketAddr)> {
+    pub fn accept(&mut self, index: usize) -> io::Result<(usize, Addr)> {
         self.counts.accepts += 1;
         self.faults.accept(self.now)?;
         let id = self.listeners[index].waiting.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         self.with_link(id, Link::accept);
         self.open_streams += 1;
-        Ok((id, client_addr(id)))
+        Ok((id, client_addr(id, self.listeners[index].addr)))
     }
 
-    pub fn connect(&mut self, addr: SocketAddr) -> io::Result<usize> {
+    pub fn connect(&mut self, addr: Addr) -> io::Result<usize> {
         self.counts.connects += 1;
         let answer = match self.faults.connect(addr, self.now) {
             None => self.answers.get(&addr).cloned().unwrap_or(Answer::Refuse),
@@ -559,7 +559,7 @@ impl Network {
 }
 
 impl Backlog {
-    fn new(addr: SocketAddr) -> Self {
+    fn new(addr: Addr) -> Self {
         Backlog { addr, is_open: true, token: None, is_listed: false, is_spurious: false, waiting: VecDeque::new() }
     }
 

@@ -1,11 +1,11 @@
 //! The other side of a connection: its script, and the outcome.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SimNet;
 use super::agenda::{Action, Happening, Packet};
-use super::link::{Link, client_addr};
+use super::link::{Link, inet_client_addr};
+use crate::address::Addr;
 use crate::selector::Interest;
 
 /// A peer of the program under test. Clones are the same peer.
@@ -110,9 +110,9 @@ impl SimPeer {
 
 /// Results.
 impl SimPeer {
-    /// Its address, if it is a client.
-    pub fn addr(&self) -> SocketAddr {
-        client_addr(self.id)
+    /// Its address, if it is a client, and not one of a Unix socket.
+    pub fn addr(&self) -> Addr {
+        inet_client_addr(self.id)
     }
 
     /// The network it is on.

@@ -1,9 +1,9 @@
 //! Our ends of simulated connections.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::SocketAddr;
 
 use super::SimNet;
+use crate::address::Addr;
 use crate::buffer::Contents;
 use crate::selector::{Listener, Stream, copy_file};
 
@@ -13,7 +13,7 @@ pub struct SimStream {
     pub(super) net: SimNet,
     pub(super) id: usize,
     /// The address of our side.
-    pub(super) local: SocketAddr,
+    pub(super) local: Addr,
 }
 
 impl Read for SimStream {
@@ -37,7 +37,7 @@ impl Write for SimStream {
 }
 
 impl Stream for SimStream {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Addr> {
         Ok(self.local)
     }
 
@@ -74,11 +74,11 @@ impl Drop for SimStream {
 pub struct SimListener {
     pub(super) net: SimNet,
     pub(super) index: usize,
-    pub(super) addr: SocketAddr,
+    pub(super) addr: Addr,
 }
 
 impl Listener for SimListener {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<Addr> {
         Ok(self.addr)
     }
 }

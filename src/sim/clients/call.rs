@@ -1,11 +1,11 @@
 //! A call: one connection that a client opens, and the plan of the server that it meets.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::subject::ClientSubject;
+use crate::address::Addr;
 use crate::selector::sim::Random;
 use crate::sim::peer::{Leaving, Piece, Plan, Reading, WINDOW_USUAL};
 use crate::sim::subject::Answer;
@@ -123,9 +123,9 @@ impl<R: Clone + fmt::Debug> Call<R> {
     }
 
     /// The addresses, which no other call of its world has.
-    pub fn addrs(&self) -> Vec<SocketAddr> {
+    pub fn addrs(&self) -> Vec<Addr> {
         let [.., high, low] = self.number().to_be_bytes();
-        (0..self.addresses.len()).map(|n| SocketAddr::from(([10, 100 + n as u8, high, low], 65432))).collect()
+        (0..self.addresses.len()).map(|n| Addr::from(([10, 100 + n as u8, high, low], 65432))).collect()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the clients of a run have done, and what they report.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::subject::Verdict;
+use crate::address::Addr;
 use crate::exchange;
 use crate::selector::sim::SimNet;
 use crate::session::End;
@@ -28,7 +28,7 @@ pub struct Deeds<R> {
 #[derive(Debug)]
 pub struct Deed<R> {
     /// The attempts to connect: the address and the time of each.
-    pub attempts: Vec<(SocketAddr, Duration)>,
+    pub attempts: Vec<(Addr, Duration)>,
     /// The time when the connection was found to be open.
     pub connected: Option<Duration>,
     /// The time when output was last sent.
@@ -38,7 +38,7 @@ pub struct Deed<R> {
     /// The time of the end, its kind, and what the session has received.
     pub ended: Option<(Duration, Outcome, R)>,
     /// The servers that have accepted a connection: the address, and the conversation in the ledger.
-    pub accepted: Vec<(SocketAddr, usize)>,
+    pub accepted: Vec<(Addr, usize)>,
 }
 
 /// How a call ended: an [`End`] without its details.

@@ -1,12 +1,12 @@
 //! The judge of each call: its addresses are tried in order, its report is true, and it ends in time.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::call::{Call, Reaction};
 use super::deeds::{Deed, Deeds, Outcome};
 use super::subject::{ClientSubject, Expected, Then, Verdict};
 use super::world::ClientWorld;
+use crate::address::Addr;
 use crate::selector::sim::FaultKind;
 use crate::sim::faults::PlannedFault;
 use crate::sim::ledger::{Conversation, Ledger};
@@ -84,7 +84,7 @@ impl<C: ClientSubject> Case<'_, C> {
     }
 
     /// The conversation of the server on this address.
-    fn accepted(&self, addr: SocketAddr) -> Option<&Conversation> {
+    fn accepted(&self, addr: Addr) -> Option<&Conversation> {
         let accepted = self.deed.accepted.iter().find(|(accepted, _)| *accepted == addr);
         accepted.map(|(_, index)| &self.ledger.conversations[*index])
     }

@@ -2,13 +2,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::call::Call;
 use super::deeds::{Deeds, Outcome};
 use super::subject::ClientSubject;
 use super::world::ClientWorld;
+use crate::address::Addr;
 use crate::reactor::Handle;
 use crate::selector::sim::SimNet;
 use crate::session::{Connect, End, Peer, Service};
@@ -16,7 +16,7 @@ use crate::session::{Connect, End, Peer, Service};
 /// A call as the service makes it.
 #[derive(Debug)]
 struct Connecting<R> {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Addr>,
     requests: Rc<[R]>,
 }
 

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::{ADDR, ARRIVAL};
+use crate::address::Addr;
 use crate::connection::{Caller, Connection, Found, Scratch, Wait, Word, earlier, hold};
 use crate::selector::sim::{SimNet, SimSelector, SimStream, Trigger};
 use crate::selector::{Event, Interest, Readiness, Selector, Token};
@@ -111,7 +111,7 @@ fn serve_one<S: Subject>(world: &World<S>, index: usize, scratch: &mut Scratch) 
 }
 
 /// Waits for a connection, as a blocking accept(2) does.
-fn accept(net: &SimNet, selector: &mut SimSelector) -> io::Result<(SimStream, SocketAddr)> {
+fn accept(net: &SimNet, selector: &mut SimSelector) -> io::Result<(SimStream, Addr)> {
     let mut listener = net.listener(ADDR);
     selector.watch_listener(&mut listener, TOKEN)?;
     loop {

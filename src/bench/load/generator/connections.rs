@@ -21,7 +21,7 @@ impl Generator<'_> {
             return self.now();
         }
         let was_connected = link.is_connected();
-        match link.establish(self.load.talk) {
+        match link.establish(self.load) {
             Ok(true) => {}
             Ok(false) => return self.now(),
             Err(error) => return self.trouble(key, &Trouble::Io(error)),
@@ -125,7 +125,7 @@ impl Generator<'_> {
         let number = self.take_number();
         let link = &mut self.links[key];
         link.begin(stamp, self.load.talk, number);
-        let opened = opened.and_then(|()| link.establish(self.load.talk));
+        let opened = opened.and_then(|()| link.establish(self.load));
         // On loopback it's open by now.
         if matches!(opened, Ok(true)) {
             let took = self.now() - now;

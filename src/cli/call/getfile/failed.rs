@@ -1,7 +1,6 @@
 //! Why a file was not received, and which part of the request that concerns.
 
-use std::net::SocketAddr;
-
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::call::converse::failure_of;
 use crate::cli::failure::Failure;
@@ -74,7 +73,7 @@ pub fn why<T>(
     Some(Failed { failure, field, hint })
 }
 
-fn of_transfer(path: &[u8], addr: SocketAddr, error: &GetFileError) -> Failure {
+fn of_transfer(path: &[u8], addr: Addr, error: &GetFileError) -> Failure {
     Failure::new(format!("getting '{}' from {addr} failed: {error}", printable(path)))
 }
 

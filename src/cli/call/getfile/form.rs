@@ -25,6 +25,7 @@ use self::fields::Root;
 use self::names::Names;
 use self::service::FormService;
 use self::session::Form;
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::cli::signals::{self, INTERRUPTED};
@@ -33,7 +34,7 @@ use crate::cli::trace;
 use crate::connection;
 use crate::models::{self, Sockets};
 use crate::reactor::{Config, Reactor};
-use crate::selector::{self, MioSelector, Selector};
+use crate::selector::{MioSelector, Selector, SocketListener};
 use crate::trace::Log;
 
 /// The most connections of browsers at once.
@@ -83,7 +84,7 @@ impl FormOptions {
         let mut reactor =
             Reactor::with_subscriber(selector, FormService::new(form), config, (Log, trace::subscriber()));
         for (listener, _) in listening {
-            reactor.add_listener(selector::listener(listener).map_err(failed)?).map_err(failed)?;
+            reactor.add_listener(listener).map_err(failed)?;
         }
         signals::stop_when_interrupted(&reactor.handle())?;
         print(line.as_bytes())?;
@@ -95,14 +96,15 @@ impl FormOptions {
 }
 
 /// Listens on the loopback addresses that `address` means.
-fn listen(address: &Address) -> Result<Vec<(std::net::TcpListener, std::net::SocketAddr)>, Failure> {
+fn listen(address: &Address) -> Result<Vec<(SocketListener, Addr)>, Failure> {
     let addresses = address.to_listen_on(1)?.concat();
-    if let Some(addr) = addresses.iter().find(|addr| !addr.ip().to_canonical().is_loopback()) {
+    let is_loopback = |addr: &Addr| addr.inet().is_some_and(|addr| addr.ip().to_canonical().is_loopback());
+    if let Some(addr) = addresses.iter().find(|addr| !is_loopback(addr)) {
         return Err(Failure::of_usage(format!(
             "the form is for this machine alone, and {addr} is not a loopback address"
         )));
     }
-    let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None };
+    let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode: None };
     let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
     let sockets = listening.into_iter().flat_map(|listening| {
         let addr = listening.addr;

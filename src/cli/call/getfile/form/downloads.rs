@@ -1,7 +1,6 @@
 //! The list of downloads: starting, cancelling, resuming and removing them, and its JSON for the page.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::task::Waker;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use super::fields::{Checked, Errors, Fields, Root};
 use super::names::{Found, Names};
 use super::transfer::{Attempt, Phase, Transfer};
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::call::getfile::failed::{self, Field};
 use crate::cli::download::{Download, Kept, Progress};
@@ -49,7 +49,7 @@ pub struct Downloads {
     /// closed its connection.
     connections: usize,
     names: Names,
-    wanted: VecDeque<(Vec<SocketAddr>, Transfer)>,
+    wanted: VecDeque<(Vec<Addr>, Transfer)>,
     /// The readers to wake at the next change.
     readers: Vec<Waker>,
 }
@@ -192,7 +192,7 @@ impl Downloads {
     }
 
     /// The next connection to open.
-    pub fn next_connect(&mut self) -> Option<(Vec<SocketAddr>, Transfer)> {
+    pub fn next_connect(&mut self) -> Option<(Vec<Addr>, Transfer)> {
         while let Some((attempt, found)) = self.names.next() {
             self.found(attempt, found);
         }

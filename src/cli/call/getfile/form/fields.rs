@@ -111,7 +111,7 @@ impl Fields {
             return Err("the server is missing".into());
         }
         let address: Address = server.parse()?;
-        if address.has_port() {
+        if address.is_complete() && !address.is_unix() {
             return Err("the port has a field of its own".into());
         }
         Ok(address)

@@ -1,16 +1,16 @@
 //! Looking up names in threads: the system's resolver blocks, and on the loop all downloads would wait for it.
 
-use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
+use crate::address::Addr;
 use crate::cli::address::Address;
 use crate::cli::failure::Failure;
 use crate::selector::Waker;
 use crate::text::reason;
 
 /// The addresses of a name, or why there are none.
-pub type Found = Result<Vec<SocketAddr>, Failure>;
+pub type Found = Result<Vec<Addr>, Failure>;
 
 /// Looks up each name in a thread of its own.
 #[derive(Debug)]
