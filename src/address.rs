@@ -10,7 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-/// What begins the text of a Unix socket's address.
+/// The prefix of a Unix socket's address as text.
 pub const UNIX: &str = "unix:";
 
 /// The address of a listener or a peer. It is as large as a [`SocketAddr`], and as cheap to copy.
@@ -205,7 +205,7 @@ impl fmt::Display for Addr {
     }
 }
 
-/// Reads what is written for the address of a socket.
+/// Parses the address of a listener, as it is shown.
 impl FromStr for Addr {
     type Err = io::Error;
 

@@ -146,7 +146,7 @@ pub struct Config {
     /// The congestion control of its connections, if the system offers several: reno, cubic, bbr. `None` is the
     /// system's default.
     pub congestion_control: Option<String>,
-    /// The mode of the files of Unix sockets: whoever may write may connect. `None` is what the process's umask allows.
+    /// The mode of the files of Unix sockets; connecting requires write permission. `None` leaves it to the umask.
     pub socket_mode: Option<u32>,
     /// The connection limit under [`Model::Reactor`], [`Model::Poll`] and [`Model::Select`]; see
     /// [`reactor::Config`](ReactorConfig::connections_max).

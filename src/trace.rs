@@ -284,7 +284,7 @@ pub enum Event<'a> {
         /// The reason.
         why: &'a str,
     },
-    /// A proxy has said whose connection it is: from now on, the peer's address is the client's.
+    /// A proxy has named its client: from now on, the peer's address is the client's.
     Introduced {
         /// The proxy's address.
         by: Addr,

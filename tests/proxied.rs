@@ -36,7 +36,7 @@ fn every_model_logs_the_client() {
         assert_eq!(answer(&server, b"hello"), "", "{model}");
         let log = text(&server.stop());
         for words in [
-            " is that of 192.0.2.1:56324\n",
+            " is for 192.0.2.1:56324\n",
             "Closing connection to 192.0.2.1:56324: finished\n",
             ": no PROXY header comes first\n",
         ] {
@@ -53,11 +53,11 @@ fn simulated_work_comes_after_the_header() {
 }
 
 #[test]
-fn who_watches_needs_no_header_and_sees_the_client() {
+fn the_page_needs_no_header_and_shows_the_client() {
     let server = Server::start(&["echo", "127.0.0.1:0", "--proxy-protocol", "--admin", "127.0.0.1:0"]);
     let mut peer = server.connect();
     peer.write_all(&header(Version::V2)).unwrap();
-    server.wait_for_log("is that of");
+    server.wait_for_log("is for");
     let mut page = connect(server.admin.unwrap());
     page.write_all(b"GET /state.json HTTP/1.1\r\nHost: localhost:").unwrap();
     page.write_all(format!("{}\r\n\r\n", server.admin.unwrap().port()).as_bytes()).unwrap();
@@ -72,7 +72,7 @@ fn who_watches_needs_no_header_and_sees_the_client() {
 fn others_than_the_proxies_are_refused() {
     let server = Server::start(&["echo", "127.0.0.1:0", "--proxy-protocol", "--proxy-from", "10.0.0.0/8,::1"]);
     assert_eq!(answer(&server, &[&header(Version::V1)[..], b"hello"].concat()), "");
-    assert!(text(&server.stop()).contains("it is none of the proxies that are believed"));
+    assert!(text(&server.stop()).contains("not a trusted proxy"));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn calls_send_a_header() {
         assert_eq!(call(&["raw", &addr, "hello", "--half-close", "--send-proxy", version]), "hello\n");
     }
     let log = text(&server.stop());
-    assert_eq!(log.matches(" is that of 127.0.0.1:").count(), 8, "{log}");
+    assert_eq!(log.matches(" is for 127.0.0.1:").count(), 8, "{log}");
 }
 
 #[test]
@@ -109,5 +109,5 @@ fn the_benchmark_sends_headers_to_models_and_others() {
         assert!(!table.contains("error"), "{table}");
     }
     let log = text(&server.stop());
-    assert!(log.contains(" is that of 127.0.0.1:") && !log.contains("no PROXY header"), "{log}");
+    assert!(log.contains(" is for 127.0.0.1:") && !log.contains("no PROXY header"), "{log}");
 }

@@ -40,12 +40,12 @@ pub struct ServerOptions {
     /// allows]
     #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = units::mode)]
     socket_mode: Option<u32>,
-    /// Expect a PROXY protocol header, version 1 or 2, at the beginning of each connection: it says which client a proxy
-    /// speaks for
+    /// Expect a PROXY protocol header, version 1 or 2, at the beginning of each connection, with the address of a proxy's
+    /// client
     #[arg(long, help_heading = LISTENING)]
     proxy_protocol: bool,
-    /// The networks whose PROXY headers are believed; connections from others are closed, but those to Unix sockets are
-    /// not [default: 127.0.0.0/8,::1]
+    /// Networks of trusted proxies; connections from other addresses are closed. Peers on Unix sockets are always trusted
+    /// [default: 127.0.0.0/8,::1]
     #[arg(long, help_heading = LISTENING, value_name = "CIDR", value_delimiter = ',', requires = "proxy_protocol")]
     proxy_from: Vec<Network>,
     /// How long a whole PROXY header may take to arrive [default: 5s]

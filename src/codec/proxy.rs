@@ -1,8 +1,8 @@
-//! The header of the PROXY protocol, versions 1 and 2, with which a proxy says whose connection it passes on.
+//! The header of the PROXY protocol, versions 1 and 2: a proxy tells the server the address of its client.
 //!
 //! The rules are those of [HAProxy's document](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt), and the
-//! sections are its. Nothing is guessed: bytes that can't be the beginning of a header are an error at once, and what a
-//! proxy can't or won't say is [no client](Header::client) rather than a wrong one.
+//! section numbers are from there. Nothing is guessed: bytes that can't be the beginning of a header are an error at
+//! once, and a header without an address of TCP has [no client](Header::client).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,13 +21,13 @@ pub enum Version {
 pub struct Header {
     /// Its length. The bytes after it are the connection's own.
     pub len: usize,
-    /// The client's address. `None` if the proxy speaks for itself, such as for a health check (LOCAL), or has not said
-    /// whom it speaks for in terms of TCP (UNKNOWN, UNSPEC, UDP, Unix sockets): section 2.2 lets a receiver treat them
-    /// alike.
+    /// The client's address. `None` for a connection of the proxy's own, such as a health check (LOCAL), and for a client
+    /// that doesn't use TCP or isn't known (UNKNOWN, UNSPEC, UDP, Unix sockets): section 2.2 allows a receiver to treat
+    /// these alike.
     pub client: Option<SocketAddr>,
 }
 
-/// Why bytes are no header.
+/// The error for bytes that are no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -187,7 +187,7 @@ fn binary(bytes: &[u8]) -> Result<Option<Header>, Error> {
         return Err(Error::TooLong { len });
     }
     let Some(rest) = bytes.get(FIXED_LEN..FIXED_LEN + len) else { return Ok(None) };
-    // What follows the addresses are TLVs, of which none concerns us.
+    // The TLVs after the addresses are skipped.
     let client = match family {
         _ if is_local => None,
         0x11 => Some(SocketAddr::from((Ipv4Addr::from(chunk(rest, 0)), u16::from_be_bytes(chunk(rest, 8))))),
@@ -202,8 +202,8 @@ fn chunk<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
     *bytes[start..].first_chunk().expect("the length was checked")
 }
 
-/// A header for a connection from `client` to `server`. If they aren't both of the same IP version, it says what a proxy
-/// says that speaks for itself.
+/// Makes a header for a connection from `client` to `server`. If they aren't both of the same IP version, it names no
+/// client (UNKNOWN, LOCAL).
 pub fn write(version: Version, client: Option<SocketAddr>, server: Option<SocketAddr>) -> Vec<u8> {
     let ends = client.zip(server).filter(|(client, server)| client.is_ipv4() == server.is_ipv4());
     match (version, ends) {

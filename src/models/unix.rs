@@ -1,7 +1,7 @@
 //! Listening on Unix sockets, whose files may be there already.
 //!
-//! The file of a server that was killed remains. Nothing tells it from a live server's but the attempt to connect, which
-//! is refused once no socket listens. So that of two servers which find such a file at once only one takes it, each
+//! A killed server leaves its file behind, and that file looks like a live server's. Connecting shows the difference: it
+//! is refused if no socket listens. Two servers that start at the same time could both replace such a file, so each
 //! holds a lock on the directory meanwhile.
 
 use std::fs::{self, File, Permissions};
@@ -17,8 +17,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::address::UnixAddr;
 use crate::selector::{self, SocketFile, SocketListener};
 
-/// How often, and how long, to wait for another server's lock on the directory. It's held for less than a millisecond.
-/// Whoever holds it longer is none of ours, and doesn't keep a server from starting.
+/// The number of tries to lock the directory, and the pause between two. A server holds the lock for less than a
+/// millisecond. A program that holds it longer is not ours, and must not keep a server from starting.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -46,7 +46,7 @@ pub(super) fn listen_on(addr: UnixAddr, backlog: i32, mode: Option<u32>) -> io::
     selector::with_file(socket.into(), addr, file)
 }
 
-/// Binds `socket` to `path`, in place of what a dead server has left there.
+/// Binds `socket` to `path`, and replaces the file of a dead server there.
 fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     let addr = SockAddr::unix(path)?;
     match socket.bind(&addr) {
@@ -69,7 +69,7 @@ fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     socket.bind(&addr)
 }
 
-/// Locks the directory of `path` as long as the result lives, unless that can't be had.
+/// Locks the directory of `path` until the result is dropped. Returns `None` if the lock isn't available.
 fn lock_directory_of(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;

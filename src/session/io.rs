@@ -20,7 +20,7 @@ pub struct SessionIo<'a> {
     /// Settings of the session, which outlast the call.
     pub(crate) ends_output: bool,
     pub(crate) ignores_input: bool,
-    /// The client for which the peer speaks, if that has turned out in this call.
+    /// The address of the client behind the peer, if this call has found it.
     pub(crate) introduced: Option<Addr>,
     pub(crate) peer: &'a Peer,
     pub(crate) make_waker: MakeWaker<'a>,
@@ -133,8 +133,8 @@ impl<'a> SessionIo<'a> {
         self.ignores_input = true;
     }
 
-    /// Declares that the connection is that of a client at `addr`, for which the peer speaks: from the next call on, that
-    /// is the peer's address, here, in logs and in traces.
+    /// Declares that the peer is a proxy, and the client's address is `addr`. From the next call on, that is the
+    /// [peer's](Self::peer) address, also in logs and traces.
     pub fn introduce(&mut self, addr: Addr) {
         self.introduced = Some(addr);
     }

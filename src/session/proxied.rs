@@ -13,11 +13,11 @@ use crate::address::{Addr, Network};
 use crate::buffer::Output;
 use crate::codec::proxy;
 
-/// Whose headers are believed, and how long they may take.
+/// The trusted proxies, and the time that a header may take.
 #[derive(Clone, Debug)]
 pub struct Proxies {
-    /// The networks of the proxies. Others are refused. A peer on a Unix socket is always believed, since the file's mode
-    /// says who may connect.
+    /// The networks of the proxies. Connections from other addresses are closed. A peer on a Unix socket is always
+    /// trusted, since the file's mode limits who can connect.
     pub from: Vec<Network>,
     /// How long the whole header may take to arrive.
     pub timeout: Duration,
@@ -42,7 +42,7 @@ pub struct Proxied<'a> {
     house: Arc<House<'a>>,
 }
 
-/// What all its sessions share.
+/// The state shared by all its sessions.
 struct House<'a> {
     host: Box<dyn Host<'a> + 'a>,
     proxies: Proxies,
@@ -111,11 +111,11 @@ enum Stage<'a> {
 }
 
 impl ProxiedSession<'_> {
-    /// Reads the header. Returns whether it's complete, or how the session goes on without it.
+    /// Reads the header, and returns how far it has come.
     fn read_header(&self, until: Instant, io: &mut SessionIo<'_>, now: Instant) -> Result<Header, SessionError> {
         let proxies = &self.house.proxies;
         if !proxies.include(io.peer().addr) {
-            return Err(SessionError::violation(Refusal::Unknown));
+            return Err(SessionError::violation(Refusal::Untrusted));
         }
         let unused = io.input().remaining();
         let came = unused.len();
@@ -136,7 +136,7 @@ impl ProxiedSession<'_> {
     }
 }
 
-/// How far a header has come.
+/// The progress of a header.
 enum Header {
     Complete,
     Incomplete(Progress),
@@ -249,8 +249,8 @@ impl<T: Session> Session for Introducing<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Its peer is none of the proxies.
-    Unknown,
+    /// Its peer is not a trusted proxy.
+    Untrusted,
     /// The header was cut off.
     Cut,
     /// The header took longer than this.
@@ -260,7 +260,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("it is none of the proxies that are believed"),
+            Self::Untrusted => f.write_str("not a trusted proxy"),
             Self::Cut => f.write_str("the PROXY header was cut off"),
             Self::TooSlow(timeout) => write!(f, "no whole PROXY header within {timeout:?}"),
         }

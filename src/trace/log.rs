@@ -38,7 +38,7 @@ fn log_of_connection(peer: &Peer, event: &Event<'_>) {
     match event {
         Event::Accepted => log::info!(target: REACTOR, "Accepted connection from {peer}"),
         Event::Refused { why } => log::warn!(target: REACTOR, "Refused connection from {peer}: {why}"),
-        Event::Introduced { by } => log::info!(target: REACTOR, "The connection from {by} is that of {peer}"),
+        Event::Introduced { by } => log::info!(target: REACTOR, "The connection from {by} is for {peer}"),
         Event::Opening => log::info!(target: REACTOR, "Starting {peer} to {}", peer.addr),
         Event::CannotConnect { addr, why } => log::info!(target: REACTOR, "Cannot connect to {addr}: {why}"),
         Event::Received { bytes } => log::trace!(target: CONNECTION, "Read {bytes:?} from {peer}"),

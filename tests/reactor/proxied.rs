@@ -1,4 +1,4 @@
-//! Servers behind a proxy, which says whose connection each one is.
+//! Servers behind a proxy, with a header before each session.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -122,19 +122,19 @@ fn what_is_no_header_or_is_cut_off_is_an_error_and_gets_no_answer() {
 }
 
 #[test]
-fn only_proxies_are_believed() {
+fn only_proxies_are_trusted() {
     let from = vec!["10.9.0.0/16".parse().unwrap(), "::1".parse().unwrap()];
     let service = Proxied::new(EchoService::default(), Proxies { from, timeout: seconds(5) });
     let mut server = Server::new(service, Config::default());
     let peer = server.client_at(seconds(1));
     peer.send_at(seconds(2), [&header(Version::V1)[..], b"hello"].concat());
     server.run_until(seconds(9));
-    assert_eq!(end(&server).2, "it is none of the proxies that are believed");
+    assert_eq!(end(&server).2, "not a trusted proxy");
     assert_eq!(peer.received(), b"");
 }
 
 #[test]
-fn peers_of_a_unix_socket_are_believed() {
+fn peers_of_a_unix_socket_are_trusted() {
     let net = SimNet::new(1);
     let service = Proxied::new(EchoService::default(), Proxies { from: Vec::new(), timeout: seconds(5) });
     let mut server = Server::on(&net, service, Config::default());
@@ -162,7 +162,7 @@ fn a_server_that_is_full_says_so_in_its_protocol() {
 }
 
 #[test]
-fn a_stop_ends_who_has_not_begun() {
+fn a_stop_ends_a_connection_without_a_header() {
     let mut server = echo();
     server.client_at(seconds(1));
     server.run_until(seconds(3));

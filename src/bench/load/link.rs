@@ -48,7 +48,7 @@ pub struct Link {
     is_connected: bool,
     /// The system may delay small requests, as TCP does.
     delays: bool,
-    /// What is left of the PROXY header.
+    /// The unsent rest of the PROXY header.
     header: Vec<u8>,
     /// The time when the connection was requested.
     pub opened: u64,
