@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 use self::agenda::{Action, Happening};
 pub use self::fault::{ConnectFailure, Fault, FaultKind};
 pub use self::files::{SimFile, SimFolder};
-use self::link::{Link, client_addr};
+use self::link::Link;
 pub use self::network::epoch;
 use self::network::{Answer, Due, Network};
 pub use self::peer::SimPeer;
