@@ -1,0 +1,85 @@
+//! What distributors get: man pages, completions.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use clap::CommandFactory;
+use common::*;
+use multiconn::cli::Cli;
+
+/// The program's command and its subcommands, by the names of their pages, such as `multiconn-serve-app`.
+fn commands() -> Vec<(String, clap::Command)> {
+    fn collect(command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        found.push((name.to_owned(), command.clone()));
+        command.get_subcommands().for_each(|subcommand| collect(subcommand, found));
+    }
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut found = Vec::new();
+    collect(&command, &mut found);
+    found
+}
+
+#[test]
+fn each_subcommand_has_a_man_page_with_all_its_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("new/man1");
+    assert_eq!(printed(multiconn(&["man", pages.to_str().unwrap()])), b"");
+    let mut expected = BTreeSet::new();
+    for (name, command) in commands() {
+        let file = format!("{name}.1");
+        let page = fs::read_to_string(pages.join(&file)).unwrap().replace('\\', "");
+        for option in command.get_arguments() {
+            let Some(long) = option.get_long() else { continue };
+            assert_eq!(page.contains(&format!("--{long}")), !option.is_hide_set(), "{file}: --{long}");
+        }
+        for subcommand in command.get_subcommands() {
+            let page_of = format!("{name}-{}(1)", subcommand.get_name());
+            assert!(page.contains(&page_of), "{file}: {page_of}");
+        }
+        expected.insert(file);
+    }
+    assert!(expected.contains("multiconn-serve-app.1"));
+    let written = fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(written.collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn man_pages_need_a_folder() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = run(multiconn(&["man", path]));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), format!("multiconn: cannot make the folder {path}: file exists\n"));
+}
+
+#[test]
+fn bash_completes_subcommands_and_options() {
+    let script = text(&printed(multiconn(&["completions", "bash"])));
+    let complete = |words: &str, last: &str| {
+        let previous = words.split(' ').next_back().unwrap();
+        let count = words.split(' ').count();
+        let set = format!("COMP_WORDS=({words} {last}); COMP_CWORD={count}; _multiconn multiconn {last} {previous}");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("{script}\n{set}; echo \"${{COMPREPLY[@]}}\"")]);
+        text(&printed(bash))
+    };
+    assert_eq!(complete("multiconn", "si"), "simulate\n");
+    assert_eq!(complete("multiconn serve", "a"), "app accumulate\n");
+    assert_eq!(complete("multiconn serve app", "--max-d"), "--max-depth\n");
+    assert_eq!(complete("multiconn serve app --model", "f"), "fork\n");
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = text(&printed(multiconn(&["completions", shell])));
+        for (_, command) in commands() {
+            assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+        }
+    }
+}
