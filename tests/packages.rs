@@ -1,9 +1,10 @@
-//! What distributors get: man pages, completions.
+//! What distributors get: man pages, completions, the files of the package.
 
 mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::CommandFactory;
@@ -81,5 +82,39 @@ fn every_shell_has_completions() {
         for (_, command) in commands() {
             assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
         }
+    }
+}
+
+/// Finds the files in a folder and its subfolders.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+#[test]
+fn the_package_has_all_sources_and_documents_and_no_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["package", "--list", "--package", "multiconn", "--allow-dirty", "--offline"]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let listed = text(&output.stdout);
+    let listed: BTreeSet<&str> = listed.lines().collect();
+    let documents = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut needed: Vec<PathBuf> = documents.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    files(&root.join("src"), &mut needed);
+    files(&root.join("docs/examples"), &mut needed);
+    needed.extend(["Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "README.md"].map(|name| root.join(name)));
+    for path in needed {
+        let path = path.strip_prefix(root).unwrap().to_str().unwrap();
+        assert!(listed.contains(path), "{path}");
+    }
+    for path in &listed {
+        let folder = path.split_once('/').map_or("", |(folder, _)| folder);
+        assert!(["", "src", "docs"].contains(&folder), "{path}");
     }
 }
