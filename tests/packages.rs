@@ -1,4 +1,4 @@
-//! What distributors get: man pages, completions, the files of the package.
+//! What distributors get: man pages, completions, the files of the package, and the image of a container.
 
 mod common;
 
@@ -117,4 +117,49 @@ fn the_package_has_all_sources_and_documents_and_no_tests() {
         let folder = path.split_once('/').map_or("", |(folder, _)| folder);
         assert!(["", "src", "docs"].contains(&folder), "{path}");
     }
+}
+
+/// The instructions of the `Containerfile`, with continued lines joined.
+fn instructions() -> Vec<(&'static str, String)> {
+    let mut found: Vec<(&str, String)> = Vec::new();
+    let mut continues = false;
+    for line in include_str!("../Containerfile").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let text = line.strip_suffix('\\').unwrap_or(line).trim();
+        match found.last_mut().filter(|_| continues) {
+            Some((_, rest)) => rest.extend([" ", text]),
+            None => {
+                let (name, rest) = text.split_once(' ').expect("an instruction has arguments");
+                found.push((name, rest.to_owned()));
+            }
+        }
+        continues = line.ends_with('\\');
+    }
+    found
+}
+
+#[test]
+fn the_image_is_the_program_alone_and_runs_as_nobody() {
+    let instructions = instructions();
+    let last_stage = instructions.iter().rposition(|(name, _)| *name == "FROM").unwrap();
+    let (_, stage) = instructions.split_at(last_stage);
+    let value_of = |wanted: &str| {
+        let values: Vec<&str> =
+            stage.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values.len(), 1, "{wanted}");
+        values[0]
+    };
+    assert_eq!(value_of("FROM"), "scratch");
+    assert!(value_of("COPY").ends_with(" /multiconn"));
+    assert_eq!(value_of("USER"), "65534:65534");
+    assert_eq!(value_of("EXPOSE"), "65432");
+    assert_eq!(value_of("ENTRYPOINT"), r#"["/multiconn"]"#);
+    // Its command is one that the program accepts.
+    let command = value_of("CMD");
+    let words = command.trim_matches(['[', ']']).split(',').map(|word| word.trim().trim_matches('"'));
+    Cli::command().try_get_matches_from(["multiconn"].into_iter().chain(words)).unwrap();
+    // The toolchain that builds it is no older than the one that the sources need.
+    let (_, from) = &instructions[0];
+    let version = from.split("rust:").nth(1).unwrap().split('-').next().unwrap();
+    let number = |version: &str| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+    assert!(number(version) >= number(env!("CARGO_PKG_RUST_VERSION")), "{version}");
 }
