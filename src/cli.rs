@@ -7,6 +7,7 @@ mod address;
 mod admin;
 mod bench;
 mod call;
+mod completions;
 mod demo;
 mod descriptors;
 mod download;
@@ -15,6 +16,7 @@ mod explain;
 mod failure;
 pub mod front;
 mod log;
+mod man;
 mod model;
 mod options;
 mod outputs;
@@ -90,6 +92,8 @@ enum Command {
         #[command(flatten)]
         trace: TraceOption,
     },
+    Completions(completions::Completions),
+    Man(man::Pages),
 }
 
 impl Cli {
@@ -133,6 +137,8 @@ impl Cli {
                 log::start(self.verbosity, ::log::LevelFilter::Warn);
                 return redirect.run();
             }
+            Command::Completions(completions) => completions.run(<Cli as CommandFactory>::command())?,
+            Command::Man(pages) => pages.run(<Cli as CommandFactory>::command())?,
         }
         Ok(0)
     }

@@ -90,6 +90,8 @@
 //!
 //! The invariants of the crate are listed in `docs/architecture.md`, under "Invariants".
 
+// On docs.rs, each item that needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // `println!` and `eprintln!` panic if the stream is closed or full.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

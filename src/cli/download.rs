@@ -193,7 +193,7 @@ impl Store for Download {
 
 impl Destination {
     fn open(output: Option<&Path>, path: &OsStr, force: bool, resume: bool) -> Result<(Destination, u64), Failure> {
-        if output.is_some_and(|output| output == "-") {
+        if output.is_some_and(|output| output.as_os_str() == "-") {
             return match resume {
                 true => Err(Failure::of_usage("--resume requires a file, and standard output is none")),
                 false => Ok((Destination::StandardOutput(standard::output()), 0)),

@@ -89,13 +89,13 @@ impl FromStr for Template {
         let mut template = Template { pieces: Vec::new() };
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            let used = match first {
-                '\\' => {
+            let used = match (first, place(rest)) {
+                ('\\', _) => {
                     let (byte, used) = escape(rest)?;
                     template.push(byte);
                     used
                 }
-                '{' if let Some(place) = place(rest) => {
+                ('{', Some(place)) => {
                     template.pieces.push(Piece::Number(number(place)?));
                     place.len()
                 }
@@ -136,10 +136,9 @@ fn escape(text: &str) -> Result<(u8, usize), String> {
 /// The place `{NAME}` or `{NAME:…}` that `text` begins with, if there is one: other braces stand for themselves, as in
 /// JSON.
 fn place(text: &str) -> Option<&str> {
-    let place = &text[..=text.find('}')?];
-    let inner = &place[1..place.len() - 1];
+    let (inner, _) = text.strip_prefix('{')?.split_once('}')?;
     let is_word = inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'));
-    (is_word && inner.starts_with(|first: char| first.is_ascii_alphabetic())).then_some(place)
+    (is_word && inner.starts_with(|first: char| first.is_ascii_alphabetic())).then(|| &text[..inner.len() + 2])
 }
 
 /// The digits of a number's place.
