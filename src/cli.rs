@@ -33,6 +33,7 @@ mod standard;
 mod stderr;
 mod stdin;
 mod stdout;
+mod systemd;
 mod terminal;
 mod trace;
 mod two_words;
@@ -107,6 +108,7 @@ impl Cli {
     }
 
     fn execute(self) -> Result<u8, Failure> {
+        systemd::receive()?;
         signals::begin();
         match self.command {
             Command::Demo { trace } => {

@@ -34,6 +34,7 @@
 
 mod accept;
 mod blocking;
+mod bound;
 pub(crate) mod capacity;
 mod fork;
 pub(crate) mod limits;
@@ -53,6 +54,7 @@ mod workers;
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -68,6 +70,7 @@ use crate::session::Service;
 use crate::text::reason;
 use crate::trace::{self, Log};
 use accept::Desk;
+pub use bound::Bound;
 use capacity::Capacity;
 pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
@@ -141,6 +144,8 @@ pub struct Config {
     /// share a free one. Addresses of an IP version that the machine lacks are skipped. An entry can also be the name of
     /// a Unix socket. If its file was left by a server that is gone, it's replaced; it's removed when the server stops.
     pub names: Vec<Vec<Addr>>,
+    /// Sockets that listen already, besides those of `names`. Workers share each of them.
+    pub bound: Vec<Bound>,
     /// Connections that may wait to be accepted, for each address.
     pub backlog: i32,
     /// The congestion control of its connections, if the system offers several: reno, cubic, bbr. `None` is the
@@ -192,6 +197,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             names: vec![vec![Addr::from((Ipv4Addr::LOCALHOST, 0))]],
+            bound: Vec::new(),
             backlog: 1024,
             congestion_control: None,
             socket_mode: None,
@@ -234,8 +240,22 @@ pub fn cores() -> usize {
 #[must_use = "it serves when it's run"]
 pub struct Server<'a> {
     addresses: Vec<Addr>,
+    prepared: Prepared<'a>,
+}
+
+/// A model that is ready to run.
+struct Prepared<'a> {
     handle: Handle,
+    /// The handles of its loops.
+    loops: Vec<Handle>,
     run: Run<'a>,
+}
+
+impl<'a> Prepared<'a> {
+    /// A single loop.
+    fn alone(handle: Handle, run: Run<'a>) -> Self {
+        Prepared { loops: vec![handle.clone()], handle, run }
+    }
 }
 
 /// The main loop of a model, which returns once it's stopped.
@@ -249,7 +269,13 @@ impl Server<'_> {
 
     /// The handle that stops it or makes its service reload.
     pub fn handle(&self) -> &Handle {
-        &self.handle
+        &self.prepared.handle
+    }
+
+    /// The handles of its loops: one for each worker, or that of the loop that accepts. Only [ask](Handle::ask) them for
+    /// signs of life; the server's own [handle](Self::handle) is there for orders.
+    pub fn loops(&self) -> &[Handle] {
+        &self.prepared.loops
     }
 
     /// Serves until it's [stopped](Handle::stop) and work in progress is done. When it returns, all its threads and
@@ -259,7 +285,7 @@ impl Server<'_> {
     /// # Errors
     /// If the system refuses a resource that the model requires. No peer can cause an error.
     pub fn run(self) -> io::Result<()> {
-        (self.run)()
+        (self.prepared.run)()
     }
 }
 
@@ -279,7 +305,7 @@ impl fmt::Debug for Server<'_> {
 /// # Errors
 /// If it can't listen, the service can't be served by this model, or the system doesn't allow that many threads or
 /// processes.
-pub fn serve<'a, V>(model: Model, service: V, config: Config) -> Result<Server<'a>, ServeError>
+pub fn serve<'a, V>(model: Model, service: V, mut config: Config) -> Result<Server<'a>, ServeError>
 where
     V: Service<Session: Send> + Send + 'a,
 {
@@ -293,17 +319,23 @@ where
     limits::log(model, &config);
     let workers = if model.is_reactor() { config.workers.max(1) } else { 1 };
     let mut listening = Vec::new();
+    let bound = mem::take(&mut config.bound);
     let congestion_control = config.congestion_control.as_deref();
     let sockets = Sockets { backlog: config.backlog, workers, congestion_control, mode: config.socket_mode };
     for name in &config.names {
         listening.extend(listen(name, &sockets)?);
     }
+    // Nothing else holds them, so that they close when the server stops.
+    for bound in bound {
+        let addr = bound.addr();
+        listening.push(bound.shared_by(workers).map_err(|error| ServeError::Listen { addr, error })?);
+    }
     let addresses = listening.iter().map(|listening| listening.addr).collect();
-    let (handle, run) = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;
-    Ok(Server { addresses, handle, run })
+    let prepared = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;
+    Ok(Server { addresses, prepared })
 }
 
-fn prepare<'a, V>(model: Model, service: V, config: Config, listening: Vec<Listening>) -> io::Result<(Handle, Run<'a>)>
+fn prepare<'a, V>(model: Model, service: V, config: Config, listening: Vec<Listening>) -> io::Result<Prepared<'a>>
 where
     V: Service<Session: Send> + Send + 'a,
 {
@@ -324,12 +356,12 @@ fn with_desk<'a>(
     listening: Vec<Listening>,
     subscribers: Subscribers,
     prepare: impl FnOnce(Desk) -> io::Result<Run<'a>>,
-) -> io::Result<(Handle, Run<'a>)> {
+) -> io::Result<Prepared<'a>> {
     panics::prepare();
     let listeners = listening.into_iter().flat_map(|listening| listening.sockets).collect();
     let desk = Desk::new(listeners, Orders::new()?, subscribers);
     let handle = desk.orders.handle().clone();
-    Ok((handle, prepare(desk)?))
+    Ok(Prepared::alone(handle, prepare(desk)?))
 }
 
 /// The error when thread `number` of `count` can't be started, all of which are required.

@@ -42,6 +42,8 @@ use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 use apart::Apart;
 pub use handle::Handle;
+#[cfg(feature = "cli")]
+pub(crate) use handle::ReloadPhase;
 #[cfg(feature = "models")]
 pub(crate) use handle::carry_out;
 use id::{ConnectionId, Watched};
@@ -344,9 +346,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 
     /// Carries out the handle's orders.
     fn obey(&mut self) {
+        self.handle.answer();
         if self.handle.takes_reload() {
             self.trace.own().own_step(|| trace::Event::Reloaded);
-            self.service.reload().into_iter().for_each(|reload| self.handle.run(reload));
+            self.handle.run(self.service.reload());
         }
         if self.stopping.is_none() && self.handle.is_stopped() {
             self.stop();

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "cli")]
 mod interface;
+#[cfg(feature = "cli")]
+mod passed;
 mod programs;
 mod signals;
 #[cfg(feature = "cli")]
@@ -33,6 +35,8 @@ pub use signals::{on_signal, stop_ignoring, unblock};
 
 #[cfg(feature = "cli")]
 pub use interface::interface_index;
+#[cfg(feature = "cli")]
+pub use passed::passed_descriptors;
 #[cfg(feature = "cli")]
 pub use start::stdout_was_closed;
 

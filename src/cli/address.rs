@@ -9,13 +9,14 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::failure::Failure;
+use super::systemd;
 use crate::address::{Addr, UNIX, UnixAddr};
 use crate::client::connect;
 use crate::sys::interface_index;
 use crate::text::{count, reason};
 
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST`, `PORT`, `unix:PATH` or `unix:@NAME`. An empty host is every interface, as
-/// in Python. An IPv6 address may end in `%INTERFACE`.
+/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `HOST`, `PORT`, `unix:PATH` or `unix:@NAME`; for servers, also `systemd` or
+/// `systemd:NAME`. An empty host is every interface, as in Python. An IPv6 address may end in `%INTERFACE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: Host,
@@ -33,7 +34,12 @@ enum Host {
     Name(String),
     /// This machine, by a Unix socket.
     Unix(UnixAddr),
+    /// The sockets of this name that systemd has passed, or all that no other address names.
+    Systemd(Option<String>),
 }
+
+/// The address of the sockets that systemd has passed. With a colon and a name, it's those of that name.
+const SYSTEMD: &str = "systemd";
 
 const LOOPBACK: Host = Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
@@ -44,6 +50,15 @@ impl FromStr for Address {
         if let Some(name) = text.strip_prefix(UNIX) {
             let addr = UnixAddr::new(name).map_err(|error| error.to_string())?;
             return Ok(Address { host: Host::Unix(addr), port: None });
+        }
+        if let Some(rest) = text.strip_prefix(SYSTEMD)
+            && (rest.is_empty() || rest.starts_with(':'))
+        {
+            let name = rest.strip_prefix(':').map(str::to_owned);
+            if name.as_deref() == Some("") {
+                return Err("the name is empty".into());
+            }
+            return Ok(Address { host: Host::Systemd(name), port: None });
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::loopback(port(text)?));
@@ -118,6 +133,8 @@ impl fmt::Display for Address {
             (Host::Name(name), Some(port)) => write!(f, "{name}:{port}"),
             (Host::Name(name), None) => f.write_str(name),
             (Host::Unix(addr), _) => addr.fmt(f),
+            (Host::Systemd(Some(name)), _) => write!(f, "{SYSTEMD}:{name}"),
+            (Host::Systemd(None), _) => f.write_str(SYSTEMD),
         }
     }
 }
@@ -126,6 +143,20 @@ impl Address {
     /// A port on the loopback interface.
     pub fn loopback(port: u16) -> Address {
         Address { host: LOOPBACK, port: Some(port) }
+    }
+
+    /// What a server listens on if nothing else is said: the sockets that systemd has passed, if there are any, or else
+    /// the loopback interface.
+    pub fn default_to_listen_on() -> Address {
+        Address { host: if systemd::any_left() { Host::Systemd(None) } else { LOOPBACK }, port: None }
+    }
+
+    /// The name of the sockets that systemd has passed, if it has one: `Some(None)` is all that no other address names.
+    pub fn of_systemd(&self) -> Option<Option<&str>> {
+        match &self.host {
+            Host::Systemd(name) => Some(name.as_deref()),
+            _ => None,
+        }
     }
 
     /// The same address, with `port` if it requires one and has none of its own.
@@ -145,6 +176,9 @@ impl Address {
                 1 => Ok(vec![vec![Addr::Unix(addr)]]),
                 _ => Err(Failure::of_usage(format!("cannot listen on {} of {self}", count(ports, "port")))),
             };
+        }
+        if self.of_systemd().is_some() {
+            return Err(self.only_for_servers());
         }
         let first = self.port();
         if first > 0 && u16::MAX - first < ports - 1 {
@@ -167,11 +201,18 @@ impl Address {
         if let Host::Unix(addr) = self.host {
             return Ok(vec![Addr::Unix(addr)]);
         }
+        if self.of_systemd().is_some() {
+            return Err(self.only_for_servers());
+        }
         if self.port() == 0 {
             return Err(Failure::new(format!("cannot connect to {self}: no server has port 0")));
         }
         let addresses = self.resolve([Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])?;
         Ok(addresses.into_iter().map(Addr::from).collect())
+    }
+
+    fn only_for_servers(&self) -> Failure {
+        Failure::of_usage(format!("{self} is only for what `serve` listens on, and for --admin"))
     }
 
     /// Connects to the first of its addresses that accepts, trying each for at most `timeout`.
@@ -219,7 +260,7 @@ impl Address {
 
     /// Whether it requires no port, or has one of its own.
     pub fn is_complete(&self) -> bool {
-        self.port.is_some() || self.is_unix()
+        self.port.is_some() || matches!(self.host, Host::Unix(_) | Host::Systemd(_))
     }
 
     fn port(&self) -> u16 {
@@ -240,7 +281,7 @@ impl Address {
                 return Ok(vec![SocketAddrV6::new(*ip, port, 0, number).into()]);
             }
             Host::Name(name) => name,
-            Host::Unix(_) => unreachable!("a Unix socket has nothing to resolve"),
+            Host::Unix(_) | Host::Systemd(_) => unreachable!("it has nothing to resolve"),
         };
         let shown = name.escape_debug();
         let fail = |error: io::Error| {
@@ -287,6 +328,9 @@ mod tests {
             ("fe80::1%eth0", "[fe80::1%eth0]:65432"),
             ("unix:/run/multiconn.sock", "unix:/run/multiconn.sock"),
             ("unix:80", "unix:80"),
+            ("systemd", "systemd"),
+            ("systemd:web", "systemd:web"),
+            ("systemd.example", "systemd.example:65432"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().or_port(65432).to_string(), shown, "{text}");
         }
@@ -309,6 +353,7 @@ mod tests {
             ("[fe80::1%]:80", "not an IPv6 address"),
             ("1::2::3", "more than one ':'"),
             ("unix:", "the name is empty"),
+            ("systemd:", "the name is empty"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

@@ -9,9 +9,10 @@ use clap::Args;
 
 use super::address::Address;
 use super::failure::Failure;
+use super::systemd;
 use crate::address::Addr;
 use crate::admin::{AdminService, Hub, PLACES, Watching};
-use crate::models::{self, Apart, Model, Sockets};
+use crate::models::{self, Apart, Model, ServeError, Sockets};
 use crate::reactor::{Config, Handle, Reactor};
 use crate::selector::{MioSelector, SocketListener};
 use crate::text::reason;
@@ -25,7 +26,7 @@ pub const DESCRIPTORS: u64 = PLACES as u64 + 2;
 #[derive(Debug, Args)]
 pub struct AdminOptions {
     /// Show what the server does, for browsers, on another ADDRESS; PORT is one of 127.0.0.1, and port 0 picks a free one;
-    /// unix:PATH is for `curl --unix-socket`
+    /// unix:PATH is for `curl --unix-socket`, and systemd:NAME a socket that systemd has passed
     #[arg(long, help_heading = HEADING, value_name = "ADDRESS")]
     admin: Option<Address>,
     /// Let the events on it have the contents of messages
@@ -53,6 +54,14 @@ impl AdminOptions {
             let why = "whose processes can't be watched from one another";
             return Err(Failure::of_usage(format!("--admin cannot be used with --model {model}, {why}")));
         }
+        let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let hub = Arc::new(Hub::new(&now, self.admin_contents));
+        if let Some(name) = address.of_systemd() {
+            let bound = systemd::take(name)?.swap_remove(0);
+            let addr = bound.addr();
+            let failed = |error| Failure::new(ServeError::Listen { addr, error }.to_string());
+            return Ok(Some(Admin { hub, listener: bound.into_listener().map_err(failed)?, addr }));
+        }
         let names = address.or_port(0).to_listen_on(1)?;
         let addresses: Vec<Addr> = names.into_iter().flatten().take(1).collect();
         let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode };
@@ -62,8 +71,7 @@ impl AdminOptions {
             listening.sockets.into_iter().map(move |socket| (socket, addr))
         });
         let Some((listener, addr)) = sockets.next() else { return Ok(None) };
-        let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        Ok(Some(Admin { hub: Arc::new(Hub::new(&now, self.admin_contents)), listener, addr }))
+        Ok(Some(Admin { hub, listener, addr }))
     }
 }
 

@@ -10,7 +10,7 @@ use super::log::{self, Verbosity};
 use super::options::ServerOptions;
 use super::serve::run::run;
 use super::trace::TraceOption;
-use super::{signals, stderr, usage};
+use super::{signals, stderr, systemd, usage};
 use crate::session::Service;
 
 /// The front of a server program: its name, port and description.
@@ -29,7 +29,7 @@ use crate::session::Service;
 /// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `--trace`, `-v` and `--help`, as `multiconn serve`
 /// does. SIGINT and SIGTERM stop it once work in progress is done, and a second one stops it at once; SIGHUP calls
 /// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
-/// address.
+/// address. Under systemd, it takes the sockets that are passed, and tells when it's ready, reloads and stops.
 ///
 /// No thread waits for standard error: the log, failures and panics go through a queue, which is written out before the
 /// program ends. An earlier panic hook is replaced.
@@ -80,6 +80,7 @@ impl Front {
             Options::augment_args(Command::new(self.name)).about(self.about).bin_name(self.name).max_term_width(100);
         stderr::open(self.name);
         let run = |options: Options| {
+            systemd::receive()?;
             signals::begin();
             log::start_all(options.verbosity, ::log::LevelFilter::Info);
             options.trace.open().map_err(Failure::new)?;

@@ -10,8 +10,8 @@ use jiff::Zoned;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::demo::Transcript;
-use super::stderr;
 use super::trace::HEADING;
+use super::{stderr, systemd};
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, Args)]
@@ -81,9 +81,13 @@ fn from_env(default: LevelFilter) -> Builder {
     Builder::from_env(Env::default().default_filter_or(default.as_str()))
 }
 
-/// Starts a logger to standard error. On a terminal its lines are short, unless `RUST_LOG` is set.
+/// Starts a logger to standard error. On a terminal its lines are short, unless `RUST_LOG` is set; in the journal they
+/// always are.
 fn start_with(mut builder: Builder) {
-    if io::stderr().is_terminal() && env::var_os("RUST_LOG").is_none() {
+    if systemd::is_journal() {
+        // The journal has the time.
+        builder.format(|out, record| writeln!(out, "{}{}", systemd::prefix(record.level()), record.args()));
+    } else if io::stderr().is_terminal() && env::var_os("RUST_LOG").is_none() {
         builder.format(|out, record| {
             let (time, level) = (Zoned::now().strftime("%H:%M:%S%.3f"), record.level());
             let style = out.default_level_style(level);

@@ -9,7 +9,7 @@ use super::admin::{self, Admin, AdminOptions};
 use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
-use super::{trace, units};
+use super::{systemd, trace, units};
 use crate::address::Network;
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
@@ -22,8 +22,9 @@ const LIMITS: &str = "Limits and timeouts of connections";
 #[derive(Debug, Args)]
 pub struct ServerOptions {
     /// Where to listen: HOST:PORT, [V6]:PORT, :PORT (every interface), HOST (the protocol's port), PORT (loopback) or
-    /// unix:PATH, and on Linux unix:@NAME; port 0 picks a free one
-    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
+    /// unix:PATH, and on Linux unix:@NAME; port 0 picks a free one; systemd:NAME is a socket that systemd has passed, and
+    /// systemd is all of them [default: systemd if there are any, or 127.0.0.1]
+    #[arg(value_name = "ADDRESS")]
     addresses: Vec<Address>,
     /// Listen on N consecutive ports, starting at ADDRESS's
     #[arg(long, help_heading = LISTENING, value_name = "N", default_value_t = 1,
@@ -91,7 +92,8 @@ impl ServerOptions {
         self.model.model
     }
 
-    /// Listens for administrators, if that is asked for.
+    /// Listens for administrators, if that is asked for. Call it before [`config`](Self::config), which takes all sockets
+    /// of systemd that are left.
     pub fn admin(&self) -> Result<Option<Admin>, Failure> {
         self.admin.open(self.model(), self.socket_mode)
     }
@@ -127,11 +129,24 @@ impl ServerOptions {
         if self.max_connections.is_some() && !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));
         }
-        for address in &self.addresses {
-            config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);
+        let default = [Address::default_to_listen_on()];
+        let addresses = if self.addresses.is_empty() { &default[..] } else { &self.addresses };
+        let mut wants_the_rest = false;
+        for address in addresses {
+            match address.of_systemd() {
+                None => config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?),
+                Some(Some(name)) => config.bound.extend(systemd::take(Some(name))?),
+                Some(None) => wants_the_rest = true,
+            }
+        }
+        if wants_the_rest {
+            config.bound.extend(systemd::take(None)?);
+        }
+        for name in systemd::unused() {
+            log::warn!("systemd has passed a socket '{name}' that no address takes; its clients will wait in vain");
         }
         let descriptors = descriptors::raise_limit();
-        let listeners = config.names.iter().map(Vec::len).sum();
+        let listeners = config.names.iter().map(Vec::len).sum::<usize>() + config.bound.len();
         let left = descriptors.saturating_sub(if self.admin.is_given() { admin::DESCRIPTORS } else { 0 });
         let room = descriptors::room_for(needs, self.model(), left, listeners, config.workers);
         config.refusals_max = room.refusals;

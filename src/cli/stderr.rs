@@ -8,6 +8,9 @@ use std::panic;
 use std::sync::OnceLock;
 use std::thread;
 
+use log::Level;
+
+use super::systemd::with_prefix;
 use super::writer::Writer;
 use crate::text::count;
 
@@ -15,8 +18,10 @@ static WRITER: OnceLock<Writer> = OnceLock::new();
 
 /// Opens it for `program`, and prints panics there from now on.
 pub fn open(program: &'static str) {
-    let note =
-        move |dropped| format!("{program}: {} dropped: standard error was not read\n", count(dropped, "log line"));
+    let note = move |dropped| {
+        let dropped = count(dropped, "log line");
+        with_prefix(Level::Warn, &format!("{program}: {dropped} dropped: standard error was not read\n"))
+    };
     if WRITER.set(Writer::new(io::stderr(), note)).is_ok() {
         panic::set_hook(Box::new(|panic| {
             let thread = thread::current();
@@ -35,10 +40,10 @@ pub fn writer() -> &'static Writer {
     WRITER.get().expect("standard error is opened first")
 }
 
-/// Prints `text`, if standard error is open.
+/// Prints `text`, whole lines, if standard error is open. In the journal, they are errors.
 pub fn print(text: &str) {
     if let Some(writer) = WRITER.get() {
-        writer.push(text.as_bytes());
+        writer.push(with_prefix(Level::Error, text).as_bytes());
     }
 }
 

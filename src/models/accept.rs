@@ -78,10 +78,8 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
     loop {
         acceptor.desk.trace.begin_turn(Instant::now());
         crew.look_after();
-        if acceptor.desk.orders.takes_reload()
-            && let Some(reload) = crew.reload()
-        {
-            acceptor.desk.orders.handle().run(reload);
+        if acceptor.desk.orders.takes_reload() {
+            acceptor.desk.orders.handle().run(crew.reload());
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {

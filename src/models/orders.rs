@@ -57,9 +57,10 @@ impl Orders {
         Ok(())
     }
 
-    /// Takes all pending wake-ups. Check for their causes only after this.
+    /// Takes all pending wake-ups, and gives a sign of life if it's wanted. Check for their other causes only after this.
     pub fn woken(&self) {
         self.wake_fd.take();
+        self.handle.answer();
     }
 }
 
@@ -75,5 +76,21 @@ pub(super) fn wait(fds: &mut [PollFd], timeout: Option<Duration>) -> io::Result<
     match sys::poll(fds, timeout) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         Err(_) | Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_takes_the_wake_up_gives_the_sign_of_life() {
+        let orders = Orders::new().unwrap();
+        assert!(orders.handle().has_answered());
+        orders.handle().ask();
+        assert!(!orders.handle().has_answered());
+        // A thread that goes on to serve a client for long would not take another wake-up.
+        orders.wait(None).unwrap();
+        assert!(orders.handle().has_answered());
     }
 }

@@ -10,12 +10,11 @@
 use std::io;
 
 use super::listen::Listening;
-use super::{Config, Run, workers};
-use crate::reactor::Handle;
+use super::{Config, Prepared, workers};
 use crate::selector::SelectSelector;
 use crate::session::Service;
 
-pub(super) fn server<'a, V>(listening: Vec<Listening>, service: V, config: Config) -> io::Result<(Handle, Run<'a>)>
+pub(super) fn server<'a, V>(listening: Vec<Listening>, service: V, config: Config) -> io::Result<Prepared<'a>>
 where
     V: Service<Session: Send> + Send + 'a,
 {

@@ -10,7 +10,7 @@ use std::thread;
 use super::listen::Listening;
 use super::orders::Orders;
 use super::shared::SharedService;
-use super::{Config, Run, Subscribers, no_thread};
+use super::{Config, Prepared, Subscribers, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{Selector, SocketListener, Waker};
 use crate::session::Service;
@@ -21,7 +21,7 @@ pub(super) fn server<'a, S, V>(
     listening: Vec<Listening>,
     service: V,
     config: Config,
-) -> io::Result<(Handle, Run<'a>)>
+) -> io::Result<Prepared<'a>>
 where
     S: Selector<Listener = SocketListener, Stream: Send> + Send + 'a,
     V: Service<Session: Send> + Send + 'a,
@@ -33,7 +33,7 @@ where
             reactor.add_listener(socket)?;
         }
         add_apart(&mut reactor, &config)?;
-        return Ok((reactor.handle(), Box::new(move || reactor.run())));
+        return Ok(Prepared::alone(reactor.handle(), Box::new(move || reactor.run())));
     }
     let service = SharedService::new(service);
     let mut reactors: Vec<Reactor<S, SharedService<V>, Subscribers>> = Vec::new();
@@ -55,7 +55,8 @@ where
     }
     let orders = Orders::new()?;
     let handle = orders.handle().clone();
-    Ok((handle, Box::new(move || run(reactors, &orders))))
+    let loops = reactors.iter().map(Reactor::handle).collect();
+    Ok(Prepared { handle, loops, run: Box::new(move || run(reactors, &orders)) })
 }
 
 /// Adds the listener apart, if there is one, as the last.

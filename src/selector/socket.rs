@@ -97,7 +97,7 @@ impl SocketListener {
                 // On Linux, an accepted socket inherits this from its listener.
                 #[cfg(not(target_os = "linux"))]
                 stream.set_nodelay(true)?;
-                Ok((stream.into(), addr.into()))
+                Ok((stream.into(), canonical(addr).into()))
             }
             SocketListener::Unix(listener) => {
                 let (stream, _) = listener.socket.accept()?;
@@ -119,6 +119,14 @@ impl SocketListener {
                 SocketListener::Unix(NamedListener { file: file.clone(), socket, addr: *addr })
             }
         })
+    }
+}
+
+/// `addr`, as an IPv4 address if it's one that is mapped into IPv6: a socket that another process has made may be for both.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip if ip != addr.ip() => SocketAddr::new(ip, addr.port()),
+        _ => addr,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens in a program's process before the program runs.
 
+use std::env;
 #[cfg(feature = "cli")]
 use std::io;
 #[cfg(feature = "cli")]
@@ -32,8 +33,13 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
+/// The variables by which systemd speaks to this process alone.
+const OF_SYSTEMD: [&str; 6] =
+    ["LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
 /// Makes a program start as it would in our place: with the limit of open files with which this process was started,
-/// and by `/bin/sh` if it is a script without `#!`.
+/// and by `/bin/sh` if it is a script without `#!`. It gets no variable that systemd has set for
+/// this process alone.
 ///
 /// Every program should be started this way. The shell comes from execvp(3), which starts a program that is prepared in
 /// its own process; std starts others in another way, which refuses such a script.
@@ -45,6 +51,9 @@ pub fn prepare_program(command: &mut Command) {
     };
     // SAFETY: in the child, where nothing may allocate or lock, it makes at most one system call.
     unsafe { command.pre_exec(lower) };
+    for name in OF_SYSTEMD.into_iter().filter(|name| env::var_os(name).is_some()) {
+        command.env_remove(name);
+    }
 }
 
 /// Makes the program that `command` will start lead a new session, controlled by `terminal`.

@@ -11,6 +11,7 @@ use crate::cli::model::number_option;
 use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
+use crate::cli::systemd;
 use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -37,8 +38,8 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     service: V,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let config = options.config(port, needs)?;
     let admin = options.admin()?;
+    let config = options.config(port, needs)?;
     match options.work() {
         None => serve_clients(options, name, service, config, admin, prepare),
         Some(work) => {
@@ -87,6 +88,7 @@ fn serve<V: Service<Session: Send> + Send>(
         }
     }
     let service = Watched::new(service, hub.clone());
+    systemd::subscribe(&mut config);
     let server = models::serve(model, service, config).map_err(|error| match error {
         ServeError::SharesState { .. } | ServeError::OpensConnections { .. } => Failure::of_usage(error.about(name)),
         ServeError::TooMany { .. } => Failure::of_usage(format!("{}: {error}", number_option(model))),
@@ -104,6 +106,7 @@ fn serve<V: Service<Session: Send> + Send>(
     // Printed together, after all listeners are ready, so that a reader of the first line can connect to every address.
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
     print((lines + &line).as_bytes())?;
+    let _watchdog = systemd::supervise(&server).map_err(|error| failed(&error))?;
     server.run().map_err(|error| failed(&error))
 }
 

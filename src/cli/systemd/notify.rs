@@ -1,0 +1,51 @@
+//! Messages to systemd: see sd_notify(3). A server that stops says so.
+
+use std::env;
+
+use log::LevelFilter;
+use sd_notify::NotifyState;
+
+use crate::models::Config;
+use crate::text::{count, reason};
+use crate::trace::{Event, Record, Shared, Subscriber};
+
+/// Sends `states`, if there is somebody to receive them.
+pub(super) fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("Cannot tell systemd: {}", reason(&error));
+    }
+}
+
+/// Whether systemd wants to be told.
+pub(super) fn is_listening() -> bool {
+    env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Makes the server tell systemd when it begins to stop.
+pub fn subscribe(config: &mut Config) {
+    if !is_listening() {
+        return;
+    }
+    config.subscriber = Some(match config.subscriber.take() {
+        Some(other) => Shared::new((other, Stops)),
+        None => Shared::new(Stops),
+    });
+}
+
+/// Tells systemd that the server begins to stop. Each worker says so.
+struct Stops;
+
+impl Subscriber for Stops {
+    fn level(&self) -> LevelFilter {
+        LevelFilter::Info
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        if let Event::Stopping { open, .. } = record.event {
+            tell(&[
+                NotifyState::Stopping,
+                NotifyState::Status(&format!("Stopping; {} open", count(open, "connection"))),
+            ]);
+        }
+    }
+}
