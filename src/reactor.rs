@@ -117,7 +117,7 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     ended: u64,
     /// What it has done so far.
     totals: Totals,
-    /// What each connection has done, if there is a listener apart.
+    /// What each connection has done, if there is a listener apart or a subscriber wants that.
     tallies: Option<Tallies>,
     laps: Laps,
     accepting: Accepting<S::Listener>,
@@ -158,6 +158,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
+        let tallies = subscriber.wants_tallies().then(Tallies::default);
         Reactor {
             handle: Handle::new(selector.waker()),
             inbox: Inbox::new(selector.waker()),
@@ -175,7 +176,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             begun: 0,
             ended: 0,
             totals: Totals::default(),
-            tallies: None,
+            tallies,
             laps: Laps::default(),
             one_too_many: None,
             leaving: Leaving::default(),
@@ -345,7 +346,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     /// Carries out the handle's orders.
     fn obey(&mut self) {
         if self.handle.takes_reload() {
-            self.trace.own().own_step(|| trace::Event::Reloaded);
+            self.trace.own().emit_own(trace::Event::Reloaded);
             self.service.reload().into_iter().for_each(|reload| self.handle.run(reload));
         }
         if self.stopping.is_none() && self.handle.is_stopped() {
@@ -540,7 +541,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let Some(slot) = self.slots.remove(id) else { return };
         let mut connection = slot.connection;
         connection.prepare_close(&self.config.connection);
-        self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end });
+        let (age, tally) = self.tallies.as_ref().and_then(|tallies| tallies.of(id, self.now)).unzip();
+        self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end, age, tally });
         self.selector.close(connection.stream, id.token());
         drop(slot.place);
         self.leaving.forget_closed(&mut self.slots);

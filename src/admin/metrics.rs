@@ -65,7 +65,7 @@ impl Metrics {
             Event::Accepted => self.accepted += 1,
             Event::Refused { .. } => self.refused += 1,
             Event::AcceptingPaused { is_news: true, .. } => self.pauses += 1,
-            Event::Closed { end } => self.closed[end.kind() as usize] += 1,
+            Event::Closed { end, .. } => self.closed[end.kind() as usize] += 1,
             Event::Stopping { .. } => self.is_stopping = true,
             Event::TurnEnded { select, dispatch, run, accept, timers } => {
                 for (histogram, time) in
@@ -146,7 +146,7 @@ mod tests {
         for event in [
             Event::Accepted,
             Event::Accepted,
-            Event::Closed { end: &End::Finished },
+            Event::Closed { end: &End::Finished, age: None, tally: None },
             Event::TurnEnded {
                 select: None,
                 dispatch: Duration::from_micros(10),

@@ -78,10 +78,9 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
     loop {
         acceptor.desk.trace.begin_turn(Instant::now());
         crew.look_after();
-        if acceptor.desk.orders.takes_reload()
-            && let Some(reload) = crew.reload()
-        {
-            acceptor.desk.orders.handle().run(reload);
+        if acceptor.desk.orders.takes_reload() {
+            acceptor.desk.trace.own().emit_own(Event::Reloaded);
+            crew.reload().into_iter().for_each(|reload| acceptor.desk.orders.handle().run(reload));
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {
             if !acceptor.desk.listeners.is_empty() {

@@ -48,6 +48,10 @@ impl<V: Service> Service for SharedService<V> {
         self.lock().shares_state()
     }
 
+    fn has_messages(&self) -> bool {
+        self.lock().has_messages()
+    }
+
     fn opens_connections(&self) -> bool {
         self.lock().opens_connections()
     }

@@ -85,6 +85,10 @@ impl<V: Service> Service for Busy<V> {
         self.computers.is_some() || self.service.shares_state()
     }
 
+    fn has_messages(&self) -> bool {
+        self.service.has_messages()
+    }
+
     fn opens_connections(&self) -> bool {
         self.service.opens_connections()
     }

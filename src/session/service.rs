@@ -91,6 +91,12 @@ pub trait Service {
         false
     }
 
+    /// Whether its sessions count messages, with [`begin_message`](super::SessionIo::begin_message). Snapshots and
+    /// metrics of others have no number of messages.
+    fn has_messages(&self) -> bool {
+        false
+    }
+
     /// Whether it opens connections, as a proxy does. Such a service requires a reactor, which runs the connections it
     /// accepts and those it opens side by side.
     fn opens_connections(&self) -> bool {

@@ -45,6 +45,10 @@ impl<V: Service> Service for Wakeable<V> {
         self.service.shares_state()
     }
 
+    fn has_messages(&self) -> bool {
+        self.service.has_messages()
+    }
+
     fn opens_connections(&self) -> bool {
         self.service.opens_connections()
     }

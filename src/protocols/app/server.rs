@@ -78,6 +78,10 @@ impl Service for AppService {
         AppServer { reader: MessageReader::default(), patience: Patience::default(), shared: Arc::clone(&self.shared) }
     }
 
+    fn has_messages(&self) -> bool {
+        true
+    }
+
     /// Reads the dictionary's file again. If that fails, the old dictionary stays in use.
     fn reload(&mut self) -> Option<Reload> {
         let Some(path) = self.shared.path.clone() else {
