@@ -1,9 +1,11 @@
 //! The options of all servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::access::{AccessLog, AccessLogOption};
 use super::address::Address;
 use super::admin::{self, Admin, AdminOptions};
 use super::descriptors::{self, Needs};
@@ -84,6 +86,8 @@ pub struct ServerOptions {
     model: ModelOptions,
     #[command(flatten)]
     admin: AdminOptions,
+    #[command(flatten)]
+    access_log: AccessLogOption,
 }
 
 impl ServerOptions {
@@ -94,6 +98,11 @@ impl ServerOptions {
     /// Listens for administrators, if that is asked for.
     pub fn admin(&self) -> Result<Option<Admin>, Failure> {
         self.admin.open(self.model(), self.socket_mode)
+    }
+
+    /// Opens the access log of a server of `protocol`, if that is asked for.
+    pub fn access_log(&self, protocol: &str, has_messages: bool) -> Result<Option<Arc<AccessLog>>, Failure> {
+        self.access_log.open(protocol, has_messages)
     }
 
     /// The proxies in front of the server, if there are any.

@@ -15,8 +15,9 @@ static WRITER: OnceLock<Writer> = OnceLock::new();
 
 /// Opens it for `program`, and prints panics there from now on.
 pub fn open(program: &'static str) {
-    let note =
-        move |dropped| format!("{program}: {} dropped: standard error was not read\n", count(dropped, "log line"));
+    let note = move |dropped| {
+        format!("{program}: {} dropped: standard error could not be written\n", count(dropped, "log line"))
+    };
     if WRITER.set(Writer::new(io::stderr(), note)).is_ok() {
         panic::set_hook(Box::new(|panic| {
             let thread = thread::current();

@@ -37,15 +37,19 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     service: V,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let config = options.config(port, needs)?;
+    let mut config = options.config(port, needs)?;
+    let access_log = options.access_log(name, service.has_messages())?;
+    access_log.iter().for_each(|log| log.subscribe(&mut config));
     let admin = options.admin()?;
-    match options.work() {
+    let served = match options.work() {
         None => serve_clients(options, name, service, config, admin, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
             serve_clients(options, name, busy, config, admin, prepare)
         }
-    }
+    };
+    access_log.iter().for_each(|log| log.finish());
+    served
 }
 
 /// Serves the clients of proxies, if that is asked for, or else whoever connects.

@@ -1,0 +1,141 @@
+//! What an operator asks of a server, over real sockets: an access log.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr};
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use common::*;
+
+/// Says hello to an echo server, and waits until it has closed. Returns the client's address.
+fn hello(server: &Server) -> SocketAddr {
+    let mut stream = server.connect();
+    stream.write_all(b"hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    expect_last(&mut stream, b"hello");
+    stream.local_addr().unwrap()
+}
+
+/// Waits until `is_so`.
+#[track_caller]
+fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it never comes to be so");
+        thread::yield_now();
+    }
+}
+
+fn lines(log: &str) -> Vec<Value> {
+    log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+fn lines_of(path: &Path) -> Vec<Value> {
+    lines(&fs::read_to_string(path).unwrap())
+}
+
+// The access log.
+
+#[test]
+fn each_model_writes_a_line_for_each_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in MODELS {
+        let path = folder.path().join(model.concat());
+        let server = Server::start(&[&["echo", "0", "--access-log", path.to_str().unwrap()], model].concat());
+        let client = hello(&server);
+        server.stop();
+        let logged = lines_of(&path);
+        assert_eq!(logged.len(), 1, "{model:?}");
+        let line = &logged[0];
+        assert_eq!(line["peer"], client.to_string(), "{model:?}");
+        assert_eq!((&line["protocol"], &line["end"]), (&"echo".into(), &"finished".into()), "{model:?}");
+        assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&5.into(), &5.into()), "{model:?}");
+        assert!(line["duration"].as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds)), "{model:?}: {line}");
+        assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{model:?}: {line}");
+        assert!(line.get("messages").is_none() && line.get("why").is_none(), "{model:?}: {line}");
+    }
+}
+
+#[test]
+fn messages_are_counted_where_the_protocol_has_any() {
+    for model in [MODELS[0], MODELS[5]] {
+        let server = Server::start(&[&["app", "0", "--access-log", "-"], model].concat());
+        let mut stream = server.connect();
+        stream.write_all(&[kept_search("ring"), search("ring")].concat()).unwrap();
+        expect_last(&mut stream, &[kept_result(RING), result(RING)].concat());
+        drop(stream);
+        let mut cut = server.connect();
+        cut.write_all(&search("ring")[..10]).unwrap();
+        cut.shutdown(Shutdown::Write).unwrap();
+        to_end(&mut cut);
+        server.signal(Signal::TERM);
+        let logged = lines(&server.printed());
+        let of = |end: &str| logged.iter().find(|line| line["end"] == end).expect("it ends so");
+        assert_eq!(of("finished")["messages"], 2, "{logged:?}");
+        let cut = of("input_ended");
+        assert!(cut["bytes_in"] == 10 && cut["messages"] == 0 && cut["why"].is_string(), "{logged:?}");
+    }
+}
+
+#[test]
+fn a_hangup_opens_the_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+    for model in [MODELS[0], MODELS[1], MODELS[5]] {
+        let server = Server::start(&[&["echo", "0", "--access-log", path.to_str().unwrap()], model].concat());
+        let first = hello(&server);
+        until(|| fs::read(&path).is_ok_and(|log| log.ends_with(b"\n")));
+        fs::rename(&path, &moved).unwrap();
+        server.signal(Signal::HUP);
+        server.wait_for_log("There is nothing to reload");
+        let second = hello(&server);
+        server.stop();
+        assert_eq!(lines_of(&moved)[0]["peer"], first.to_string(), "{model:?}");
+        assert_eq!(lines_of(&path)[0]["peer"], second.to_string(), "{model:?}");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_stops_nobody() {
+    let server = Server::start(&["echo", "0", "--access-log", "/dev/full"]);
+    hello(&server);
+    let line = server.wait_for_log("Cannot write the access log to /dev/full");
+    assert!(line.contains("WARN") && line.contains("lines are dropped"), "{line}");
+    hello(&server);
+    let log = text(&server.stop());
+    assert!(!log.contains("Cannot write"), "once is enough: {log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_nobody_reads_stops_nobody() {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_setfl, mknodat};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
+    fcntl_setfl(&pipe, OFlags::NONBLOCK).unwrap();
+    while pipe.write(&[b'\n'; 4096]).is_ok() {}
+    let server = Server::start(&["echo", "0", "--access-log", path.to_str().unwrap()]);
+    for _ in 0..100 {
+        hello(&server);
+    }
+    server.stop();
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_a_failure() {
+    let output = run(multiconn(&["serve", "echo", "0", "--access-log", "/nowhere/access.log"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "multiconn: cannot write to /nowhere/access.log: no such folder\n");
+}
