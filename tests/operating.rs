@@ -1,16 +1,18 @@
-//! What an operator asks of a server, over real sockets: an access log.
+//! What an operator asks of a server, over real sockets: an access log, limits on clients.
 
 mod common;
 
 use std::fs::{self, File};
-use std::io::Write;
-use std::net::{Shutdown, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
+
+use multiconn::codec::proxy::{Version, write};
 
 use common::*;
 
@@ -138,4 +140,101 @@ fn a_file_that_cannot_be_written_is_a_failure() {
     let output = run(multiconn(&["serve", "echo", "0", "--access-log", "/nowhere/access.log"]));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "multiconn: cannot write to /nowhere/access.log: no such folder\n");
+}
+
+// Limits on clients.
+
+const TWO: &str = "Error: this address has 2 connections already; try again later";
+
+/// Asks an app server, and returns the whole answer.
+fn ask(stream: &mut TcpStream) -> Vec<u8> {
+    stream.write_all(&search("ring")).unwrap();
+    to_end(stream)
+}
+
+#[test]
+fn each_model_with_threads_or_a_loop_limits_the_connections_of_a_client() {
+    for model in [MODELS[0], MODELS[1], MODELS[2], MODELS[3], MODELS[5]] {
+        let server = Server::start(&[&["app", "0", "--max-connections-per-peer", "2"], model].concat());
+        let mut kept: Vec<TcpStream> = (0..2).map(|_| server.connect()).collect();
+        for stream in &mut kept {
+            stream.write_all(&kept_search("ring")).unwrap();
+            expect(stream, &kept_result(RING));
+        }
+        assert_eq!(ask(&mut server.connect()), result(TWO), "{model:?}");
+        drop(kept);
+        server.wait_for_log(": finished");
+        server.wait_for_log(": finished");
+        assert_eq!(ask(&mut server.connect()), result(RING), "{model:?}");
+        server.stop();
+    }
+}
+
+/// What `/metrics` says.
+fn metrics(admin: SocketAddr) -> String {
+    let mut page = connect(admin);
+    page.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).unwrap();
+    let mut all = String::new();
+    page.read_to_string(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn what_comes_faster_than_the_rate_is_refused_and_counted() {
+    for model in [MODELS[0], MODELS[4], MODELS[6]] {
+        let args = ["app", "0", "--accept-rate", "2/m", "--admin", "127.0.0.1:0"];
+        let server = Server::start(&[&args, model].concat());
+        for _ in 0..2 {
+            assert_eq!(ask(&mut server.connect()), result(RING), "{model:?}");
+        }
+        let refusal = "Error: connections come faster than 2/m; try again later";
+        assert_eq!(ask(&mut server.connect()), result(refusal), "{model:?}");
+        let line = server.wait_for_log("connections come faster");
+        assert!(line.contains("Closing connection to "), "{line}");
+        for line in [
+            "multiconn_connections_denied_total{limit=\"rate\"} 1\n",
+            "multiconn_connections_denied_total{limit=\"per_peer\"} 0\n",
+            "multiconn_connections_closed_total{reason=\"refused\"} 1\n",
+        ] {
+            until(|| metrics(server.admin.unwrap()).contains(line));
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn behind_a_proxy_the_limit_is_that_of_its_client() {
+    let args = ["app", "0", "--proxy-protocol", "--max-connections-per-peer", "1"];
+    let server = Server::start(&args);
+    let from = |client: &str| {
+        let mut stream = server.connect();
+        let client: SocketAddr = client.parse().unwrap();
+        stream.write_all(&write(Version::V1, Some(client), Some(server.address()))).unwrap();
+        stream
+    };
+    let mut kept = from("192.0.2.1:1000");
+    kept.write_all(&kept_search("ring")).unwrap();
+    expect(&mut kept, &kept_result(RING));
+    let refusal = "Error: this address has 1 connection already; try again later";
+    assert_eq!(ask(&mut from("192.0.2.1:1001")), result(refusal));
+    assert_eq!(ask(&mut from("192.0.2.2:1000")), result(RING));
+    server.stop();
+}
+
+#[test]
+fn processes_cannot_share_these_limits() {
+    for (option, value) in [("--max-connections-per-peer", "1"), ("--accept-rate", "1/s")] {
+        let output = run(multiconn(&["serve", "echo", "0", "--model", "fork", option, value]));
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("{option} cannot be used with --model fork")), "{said}");
+    }
+}
+
+#[test]
+fn a_rate_without_a_unit_is_a_usage_error() {
+    let output = run(multiconn(&["serve", "echo", "0", "--accept-rate", "100"]));
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("such as 100/s or 30/m"), "{said}");
 }

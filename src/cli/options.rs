@@ -1,5 +1,6 @@
 //! The options of all servers.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use super::{trace, units};
 use crate::address::Network;
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
-use crate::session::proxied::Proxies;
+use crate::session::admission::{Admission, Rate};
+use crate::session::proxied::{Entry, Proxies};
 
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits and timeouts of connections";
@@ -57,6 +59,14 @@ pub struct ServerOptions {
     /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
+    /// Maximum connections of a client's IP address; excess ones get an error and are closed (not fork) [default: no
+    /// limit]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
+    max_connections_per_peer: Option<NonZero<usize>>,
+    /// Maximum rate of new connections, such as 100/s or 30/m, all of which may come at once; excess ones get an error and
+    /// are closed (not fork) [default: no limit]
+    #[arg(long, help_heading = LIMITS, value_name = "RATE")]
+    accept_rate: Option<Rate>,
     /// How long a peer may stay connected without starting a request
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     pub idle_timeout: Duration,
@@ -105,13 +115,16 @@ impl ServerOptions {
         self.access_log.open(protocol, has_messages)
     }
 
-    /// The proxies in front of the server, if there are any.
-    pub fn proxies(&self) -> Option<Proxies> {
+    /// What each connection has to pass: the header of a proxy, and limits on clients.
+    pub fn entry(&self) -> Entry {
         let default = Proxies::default();
-        self.proxy_protocol.then(|| Proxies {
+        let proxies = self.proxy_protocol.then(|| Proxies {
             from: if self.proxy_from.is_empty() { default.from } else { self.proxy_from.clone() },
             timeout: self.proxy_timeout.unwrap_or(default.timeout),
-        })
+        });
+        let (per_peer, rate) = (self.max_connections_per_peer, self.accept_rate);
+        let is_limited = per_peer.is_some() || rate.is_some();
+        Entry { proxies, admission: is_limited.then(|| Arc::new(Admission::new(per_peer, rate))) }
     }
 
     pub fn work(&self) -> Option<Work> {
@@ -135,6 +148,13 @@ impl ServerOptions {
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));
+        }
+        let shared = [
+            ("--max-connections-per-peer", self.max_connections_per_peer.is_some()),
+            ("--accept-rate", self.accept_rate.is_some()),
+        ];
+        if let Some((option, _)) = shared.into_iter().find(|(_, is_given)| *is_given && self.model() == Model::Fork) {
+            return Err(self.model.refuse(option));
         }
         for address in &self.addresses {
             config.names.extend(address.or_port(default_port).to_listen_on(self.ports)?);

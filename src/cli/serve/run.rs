@@ -52,7 +52,7 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     served
 }
 
-/// Serves the clients of proxies, if that is asked for, or else whoever connects.
+/// Serves the clients that pass the entry, or else whoever connects.
 fn serve_clients<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     name: &str,
@@ -61,13 +61,11 @@ fn serve_clients<V: Service<Session: Send> + Send>(
     admin: Option<Admin>,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    match options.proxies() {
-        None => serve(options.model(), name, service, config, admin, prepare),
-        Some(proxies) => {
-            let proxied = Proxied::new(service, proxies);
-            serve(options.model(), name, proxied, config, admin, prepare)
-        }
+    let entry = options.entry();
+    if entry.is_open() {
+        return serve(options.model(), name, service, config, admin, prepare);
     }
+    serve(options.model(), name, Proxied::new(service, entry), config, admin, prepare)
 }
 
 /// Serves, with an administrator's view if there is one: on the same loop, or beside a model without a loop.
