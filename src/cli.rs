@@ -12,6 +12,7 @@ mod demo;
 mod descriptors;
 mod download;
 mod end;
+mod environment;
 mod explain;
 mod failure;
 pub mod front;

@@ -1,4 +1,4 @@
-//! What an operator asks of a server, over real sockets: an access log, limits on clients.
+//! What an operator asks of a server, over real sockets: an access log, limits on clients, options from the environment.
 
 mod common;
 
@@ -237,4 +237,64 @@ fn a_rate_without_a_unit_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("such as 100/s or 30/m"), "{said}");
+}
+
+// Options from the environment.
+
+/// A command with these variables.
+fn with(variables: &[(&str, &str)], args: &[&str]) -> std::process::Command {
+    let mut command = multiconn(args);
+    command.envs(variables.iter().copied());
+    command
+}
+
+#[test]
+fn options_come_from_the_environment_unless_they_are_given() {
+    let variables = [
+        ("MULTICONN_PREFIX", "Echo=>"),
+        ("MULTICONN_PROXY_PROTOCOL", "no"),
+        ("MULTICONN_PORTS", "2"),
+        ("MULTICONN_VERBOSE", "1"),
+        ("MULTICONN_BACKLOG", ""),
+    ];
+    let server = Server::spawn(with(&variables, &["serve", "echo", "0", "--ports", "3"]));
+    assert_eq!(server.addresses.len(), 3, "the command line wins");
+    let mut stream = server.connect();
+    stream.write_all(b"hello").unwrap();
+    expect(&mut stream, b"Echo=>hello");
+    server.wait_for_log("DEBUG");
+    drop(stream);
+    server.stop();
+}
+
+#[test]
+fn flags_come_from_the_environment() {
+    let server = Server::spawn(with(&[("MULTICONN_PROXY_PROTOCOL", "yes")], &["serve", "echo", "0"]));
+    let mut stream = server.connect();
+    stream.write_all(b"hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    expect_last(&mut stream, b"");
+    server.stop();
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_variable() {
+    let variables = [("MULTICONN_IDLE_TIMEOUT", "soon")];
+    let output = run(with(&variables, &["serve", "echo", "0"]));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("--idle-timeout") && said.ends_with("The environment sets it: MULTICONN_IDLE_TIMEOUT\n"),
+        "{said}"
+    );
+    let output = run(with(&variables, &["serve", "echo", "0", "--idle-timeout=later"]));
+    assert!(!text(&output.stderr).contains("MULTICONN_"));
+}
+
+#[test]
+fn the_help_says_so_in_a_line() {
+    for args in [&["serve", "app", "--help"][..], &["call", "echo", "--help"], &["bench", "--help"]] {
+        let help = text(&printed(with(&[("MULTICONN_PORTS", "2")], args)));
+        assert_eq!(help.matches("MULTICONN_").count(), 1, "{help}");
+    }
 }
