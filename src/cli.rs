@@ -3,6 +3,7 @@
 // Doc comments in here are help texts, in which `[V6]` is no link.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod access;
 mod address;
 mod admin;
 mod bench;
@@ -12,6 +13,7 @@ mod demo;
 mod descriptors;
 mod download;
 mod end;
+mod environment;
 mod explain;
 mod failure;
 pub mod front;
@@ -74,7 +76,7 @@ enum Command {
         #[command(flatten)]
         trace: TraceOption,
         #[command(subcommand)]
-        serve: serve::Serve,
+        serve: Box<serve::Serve>,
     },
     /// Talk to a server
     Call {

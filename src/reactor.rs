@@ -119,7 +119,7 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     ended: u64,
     /// What it has done so far.
     totals: Totals,
-    /// What each connection has done, if there is a listener apart.
+    /// What each connection has done, if there is a listener apart or a subscriber wants that.
     tallies: Option<Tallies>,
     laps: Laps,
     accepting: Accepting<S::Listener>,
@@ -160,6 +160,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     pub fn with_subscriber(selector: S, service: V, config: impl Into<Config>, subscriber: T) -> Self {
         panics::prepare();
         let config = config.into();
+        let tallies = subscriber.wants_tallies().then(Tallies::default);
         subscriber.attached(selector.waker());
         Reactor {
             handle: Handle::new(selector.waker()),
@@ -178,7 +179,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             begun: 0,
             ended: 0,
             totals: Totals::default(),
-            tallies: None,
+            tallies,
             laps: Laps::default(),
             one_too_many: None,
             leaving: Leaving::default(),
@@ -348,7 +349,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
     fn obey(&mut self) {
         self.handle.answer();
         if self.handle.takes_reload() {
-            self.trace.own().own_step(|| trace::Event::Reloaded);
+            self.trace.own().emit_own(trace::Event::Reloaded);
             self.handle.run(self.service.reload());
         }
         if self.stopping.is_none() && self.handle.is_stopped() {
@@ -548,7 +549,8 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         let Some(slot) = self.slots.remove(id) else { return };
         let mut connection = slot.connection;
         connection.prepare_close(&self.config.connection);
-        self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end });
+        let (age, tally) = self.tallies.as_ref().and_then(|tallies| tallies.of(id, self.now)).unzip();
+        self.trace.of(id.generation()).emit(&connection.peer, trace::Event::Closed { end: &end, age, tally });
         self.selector.close(connection.stream, id.token());
         drop(slot.place);
         self.leaving.forget_closed(&mut self.slots);

@@ -4,6 +4,7 @@
 //! knows no socket, clock or thread, so the same session runs under every concurrency model, and its tests need no
 //! network. A [`Service`] makes the sessions of one server or client and holds their shared state.
 
+pub mod admission;
 mod ending;
 mod io;
 pub mod proxied;

@@ -67,6 +67,12 @@ pub trait Subscriber {
         Wants::events(self.level())
     }
 
+    /// Whether it wants to know how long each connection was open and what it has done, in [`Event::Closed`]. The loop asks
+    /// once, before it serves.
+    fn wants_tallies(&self) -> bool {
+        false
+    }
+
     /// Receives an event.
     fn record(&self, record: &Record<'_>);
 
@@ -128,6 +134,10 @@ impl<T: Subscriber + ?Sized> Subscriber for &T {
         (**self).wants()
     }
 
+    fn wants_tallies(&self) -> bool {
+        (**self).wants_tallies()
+    }
+
     fn record(&self, record: &Record<'_>) {
         (**self).record(record);
     }
@@ -167,6 +177,10 @@ impl Subscriber for Shared {
         self.0.wants()
     }
 
+    fn wants_tallies(&self) -> bool {
+        self.0.wants_tallies()
+    }
+
     fn record(&self, record: &Record<'_>) {
         self.0.record(record);
     }
@@ -190,6 +204,10 @@ impl<T: Subscriber> Subscriber for Option<T> {
 
     fn wants(&self) -> Wants {
         self.as_ref().map_or(Wants::events(LevelFilter::Off), T::wants)
+    }
+
+    fn wants_tallies(&self) -> bool {
+        self.as_ref().is_some_and(T::wants_tallies)
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -216,6 +234,10 @@ impl<A: Subscriber, B: Subscriber> Subscriber for (A, B) {
 
     fn wants(&self) -> Wants {
         self.0.wants().and(self.1.wants())
+    }
+
+    fn wants_tallies(&self) -> bool {
+        self.0.wants_tallies() || self.1.wants_tallies()
     }
 
     fn record(&self, record: &Record<'_>) {
@@ -405,6 +427,10 @@ pub enum Event<'a> {
     Closed {
         /// The way in which it has ended.
         end: &'a End,
+        /// The time since its first run, if a subscriber [wants](Subscriber::wants_tallies) that.
+        age: Option<Duration>,
+        /// What it has done, likewise.
+        tally: Option<Tally>,
     },
     /// A turn has ended, whose parts took these times. Emitted if a subscriber [wants](Wants::times) that.
     TurnEnded {
@@ -521,6 +547,7 @@ impl Event<'_> {
             | Event::CannotConnect { .. }
             | Event::Stopping { .. }
             | Event::Closed { .. }
+            | Event::Reloaded
             // Only subscribers that ask for these cause them, at any level from here on.
             | Event::TurnEnded { .. }
             | Event::ConnectionIs(_)
@@ -543,8 +570,7 @@ impl Event<'_> {
             | Event::RunEnded { .. }
             | Event::InterestChanged { .. }
             | Event::TimerSet { .. }
-            | Event::TimerFired { .. }
-            | Event::Reloaded => LevelFilter::Trace,
+            | Event::TimerFired { .. } => LevelFilter::Trace,
         }
     }
 }
@@ -583,6 +609,11 @@ impl<T: Subscriber> Trace<T> {
     #[inline]
     pub fn wants(&self) -> &Wants {
         &self.wants
+    }
+
+    /// The time at the beginning of the turn.
+    pub fn at(&self) -> Instant {
+        self.at
     }
 
     /// The number of turns so far.

@@ -49,7 +49,8 @@ fn told(log: &str) -> (usize, usize) {
             assert!(message.starts_with(&expected), "{expected} is missing before {message}");
             logged += 1;
         } else if let Some(note) = line.strip_prefix("multiconn: ") {
-            let count = note.strip_suffix(" log lines dropped: standard error was not read").expect("it is the note");
+            let count =
+                note.strip_suffix(" log lines dropped: standard error could not be written").expect("it is the note");
             dropped += count.parse::<usize>().expect("it is a number");
         } else {
             assert!(line.starts_with("[20"), "{line}");
@@ -121,7 +122,7 @@ fn dropped_lines_are_counted_in_their_place() {
     say(&mut stream, (0..20_000).map(message));
     let mut unread = BufReader::new(unread);
     let mut log = String::new();
-    while !log.ends_with("standard error was not read\n") {
+    while !log.ends_with("standard error could not be written\n") {
         assert_ne!(unread.read_line(&mut log).unwrap(), 0, "it is not told");
     }
     say(&mut stream, (20_000..20_500).map(message));

@@ -473,7 +473,7 @@ mod tests {
         let wants: Vec<_> = (0..MEASURED).map(|_| watching.wants()).collect();
         assert!(wants.iter().all(|wants| wants.level == LevelFilter::Info && wants.snapshot.is_none()));
         assert_eq!(wants.iter().filter(|wants| wants.times).count(), 1);
-        tell(&watching, Event::Closed { end: &End::Finished });
+        tell(&watching, Event::Closed { end: &End::Finished, age: None, tally: None });
         assert_eq!(watching.0.lock().ring.end(), 0);
     }
 

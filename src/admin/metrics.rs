@@ -6,7 +6,8 @@ use std::fmt::Write;
 use std::iter::Sum;
 use std::time::Duration;
 
-use crate::session::EndKind;
+use crate::session::admission::Denied;
+use crate::session::{End, EndKind};
 use crate::trace::{Event, LoopIs, Totals};
 
 /// The numbers so far.
@@ -15,6 +16,8 @@ pub(super) struct Metrics {
     accepted: u64,
     refused: u64,
     pauses: u64,
+    /// Connections over the limits of an address, and over the rate of all.
+    denied: [u64; 2],
     /// Closed connections, refused ones included, in the order of [`EndKind::ALL`].
     closed: [u64; EndKind::ALL.len()],
     is_stopping: bool,
@@ -95,7 +98,14 @@ impl Metrics {
             Event::Accepted => self.accepted += 1,
             Event::Refused { .. } => self.refused += 1,
             Event::AcceptingPaused { is_news: true, .. } => self.pauses += 1,
-            Event::Closed { end } => self.closed[end.kind() as usize] += 1,
+            Event::Closed { end, .. } => {
+                self.closed[end.kind() as usize] += 1;
+                if let End::Failed(error) = end
+                    && let Some(denied) = error.downcast_ref::<Denied>()
+                {
+                    self.denied[usize::from(matches!(denied, Denied::Rate(_)))] += 1;
+                }
+            }
             Event::Stopping { .. } => self.is_stopping = true,
             Event::TurnEnded { select, dispatch, run, accept, timers, .. } => {
                 for (histogram, time) in
@@ -143,6 +153,8 @@ impl Metrics {
         let errors = [EndKind::Violation, EndKind::InputEnded, EndKind::TimedOut, EndKind::Failed];
         let errors = errors.map(|kind| (label("kind", kind.name()), self.closed[kind as usize]));
         counter("multiconn_protocol_errors", "Connections closed for an error of the protocol.", &errors);
+        let limits = [("per_peer", 0), ("rate", 1)].map(|(limit, index)| (label("limit", limit), self.denied[index]));
+        counter("multiconn_connections_denied", "Connections over the limits of an address or the rate.", &limits);
         counter("multiconn_accept_pauses", "Times when no connection could be accepted.", &one(self.pauses));
         if let Some(Figures { turns, messages, bytes_in, bytes_out, .. }) = figures {
             if let Some(messages) = messages {
@@ -172,7 +184,11 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::End;
+    use crate::session::SessionError;
+
+    fn closed(end: &End) -> Event<'_> {
+        Event::Closed { end, age: None, tally: None }
+    }
 
     #[test]
     fn events_are_counted_and_times_fall_into_buckets() {
@@ -180,7 +196,9 @@ mod tests {
         for event in [
             Event::Accepted,
             Event::Accepted,
-            Event::Closed { end: &End::Finished },
+            Event::Accepted,
+            closed(&End::Finished),
+            closed(&End::Failed(SessionError::refused(Denied::PerPeer(2)))),
             Event::TurnEnded {
                 select: None,
                 dispatch: Duration::from_micros(10),
@@ -196,8 +214,11 @@ mod tests {
         for line in [
             "multiconn_connections 1",
             "# TYPE multiconn_connections_accepted_total counter",
-            "multiconn_connections_accepted_total 2",
+            "multiconn_connections_accepted_total 3",
             "multiconn_connections_closed_total{reason=\"finished\"} 1",
+            "multiconn_connections_closed_total{reason=\"refused\"} 1",
+            "multiconn_connections_denied_total{limit=\"per_peer\"} 1",
+            "multiconn_connections_denied_total{limit=\"rate\"} 0",
             "multiconn_turn_seconds_bucket{part=\"select\",le=\"+Inf\"} 0",
             "multiconn_turn_seconds_bucket{part=\"dispatch\",le=\"0.00001\"} 1",
             "multiconn_turn_seconds_bucket{part=\"run\",le=\"0.1\"} 0",

@@ -85,7 +85,8 @@ impl ExplainServe {
     /// Begins the drawing, if it is wanted.
     pub fn start(self) {
         if self.explain {
-            let note = |dropped| format!("… {} dropped: standard output was not read\n", count(dropped, "line"));
+            let note =
+                |dropped| format!("… {} dropped: standard output could not be written\n", count(dropped, "line"));
             let sink = Sink::Queue(Writer::new(io::stdout(), note));
             let _ = EXPLAIN.set(Arc::new(Explain::new(sink)));
         }

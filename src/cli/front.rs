@@ -28,8 +28,9 @@ use crate::session::Service;
 ///
 /// The program takes `ADDRESS…`, `--model`, `--max-connections`, every timeout, `--trace`, `-v` and `--help`, as `multiconn serve`
 /// does. SIGINT and SIGTERM stop it once work in progress is done, and a second one stops it at once; SIGHUP calls
-/// [`Service::reload`]. Once it listens, it prints `Listening on ADDRESS` to standard output, one line for each
-/// address. Under systemd, it takes the sockets that are passed, and tells when it's ready, reloads and stops.
+/// [`Service::reload`]. `MY_ECHO_IDLE_TIMEOUT=5m`, in the environment, is `--idle-timeout 5m`; so for all options. Once it
+/// listens, it prints `Listening on ADDRESS` to standard output, one line for each address. Under systemd, it takes the
+/// sockets that are passed, and tells when it's ready, reloads and stops.
 ///
 /// No thread waits for standard error: the log, failures and panics go through a queue, which is written out before the
 /// program ends. An earlier panic hook is replaced.

@@ -1,9 +1,12 @@
 //! The options of all servers.
 
+use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::access::{AccessLog, AccessLogOption};
 use super::address::Address;
 use super::admin::{self, Admin, AdminOptions};
 use super::descriptors::{self, Needs};
@@ -13,7 +16,8 @@ use super::{systemd, trace, units};
 use crate::address::Network;
 use crate::connection;
 use crate::models::{Config, Model, Work, limits};
-use crate::session::proxied::Proxies;
+use crate::session::admission::{Admission, Rate};
+use crate::session::proxied::{Entry, Proxies};
 
 const LISTENING: &str = "Listening";
 const LIMITS: &str = "Limits and timeouts of connections";
@@ -56,6 +60,14 @@ pub struct ServerOptions {
     /// limit of open files allows; with select, at most 1000]
     #[arg(long, help_heading = LIMITS, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
+    /// Maximum connections of a client's IP address; excess ones get an error and are closed (not fork) [default: no
+    /// limit]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
+    max_connections_per_peer: Option<NonZero<usize>>,
+    /// Maximum rate of new connections, such as 100/s or 30/m, all of which may come at once; excess ones get an error and
+    /// are closed (not fork) [default: no limit]
+    #[arg(long, help_heading = LIMITS, value_name = "RATE")]
+    accept_rate: Option<Rate>,
     /// How long a peer may stay connected without starting a request
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "60s", value_parser = units::timeout)]
     pub idle_timeout: Duration,
@@ -85,6 +97,8 @@ pub struct ServerOptions {
     model: ModelOptions,
     #[command(flatten)]
     admin: AdminOptions,
+    #[command(flatten)]
+    access_log: AccessLogOption,
 }
 
 impl ServerOptions {
@@ -98,13 +112,21 @@ impl ServerOptions {
         self.admin.open(self.model(), self.socket_mode)
     }
 
-    /// The proxies in front of the server, if there are any.
-    pub fn proxies(&self) -> Option<Proxies> {
+    /// Opens the access log of a server of `protocol`, if that is asked for.
+    pub fn access_log(&self, protocol: &str, has_messages: bool) -> Result<Option<Arc<AccessLog>>, Failure> {
+        self.access_log.open(protocol, has_messages)
+    }
+
+    /// What each connection has to pass: the header of a proxy, and limits on clients.
+    pub fn entry(&self) -> Entry {
         let default = Proxies::default();
-        self.proxy_protocol.then(|| Proxies {
+        let proxies = self.proxy_protocol.then(|| Proxies {
             from: if self.proxy_from.is_empty() { default.from } else { self.proxy_from.clone() },
             timeout: self.proxy_timeout.unwrap_or(default.timeout),
-        })
+        });
+        let (per_peer, rate) = (self.max_connections_per_peer, self.accept_rate);
+        let is_limited = per_peer.is_some() || rate.is_some();
+        Entry { proxies, admission: is_limited.then(|| Arc::new(Admission::new(per_peer, rate))) }
     }
 
     pub fn work(&self) -> Option<Work> {
@@ -128,6 +150,13 @@ impl ServerOptions {
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));
+        }
+        let shared = [
+            ("--max-connections-per-peer", self.max_connections_per_peer.is_some()),
+            ("--accept-rate", self.accept_rate.is_some()),
+        ];
+        if let Some((option, _)) = shared.into_iter().find(|(_, is_given)| *is_given && self.model() == Model::Fork) {
+            return Err(self.model.refuse(option));
         }
         let default = [Address::default_to_listen_on()];
         let addresses = if self.addresses.is_empty() { &default[..] } else { &self.addresses };

@@ -20,7 +20,7 @@ static WRITER: OnceLock<Writer> = OnceLock::new();
 pub fn open(program: &'static str) {
     let note = move |dropped| {
         let dropped = count(dropped, "log line");
-        with_prefix(Level::Warn, &format!("{program}: {dropped} dropped: standard error was not read\n"))
+        with_prefix(Level::Warn, &format!("{program}: {dropped} dropped: standard error could not be written\n"))
     };
     if WRITER.set(Writer::new(io::stderr(), note)).is_ok() {
         panic::set_hook(Box::new(|panic| {

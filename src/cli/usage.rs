@@ -9,16 +9,17 @@ use clap::{Command, FromArgMatches};
 
 use super::failure::{Failure, WRONG_USAGE};
 use super::stdout::print;
-use super::{stderr, two_words};
+use super::{environment, stderr, two_words};
 
-/// Calls `run` with the parsed command line, or shows help, the version or a usage error. Returns the exit status.
+/// Calls `run` with the parsed command line and [environment], or shows help, the version or a usage error. Returns the exit status.
 ///
 /// # Errors
 /// If `run` fails, if standard output can't be written, or if an address is two words.
 pub fn parse_and_run<T: FromArgMatches>(
-    mut command: Command,
+    command: Command,
     run: impl FnOnce(T) -> Result<u8, Failure>,
 ) -> Result<u8, Failure> {
+    let mut command = environment::read(command);
     let args: Vec<OsString> = env::args_os().collect();
     let matches = command.try_get_matches_from_mut(&args);
     let parsed = matches.and_then(|matches| T::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
@@ -26,7 +27,14 @@ pub fn parse_and_run<T: FromArgMatches>(
         Err(shown) if !shown.use_stderr() => show(&shown),
         parsed => {
             two_words::check(&command, args.get(1..).unwrap_or_default())?;
-            parsed.map_or_else(|shown| show(&shown), run)
+            parsed.map_or_else(
+                |shown| {
+                    let status = show(&shown)?;
+                    environment::note(&command, &args, &shown).iter().for_each(|note| stderr::print(note));
+                    Ok(status)
+                },
+                run,
+            )
         }
     }
 }

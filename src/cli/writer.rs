@@ -3,6 +3,7 @@
 //! A write may block for as long as the reader likes: on a full pipe, a terminal stopped with Ctrl-S, or a network disk.
 //! A loop must not block, so it only puts lines into a queue.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::AsFd;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::sys::{self, PollFd};
+use crate::text::reason;
 
 /// The most bytes in the queue. The thread may have as many again.
 const LEN_MAX: usize = 1 << 20;
@@ -27,8 +29,9 @@ const STACK_LEN: usize = 128 << 10;
 
 /// A file that threads write lines to without ever waiting.
 ///
-/// Lines that find the queue full are dropped, and a note with their number takes their place. The first line starts the
-/// thread. A forked child has no copy of the thread, so its first line starts another, on an empty queue.
+/// Lines that find the queue full are dropped, and a note with their number takes their place; so are lines that can't be
+/// written, as to a full disk. The first line starts the thread. A forked child has no copy of the thread, so its first
+/// line starts another, on an empty queue.
 pub struct Writer {
     output: Arc<Output>,
     /// The queue, and the id of the process that it belongs to. The thread never takes this lock, or a fork could leave it
@@ -39,6 +42,21 @@ pub struct Writer {
 struct Output {
     file: Box<dyn AsFd + Send + Sync>,
     note: Box<dyn Fn(u64) -> String + Send + Sync>,
+    /// Opens the file of this name again.
+    open: Option<Box<Open>>,
+    /// Learns of the first line that can't be written.
+    failed: Option<Box<Failed>>,
+}
+
+type Open = dyn Fn() -> Option<File> + Send + Sync;
+type Failed = dyn Fn(&io::Error) + Send + Sync;
+
+/// Lines that could not be written.
+#[derive(Default)]
+struct Lost {
+    lines: u64,
+    /// The file ends in the middle of a line.
+    is_torn: bool,
 }
 
 #[derive(Default)]
@@ -53,6 +71,8 @@ struct State {
     waiting: Vec<u8>,
     /// The number of lines dropped after those that wait.
     dropped: u64,
+    /// After these bytes of those that wait, the file is opened again.
+    reopen_at: Option<usize>,
     /// The bytes that the thread has taken and not yet written.
     taken: usize,
     /// The number of writes so far.
@@ -67,27 +87,61 @@ impl Writer {
         file: impl AsFd + Send + Sync + 'static,
         note: impl Fn(u64) -> String + Send + Sync + 'static,
     ) -> Writer {
-        let output = Arc::new(Output { file: Box::new(file), note: Box::new(note) });
-        Writer { output, own: Mutex::new((process::id(), Arc::default())) }
+        Writer::of(Output { file: Box::new(file), note: Box::new(note), open: None, failed: None })
+    }
+
+    /// Creates a writer to `file`, which `open` opens [again](Writer::reopen). When a line can't be written, it calls
+    /// `failed`, once until another can be. Both run in the writer's thread.
+    pub fn reopening(
+        file: File,
+        note: impl Fn(u64) -> String + Send + Sync + 'static,
+        open: impl Fn() -> Option<File> + Send + Sync + 'static,
+        failed: impl Fn(&io::Error) + Send + Sync + 'static,
+    ) -> Writer {
+        let (file, note) = (Box::new(file), Box::new(note));
+        Writer::of(Output { file, note, open: Some(Box::new(open)), failed: Some(Box::new(failed)) })
+    }
+
+    fn of(output: Output) -> Writer {
+        Writer { output: Arc::new(output), own: Mutex::new((process::id(), Arc::default())) }
     }
 
     /// Puts `lines` into the queue, or drops all of them.
     ///
     /// Without a thread, as when the system has none left, writes them itself.
     pub fn push(&self, lines: &[u8]) {
+        self.change(|state| {
+            if state.waiting.len() + lines.len() <= LEN_MAX {
+                state.settle(&self.output);
+                state.waiting.extend_from_slice(lines);
+            } else {
+                state.dropped += count(lines);
+            }
+        });
+    }
+
+    /// Opens the file again, which may have been moved, after the lines so far. If that fails, the old file stays in use.
+    pub fn reopen(&self) {
+        self.change(|state| {
+            // A second time soon after would open the same file.
+            state.reopen_at.get_or_insert(state.waiting.len());
+        });
+    }
+
+    /// Changes the queue, and makes sure that somebody notices.
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let queue = self.queue();
         let mut state = queue.lock();
         let was_idle = state.is_empty();
-        if state.waiting.len() + lines.len() <= LEN_MAX {
-            state.settle(&self.output);
-            state.waiting.extend_from_slice(lines);
-        } else {
-            state.dropped += lines.split_inclusive(|&byte| byte == b'\n').count() as u64;
-        }
+        change(&mut state);
         if !state.has_thread {
             state.has_thread = start(&self.output, &queue).is_ok();
             if !state.has_thread {
-                self.output.write(&state.take(&self.output));
+                let mut lost = Lost::default();
+                if state.reopen_at.take().is_some() {
+                    self.output.reopen(&mut lost);
+                }
+                self.output.write(&state.take(&self.output), &mut lost);
             }
         } else if was_idle {
             queue.changed.notify_all();
@@ -146,7 +200,7 @@ impl Queue {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.dropped == 0
+        self.waiting.is_empty() && self.dropped == 0 && self.reopen_at.is_none()
     }
 
     fn is_done(&self) -> bool {
@@ -175,22 +229,33 @@ fn start(output: &Arc<Output>, queue: &Arc<Queue>) -> io::Result<()> {
 
 /// Writes what is put into `queue`, for as long as the process lives.
 fn write_all(output: &Output, queue: &Queue) {
+    let mut lost = Lost::default();
     loop {
         let idle = queue.changed.wait_while(queue.lock(), |state| state.is_empty());
         let mut state = idle.unwrap_or_else(PoisonError::into_inner);
+        let reopen_at = state.reopen_at.take();
         let lines = state.take(output);
         state.taken = lines.len();
         drop(state);
-        let mut rest = &lines[..];
-        while !rest.is_empty() {
-            let (piece, others) = rest.split_at(piece_len(rest));
-            output.write(piece);
-            rest = others;
-            let mut state = queue.lock();
-            state.taken = rest.len();
-            state.writes += 1;
+        let (old, new) = lines.split_at(reopen_at.unwrap_or(0));
+        write_pieces(old, output, queue, &mut lost);
+        if reopen_at.is_some() {
+            output.reopen(&mut lost);
             queue.changed.notify_all();
         }
+        write_pieces(new, output, queue, &mut lost);
+    }
+}
+
+fn write_pieces(mut rest: &[u8], output: &Output, queue: &Queue, lost: &mut Lost) {
+    while !rest.is_empty() {
+        let (piece, others) = rest.split_at(piece_len(rest));
+        output.write(piece, lost);
+        rest = others;
+        let mut state = queue.lock();
+        state.taken -= piece.len();
+        state.writes += 1;
+        queue.changed.notify_all();
     }
 }
 
@@ -204,26 +269,70 @@ fn piece_len(lines: &[u8]) -> usize {
     last.or_else(|| lines.iter().position(end)).map_or(lines.len(), |end| end + 1)
 }
 
+/// The number of lines.
+fn count(lines: &[u8]) -> u64 {
+    lines.split_inclusive(|&byte| byte == b'\n').count() as u64
+}
+
 impl Output {
-    /// Writes, and waits for room. Bytes that can't be written, to a full disk or a reader that has gone, are lost.
-    fn write(&self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.file, bytes) {
-                Ok(len @ 1..) => bytes = &bytes[len..],
+    /// Opens the file again. The descriptor stays the same, and is the new file's from now on.
+    fn reopen(&self, lost: &mut Lost) {
+        let Some(file) = self.open.as_ref().and_then(|open| open()) else { return };
+        match sys::replace(&self.file, &file) {
+            Ok(()) => lost.is_torn = false,
+            Err(error) => log::error!("Cannot reopen a file: {}", reason(&error)),
+        }
+    }
+
+    /// Writes `lines`, and waits for room. Lines that can't be written, to a full disk or a reader that has gone, are
+    /// `lost`; when some can be written again, a note with their number comes first.
+    fn write(&self, lines: &[u8], lost: &mut Lost) {
+        if lost.lines > 0 {
+            let end = if lost.is_torn { "\n" } else { "" };
+            let note = format!("{end}{}", (self.note)(lost.lines));
+            if let Err((written, _)) = self.write_bytes(note.as_bytes()) {
+                lost.is_torn |= written > 0;
+                lost.lines += count(lines);
+                return;
+            }
+            *lost = Lost::default();
+        }
+        if let Err((written, error)) = self.write_bytes(lines) {
+            let (begun, rest) = lines.split_at(written);
+            *lost = Lost { lines: count(rest), is_torn: begun.last().is_some_and(|&byte| byte != b'\n') };
+            if let Some(failed) = &self.failed {
+                failed(&error);
+            }
+        }
+    }
+
+    /// Writes all `bytes`, and waits for room.
+    ///
+    /// # Errors
+    /// The number of bytes that were written, and why no more.
+    fn write_bytes(&self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match rustix::io::write(&self.file, &bytes[written..]) {
+                Ok(len @ 1..) => written += len,
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     // If poll fails, the next write fails or is tried again.
                     let _ = sys::poll(&mut [PollFd::new(&self.file, false, true)], None);
                 }
-                Ok(0) | Err(_) => return,
+                Err(error) => return Err((written, error.into())),
             }
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{self, PipeReader, Read};
+    use std::sync::mpsc;
 
     use rustix::fs::{OFlags, fcntl_setfl};
 
@@ -300,6 +409,39 @@ mod tests {
         drop(reader);
         writer.push(b"lost\n");
         assert!(writer.finish());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted_and_the_next_file_says_so() {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (failures, failed) = mpsc::channel();
+        let open = {
+            let path = path.clone();
+            move || File::create(&path).ok()
+        };
+        let note = |lost| format!("{lost} lost\n");
+        let writer = Writer::reopening(full(), note, open, move |error| failures.send(error.kind()).unwrap());
+        writer.push(b"one\ntwo\n");
+        assert!(writer.finish());
+        writer.push(b"three\n");
+        assert!(writer.finish());
+        writer.reopen();
+        writer.push(b"four\n");
+        assert!(writer.finish());
+        assert_eq!(fs::read_to_string(path).unwrap(), "3 lost\nfour\n");
+        assert_eq!(failed.try_iter().collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_ended_before_the_note() {
+        let (mut reader, writer) = pipe(OFlags::empty());
+        let mut lost = Lost { lines: 2, is_torn: true };
+        writer.output.write(b"next\n", &mut lost);
+        assert_eq!(read_to(&mut reader, "next\n"), "\n2 dropped\nnext\n");
+        assert!(lost.lines == 0 && !lost.is_torn);
     }
 
     #[test]

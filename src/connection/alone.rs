@@ -13,7 +13,7 @@ use crate::panics;
 use crate::selector::{Interest, Readiness, Stopwatch, Stream};
 use crate::session::{End, Peer, Service, Session};
 use crate::text::reason;
-use crate::trace::{Event, PanicIn, Subscriber, Trace};
+use crate::trace::{Event, PanicIn, Subscriber, Tally, Trace};
 
 /// How long to wait for a peer to close after its last reply. Its thread may have other peers to serve.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(10);
@@ -86,6 +86,7 @@ pub(crate) fn hold<S: Stream, V: Service, U: Subscriber>(
 ) {
     let Caller { mut stream, addr, number } = caller;
     let peer = Peer::accepted(addr);
+    let since = trace.at();
     trace.of(number).emit(&peer, refusal.map_or(Event::Accepted, |why| Event::Refused { why }));
     let session = match panics::catch(|| service.accept(&peer)) {
         Ok(session) => session,
@@ -95,11 +96,12 @@ pub(crate) fn hold<S: Stream, V: Service, U: Subscriber>(
         }
     };
     let mut connection = Connection::accepted(stream, session, peer);
+    let mut tally = Tally::default();
     let end = match panics::catch(|| {
         if let Some(why) = refusal {
             connection.refuse(why, config, wait.now());
         }
-        run_to_the_end(&mut connection, number, config, trace, scratch, wait)
+        run_to_the_end(&mut connection, number, config, trace, scratch, wait, &mut tally)
     }) {
         Ok(end) => end,
         Err(panic) => {
@@ -112,7 +114,8 @@ pub(crate) fn hold<S: Stream, V: Service, U: Subscriber>(
     };
     connection.prepare_close(config);
     let peer = connection.peer;
-    trace.of(number).emit(&peer, Event::Closed { end: &end });
+    let age = Some(wait.now().saturating_duration_since(since));
+    trace.of(number).emit(&peer, Event::Closed { end: &end, age, tally: Some(tally) });
     scratch.give_back();
     drop(connection.stream);
     if let Err(panic) = panics::catch(|| service.ended(connection.session, &peer, end)) {
@@ -131,6 +134,7 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
     trace: &mut Trace<U>,
     scratch: &mut Scratch,
     wait: &mut impl Wait<S>,
+    tally: &mut Tally,
 ) -> End {
     let mut stopping: Option<Instant> = None;
     let mut now = wait.now();
@@ -149,6 +153,7 @@ fn run_to_the_end<S: Stream, T: Session, U: Subscriber>(
         };
         let outcome = connection.run(&mut turn);
         connection.has_run(&outcome, &turn);
+        turn.budget.count(tally);
         if connection.is_over_memory(&config.memory) && matches!(outcome, Outcome::Wait { .. } | Outcome::Yield) {
             match connection.free_memory(config, now, trace.of(number)) {
                 Some(end) => return end,

@@ -1,5 +1,7 @@
 //! A connection's share of a turn.
 
+use crate::trace::Tally;
+
 /// The size of a share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
@@ -49,6 +51,14 @@ impl Budget {
     pub fn new(share: Share) -> Self {
         let (readable, sendable, messages) = (share.bytes, share.bytes, share.messages);
         Budget { readable, sendable, messages, share, received: 0, used: 0, sent: 0 }
+    }
+
+    /// Adds what was done in this run to what the connection has done.
+    #[inline]
+    pub fn count(&self, tally: &mut Tally) {
+        tally.messages += u64::from(self.begun());
+        tally.bytes_in += self.bytes_in() as u64;
+        tally.bytes_out += self.bytes_out() as u64;
     }
 
     /// Records that `len` bytes were received.

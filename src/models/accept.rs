@@ -79,6 +79,7 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
         acceptor.desk.trace.begin_turn(Instant::now());
         crew.look_after();
         if acceptor.desk.orders.takes_reload() {
+            acceptor.desk.trace.own().emit_own(Event::Reloaded);
             acceptor.desk.orders.handle().run(crew.reload());
         }
         if stopping.is_none() && acceptor.desk.orders.is_stopped() {

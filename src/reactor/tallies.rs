@@ -27,9 +27,7 @@ impl Tallies {
             Some(entry) if entry.generation == id.generation() => entry,
             _ => self.begin(id, now),
         };
-        entry.tally.messages += u64::from(run.begun());
-        entry.tally.bytes_in += run.bytes_in() as u64;
-        entry.tally.bytes_out += run.bytes_out() as u64;
+        run.count(&mut entry.tally);
     }
 
     /// Begins the tally of a connection.

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     InputEnded,
     /// The peer did not act in time.
     TimedOut,
+    /// The peer is not served, through no fault in what it has sent.
+    Refused,
     /// Any other error.
     Other,
 }
@@ -37,7 +39,7 @@ impl ErrorKind {
     /// The connection's event for this kind of error.
     pub(crate) fn event(self) -> Event {
         match self {
-            Self::Violation | Self::Other => Event::Violation,
+            Self::Violation | Self::Refused | Self::Other => Event::Violation,
             Self::InputEnded => Event::InputEnded,
             Self::TimedOut => Event::DeadlinePassed,
         }
@@ -63,6 +65,11 @@ impl SessionError {
     /// Creates an error for a peer that did not act in time.
     pub fn timed_out(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::TimedOut, error)
+    }
+
+    /// Creates an error for a peer that is not served.
+    pub fn refused(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Refused, error)
     }
 
     /// Creates any other error.
@@ -186,7 +193,7 @@ named! {
         Broken = "broken",
         /// [`End::WriteTimedOut`].
         WriteTimedOut = "write_timed_out",
-        /// [`End::Refused`].
+        /// [`End::Refused`], or [`End::Failed`], since the peer is not served.
         Refused = "refused",
         /// [`End::Stopped`].
         Stopped = "stopped",
@@ -206,6 +213,7 @@ impl End {
                 ErrorKind::Violation => EndKind::Violation,
                 ErrorKind::InputEnded => EndKind::InputEnded,
                 ErrorKind::TimedOut => EndKind::TimedOut,
+                ErrorKind::Refused => EndKind::Refused,
                 ErrorKind::Other => EndKind::Failed,
             },
             End::Idle(_) => EndKind::Idle,

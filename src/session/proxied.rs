@@ -1,13 +1,14 @@
-//! A service behind a proxy, which says with a [header](crate::codec::proxy) whose connection each one is.
+//! What comes before the sessions of a service: a proxy's [header](crate::codec::proxy), which says whose connection
+//! each one is, and the [admission](super::admission) of the client.
 //!
-//! The header is read in front of the session, which begins after it, with the client as its
-//! [peer](SessionIo::peer): so every protocol, model and limit is the same as without a proxy. A service that is not
-//! [`Proxied`] has none of this.
+//! The session begins after that, with the client as its [peer](SessionIo::peer): so every protocol and model is the
+//! same as without a proxy. A service that is not [`Proxied`] has none of this.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::admission::{Admission, Pass};
 use super::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 use crate::address::{Addr, Network};
 use crate::buffer::Output;
@@ -36,8 +37,36 @@ impl Proxies {
     }
 }
 
-/// A service, each of whose connections begins with a header. Its type doesn't depend on the service's, so that the
-/// loops are compiled once for all.
+/// What each connection has to pass before its session begins.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Each connection begins with a header of one of these proxies.
+    pub proxies: Option<Proxies>,
+    /// Limits on the clients, which are those that the headers name.
+    pub admission: Option<Arc<Admission>>,
+}
+
+impl Entry {
+    /// Whether every connection passes.
+    pub fn is_open(&self) -> bool {
+        self.proxies.is_none() && self.admission.is_none()
+    }
+}
+
+impl From<Proxies> for Entry {
+    fn from(proxies: Proxies) -> Self {
+        Entry { proxies: Some(proxies), ..Entry::default() }
+    }
+}
+
+impl From<Admission> for Entry {
+    fn from(admission: Admission) -> Self {
+        Entry { admission: Some(Arc::new(admission)), ..Entry::default() }
+    }
+}
+
+/// A service whose connections pass an [`Entry`]. Its type doesn't depend on the service's, so that the loops are compiled
+/// once for all.
 pub struct Proxied<'a> {
     house: Arc<House<'a>>,
 }
@@ -45,17 +74,18 @@ pub struct Proxied<'a> {
 /// The state shared by all its sessions.
 struct House<'a> {
     host: Box<dyn Host<'a> + 'a>,
-    proxies: Proxies,
+    entry: Entry,
 }
 
 impl<'a> Proxied<'a> {
-    /// Expects a header on each connection that `service` accepts.
-    pub fn new<V: Service<Session: Send> + Send + 'a>(service: V, proxies: Proxies) -> Self {
-        Proxied { house: Arc::new(House { host: Box::new(Shared(Arc::new(Mutex::new(service)))), proxies }) }
+    /// Makes each connection that `service` accepts pass `entry`.
+    pub fn new<V: Service<Session: Send> + Send + 'a>(service: V, entry: impl Into<Entry>) -> Self {
+        let host = Box::new(Shared(Arc::new(Mutex::new(service))));
+        Proxied { house: Arc::new(House { host, entry: entry.into() }) }
     }
 
     fn session(&self, stage: Stage<'a>) -> ProxiedSession<'a> {
-        ProxiedSession { house: Arc::clone(&self.house), stage }
+        ProxiedSession { house: Arc::clone(&self.house), stage, pass: None }
     }
 }
 
@@ -67,7 +97,11 @@ impl<'a> Service for Proxied<'a> {
     }
 
     fn accept_from(&mut self, listener: usize, peer: &Peer) -> Self::Session {
-        self.session(Stage::Header { listener, peer: *peer, until: None })
+        let peer = *peer;
+        self.session(match self.house.entry.proxies {
+            Some(_) => Stage::Header { listener, peer, until: None },
+            None => Stage::Introduced { listener, peer },
+        })
     }
 
     fn ended(&mut self, session: Self::Session, peer: &Peer, end: End) {
@@ -81,7 +115,11 @@ impl<'a> Service for Proxied<'a> {
     }
 
     fn shares_state(&self) -> bool {
-        self.house.host.shares_state()
+        self.house.entry.admission.is_some() || self.house.host.shares_state()
+    }
+
+    fn has_messages(&self) -> bool {
+        self.house.host.has_messages()
     }
 
     fn opens_connections(&self) -> bool {
@@ -95,25 +133,43 @@ impl<'a> Service for Proxied<'a> {
     }
 }
 
-/// A session, and the header before it.
+/// A session, and what comes before it.
 pub struct ProxiedSession<'a> {
     house: Arc<House<'a>>,
     stage: Stage<'a>,
+    /// Its client's admission, which ends with it.
+    pass: Option<Pass>,
 }
 
 enum Stage<'a> {
     /// The header isn't complete.
     Header { listener: usize, peer: Peer, until: Option<Instant> },
-    /// It is, and the next call comes from the client.
-    Introduced { listener: usize },
+    /// It is, or there is none, and the next call comes from the client.
+    Introduced { listener: usize, peer: Peer },
     /// The service's own session.
     Served(Box<dyn Guest + 'a>),
 }
 
 impl ProxiedSession<'_> {
-    /// Reads the header, and returns how far it has come.
-    fn read_header(&self, until: Instant, io: &mut SessionIo<'_>, now: Instant) -> Result<Header, SessionError> {
-        let proxies = &self.house.proxies;
+    /// Begins the session, unless its client is not admitted: then the session refuses it.
+    fn begin(&mut self, listener: usize, io: &mut SessionIo<'_>, now: Instant) -> Result<(), SessionError> {
+        let mut guest = self.house.host.accept_from(listener, io.peer());
+        let admitted = self.house.entry.admission.as_ref().map(|admission| admission.admit(io.peer().addr, now));
+        if let Some(Err(denied)) = &admitted {
+            guest.refuse(io.output(), &format!("{denied}; try again later"));
+        }
+        self.stage = Stage::Served(guest);
+        self.pass = admitted.transpose().map_err(SessionError::refused)?;
+        Ok(())
+    }
+
+    /// Reads the header. Returns whether it's complete, or how the session goes on without it.
+    fn read_header(
+        proxies: &Proxies,
+        until: Instant,
+        io: &mut SessionIo<'_>,
+        now: Instant,
+    ) -> Result<Header, SessionError> {
         if !proxies.include(io.peer().addr) {
             return Err(SessionError::violation(Refusal::Untrusted));
         }
@@ -145,21 +201,22 @@ enum Header {
 impl Session for ProxiedSession<'_> {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         loop {
-            match &mut self.stage {
-                Stage::Served(guest) => return guest.advance(io, now),
-                Stage::Introduced { listener } => {
-                    self.stage = Stage::Served(self.house.host.accept_from(*listener, io.peer()));
-                }
-                Stage::Header { listener, until, .. } => {
-                    let listener = *listener;
-                    let until = *until.get_or_insert(now + self.house.proxies.timeout);
-                    return match self.read_header(until, io, now)? {
+            match (&mut self.stage, &self.house.entry.proxies) {
+                (Stage::Served(guest), _) => return guest.advance(io, now),
+                (Stage::Header { listener, peer, until }, Some(proxies)) => {
+                    let (listener, peer) = (*listener, *peer);
+                    let until = *until.get_or_insert(now + proxies.timeout);
+                    return match Self::read_header(proxies, until, io, now)? {
                         Header::Complete => {
-                            self.stage = Stage::Introduced { listener };
+                            self.stage = Stage::Introduced { listener, peer };
                             Ok(Progress::Yield)
                         }
                         Header::Incomplete(progress) => Ok(progress),
                     };
+                }
+                (Stage::Introduced { listener, .. } | Stage::Header { listener, .. }, _) => {
+                    let listener = *listener;
+                    self.begin(listener, io, now)?;
                 }
             }
         }
@@ -180,9 +237,9 @@ impl Session for ProxiedSession<'_> {
         }
     }
 
-    /// Refuses in the protocol's own format, before any header.
+    /// Refuses in the protocol's own format, before any header or admission.
     fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        if let Stage::Header { listener, peer, .. } = &self.stage {
+        if let Stage::Header { listener, peer, .. } | Stage::Introduced { listener, peer } = &self.stage {
             self.stage = Stage::Served(self.house.host.accept_from(*listener, peer));
         }
         if let Stage::Served(guest) = &mut self.stage {
@@ -192,7 +249,8 @@ impl Session for ProxiedSession<'_> {
 
     fn state(&self, unused: usize) -> State {
         match &self.stage {
-            Stage::Header { .. } | Stage::Introduced { .. } => State::named("PROXY header"),
+            Stage::Header { .. } => State::named("PROXY header"),
+            Stage::Introduced { .. } => State::named("admission"),
             Stage::Served(guest) => guest.state(unused),
         }
     }
@@ -274,6 +332,7 @@ trait Host<'a>: Send + Sync {
     fn accept_from(&self, listener: usize, peer: &Peer) -> Box<dyn Guest + 'a>;
     fn reload(&self) -> Option<Reload>;
     fn shares_state(&self) -> bool;
+    fn has_messages(&self) -> bool;
     fn opens_connections(&self) -> bool;
     fn next_connect(&self) -> Option<Connect<Box<dyn Guest + 'a>>>;
 }
@@ -310,6 +369,10 @@ impl<'a, V: Service<Session: Send> + Send + 'a> Host<'a> for Shared<V> {
 
     fn shares_state(&self) -> bool {
         self.lock().shares_state()
+    }
+
+    fn has_messages(&self) -> bool {
+        self.lock().has_messages()
     }
 
     fn opens_connections(&self) -> bool {

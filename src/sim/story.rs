@@ -173,7 +173,7 @@ fn enter(ledger: &mut Ledger, record: &Record<'_>, at: Duration) {
         }
         Event::Stopping { .. } => ledger.stops(at),
         Event::Panicked { place, message } => ledger.panics(id, at, *place, message),
-        Event::Closed { end } => ledger.closed(id, at, end.kind()),
+        Event::Closed { end, .. } => ledger.closed(id, at, end.kind()),
         _ => {}
     }
 }
@@ -264,7 +264,7 @@ impl Hash {
             }
             Event::Reloaded => self.add(25),
             Event::Panicked { .. } => self.add(26),
-            Event::Closed { end } => {
+            Event::Closed { end, .. } => {
                 self.add(27);
                 self.add(end.kind() as u64);
             }
@@ -307,7 +307,7 @@ mod tests {
             Event::Received { bytes: Bytes::new(3, &[]) },
             Event::Stepped(Step { from: "idle", event: "bytes", to: "protoheader", got: 0, want: None }),
             Event::Replied { len: usize::MAX },
-            Event::Closed { end: &end },
+            Event::Closed { end: &end, age: None, tally: None },
         ] {
             hash.event(&event);
         }

@@ -150,7 +150,7 @@ impl Turns {
                 (known.timer, known.has_run) = (Some(at + *after), false);
             }
             Event::TimerFired { is_due } => return self.timer_fired(id, *is_due),
-            Event::Closed { end } => return self.closed(id, end, is_opened),
+            Event::Closed { end, .. } => return self.closed(id, end, is_opened),
             Event::CannotConnect { .. } => self.forget(id),
             // A client reads no more messages than it has asked for, and doesn't count them.
             Event::Stepped(_) if is_opened => {}
@@ -572,7 +572,7 @@ mod tests {
                 2,
                 Event::RunEnded { how, state, input: 0, output: 7, work: 4096, memory: 200, took: None },
             );
-            tell(&mut turns, id, Event::Closed { end: &End::MemoryOverLimit(max) });
+            tell(&mut turns, id, Event::Closed { end: &End::MemoryOverLimit(max), age: None, tally: None });
             turns
         };
         assert_eq!(closed(2, 299).wrong(), None);
@@ -590,7 +590,7 @@ mod tests {
                 let (from, event) = (Stage::Receiving, exchange::Event::Violation);
                 tell(&mut turns, id, Event::Moved { from, event, to: Stage::Draining });
             }
-            tell(&mut turns, 2, Event::Closed { end: &End::MemoryOverLimit(10_000) });
+            tell(&mut turns, 2, Event::Closed { end: &End::MemoryOverLimit(10_000), age: None, tally: None });
             turns
         };
         assert_eq!(closed(10_000).wrong(), None);
@@ -601,14 +601,14 @@ mod tests {
     fn accepting_is_resumed_when_a_connection_closes() {
         let mut turns = with_waiting(1);
         tell(&mut turns, 0, Event::AcceptingPaused { why: "no descriptor", is_news: true });
-        tell(&mut turns, 1, Event::Closed { end: &End::Finished });
+        tell(&mut turns, 1, Event::Closed { end: &End::Finished, age: None, tally: None });
         tell(&mut turns, 0, Event::AcceptingResumed);
         turn(&mut turns, 1);
         assert_eq!(turns.wrong(), None);
         tell(&mut turns, 0, Event::AcceptingPaused { why: "no descriptor", is_news: false });
         assert_eq!(turns.wrong(), None, "it was said before");
         run(&mut turns, 2, WAITS, 0, 0);
-        tell(&mut turns, 2, Event::Closed { end: &End::Finished });
+        tell(&mut turns, 2, Event::Closed { end: &End::Finished, age: None, tally: None });
         turn(&mut turns, 2);
         finds(&turns, "accepting is not resumed");
     }

@@ -11,7 +11,7 @@
 //! | `event` | the event's name |
 //!
 //! and the fields of the event, by the names that they have in [`Event`], except that the cause of a step or a move is
-//! `cause`. Times are in seconds, lengths in bytes; a length that is too large to count is `null`. If lines could not
+//! `cause`, and that a close has only its `end`. Times are in seconds, lengths in bytes; a length that is too large to count is `null`. If lines could not
 //! be written in time, a line with the event `lines_dropped` has their number, `lines`, and nothing else; likewise
 //! `turns_skipped` for `turns` of which only what concerns whole connections is told. Within a
 //! version of the format, keys and names may be added, not changed.
@@ -136,7 +136,7 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
             line.serialize_entry("place", place)?;
             line.serialize_entry("message", message)
         }
-        Event::Closed { end } => line.serialize_entry("end", &end.to_string()),
+        Event::Closed { end, .. } => line.serialize_entry("end", &end.to_string()),
         Event::TurnEnded { select, dispatch, run, accept, timers, apart } => {
             seconds("select", *select, line)?;
             line.serialize_entry("dispatch", &dispatch.as_secs_f64())?;
@@ -319,7 +319,7 @@ mod tests {
         peers(Event::TimerFired { is_due: true }, r#""timer_fired","is_due":true"#);
         let panicked = Event::Panicked { place: PanicIn::Session, message: "oh" };
         peers(panicked, r#""panicked","place":"session","message":"oh""#);
-        peers(Event::Closed { end: &End::Finished }, r#""closed","end":"finished""#);
+        peers(Event::Closed { end: &End::Finished, age: None, tally: None }, r#""closed","end":"finished""#);
         let millis = Duration::from_millis;
         let ended = |select, apart| {
             let [dispatch, run, accept, timers] = [1, 2, 3, 4].map(|n| millis(250 * n));

@@ -66,7 +66,7 @@ fn log_of_connection(peer: &Peer, event: &Event<'_>) {
             };
             log::error!(target: REACTOR, "{what}: {message}");
         }
-        Event::Closed { end } => log::info!(target: REACTOR, "Closing {}: {end}", name(peer)),
+        Event::Closed { end, .. } => log::info!(target: REACTOR, "Closing {}: {end}", name(peer)),
         _ => {}
     }
 }

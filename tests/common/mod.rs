@@ -26,6 +26,9 @@ pub fn multiconn<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     for name in ["RUST_LOG", "RUST_LOG_STYLE", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MULTICONN_")) {
+        command.env_remove(name);
+    }
     command.args(args);
     command
 }

@@ -1,6 +1,7 @@
 //! The reactor on a simulated network: every second of these tests is virtual.
 
 mod accepting;
+mod admission;
 mod apart;
 mod asked;
 #[cfg(feature = "models")]

@@ -46,7 +46,7 @@ impl Subscriber for Story {
                 format!("run {how}: {state}; {input} in, {output} out")
             }
             Event::InterestChanged { from, to } => format!("interest: {from} -> {to}"),
-            Event::Closed { end } => format!("closed: {end}"),
+            Event::Closed { end, .. } => format!("closed: {end}"),
             other => format!("{other:?}"),
         };
         let id = record.connection.map_or("loop".to_owned(), |connection| connection.id.to_string());

@@ -233,7 +233,7 @@ fn draw_of_connection(talk: &mut Talk, addr: Addr, event: &Event<'_>, time: Dura
             lines.push(DIM, format!("interest: {} -> {}", name_of(*from), name_of(*to)));
         }
         Event::Panicked { message, .. } => lines.push(RED, format!("panicked: {message}")),
-        Event::Closed { end } => lines.push(BOLD, format!("closed: {end}")),
+        Event::Closed { end, .. } => lines.push(BOLD, format!("closed: {end}")),
         _ => {}
     }
 }

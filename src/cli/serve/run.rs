@@ -39,17 +39,21 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
     let admin = options.admin()?;
-    let config = options.config(port, needs)?;
-    match options.work() {
+    let mut config = options.config(port, needs)?;
+    let access_log = options.access_log(name, service.has_messages())?;
+    access_log.iter().for_each(|log| log.subscribe(&mut config));
+    let served = match options.work() {
         None => serve_clients(options, name, service, config, admin, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
             serve_clients(options, name, busy, config, admin, prepare)
         }
-    }
+    };
+    access_log.iter().for_each(|log| log.finish());
+    served
 }
 
-/// Serves the clients of proxies, if that is asked for, or else whoever connects.
+/// Serves the clients that pass the entry, or else whoever connects.
 fn serve_clients<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     name: &str,
@@ -58,13 +62,11 @@ fn serve_clients<V: Service<Session: Send> + Send>(
     admin: Option<Admin>,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    match options.proxies() {
-        None => serve(options.model(), name, service, config, admin, prepare),
-        Some(proxies) => {
-            let proxied = Proxied::new(service, proxies);
-            serve(options.model(), name, proxied, config, admin, prepare)
-        }
+    let entry = options.entry();
+    if entry.is_open() {
+        return serve(options.model(), name, service, config, admin, prepare);
     }
+    serve(options.model(), name, Proxied::new(service, entry), config, admin, prepare)
 }
 
 /// Serves, with an administrator's view if there is one: on the same loop, or beside a model without a loop.

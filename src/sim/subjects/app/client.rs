@@ -107,7 +107,7 @@ impl ClientSubject for AppClientSubject {
 
     fn verdict(&self, _requests: &[Request], error: &SessionError) -> Verdict {
         match error.kind() {
-            ErrorKind::Violation | ErrorKind::Other => Verdict::Wrong,
+            ErrorKind::Violation | ErrorKind::Refused | ErrorKind::Other => Verdict::Wrong,
             ErrorKind::InputEnded => Verdict::Cut,
             ErrorKind::TimedOut => Verdict::Slow,
         }
