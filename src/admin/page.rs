@@ -1,6 +1,6 @@
 //! The page: a self-contained document that shows the events of a trace.
 //!
-//! It is [made](document) of the files in `src/admin/page/`. `package.json` resolves the names of the modules for Node.js,
+//! It is [made](document()) of the files in `src/admin/page/`. `package.json` resolves the names of the modules for Node.js,
 //! which runs the tests of those that need no browser.
 //!
 //! The page shows the events that are embedded in it. Without any, it reads `events`, relative to its own address.
