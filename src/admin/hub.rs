@@ -14,7 +14,7 @@ use crate::trace::{Event, LevelFilter, Portion, Record, Subscriber, Wants, json}
 
 /// The details that readers of events get, at most, in a second. In turns beyond that, they get what happens to
 /// connections as a whole.
-const EVENTS_PER_SECOND: u32 = 5000;
+const EVENTS_PER_SECOND: i64 = 5000;
 /// While nobody reads, one turn of this many is measured.
 const MEASURED: usize = 64;
 /// The turns after the last that is told in detail, before looking whether there may be more.
@@ -133,7 +133,8 @@ pub(super) struct Snapshot {
 /// Limits the events that are told in detail.
 #[derive(Debug)]
 struct Bucket {
-    tokens: u32,
+    /// Less than nothing after a turn of many events, all of which are told: the next turns pay for them.
+    tokens: i64,
     filled: Instant,
     /// The turns that were not told in detail since the last that was.
     skipped: u64,
@@ -142,9 +143,9 @@ struct Bucket {
 impl Bucket {
     /// Whether a turn that begins `now` is told in detail.
     fn has_room(&mut self, now: Instant) -> bool {
-        let fresh = now.saturating_duration_since(self.filled).as_secs_f64() * f64::from(EVENTS_PER_SECOND);
+        let fresh = now.saturating_duration_since(self.filled).as_secs_f64() * EVENTS_PER_SECOND as f64;
         if fresh >= 1.0 {
-            self.tokens = self.tokens.saturating_add(fresh as u32).min(EVENTS_PER_SECOND);
+            self.tokens = self.tokens.saturating_add(fresh as i64).min(EVENTS_PER_SECOND);
             self.filled = now;
         }
         self.tokens > 0
@@ -303,7 +304,7 @@ impl Hub {
         if self.has_contents {
             append_contents(&mut inner.line, &record.event);
         }
-        inner.bucket.tokens = inner.bucket.tokens.saturating_sub(1);
+        inner.bucket.tokens -= 1;
         inner.ring.push(record.connection.map_or(0, |connection| connection.id), &inner.line);
     }
 
@@ -465,6 +466,22 @@ mod tests {
 
     fn tell(watching: &Watching, event: Event<'_>) {
         watching.record(&Record { turn: 1, at: Instant::now(), connection: None, event });
+    }
+
+    #[test]
+    fn turns_of_many_events_are_as_rare_as_the_limit_demands() {
+        let begun = Instant::now();
+        let mut bucket = Bucket { tokens: EVENTS_PER_SECOND, filled: begun, skipped: 0 };
+        let mut told = 0;
+        // Ten seconds of turns of a millisecond, each with 400 events.
+        for millis in 1..=10_000 {
+            if bucket.has_room(begun + Duration::from_millis(millis)) {
+                told += 400;
+                bucket.tokens -= 400;
+            }
+        }
+        let limit = 11 * EVENTS_PER_SECOND;
+        assert!((limit - 400..=limit + 400).contains(&told), "{told}");
     }
 
     #[test]
