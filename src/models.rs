@@ -45,7 +45,6 @@ mod pool;
 mod reactor;
 mod select;
 mod sequential;
-mod shared;
 mod stop;
 mod threads;
 mod unix;

@@ -6,9 +6,11 @@
 
 pub mod admission;
 mod ending;
+pub(crate) mod forward;
 mod io;
 pub mod proxied;
 mod service;
+pub(crate) mod shared;
 pub mod testing;
 
 use std::fmt;

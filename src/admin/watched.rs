@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::Hub;
 use super::session::AdminSession;
 use crate::buffer::Output;
-use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
+use crate::session::forward::forward_service;
+use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo, State};
 
 /// Serves `V`'s sessions, and an administrator's to connections from the [hub's listener](Hub::serves_from) if there is a
 /// hub. So one type, with one copy of the loop's code, serves with an administrator and without.
@@ -52,20 +53,10 @@ impl<V: Service> Service for Watched<V> {
         }
     }
 
-    fn reload(&mut self) -> Option<Reload> {
-        self.service.reload()
-    }
+    forward_service!(service);
 
     fn shares_state(&self) -> bool {
         self.service.shares_state()
-    }
-
-    fn has_messages(&self) -> bool {
-        self.service.has_messages()
-    }
-
-    fn opens_connections(&self) -> bool {
-        self.service.opens_connections()
     }
 
     fn next_connect(&mut self) -> Option<Connect<Self::Session>> {

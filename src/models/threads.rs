@@ -13,11 +13,11 @@ use std::thread::{self, Scope};
 
 use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller};
-use super::shared::SharedService;
 use super::stop::StopSignal;
 use super::{Config, Run};
 use crate::connection::Scratch;
 use crate::places::{Place, Places};
+use crate::session::shared::SharedService;
 use crate::session::{Reload, Service};
 
 pub(super) fn server<'a, V>(desk: Desk, service: V, config: Config) -> io::Result<Run<'a>>

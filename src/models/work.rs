@@ -17,7 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{cores, no_thread};
 use crate::buffer::{Outgoing, Output};
-use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo};
+use crate::session::forward::forward_service;
+use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
 /// The work that a handler does for each request before it replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,21 +77,11 @@ impl<V: Service> Service for Busy<V> {
         self.service.ended(session.session, peer, end);
     }
 
-    fn reload(&mut self) -> Option<Reload> {
-        self.service.reload()
-    }
+    forward_service!(service);
 
     fn shares_state(&self) -> bool {
         // A forked child doesn't have the computing threads.
         self.computers.is_some() || self.service.shares_state()
-    }
-
-    fn has_messages(&self) -> bool {
-        self.service.has_messages()
-    }
-
-    fn opens_connections(&self) -> bool {
-        self.service.opens_connections()
     }
 
     /// Opened connections make requests and receive none, so they do no work.

@@ -9,11 +9,11 @@ use std::thread;
 
 use super::listen::Listening;
 use super::orders::Orders;
-use super::shared::SharedService;
 use super::{Config, Prepared, Subscribers, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{Selector, SocketListener, Waker};
 use crate::session::Service;
+use crate::session::shared::SharedService;
 
 /// Creates a server with one worker, or as many as `config` says, each with its own selector.
 pub(super) fn server<'a, S, V>(

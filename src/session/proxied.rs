@@ -5,10 +5,12 @@
 //! same as without a proxy. A service that is not [`Proxied`] has none of this.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admission::{Admission, Pass};
+use super::forward::forward_session;
+use super::shared::SharedService;
 use super::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 use crate::address::{Addr, Network};
 use crate::buffer::Output;
@@ -80,7 +82,7 @@ struct House<'a> {
 impl<'a> Proxied<'a> {
     /// Makes each connection that `service` accepts pass `entry`.
     pub fn new<V: Service<Session: Send> + Send + 'a>(service: V, entry: impl Into<Entry>) -> Self {
-        let host = Box::new(Shared(Arc::new(Mutex::new(service))));
+        let host = Box::new(SharedService::new(service));
         Proxied { house: Arc::new(House { host, entry: entry.into() }) }
     }
 
@@ -286,21 +288,7 @@ impl<T: Session> Session for Introducing<T> {
         self.session.advance(io, now)
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        self.session.deadline()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.session.is_idle()
-    }
-
-    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        self.session.refuse(output, why);
-    }
-
-    fn state(&self, unused: usize) -> State {
-        self.session.state(unused)
-    }
+    forward_session!(session);
 }
 
 /// Why a connection is refused before its session begins.
@@ -342,25 +330,18 @@ trait Guest: Session + Send {
     fn ended(self: Box<Self>, peer: &Peer, end: End);
 }
 
-struct Shared<V>(Arc<Mutex<V>>);
-
-impl<V> Shared<V> {
-    fn lock(&self) -> MutexGuard<'_, V> {
-        // A panic on one connection must not affect the others.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A guest of this service.
+fn guest<'a, V>(service: &SharedService<V>, session: V::Session) -> Box<dyn Guest + 'a>
+where
+    V: Service<Session: Send> + Send + 'a,
+{
+    Box::new(Visitor { session, service: service.clone() })
 }
 
-impl<'a, V: Service<Session: Send> + Send + 'a> Shared<V> {
-    fn guest(&self, session: V::Session) -> Box<dyn Guest + 'a> {
-        Box::new(Visitor { session, service: Shared(Arc::clone(&self.0)) })
-    }
-}
-
-impl<'a, V: Service<Session: Send> + Send + 'a> Host<'a> for Shared<V> {
+impl<'a, V: Service<Session: Send> + Send + 'a> Host<'a> for SharedService<V> {
     fn accept_from(&self, listener: usize, peer: &Peer) -> Box<dyn Guest + 'a> {
         let session = self.lock().accept_from(listener, peer);
-        self.guest(session)
+        guest(self, session)
     }
 
     fn reload(&self) -> Option<Reload> {
@@ -381,13 +362,13 @@ impl<'a, V: Service<Session: Send> + Send + 'a> Host<'a> for Shared<V> {
 
     fn next_connect(&self) -> Option<Connect<Box<dyn Guest + 'a>>> {
         let Connect { addresses, session } = self.lock().next_connect()?;
-        Some(Connect { addresses, session: self.guest(session) })
+        Some(Connect { addresses, session: guest(self, session) })
     }
 }
 
 struct Visitor<V: Service> {
     session: V::Session,
-    service: Shared<V>,
+    service: SharedService<V>,
 }
 
 impl<V: Service<Session: Send> + Send> Guest for Visitor<V> {
@@ -402,19 +383,5 @@ impl<V: Service> Session for Visitor<V> {
         self.session.advance(io, now)
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        self.session.deadline()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.session.is_idle()
-    }
-
-    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        self.session.refuse(output, why);
-    }
-
-    fn state(&self, unused: usize) -> State {
-        self.session.state(unused)
-    }
+    forward_session!(session);
 }

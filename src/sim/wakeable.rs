@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::buffer::Output;
 use crate::selector::sim::SimNet;
-use crate::session::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
+use crate::session::forward::{forward_service, forward_session};
+use crate::session::{Connect, End, Peer, Progress, Service, Session, SessionError, SessionIo};
 
 /// A service whose sessions leave a waker with the network.
 pub(super) struct Wakeable<V> {
@@ -37,20 +37,10 @@ impl<V: Service> Service for Wakeable<V> {
         self.service.ended(session.session, peer, end);
     }
 
-    fn reload(&mut self) -> Option<Reload> {
-        self.service.reload()
-    }
+    forward_service!(service);
 
     fn shares_state(&self) -> bool {
         self.service.shares_state()
-    }
-
-    fn has_messages(&self) -> bool {
-        self.service.has_messages()
-    }
-
-    fn opens_connections(&self) -> bool {
-        self.service.opens_connections()
     }
 
     fn next_connect(&mut self) -> Option<Connect<Self::Session>> {
@@ -67,19 +57,5 @@ impl<T: Session> Session for WakeableSession<T> {
         self.session.advance(io, now)
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        self.session.deadline()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.session.is_idle()
-    }
-
-    fn refuse(&mut self, output: &mut Output<'_>, why: &str) {
-        self.session.refuse(output, why);
-    }
-
-    fn state(&self, unused: usize) -> State {
-        self.session.state(unused)
-    }
+    forward_session!(session);
 }

@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::session::{Connect, End, Peer, Reload, Service};
+use super::{Connect, End, Peer, Reload, Service};
 
 /// A service that is locked while a connection begins or ends; running sessions need no lock on it.
 #[derive(Debug)]
-pub(super) struct SharedService<V>(Arc<Mutex<V>>);
+pub(crate) struct SharedService<V>(Arc<Mutex<V>>);
 
 impl<V> SharedService<V> {
     pub fn new(service: V) -> Self {
         SharedService(Arc::new(Mutex::new(service)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, V> {
+    pub fn lock(&self) -> MutexGuard<'_, V> {
         // A panic on one connection must not affect the others.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
