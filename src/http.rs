@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 
 use crate::address::Addr;
-pub use reader::{REQUEST_TIMEOUT, Reading, RequestReader};
+pub use reader::{REQUEST_TIMEOUT, RequestReader};
 
 /// The most bytes of a request's header.
 pub const REQUEST_LEN_MAX: usize = 8 << 10;

@@ -6,9 +6,8 @@
 //! The page shows the events that are embedded in it. Without any, it reads `events`, relative to its own address.
 
 use std::fmt::Write as _;
-use std::sync::OnceLock;
 
-use crate::http::document::{self, BASE_STYLE, Module, in_script, policy, push_escaped};
+use crate::http::document::{Module, Page, in_script, push_escaped};
 
 macro_rules! modules {
     ($($name:literal),+ $(,)?) => {
@@ -45,8 +44,7 @@ const MODULES: &[Module] = &modules![
     "words_shown",
 ];
 
-const SKELETON: &str = include_str!("page/index.html");
-const STYLE: &str = include_str!("page/style.css");
+static PAGE: Page = Page::new(include_str!("page/index.html"), include_str!("page/style.css"), MODULES);
 
 /// Events that are embedded in the document.
 #[derive(Clone, Copy, Debug)]
@@ -57,15 +55,10 @@ pub struct Story<'a> {
     pub lines: &'a str,
 }
 
-/// The document, with the events of `story` if there is one. `nonce` is letters and digits that an attacker can't guess;
-/// scripts and styles without it don't run under the [`policy`].
+/// The document, with the events of `story` if there is one. `nonce` is letters and digits that an attacker can't guess.
 pub fn document(nonce: &str, story: Option<Story<'_>>) -> String {
-    document::fill(SKELETON, |place, page| match place {
+    PAGE.document(nonce, |place, page| match place {
         "title" => push_escaped(page, story.map_or("multiconn", |story| story.title)),
-        "policy" => page.push_str(&policy(nonce)),
-        "nonce" => page.push_str(nonce),
-        "style" => page.extend([BASE_STYLE, STYLE]),
-        "modules" => page.push_str(import_map()),
         "story" => {
             if let Some(story) = story {
                 let lines = in_script(story.lines);
@@ -74,11 +67,6 @@ pub fn document(nonce: &str, story: Option<Story<'_>>) -> String {
         }
         other => unreachable!("{other} is no place of the skeleton"),
     })
-}
-
-fn import_map() -> &'static str {
-    static MAP: OnceLock<String> = OnceLock::new();
-    MAP.get_or_init(|| document::import_map(MODULES))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::hub::{Hub, Reader, Snapshot};
 use super::page;
 use crate::buffer::Output;
-use crate::http::{self, EVENTS, Methods, OK, Reading, Request, RequestReader, TEXT, document};
+use crate::http::{self, EVENTS, Methods, OK, Request, RequestReader, TEXT, document};
 use crate::session::{Peer, Progress, Service, Session, SessionError, SessionIo, State};
 
 /// How long to wait for a snapshot of all loops. One that computes for longer is left out.
@@ -56,15 +56,10 @@ impl AdminSession {
     fn read(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Progress {
         let Stage::Reading(reader) = &mut self.stage else { return Progress::Finished };
         let request = match reader.read(io, now) {
-            Reading::Whole(request) => request,
-            Reading::Incomplete => {
+            Ok(request) => request,
+            Err(progress) => {
                 self.next = reader.deadline();
-                return Progress::NeedInput;
-            }
-            Reading::Over => return Progress::Finished,
-            Reading::Refused(refusal) => {
-                io.output().push(&refusal.response());
-                return Progress::Finished;
+                return progress;
             }
         };
         match request.path.as_str() {
@@ -87,7 +82,7 @@ impl AdminSession {
         match request.path.as_str() {
             "/" => {
                 let nonce = http::nonce();
-                document::page(&nonce, &page::document(&nonce, None), request.is_head)
+                document::response_with(&nonce, &page::document(&nonce, None), request.is_head)
             }
             "/events" => http::header(OK, EVENTS, ""),
             "/state.json" => {

@@ -4,6 +4,7 @@
 //! So there is no bundler, and the document needs no network.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -13,10 +14,39 @@ use super::{OK, response};
 pub type Module = (&'static str, &'static str);
 
 /// The beginning of each page's style sheet.
-pub const BASE_STYLE: &str = include_str!("base.css");
+const BASE_STYLE: &str = include_str!("base.css");
+
+/// The files that a document is made of.
+#[derive(Debug)]
+pub struct Page {
+    skeleton: &'static str,
+    style: &'static str,
+    modules: &'static [Module],
+    /// Made once: that takes a loop longer than a request should.
+    import_map: OnceLock<String>,
+}
+
+impl Page {
+    /// A page of these files.
+    pub const fn new(skeleton: &'static str, style: &'static str, modules: &'static [Module]) -> Self {
+        Page { skeleton, style, modules, import_map: OnceLock::new() }
+    }
+
+    /// The document. `nonce` is letters and digits that an attacker can't guess; scripts and styles without it don't run
+    /// under its Content-Security-Policy. `fill_own` fills the page's own places.
+    pub fn document(&self, nonce: &str, mut fill_own: impl FnMut(&str, &mut String)) -> String {
+        fill(self.skeleton, |place, page| match place {
+            "policy" => page.push_str(&policy(nonce)),
+            "nonce" => page.push_str(nonce),
+            "style" => page.extend([BASE_STYLE, self.style]),
+            "modules" => page.push_str(self.import_map.get_or_init(|| import_map(self.modules))),
+            own => fill_own(own, page),
+        })
+    }
+}
 
 /// Fills the places of a skeleton, such as `{{title}}`: `fill` appends what belongs there.
-pub fn fill(skeleton: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
+fn fill(skeleton: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
     let mut page = String::with_capacity(skeleton.len());
     let mut rest = skeleton;
     while let Some((before, (place, after))) = rest.split_once("{{").and_then(|(a, b)| Some((a, b.split_once("}}")?))) {
@@ -28,25 +58,24 @@ pub fn fill(skeleton: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
     page
 }
 
-/// The response with a `page` for whose scripts and styles the `nonce` is.
-pub fn page(nonce: &str, page: &str, is_head: bool) -> Vec<u8> {
+/// The response with a document for whose scripts and styles the `nonce` is.
+pub fn response_with(nonce: &str, document: &str, is_head: bool) -> Vec<u8> {
     let policy = format!("Content-Security-Policy: {}; frame-ancestors 'none'\r\n", policy(nonce));
-    response(OK, "text/html; charset=utf-8", &policy, page.as_bytes(), is_head)
+    response(OK, "text/html; charset=utf-8", &policy, document.as_bytes(), is_head)
 }
 
 /// The Content-Security-Policy of the document, which also contains it. Scripts and styles need the nonce, the modules
 /// inherit it from the script that imports them, no text can become markup, and the only connections are to the server
 /// that the page is from. A server sends the same as a header, with `frame-ancestors 'none'`.
-pub fn policy(nonce: &str) -> String {
+fn policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
          img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }
 
-/// The import map for `modules`, which has each of them as a `data:` URL. Make it once: that takes a loop longer than a
-/// request should.
-pub fn import_map(modules: &[Module]) -> String {
+/// The import map for `modules`, which has each of them as a `data:` URL.
+fn import_map(modules: &[Module]) -> String {
     let imports: serde_json::Map<String, Value> =
         modules.iter().map(|&(name, source)| (format!("#{name}"), json!(data_url(name, source)))).collect();
     in_script(&json!({ "imports": imports }).to_string())

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Methods, Refusal, Request, TOO_SLOW, parse};
+use super::{Methods, Request, TOO_SLOW, parse};
 use crate::address::Addr;
-use crate::session::SessionIo;
+use crate::session::{Progress, SessionIo};
 
 /// How long a request may take to arrive.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,19 +17,6 @@ pub struct RequestReader {
     until: Option<Instant>,
 }
 
-/// The result of a call.
-#[derive(Debug)]
-pub enum Reading {
-    /// The request.
-    Whole(Request),
-    /// It isn't complete.
-    Incomplete,
-    /// The peer has gone without one, or we are stopping.
-    Over,
-    /// It is refused.
-    Refused(Refusal),
-}
-
 impl RequestReader {
     /// Creates a reader for requests with these methods.
     pub fn new(methods: Methods) -> Self {
@@ -37,21 +24,28 @@ impl RequestReader {
     }
 
     /// Takes the request off the input, once all of it is there.
-    pub fn read(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Reading {
+    ///
+    /// # Errors
+    /// How the session goes on without a request: it waits, or it's over, since the peer has gone, we are stopping, or the
+    /// request is refused. The refusal is in the output then.
+    pub fn read(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Request, Progress> {
         let until = *self.until.get_or_insert(now + REQUEST_TIMEOUT);
         let local = match io.peer().addr {
             Addr::Inet(_) => io.local_addr().ok(),
             Addr::Unix(own) => Some(Addr::Unix(own)),
         };
-        let reading = match parse(io.input().remaining(), local, self.methods) {
-            Ok(Some(request)) => Reading::Whole(request),
-            Ok(None) if io.input_ended() || io.is_stopping() => return Reading::Over,
-            Ok(None) if now < until => return Reading::Incomplete,
-            Ok(None) => Reading::Refused(TOO_SLOW),
-            Err(refusal) => Reading::Refused(refusal),
+        let parsed = match parse(io.input().remaining(), local, self.methods) {
+            Ok(None) if io.input_ended() || io.is_stopping() => return Err(Progress::Finished),
+            Ok(None) if now < until => return Err(Progress::NeedInput),
+            Ok(None) => Err(TOO_SLOW),
+            Ok(Some(request)) => Ok(request),
+            Err(refusal) => Err(refusal),
         };
         io.input().take_all();
-        reading
+        parsed.map_err(|refusal| {
+            io.output().push(&refusal.response());
+            Progress::Finished
+        })
     }
 
     /// The time when the request must have arrived.

@@ -1,9 +1,7 @@
 //! The page of the form, [made](crate::http::document) of the files in `form/page/`. Those for elements and figures are
 //! the ones of the page in `src/admin/page/`.
 
-use std::sync::OnceLock;
-
-use crate::http::document::{self, BASE_STYLE, Module, policy, push_escaped};
+use crate::http::document::{Module, Page, push_escaped};
 
 /// The names and sources of the modules.
 const MODULES: &[Module] = &[
@@ -16,24 +14,14 @@ const MODULES: &[Module] = &[
     ("server", include_str!("page/server.js")),
 ];
 
-const SKELETON: &str = include_str!("page/index.html");
-const STYLE: &str = include_str!("page/style.css");
+static PAGE: Page = Page::new(include_str!("page/index.html"), include_str!("page/style.css"), MODULES);
 
 /// The document, for a form whose files go `into` a folder. `nonce` is letters and digits that an attacker can't guess.
 pub fn document(nonce: &str, into: &str) -> String {
-    document::fill(SKELETON, |place, page| match place {
-        "policy" => page.push_str(&policy(nonce)),
-        "nonce" => page.push_str(nonce),
-        "style" => page.extend([BASE_STYLE, STYLE]),
-        "modules" => page.push_str(import_map()),
+    PAGE.document(nonce, |place, page| match place {
         "into" => push_escaped(page, into),
         other => unreachable!("{other} is no place of the skeleton"),
     })
-}
-
-fn import_map() -> &'static str {
-    static MAP: OnceLock<String> = OnceLock::new();
-    MAP.get_or_init(|| document::import_map(MODULES))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::downloads::{CONNECTIONS_MAX, Downloads, Impossible, NotResumed, NotSt
 use super::fields::Fields;
 use super::{page, token};
 use crate::buffer::Output;
-use crate::http::{self, EVENTS, JSON, Methods, OK, Reading, Request, RequestReader, document};
+use crate::http::{self, EVENTS, JSON, Methods, OK, Request, RequestReader, document};
 use crate::session::{Progress, Session, SessionError, SessionIo, State};
 
 /// The most bytes that are posted: the longest path, escaped, with the other fields.
@@ -85,7 +85,7 @@ impl PageSession {
             return match path {
                 "" => {
                     let nonce = http::nonce();
-                    document::page(&nonce, &page::document(&nonce, &downloads.root_shown()), request.is_head)
+                    document::response_with(&nonce, &page::document(&nonce, &downloads.root_shown()), request.is_head)
                 }
                 "events" => http::header(OK, EVENTS, ""),
                 _ => http::text("404 Not Found", "no such path"),
@@ -141,13 +141,8 @@ impl Session for PageSession {
     fn advance(&mut self, io: &mut SessionIo<'_>, now: Instant) -> Result<Progress, SessionError> {
         if let Stage::Reading(reader) = &mut self.stage {
             let request = match reader.read(io, now) {
-                Reading::Whole(request) => request,
-                Reading::Incomplete => return Ok(Progress::NeedInput),
-                Reading::Over => return Ok(Progress::Finished),
-                Reading::Refused(refusal) => {
-                    io.output().push(&refusal.response());
-                    return Ok(Progress::Finished);
-                }
+                Ok(request) => request,
+                Err(progress) => return Ok(progress),
             };
             let Some(path) = self.below(&request.path) else {
                 let why = "the token is missing or wrong; open the address that multiconn has printed";
