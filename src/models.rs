@@ -71,6 +71,8 @@ use crate::trace::{self, Log};
 use accept::Desk;
 pub use bound::Bound;
 use capacity::Capacity;
+#[cfg(feature = "cli")]
+pub(crate) use listen::listen_alone;
 pub(crate) use listen::{Listening, Sockets, listen};
 use orders::Orders;
 pub use work::{Busy, BusySession, Work};
@@ -219,6 +221,15 @@ impl Default for Config {
 pub(crate) type Subscribers = (Log, Option<trace::Shared>);
 
 impl Config {
+    /// Adds a subscriber to the trace, beside the configured one.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program has several"))]
+    pub(crate) fn subscribe(&mut self, subscriber: impl trace::Subscriber + Send + Sync + 'static) {
+        self.subscriber = Some(match self.subscriber.take() {
+            Some(other) => trace::Shared::new((other, subscriber)),
+            None => trace::Shared::new(subscriber),
+        });
+    }
+
     fn subscribers(&self) -> Subscribers {
         (Log, self.subscriber.clone())
     }

@@ -18,7 +18,7 @@ use super::writer::Writer;
 use crate::models::Config;
 use crate::session::{End, Role};
 use crate::text::reason;
-use crate::trace::{Connection, Event, LevelFilter, Record, Shared, Subscriber, Tally};
+use crate::trace::{Connection, Event, LevelFilter, Record, Subscriber, Tally};
 
 /// Where to write the access log.
 #[derive(Debug, Args)]
@@ -84,11 +84,7 @@ pub struct AccessLog {
 impl AccessLog {
     /// Makes the log receive the trace of a server with this configuration.
     pub fn subscribe(self: &Arc<Self>, config: &mut Config) {
-        let log = Arc::clone(self);
-        config.subscriber = Some(match config.subscriber.take() {
-            Some(other) => Shared::new((other, log)),
-            None => Shared::new(log),
-        });
+        config.subscribe(Arc::clone(self));
     }
 
     /// Waits for a short time until everything is written.

@@ -12,11 +12,10 @@ use super::failure::Failure;
 use super::systemd;
 use crate::address::Addr;
 use crate::admin::{AdminService, Hub, PLACES, Watching};
-use crate::models::{self, Apart, Model, ServeError, Sockets};
+use crate::models::{self, Apart, Model, ServeError};
 use crate::reactor::{Config, Handle, Reactor};
 use crate::selector::{MioSelector, SocketListener};
 use crate::text::reason;
-use crate::trace::Shared;
 
 const HEADING: &str = "Watching";
 /// The descriptors that it needs: its listener, the connections, and one that waits.
@@ -64,13 +63,8 @@ impl AdminOptions {
         }
         let names = address.or_port(0).to_listen_on(1)?;
         let addresses: Vec<Addr> = names.into_iter().flatten().take(1).collect();
-        let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode };
-        let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
-        let mut sockets = listening.into_iter().flat_map(|listening| {
-            let addr = listening.addr;
-            listening.sockets.into_iter().map(move |socket| (socket, addr))
-        });
-        let Some((listener, addr)) = sockets.next() else { return Ok(None) };
+        let mut listening = models::listen_alone(&addresses, mode).map_err(|error| Failure::new(error.to_string()))?;
+        let Some((listener, addr)) = listening.pop() else { return Ok(None) };
         Ok(Some(Admin { hub, listener, addr }))
     }
 }
@@ -86,11 +80,7 @@ impl Admin {
 
     /// Makes the hub receive the trace of a server with this configuration.
     pub fn subscribe(&self, config: &mut models::Config) {
-        let watching = Watching(Arc::clone(&self.hub));
-        config.subscriber = Some(match config.subscriber.take() {
-            Some(other) => Shared::new((other, watching)),
-            None => Shared::new(watching),
-        });
+        config.subscribe(Watching(Arc::clone(&self.hub)));
     }
 
     /// The listener, for a server that accepts its connections apart from the others.

@@ -61,6 +61,21 @@ pub(crate) fn listen(addresses: &[Addr], sockets: &Sockets<'_>) -> Result<Vec<Li
     }
 }
 
+/// The backlog of a page's listener: browsers open a few connections at once.
+#[cfg(feature = "cli")]
+const PAGE_BACKLOG: i32 = 128;
+
+/// Listens on all `addresses` of a name for one loop that serves a page, and returns each socket with its address. The file
+/// of a Unix socket has this `mode`.
+#[cfg(feature = "cli")]
+pub(crate) fn listen_alone(addresses: &[Addr], mode: Option<u32>) -> Result<Vec<(SocketListener, Addr)>, ServeError> {
+    let sockets = Sockets { backlog: PAGE_BACKLOG, workers: 1, congestion_control: None, mode };
+    let listening = listen(addresses, &sockets)?.into_iter();
+    Ok(listening
+        .flat_map(|Listening { addr, sockets }| sockets.into_iter().map(move |socket| (socket, addr)))
+        .collect())
+}
+
 /// `addr`, with the port of the `first` address of its name if it may have any.
 fn with_port_of(first: Option<SocketAddr>, mut addr: SocketAddr) -> SocketAddr {
     if addr.port() == 0

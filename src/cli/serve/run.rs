@@ -53,7 +53,7 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     served
 }
 
-/// Serves the clients that pass the entry, or else whoever connects.
+/// Serves the clients that pass the entry; an open entry needs no wrapper.
 fn serve_clients<V: Service<Session: Send> + Send>(
     options: &ServerOptions,
     name: &str,

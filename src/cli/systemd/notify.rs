@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 
 use crate::models::Config;
 use crate::text::{count, reason};
-use crate::trace::{Event, Record, Shared, Subscriber};
+use crate::trace::{Event, Record, Subscriber};
 
 /// Sends `states`, if there is somebody to receive them.
 pub(super) fn tell(states: &[NotifyState<'_>]) {
@@ -23,13 +23,9 @@ pub(super) fn is_listening() -> bool {
 
 /// Makes the server tell systemd when it begins to stop.
 pub fn subscribe(config: &mut Config) {
-    if !is_listening() {
-        return;
+    if is_listening() {
+        config.subscribe(Stops);
     }
-    config.subscriber = Some(match config.subscriber.take() {
-        Some(other) => Shared::new((other, Stops)),
-        None => Shared::new(Stops),
-    });
 }
 
 /// Tells systemd that the server begins to stop. Each worker says so.

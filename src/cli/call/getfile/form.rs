@@ -32,7 +32,7 @@ use crate::cli::signals::{self, INTERRUPTED};
 use crate::cli::stdout::print;
 use crate::cli::trace;
 use crate::connection;
-use crate::models::{self, Sockets};
+use crate::models;
 use crate::reactor::{Config, Reactor};
 use crate::selector::{MioSelector, Selector, SocketListener};
 use crate::trace::Log;
@@ -104,11 +104,5 @@ fn listen(address: &Address) -> Result<Vec<(SocketListener, Addr)>, Failure> {
             "the form is for this machine alone, and {addr} is not a loopback address"
         )));
     }
-    let sockets = Sockets { backlog: 128, workers: 1, congestion_control: None, mode: None };
-    let listening = models::listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))?;
-    let sockets = listening.into_iter().flat_map(|listening| {
-        let addr = listening.addr;
-        listening.sockets.into_iter().map(move |socket| (socket, addr))
-    });
-    Ok(sockets.collect())
+    models::listen_alone(&addresses, None).map_err(|error| Failure::new(error.to_string()))
 }
