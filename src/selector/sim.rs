@@ -174,6 +174,14 @@ impl SimNet {
         self.network().call_at(time, move |_| what());
     }
 
+    /// Creates an alarm, which calls `what` with a number each time it rings: as [`at`](SimNet::at) does, but without an
+    /// allocation for each call.
+    pub fn alarm(&self, what: impl Fn(u64) + 'static) -> Alarm {
+        let mut network = self.network();
+        network.alarms.push(Rc::new(what));
+        Alarm { net: self.clone(), index: network.alarms.len() - 1 }
+    }
+
     /// Adds a fault, which strikes while it lasts.
     pub fn inject(&self, fault: Fault) {
         self.network().inject(fault, u64::MAX);
@@ -255,6 +263,7 @@ impl SimNet {
             let Some(due) = self.network().settle() else { return };
             match due {
                 Due::Call(what) => what(self),
+                Due::Ring(alarm, number) => alarm(number),
                 Due::Answer(id, mut answers, bytes) => {
                     let answer = answers(&bytes);
                     self.network().answered(id, answers, bytes, answer);
@@ -265,6 +274,20 @@ impl SimNet {
 
     fn network(&self) -> RefMut<'_, Network> {
         self.network.borrow_mut()
+    }
+}
+
+/// An alarm of a [`SimNet`].
+#[derive(Debug)]
+pub struct Alarm {
+    net: SimNet,
+    index: usize,
+}
+
+impl Alarm {
+    /// Rings with `number` at `time`.
+    pub fn ring_at(&self, time: Duration, number: u64) {
+        self.net.network().schedule(time, Happening::Ring(self.index, number));
     }
 }
 
@@ -299,11 +322,14 @@ impl Selector for SimSelector {
     /// If nothing will ever happen, or it's called so often that the loop seems to spin. A test fails instead of
     /// hanging.
     fn select(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
-        self.net.network().counts.selects += 1;
-        if self.net.counts().selects > SELECTS_MAX {
-            return Err(io::Error::other(format!("{SELECTS_MAX} selects: the loop spins")));
-        }
-        let until = timeout.map(|timeout| self.net.now() + timeout);
+        let until = {
+            let mut network = self.net.network();
+            network.counts.selects += 1;
+            if network.counts.selects > SELECTS_MAX {
+                return Err(io::Error::other(format!("{SELECTS_MAX} selects: the loop spins")));
+            }
+            timeout.map(|timeout| network.now + timeout)
+        };
         loop {
             self.net.settle();
             let mut network = self.net.network();

@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::peer::{Leaving, Manner, Plan, Reading, When};
 use crate::address::Addr;
 use crate::reactor::Handle;
-use crate::selector::sim::{SimNet, SimPeer};
+use crate::selector::sim::{Alarm, SimNet, SimPeer};
 use crate::text::count;
 
 /// The peers of a world. The network's agenda holds only weak references to them, so they end with the run.
@@ -21,6 +21,8 @@ pub struct Actors {
     ledger: Rc<RefCell<Ledger>>,
     /// One for each conversation of the ledger.
     actors: RefCell<Vec<Actor>>,
+    /// Rings when an action is due.
+    alarm: Alarm,
 }
 
 /// A peer during one conversation.
@@ -42,12 +44,37 @@ struct Actor {
 }
 
 /// An action of a peer that is due.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
+    Connect,
     Send,
     Read,
     Leave(Manner),
     Return,
+}
+
+impl Action {
+    const ALL: [Action; 7] = [
+        Action::Connect,
+        Action::Send,
+        Action::Read,
+        Action::Leave(Manner::HalfCloses),
+        Action::Leave(Manner::Closes),
+        Action::Leave(Manner::Resets),
+        Action::Return,
+    ];
+
+    /// The number with which the alarm rings for this action of the peer with this index.
+    fn number(self, index: usize) -> u64 {
+        let action = Self::ALL.iter().position(|&other| other == self).expect("ALL has every action");
+        (index * Self::ALL.len() + action) as u64
+    }
+
+    /// The index and the action of such a number.
+    fn of(number: u64) -> (usize, Self) {
+        let number = usize::try_from(number).expect("a number of an action");
+        (number / Self::ALL.len(), Self::ALL[number % Self::ALL.len()])
+    }
 }
 
 impl Actors {
@@ -55,8 +82,7 @@ impl Actors {
     pub fn begin(net: &SimNet, addr: Addr, plans: &[Rc<Plan>], ledger: &Rc<RefCell<Ledger>>) -> Rc<Self> {
         let actors = Self::new(net, Some(addr), plans.to_vec(), ledger);
         for (index, plan) in plans.iter().enumerate() {
-            let returns = plan.returns.map_or(0, |(times, _)| times);
-            actors.after(plan.arrives, move |actors| actors.connect(index, returns));
+            actors.schedule(plan.arrives, index, Action::Connect);
         }
         actors
     }
@@ -70,7 +96,15 @@ impl Actors {
         let (net, ledger) = (net.clone(), Rc::clone(ledger));
         let actors = RefCell::new(Vec::with_capacity(plans.len()));
         ledger.borrow_mut().conversations.reserve(plans.len());
-        Rc::new(Actors { net, server, plans, ledger, actors })
+        Rc::new_cyclic(|weak: &Weak<Self>| {
+            let weak = weak.clone();
+            let alarm = net.alarm(move |number| {
+                if let Some(actors) = Weak::upgrade(&weak) {
+                    actors.act(number);
+                }
+            });
+            Actors { net, server, plans, ledger, actors, alarm }
+        })
     }
 
     /// Stops the server once no peer has done anything for `patience`, the last arrival included.
@@ -80,22 +114,20 @@ impl Actors {
         let pause = quiet_at.saturating_sub(self.net.now());
         match pause.is_zero() {
             true => handle.stop(),
-            false => self.after(pause, move |actors| actors.stop_when_quiet(patience, handle)),
+            false => {
+                let actors = Rc::downgrade(self);
+                self.net.at(self.net.now() + pause, move || {
+                    if let Some(actors) = Weak::upgrade(&actors) {
+                        actors.stop_when_quiet(patience, handle);
+                    }
+                });
+            }
         }
     }
 
-    /// Calls `what` after `pause`.
-    fn after(self: &Rc<Self>, pause: Duration, what: impl FnOnce(&Rc<Actors>) + 'static) {
-        let actors = Rc::downgrade(self);
-        self.net.at(self.net.now() + pause, move || {
-            if let Some(actors) = Weak::upgrade(&actors) {
-                what(&actors);
-            }
-        });
-    }
-
-    fn schedule(self: &Rc<Self>, pause: Duration, index: usize, action: Action) {
-        self.after(pause, move |actors| actors.act(index, action));
+    /// Schedules an action of the peer with this index, after `pause`.
+    fn schedule(&self, pause: Duration, index: usize, action: Action) {
+        self.alarm.ring_at(self.net.now() + pause, action.number(index));
     }
 
     fn connect(self: &Rc<Self>, plan_index: usize, returns_left: u32) {
@@ -153,8 +185,13 @@ impl Actors {
         index
     }
 
-    fn act(self: &Rc<Self>, index: usize, action: Action) {
+    fn act(self: &Rc<Self>, number: u64) {
+        let (index, action) = Action::of(number);
         match action {
+            Action::Connect => {
+                let returns = self.plans[index].returns.map_or(0, |(times, _)| times);
+                self.connect(index, returns);
+            }
             Action::Send => self.send(index),
             Action::Read => self.read(index),
             Action::Leave(manner) => self.leave(index, manner),

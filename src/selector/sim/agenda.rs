@@ -34,6 +34,8 @@ struct Entry {
 pub(super) enum Happening {
     /// A script's call. It gets the network as an argument, since holding it would keep it alive.
     Call(Box<dyn FnOnce(&SimNet)>),
+    /// The alarm with this index rings, with a number of its own.
+    Ring(usize, u64),
     /// The peer on a link does what its script says.
     Act(usize, Action),
     /// The peer on a link does what follows from what it has received.

@@ -57,6 +57,8 @@ pub(super) struct Network {
     /// Received bytes while a script makes the answer to them.
     unanswered: Vec<u8>,
     pub counts: Counts,
+    /// What each alarm calls when it rings.
+    pub alarms: Vec<Rc<dyn Fn(u64)>>,
 }
 
 /// An address's reaction to a connect.
@@ -91,6 +93,8 @@ pub fn epoch() -> Instant {
 /// What can happen only while nothing is borrowed, since it may look at the network.
 pub(super) enum Due {
     Call(Box<dyn FnOnce(&SimNet)>),
+    /// An alarm rings.
+    Ring(Rc<dyn Fn(u64)>, u64),
     /// The peer on a link answers the bytes that it has received.
     Answer(usize, Answers, Vec<u8>),
 }
@@ -120,6 +124,7 @@ impl Network {
             ready: Vec::new(),
             unanswered: Vec::new(),
             counts: Counts::default(),
+            alarms: Vec::new(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Network {
         while let Some(happening) = self.agenda.take_due(self.now) {
             match happening {
                 Happening::Call(what) => return Some(Due::Call(what)),
+                Happening::Ring(alarm, number) => return Some(Due::Ring(Rc::clone(&self.alarms[alarm]), number)),
                 Happening::Act(id, action) => self.act(id, action),
                 Happening::React(id) => {
                     if let Some(due) = self.react(id) {
