@@ -28,7 +28,7 @@ const PER_RUN: usize = 4 << 10;
 const PER_MESSAGE: usize = 1 << 10;
 
 /// A run of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RunOf {
     share: Share,
     /// The bytes of unused input before it, and those received and sent in it.
@@ -41,7 +41,16 @@ pub struct RunOf {
     has_replied: bool,
     /// The session's part is over, so input is dropped.
     is_done: bool,
-    wrong: Option<String>,
+    wrong: Option<Wrong>,
+}
+
+/// A run that has done more than its share.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    /// It was read from after this many bytes.
+    Read(usize),
+    /// It has sent this many bytes of leftover output.
+    Sent(usize),
 }
 
 impl RunOf {
@@ -61,7 +70,7 @@ impl RunOf {
         match event {
             Event::Received { bytes } => {
                 if self.received >= self.share.bytes {
-                    self.is_wrong(format!("it was read from in a run that had read {} bytes", self.received));
+                    self.wrong.get_or_insert(Wrong::Read(self.received));
                 }
                 self.received += bytes.len();
             }
@@ -69,7 +78,7 @@ impl RunOf {
             Event::Sent { bytes, .. } => {
                 self.sent += bytes.len();
                 if !follows_reply && self.sent > self.share.bytes {
-                    self.is_wrong(format!("a run has sent {} bytes of what was left over", self.sent));
+                    self.wrong.get_or_insert(Wrong::Sent(self.sent));
                 }
             }
             Event::Dropped { len } => self.sent = self.sent.saturating_add(*len).min(self.share.bytes.max(self.sent)),
@@ -83,9 +92,11 @@ impl RunOf {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn ends(mut self, how: RunEnd, [input, output, work]: [usize; 3], may_yield: bool) -> Result<(), String> {
-        if let Some(wrong) = self.wrong.take() {
-            return Err(wrong);
+    pub fn ends(self, how: RunEnd, [input, output, work]: [usize; 3], may_yield: bool) -> Result<(), String> {
+        match self.wrong {
+            Some(Wrong::Read(len)) => return Err(format!("it was read from in a run that had read {len} bytes")),
+            Some(Wrong::Sent(len)) => return Err(format!("a run has sent {len} bytes of what was left over")),
+            None => {}
         }
         // Where it is over, the last bytes may have gone nowhere.
         if how == RunEnd::Ends {
@@ -120,10 +131,6 @@ impl RunOf {
             }
             _ => Ok(()),
         }
-    }
-
-    fn is_wrong(&mut self, what: String) {
-        self.wrong.get_or_insert(what);
     }
 }
 

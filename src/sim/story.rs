@@ -25,7 +25,8 @@ struct Seen {
     /// The current turn, and its time.
     turn: u64,
     at: Duration,
-    nanos: u64,
+    /// The connection of the last event, or zero.
+    id: u64,
     /// The numbers of the connections to which something has happened in it.
     touched: Vec<u64>,
     /// Nothing has happened in it.
@@ -110,15 +111,17 @@ impl Seen {
         if record.turn != self.turn {
             self.turn = record.turn;
             self.at = record.at.saturating_duration_since(epoch);
-            self.nanos = nanos(self.at);
+            self.hash.add(nanos(self.at));
             self.touched.clear();
         }
         let id = record.connection.map_or(0, |connection| connection.id);
+        if id != self.id {
+            self.id = id;
+            self.hash.add(id);
+        }
         if id != 0 && self.touched.last() != Some(&id) {
             self.touched.push(id);
         }
-        self.hash.add(self.nanos);
-        self.hash.add(id);
         self.hash.event(&record.event);
         self.coverage.saw(&record.event);
         self.counts(&record.event);

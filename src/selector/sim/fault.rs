@@ -228,7 +228,7 @@ impl Faults {
 
     /// The first fault that can strike at `now` and has this kind.
     fn active(&mut self, now: Duration, is_kind: impl Fn(FaultKind) -> bool) -> Option<&mut Injected> {
-        let is_active = |it: &&mut Injected| it.left > 0 && it.fault.during.contains(&now) && is_kind(it.fault.kind);
+        let is_active = |it: &&mut Injected| is_kind(it.fault.kind) && it.left > 0 && it.fault.during.contains(&now);
         self.all.iter_mut().find(is_active)
     }
 

@@ -15,6 +15,8 @@ use crate::selector::{Event, Interest, Readiness, Token};
 const WINDOW_LEN: usize = 256 << 10;
 /// The bytes of a flood that are always available.
 const FLOOD_LEN: usize = 256 << 10;
+/// The bytes that are allocated at first for those on their way.
+const QUEUE_LEN: usize = 120;
 
 /// A peer's reply to received bytes.
 pub(super) type Answers = Box<dyn FnMut(&[u8]) -> Vec<u8>>;
@@ -149,6 +151,7 @@ impl Link {
 
     pub fn arrive(&mut self, bytes: &[u8], now: Duration) {
         if self.may_arrive(now) {
+            allocate(&mut self.input);
             self.input.extend(bytes);
             self.read_edge = true;
         }
@@ -325,6 +328,7 @@ impl Link {
         // A short write meant that there is no more room. If it's shortened on purpose, the rest of the room comes now.
         self.write_edge |= len_max < len.min(room);
         let accepted = room.min(len_max);
+        allocate(&mut self.unread);
         let mut left = accepted;
         for part in parts {
             let taken = &part[..part.len().min(left)];
@@ -449,6 +453,13 @@ impl Link {
         let writable = write && interest.writable && self.is_writable();
         let read_closed = readable && self.input_ended;
         (readable || writable).then_some(Readiness { readable, writable, read_closed, urgent: false })
+    }
+}
+
+/// Allocates enough for most queues at once, instead of little by little.
+fn allocate(queue: &mut VecDeque<u8>) {
+    if queue.capacity() == 0 {
+        queue.reserve(QUEUE_LEN);
     }
 }
 

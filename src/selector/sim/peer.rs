@@ -122,7 +122,12 @@ impl SimPeer {
 
     /// The bytes it has received and read.
     pub fn received(&self) -> Vec<u8> {
-        self.look(|link| link.received.clone())
+        self.with_received(<[u8]>::to_vec)
+    }
+
+    /// Looks at the bytes it has received and read.
+    pub fn with_received<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        self.look(|link| look(&link.received))
     }
 
     /// The time when it last received bytes.

@@ -185,16 +185,16 @@ impl<C: ClientSubject> Case<'_, C> {
         replies: &C::Replies,
     ) -> Judged {
         let (subject, requests, server) = (&self.world.subject, &self.call.requests, &self.call.server);
-        if !server.answer.output.starts_with(&conversation.peer.received()) {
+        let output = &server.answer.output;
+        let look = |received: &[u8]| (output.starts_with(received), received.len());
+        let (is_asked_for, received) = conversation.peer.with_received(look);
+        if !is_asked_for {
             return Err((Oracle::Bytes, "its server receives something else than its requests".to_owned()));
         }
         let taken = conversation.peer.taken();
         // Whatever is cut off ends with a reset: an end looks as if all were there.
         let has_seen_end = conversation.peer.end_seen().is_some() && conversation.peer.reset_seen().is_none();
-        if has_seen_end
-            && conversation.gone.is_none()
-            && conversation.peer.received().len() < server.answer.output.len()
-        {
+        if has_seen_end && conversation.gone.is_none() && received < output.len() {
             return Err((Oracle::Bytes, "its server lacks the rest of a request, before an end in order".to_owned()));
         }
         let expected = subject.expected(requests, &server.stream[..taken]);

@@ -16,9 +16,9 @@ use crate::trace::PanicIn;
 /// Judges one conversation.
 pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
     let (conversation, subject) = (case.conversation, &case.world.subject);
-    let received = conversation.peer.received();
     let Some((at, ending)) = conversation.closed() else {
-        return if received.is_empty() { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
+        let has_received_none = conversation.peer.with_received(<[u8]>::is_empty);
+        return if has_received_none { Ok(()) } else { Err("received bytes without being accepted".to_owned()) };
     };
     let answer = match conversation.ended {
         Some(_) if case.answer.waits_for_end() => Rc::new(case.answer.ended()),
@@ -28,10 +28,11 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), String> {
         return Ok(());
     }
     is_true(case, (at, ending), &answer).map_err(|why| format!("was closed for a wrong reason ({ending:?}): {why}"))?;
-    let part = part_received(subject, &answer, &received, ending)?;
-    let all = answer.output.len();
+    let look = |received: &[u8]| (part_received(subject, &answer, received, ending), received.len());
+    let (part, received) = conversation.peer.with_received(look);
+    let (part, all) = (part?, answer.output.len());
     let lacks = |what: &str| {
-        let (received, all) = (count(received.len(), "byte"), count(all, "byte"));
+        let (received, all) = (count(received, "byte"), count(all, "byte"));
         Err(format!("received {received} of {all}, and lacks {what} ({ending:?})"))
     };
     // Whatever is cut off ends with a reset: an end looks as if all were there.
