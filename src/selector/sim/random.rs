@@ -38,7 +38,8 @@ impl Random {
     /// # Panics
     /// If `len` is zero.
     pub fn below(&mut self, len: usize) -> usize {
-        (self.next() % len as u64) as usize
+        assert!(len > 0, "nothing to choose from");
+        self.scaled(len as u64) as usize
     }
 
     /// A number in `range`.
@@ -49,9 +50,14 @@ impl Random {
         let (first, last) = range.into_inner();
         assert!(first <= last, "an empty range");
         match (last - first).checked_add(1) {
-            Some(len) => first + self.next() % len,
+            Some(len) => first + self.scaled(len),
             None => self.next(),
         }
+    }
+
+    /// A number below `len`: the high half of a product, since a division takes several times as long.
+    fn scaled(&mut self, len: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(len)) >> 64) as u64
     }
 
     /// Whether something happens that does so once in `times` times.
