@@ -26,6 +26,7 @@ pub mod balance;
 pub mod check;
 pub mod clients;
 pub mod coverage;
+pub mod crowd;
 pub mod faults;
 pub mod heard;
 pub mod ledger;

@@ -24,9 +24,10 @@ use multiconn::selector::sim::{FaultKind, Random, SimNet, Trigger};
 use multiconn::session::{Peer, Progress, Session, SessionError, SessionIo};
 use multiconn::sim::clients::call::Reaction;
 use multiconn::sim::clients::{Call, ClientSubject, ClientWorld, Clients, Expected, Verdict};
+use multiconn::sim::crowd::WINDOWS_MAX;
 use multiconn::sim::faults::PlannedFault;
 use multiconn::sim::limits::Limits;
-use multiconn::sim::peer::{Leaving, Manner, Piece, Plan, Reading, WINDOW_USUAL, WINDOWS_MAX, When};
+use multiconn::sim::peer::{Leaving, Manner, Piece, Plan, Reading, WINDOW_USUAL, When};
 use multiconn::sim::subject::Then;
 use multiconn::sim::subjects::{
     AccumulateSubject, AppClientSubject, AppSubject, EchoClientSubject, EchoSubject, FixedSubject, GetFileSubject,

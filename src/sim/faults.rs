@@ -71,9 +71,11 @@ impl PlannedFault {
         };
         let longest = match kind {
             // Each turn skips some of these, without a pause.
-            FaultKind::AcceptFails(errno) if errno == Errno::CONNABORTED.raw_os_error() => 100,
+            FaultKind::AcceptFails(errno) if errno == Errno::CONNABORTED.raw_os_error() => 40,
             // The loop asks the time again and again.
             FaultKind::ClockStands => *random.pick(&[100, 5_000]),
+            // No connection outlives these.
+            FaultKind::RegisterFails(_) => *random.pick(&[100, 1_000, 10_000, 20_000_000]),
             _ => *random.pick(&[100, 10_000, 500_000, 20_000_000]),
         };
         let until = from + Duration::from_micros(random.within(1..=longest));

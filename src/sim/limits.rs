@@ -57,7 +57,7 @@ impl Limits {
     pub fn drawn(random: &mut Random, input_len_max: usize) -> Self {
         let mut limits = Limits::usual(input_len_max);
         // In a world of few connections, little happens.
-        if random.once_in(6) {
+        if random.once_in(8) {
             limits.connections_max = *random.pick(&[1, 1, 2, 3, 5, 10]);
         }
         let mut edge = |limit: &mut usize, edges: &[usize]| {

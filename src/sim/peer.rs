@@ -5,15 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::crowd::Crowd;
 use super::subject::{Answer, Subject};
 use crate::selector::sim::Random;
 use crate::text::count;
 
 /// The window of most peers, in bytes.
 pub const WINDOW_USUAL: usize = 256 << 10;
-
-/// The number of windows that the output of a server may fill, since each takes a turn.
-pub const WINDOWS_MAX: usize = 50;
 
 /// A peer's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,22 +112,22 @@ pub enum When {
 }
 
 impl Plan {
-    /// Draws the plan of peer `number` of the world `seed`, which arrives at about one of the times `arrivals`.
-    pub fn drawn(seed: u64, number: u64, arrivals: &[Duration], subject: &impl Subject) -> Self {
+    /// Draws the plan of peer `number` of the world `seed`, which comes with the others of `crowd`.
+    pub fn drawn(seed: u64, number: u64, crowd: &mut Crowd, subject: &impl Subject) -> Self {
         let random = &mut Random::stream(seed, "peer", number);
-        let arrives = *random.pick(arrivals) + if random.once_in(2) { short(random) } else { Duration::ZERO };
+        let arrives = crowd.time(random) + if random.once_in(2) { short(random) } else { Duration::ZERO };
         let answer = |stream: &[u8]| {
             let answer = subject.answer(stream);
             let len_max = subject.output_len_max(stream, &answer);
             (answer, len_max)
         };
-        Self::talking(number, arrives, |random| subject.requests(random), answer, random)
+        Self::talking((number, crowd), arrives, |random| subject.requests(random), answer, random)
     }
 
     /// Draws the plan of a peer that sends its `messages`, or something else, to get an `answer` from the other side. The
     /// number with the answer is about the most bytes that come back, wherever the peer's input ends.
     pub fn talking(
-        number: u64,
+        (number, crowd): (u64, &mut Crowd),
         arrives: Duration,
         messages: impl FnOnce(&mut Random) -> Vec<Vec<u8>>,
         answer: impl FnOnce(&[u8]) -> (Answer, usize),
@@ -146,7 +144,8 @@ impl Plan {
         }
         let (answer, len_max) = answer(&stream);
         let answer = Rc::new(answer);
-        let pieces = split(&messages, &answer, random);
+        let pieces = split(&messages, &answer, crowd.drips_max(), random);
+        crowd.sends_in(pieces.len());
         let leaving = match random.below(16) {
             0..4 => Leaving::Follows,
             4 => Leaving::Stays,
@@ -162,7 +161,7 @@ impl Plan {
             _ => Reading::Eager,
         };
         let window = *random.pick(&[WINDOW_USUAL, WINDOW_USUAL, WINDOW_USUAL, 64 << 10, 4 << 10, 100, 1]);
-        let window = window.max(len_max / WINDOWS_MAX);
+        let window = window.max(len_max / crowd.windows_max());
         let returns = random.once_in(4).then(|| (1 + random.below(3) as u32, short(random)));
         Plan { number, arrives, stream, answer, pieces, reading, window, leaving, returns, is_probe: false }
     }
@@ -206,17 +205,14 @@ fn when(random: &mut Random) -> When {
 /// The most bytes of a conversation that is often sent byte by byte.
 const SHORT_LEN: usize = 200;
 
-/// The most bytes that are sent one by one.
-const DRIPS_MAX: usize = 80;
-
 /// The virtual time of a turn with something to do.
 const TURN_TIME: Duration = Duration::from_micros(1);
 
 /// The most time between the pieces of most peers, in microseconds: so short that few timeouts come before the last piece.
 const BEAT_USUAL: u64 = 100;
 
-/// Decides in which pieces the requests are sent.
-fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piece> {
+/// Decides in which pieces the requests are sent, at most `drips_max` of a byte.
+fn split(requests: &[Vec<u8>], answer: &Answer, drips_max: usize, random: &mut Random) -> Vec<Piece> {
     let awaits_replies = random.once_in(2);
     // Otherwise a short conversation would be over in a few turns.
     let drips = requests.iter().map(Vec::len).sum::<usize>() <= SHORT_LEN && !random.once_in(4);
@@ -229,7 +225,7 @@ fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piec
         _ => Duration::ZERO,
     };
     let mut pieces = Vec::with_capacity(match manner {
-        0 => DRIPS_MAX.min(requests.iter().map(Vec::len).sum()) + requests.len(),
+        0 => drips_max.min(requests.iter().map(Vec::len).sum()) + requests.len(),
         1 | 2 => 4 * requests.len(),
         _ => requests.len(),
     });
@@ -239,7 +235,7 @@ fn split(requests: &[Vec<u8>], answer: &Answer, random: &mut Random) -> Vec<Piec
         while left > 0 {
             let len = match manner {
                 // Byte by byte, but not for ever.
-                0 if left <= 200 && pieces.len() < DRIPS_MAX => 1,
+                0 if left <= 200 && pieces.len() < drips_max => 1,
                 1 | 2 => 1 + random.below(left),
                 _ => left,
             };

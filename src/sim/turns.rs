@@ -125,6 +125,7 @@ impl Turns {
     }
 
     fn follow(&mut self, at: Duration, id: u64, record: &Record<'_>) -> Result<(), String> {
+        let is_opened = record.connection.is_some_and(|connection| connection.peer.role != Role::Accepted);
         match &record.event {
             Event::TurnBegun { events, .. } => return self.turn_begun(at, *events),
             Event::Stopping { open, .. } => {
@@ -135,11 +136,6 @@ impl Turns {
             Event::AcceptingResumed => (self.is_paused, self.may_resume) = (false, false),
             Event::Accepted | Event::Refused { .. } => self.has_told = false,
             Event::Panicked { .. } => self.now.has_panicked = true,
-            _ => {}
-        }
-        let Some(connection) = record.connection else { return Ok(()) };
-        let is_opened = connection.peer.role != Role::Accepted;
-        match &record.event {
             Event::Selected { .. } | Event::Woken => self.enqueue(id, false),
             Event::RunBegun => return self.run_begun(id, is_opened),
             Event::RunEnded { how, input, output, work, memory, .. } => {
@@ -154,7 +150,8 @@ impl Turns {
             Event::CannotConnect { .. } => self.forget(id),
             // A client reads no more messages than it has asked for, and doesn't count them.
             Event::Stepped(_) if is_opened => {}
-            event => self.happens(id, event),
+            event if id != 0 => self.happens(id, event),
+            _ => {}
         }
         Ok(())
     }
@@ -172,10 +169,11 @@ impl Turns {
         }
     }
 
+    #[inline]
     fn known(&mut self, id: u64) -> &mut Known {
         let index = usize::try_from(id).expect("few connections");
         if self.known.len() <= index {
-            self.known.resize(index + 1, Known::default());
+            self.known.resize_with(index + 1, Known::default);
         }
         &mut self.known[index]
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::crowd::Crowd;
 use super::faults::PlannedFault;
 use super::limits::Limits;
 use super::peer::Plan;
@@ -42,15 +43,14 @@ impl<S: Subject> World<S> {
         let subject = subject.drawn(&mut Random::stream(seed, "subject", 0));
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), subject.input_len_max());
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(120) {
-            0..6 => random.within(1..=3),
-            6 => random.within(40..=200),
+        let count = match random.below(240) {
+            0..8 => random.within(1..=3),
+            8 => random.within(40..=200),
             _ => random.within(11..=15) * subject.crowd(),
         };
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
-        let arrivals: Vec<Duration> =
-            (0..random.within(1..=4)).map(|_| Duration::from_micros(random.within(0..=span))).collect();
-        let stops = random.once_in(6).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
+        let mut crowd = Crowd::drawn(count, span, random);
+        let stops = random.once_in(8).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
         let stops_again = stops.and_then(|stops| second_stop(seed, stops, limits.drain_timeout));
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let reloads = random.once_in(8).then(|| Duration::from_micros(random.within(0..=span)));
@@ -63,7 +63,7 @@ impl<S: Subject> World<S> {
             }
         }
         let mut peers: Vec<Rc<Plan>> =
-            (0..count).map(|number| Rc::new(Plan::drawn(seed, number, &arrivals, &subject))).collect();
+            (0..count).map(|number| Rc::new(Plan::drawn(seed, number, &mut crowd, &subject))).collect();
         // Where there is room for it, somebody tries whether the server has recovered.
         let has_room = limits.connections_max as u64 > 4 * count && !limits.memory_is_short();
         if let (Some(healed), true, None) = (PlannedFault::last_end(&faults), has_room, stops) {
@@ -112,7 +112,7 @@ fn second_stop(seed: u64, first: Duration, drain_timeout: Duration) -> Option<Du
 }
 
 /// Runs are compared in each world whose seed is a multiple of this, since they cost several times as much.
-pub const COMPARED_EACH: u64 = 64;
+pub const COMPARED_EACH: u64 = 128;
 
 /// The time after which a fault that has passed must not be noticed any more.
 pub const RECOVERY: Duration = Duration::from_millis(200);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::subject::ClientSubject;
 use crate::address::Addr;
 use crate::selector::sim::Random;
+use crate::sim::crowd::Crowd;
 use crate::sim::peer::{Leaving, Piece, Plan, Reading, WINDOW_USUAL};
 use crate::sim::subject::Answer;
 use crate::text::count;
@@ -51,13 +52,13 @@ impl Reaction {
 const EXTRA_MAX: usize = 8;
 
 impl<R: Clone + fmt::Debug> Call<R> {
-    /// Draws call `number` of the world `seed`, which is made at about one of the times `openings`.
-    pub fn drawn<C>(seed: u64, number: u64, openings: &[Duration], subject: &C) -> Self
+    /// Draws call `number` of the world `seed`, which is made with those of `crowd`.
+    pub fn drawn<C>(seed: u64, number: u64, crowd: &mut Crowd, subject: &C) -> Self
     where
         C: ClientSubject<Request = R>,
     {
         let random = &mut Random::stream(seed, "call", number);
-        let opens = *random.pick(openings)
+        let opens = crowd.time(random)
             + if random.once_in(2) { Duration::ZERO } else { Duration::from_micros(random.within(0..=20_000)) };
         let len = *random.pick(&[1, 1, 1, 1, 2, 2, 2, 3, 4]);
         let len = if random.once_in(50) { 0 } else { len };
@@ -75,7 +76,8 @@ impl<R: Clone + fmt::Debug> Call<R> {
             let len_max = answer.len_max();
             (answer, len_max)
         };
-        let mut server = Plan::talking(number, opens, |random| subject.answers(&requests, random), answer, random);
+        let mut server =
+            Plan::talking((number, crowd), opens, |random| subject.answers(&requests, random), answer, random);
         server.returns = None;
         // Most servers wait for the first request.
         if let Some(piece) = server.pieces.first_mut()

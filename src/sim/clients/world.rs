@@ -8,6 +8,7 @@ use super::subject::ClientSubject;
 use crate::connection;
 use crate::reactor;
 use crate::selector::sim::{ConnectFailure, FaultKind, Random, Trigger};
+use crate::sim::crowd::Crowd;
 use crate::sim::faults::PlannedFault;
 use crate::sim::limits::Limits;
 use crate::sim::world::RECOVERY;
@@ -40,20 +41,19 @@ impl<C: ClientSubject> ClientWorld<C> {
         // The sessions know best how much they ask for.
         let limits = Limits::drawn(&mut Random::stream(seed, "limits", 0), usize::MAX);
         let random = &mut Random::stream(seed, "world", 0);
-        let count = match random.below(120) {
-            0..6 => random.within(1..=3),
-            6 => random.within(30..=60),
+        let count = match random.below(240) {
+            0..8 => random.within(1..=3),
+            8 => random.within(30..=60),
             _ => random.within(13..=17),
         };
         let connect_timeout = Duration::from_millis(*random.pick(&[10_000, 10_000, 1_000, 100, 5]));
         let span = *random.pick(&[0, 1_000, 100_000, 10_000_000]);
-        let opening = |random: &mut Random| Duration::from_micros(random.within(0..=span));
-        let openings: Vec<Duration> = (0..random.within(1..=4)).map(|_| opening(random)).collect();
-        let stops = random.once_in(6).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
+        let mut crowd = Crowd::drawn(count, span, random);
+        let stops = random.once_in(8).then(|| Duration::from_micros(random.within(0..=2 * span + 10_000)));
         let trigger = if random.once_in(3) { Trigger::Level } else { Trigger::Edge };
         let faults = PlannedFault::all_drawn(seed, Duration::from_micros(span));
         let faults: Vec<PlannedFault> = faults.into_iter().map(|fault| of_clients(seed, fault)).collect();
-        let mut calls: Vec<_> = (0..count).map(|number| Call::drawn(seed, number, &openings, &subject)).collect();
+        let mut calls: Vec<_> = (0..count).map(|number| Call::drawn(seed, number, &mut crowd, &subject)).collect();
         // Somebody tries whether all is well again.
         let healed = faults.iter().map(|fault| fault.until).max();
         if let (Some(healed), None, false) = (healed, stops, limits.memory_is_short()) {

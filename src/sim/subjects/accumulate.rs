@@ -39,7 +39,7 @@ impl Subject for AccumulateSubject {
     fn requests(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let len_max = match self.string_len_max {
             // Enough to fill some segments, if few do it.
-            10_000.. if random.once_in(600) => 20_000,
+            10_000.. if random.once_in(2_000) => 20_000,
             _ => 8,
         };
         let piece = |random: &mut Random| {

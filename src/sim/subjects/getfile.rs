@@ -275,7 +275,7 @@ const NO_FILE: &str = "no such file";
 /// Draws the contents of a file: a pattern that no shift of it matches. The lengths are at the edges of what a connection
 /// holds, sends in a turn or reads at once. Long files are rare, since they take as long as many worlds.
 fn contents(random: &mut Random) -> Arc<[u8]> {
-    let edges: &[usize] = match random.below(60) {
+    let edges: &[usize] = match random.below(120) {
         0..4 => &[64 << 10, 32 << 10],
         4 => &[384 << 10, 128 << 10],
         5 if random.once_in(8) => &[1 << 20],

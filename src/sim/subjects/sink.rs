@@ -42,10 +42,6 @@ impl Subject for SinkSubject {
         Answer::default()
     }
 
-    fn crowd(&self) -> u64 {
-        2
-    }
-
     fn patience(&self) -> Duration {
         self.hold_timeout
     }
