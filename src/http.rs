@@ -1,7 +1,8 @@
 //! The little of HTTP/1.1 that a page on this machine needs, with the feature `cli`: one request on each connection.
 //!
 //! Only a page of ours can use it. A request must name our own address as its `Host`, and a POST must also come from a
-//! page at that address, as its `Origin`.
+//! page at that address, as its `Origin`. Load balancers check servers with HTTP/1.0 and without a `Host`, as no browser
+//! does, so they are answered, too.
 
 pub mod document;
 mod reader;
@@ -86,10 +87,13 @@ pub fn parse(bytes: &[u8], local: Option<Addr>, methods: Methods) -> Result<Opti
         _ => return Err(OTHER_METHOD),
     };
     let fields = Fields(request.headers);
-    let host = fields.one("host").filter(|host| is_ours(host, local)).ok_or(FOREIGN)?;
+    let host = fields.one("host").filter(|host| is_ours(host, local));
+    let is_old = request.version == Some(0) && fields.all("host").next().is_none();
     let body = match body_len_max {
-        None => None,
+        None if host.is_some() || is_old => None,
+        None => return Err(FOREIGN),
         Some(len_max) => {
+            let host = host.ok_or(FOREIGN)?;
             let len = fields.body_len(host, len_max)?;
             let Some(body) = bytes[header_len..].get(..len) else { return Ok(None) };
             Some(body.to_vec())
@@ -240,6 +244,16 @@ mod tests {
         ] {
             assert_eq!(request(head), Err(refusal), "{head:.40}");
         }
+    }
+
+    #[test]
+    fn only_http_1_0_needs_no_host() {
+        assert_eq!(request("GET /readyz HTTP/1.0\n\n").unwrap().unwrap().path, "/readyz");
+        for head in ["GET / HTTP/1.1\n\n", "GET / HTTP/1.0\nHost: evil.example\n\n", "GET / HTTP/1.0\nHost:\n\n"] {
+            assert_eq!(request(head), Err(FOREIGN), "{head}");
+        }
+        let post = b"POST / HTTP/1.0\r\nOrigin: http://localhost:9000\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(parse(post, local(), Methods::Post { body_len_max: 9 }), Err(FOREIGN));
     }
 
     #[test]
