@@ -162,6 +162,9 @@ pub struct Config {
     pub refusals_max: usize,
     /// How long these models busy-poll before they sleep; see [`reactor::Config`](ReactorConfig::spin).
     pub spin: Duration,
+    /// How long connections are still accepted after the order to stop, so that a load balancer can find out and send its
+    /// clients elsewhere. [`Model::Sequential`] and [`Model::Fork`] stop at once.
+    pub stop_delay: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
     /// A subscriber to everything that the loops and threads do, besides the log.
@@ -205,6 +208,7 @@ impl Default for Config {
             connections_max: ReactorConfig::default().connections_max,
             refusals_max: ReactorConfig::default().refusals_max,
             spin: Duration::ZERO,
+            stop_delay: Duration::ZERO,
             connection: connection::Config::default(),
             subscriber: None,
             apart: None,
@@ -236,8 +240,8 @@ impl Config {
 
     /// The configuration of each reactor.
     fn of_reactor(&self) -> ReactorConfig {
-        let Config { connections_max, refusals_max, spin, ref connection, .. } = *self;
-        ReactorConfig { connections_max, refusals_max, spin, connection: connection.clone() }
+        let Config { connections_max, refusals_max, spin, stop_delay, ref connection, .. } = *self;
+        ReactorConfig { connections_max, refusals_max, spin, stop_delay, connection: connection.clone() }
     }
 }
 

@@ -70,17 +70,21 @@ pub struct Config {
     /// How long to poll the selector repeatedly before sleeping, while events arrive that fast: a sleep costs more than
     /// a small request. Zero disables it.
     pub spin: Duration,
+    /// How long connections are still accepted after the order to [stop](Handle::stop), so that a load balancer can find
+    /// out and send its clients elsewhere.
+    pub stop_delay: Duration,
     /// Limits and timeouts of each connection.
     pub connection: connection::Config,
 }
 
 impl Default for Config {
-    /// The default: a thousand connections, [`REFUSALS_MAX`] refusals, and no spinning.
+    /// The default: a thousand connections, [`REFUSALS_MAX`] refusals, no spinning, and stops without delay.
     fn default() -> Self {
         Config {
             connections_max: 1000,
             refusals_max: REFUSALS_MAX,
             spin: Duration::ZERO,
+            stop_delay: Duration::ZERO,
             connection: connection::Config::default(),
         }
     }
@@ -140,6 +144,8 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     timers: Timers,
     handle: Handle,
     inbox: Arc<Inbox>,
+    /// The time of the stop that has been ordered.
+    stop_at: Option<Instant>,
     /// The deadline for work in progress, set by a stop.
     stopping: Option<Instant>,
     scratch: Scratch,
@@ -187,6 +193,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             concerned: Concerned::Nothing,
             newcomer: None,
             timers: Timers::default(),
+            stop_at: None,
             stopping: None,
             scratch: Scratch::default(),
             events: Vec::new(),
@@ -309,7 +316,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             return Some(Duration::ZERO);
         }
         let retry_at = earlier(self.accepting.retry_at(), self.apart.retry_at());
-        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping);
+        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.stop_at));
         deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
@@ -352,7 +359,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.trace.own().emit_own(trace::Event::Reloaded);
             self.handle.run(self.service.reload());
         }
-        if self.stopping.is_none() && self.handle.is_stopped() {
+        if self.stopping.is_none() && self.handle.is_stopped() && self.stop_time() <= self.now {
             self.stop();
         }
         if self.stopping.is_some_and(|until| self.now >= until) {
@@ -362,6 +369,17 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
                 self.close(id, end);
             }
         }
+    }
+
+    /// The time of the stop that has been ordered: now, unless it is delayed.
+    fn stop_time(&mut self) -> Instant {
+        *self.stop_at.get_or_insert_with(|| {
+            let delay = self.config.stop_delay;
+            if !delay.is_zero() {
+                self.trace.own().emit_own(trace::Event::StopDelayed { delay });
+            }
+            self.now + delay
+        })
     }
 
     /// Stops accepting, and closes connections with nothing in progress; others are closed when they finish.

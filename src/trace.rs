@@ -407,6 +407,11 @@ pub enum Event<'a> {
         /// Whether the connection's deadline has passed. It may have moved on.
         is_due: bool,
     },
+    /// A stop was ordered, but the loop still accepts connections for a while.
+    StopDelayed {
+        /// The time until it stops.
+        delay: Duration,
+    },
     /// The loop stops: it accepts no more connections.
     Stopping {
         /// The number of open connections.
@@ -545,6 +550,7 @@ impl Event<'_> {
             | Event::Introduced { .. }
             | Event::Opening
             | Event::CannotConnect { .. }
+            | Event::StopDelayed { .. }
             | Event::Stopping { .. }
             | Event::Closed { .. }
             | Event::Reloaded

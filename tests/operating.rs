@@ -1,4 +1,5 @@
-//! What an operator asks of a server, over real sockets: an access log, limits on clients, options from the environment.
+//! What an operator asks of a server, over real sockets: an access log, limits on clients, a delayed stop, options from the
+//! environment.
 
 mod common;
 
@@ -170,10 +171,10 @@ fn each_model_with_threads_or_a_loop_limits_the_connections_of_a_client() {
     }
 }
 
-/// What `/metrics` says.
-fn metrics(admin: SocketAddr) -> String {
+/// The response of the server's page at `path`.
+fn get(admin: SocketAddr, path: &str) -> String {
     let mut page = connect(admin);
-    page.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).unwrap();
+    page.write_all(format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).unwrap();
     let mut all = String::new();
     page.read_to_string(&mut all).unwrap();
     all
@@ -196,7 +197,7 @@ fn what_comes_faster_than_the_rate_is_refused_and_counted() {
             "multiconn_connections_denied_total{limit=\"per_peer\"} 0\n",
             "multiconn_connections_closed_total{reason=\"refused\"} 1\n",
         ] {
-            until(|| metrics(server.admin.unwrap()).contains(line));
+            until(|| get(server.admin.unwrap(), "/metrics").contains(line));
         }
         server.stop();
     }
@@ -237,6 +238,38 @@ fn a_rate_without_a_unit_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("such as 100/s or 30/m"), "{said}");
+}
+
+// A stop with a delay, for load balancers.
+
+#[test]
+fn until_a_delayed_stop_clients_are_served_and_load_balancers_warned() {
+    for model in [&["--workers", "2"][..], &["--model", "threads"], &["--model", "pool"]] {
+        let args = ["app", "0", "--admin", "0", "--stop-delay", "10m"];
+        let server = Server::start(&[&args[..], model].concat());
+        assert!(get(server.admin.unwrap(), "/readyz").starts_with("HTTP/1.1 200 "));
+        server.signal(Signal::TERM);
+        server.wait_for_log("Stopping in 600s; until then, new connections are still accepted");
+        until(|| get(server.admin.unwrap(), "/readyz").starts_with("HTTP/1.1 503 "));
+        assert_eq!(ask(&mut server.connect()), result(RING), "{model:?}");
+        // A second one ends it at once.
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended().0.code(), Some(1), "{model:?}");
+
+        let server = Server::start(&[&["app", "0", "--stop-delay", "1ms"][..], model].concat());
+        let log = text(&server.stop());
+        assert!(log.contains("Stopping in 1ms") && log.contains("Stopping\n"), "{model:?}: {log}");
+    }
+}
+
+#[test]
+fn models_without_a_delay_refuse_it() {
+    for model in ["sequential", "fork"] {
+        let output = run(multiconn(&["serve", "echo", "0", "--model", model, "--stop-delay", "1s"]));
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("--stop-delay cannot be used with --model {model}")), "{said}");
+    }
 }
 
 // Options from the environment.

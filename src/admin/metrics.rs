@@ -106,7 +106,7 @@ impl Metrics {
                     self.denied[usize::from(matches!(denied, Denied::Rate(_)))] += 1;
                 }
             }
-            Event::Stopping { .. } => self.is_stopping = true,
+            Event::StopDelayed { .. } | Event::Stopping { .. } => self.is_stopping = true,
             Event::TurnEnded { select, dispatch, run, accept, timers, .. } => {
                 for (histogram, time) in
                     self.parts.iter_mut().zip([*select, Some(*dispatch), Some(*run), Some(*accept), Some(*timers)])

@@ -74,6 +74,10 @@ pub struct ServerOptions {
     /// How long a peer may accept none of the data that waits for it
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "30s", value_parser = units::timeout)]
     write_timeout: Duration,
+    /// How long to go on accepting connections after SIGINT or SIGTERM, while /readyz of --admin says 503, so that load
+    /// balancers send no more (not sequential, fork)
+    #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "0s", value_parser = units::time)]
+    stop_delay: Duration,
     /// How long work in progress may take to finish after SIGINT or SIGTERM
     #[arg(long, help_heading = LIMITS, value_name = "TIME", default_value = "10s", value_parser = units::timeout)]
     drain_timeout: Duration,
@@ -146,10 +150,14 @@ impl ServerOptions {
             Config { names: Vec::new(), backlog: self.backlog, connection: self.limits(), ..Config::default() };
         config.congestion_control = self.congestion.clone();
         config.socket_mode = self.socket_mode;
+        config.stop_delay = self.stop_delay;
         config.subscriber = trace::subscriber();
         self.model.configure(&mut config)?;
         if self.max_connections.is_some() && !self.model().is_reactor() {
             return Err(self.model.refuse("--max-connections"));
+        }
+        if !self.stop_delay.is_zero() && matches!(self.model(), Model::Sequential | Model::Fork) {
+            return Err(self.model.refuse("--stop-delay"));
         }
         let shared = [
             ("--max-connections-per-peer", self.max_connections_per_peer.is_some()),

@@ -67,13 +67,19 @@ impl Desk {
     }
 }
 
-/// Accepts connections for `crew` until an order to stop; then closes the listeners, stops the crew, and returns the
-/// orders. A connection that can't be served by then is held until it can be, for at most `drain_timeout`.
+/// Accepts connections for `crew` until an order to stop, and for `stop_delay` after it; then closes the listeners, stops
+/// the crew, and returns the orders. A connection that can't be served by then is held until it can be, for at most `drain_timeout`.
 ///
 /// # Errors
 /// If waiting fails.
-pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
-    let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, accepted: 0, fds: Vec::new() };
+pub(super) fn accept(
+    desk: Desk,
+    crew: &mut impl Crew,
+    stop_delay: Duration,
+    drain_timeout: Duration,
+) -> io::Result<Orders> {
+    let mut acceptor =
+        Acceptor { desk, held: None, retry_at: None, stop_at: None, told: false, accepted: 0, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;
     loop {
         acceptor.desk.trace.begin_turn(Instant::now());
@@ -82,7 +88,7 @@ pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) 
             acceptor.desk.trace.own().emit_own(Event::Reloaded);
             acceptor.desk.orders.handle().run(crew.reload());
         }
-        if stopping.is_none() && acceptor.desk.orders.is_stopped() {
+        if stopping.is_none() && acceptor.desk.orders.is_stopped() && acceptor.is_time_to_stop(stop_delay) {
             if !acceptor.desk.listeners.is_empty() {
                 acceptor.desk.tell_stop(crew.open() + usize::from(acceptor.held.is_some()), drain_timeout);
                 acceptor.desk.listeners.clear();
@@ -113,6 +119,8 @@ struct Acceptor {
     held: Option<Caller>,
     /// When to accept again after a failure.
     retry_at: Option<Instant>,
+    /// When to stop, after the order.
+    stop_at: Option<Instant>,
     /// Whether the log already says that connections have to wait.
     told: bool,
     /// The number of connections accepted so far.
@@ -122,14 +130,32 @@ struct Acceptor {
 }
 
 impl Acceptor {
+    /// Whether `delay` has passed since the order to stop was noticed.
+    fn is_time_to_stop(&mut self, delay: Duration) -> bool {
+        let now = Instant::now();
+        let trace = &self.desk.trace;
+        let stop_at = *self.stop_at.get_or_insert_with(|| {
+            if !delay.is_zero() {
+                trace.own().emit_own(Event::StopDelayed { delay });
+            }
+            now + delay
+        });
+        if now < stop_at {
+            return false;
+        }
+        self.stop_at = None;
+        true
+    }
+
     fn wait(&mut self, crew: &impl Crew) -> io::Result<()> {
         let accepts = self.held.is_none() && self.retry_at.is_none() && crew.has_room();
         let listeners = if accepts { &self.desk.listeners[..] } else { &[] };
         self.fds.clear();
         self.fds.push(PollFd::new(&self.desk.orders, true, false));
         self.fds.extend(listeners.iter().map(|listener| PollFd::new(listener, true, false)));
-        let retry = self.retry_at.map(|time| time.saturating_duration_since(Instant::now()));
-        wait(&mut self.fds, [retry, crew.patience()].into_iter().flatten().min())?;
+        let next = self.retry_at.into_iter().chain(self.stop_at).min();
+        let next = next.map(|time| time.saturating_duration_since(Instant::now()));
+        wait(&mut self.fds, [next, crew.patience()].into_iter().flatten().min())?;
         if self.fds[0].is_ready() {
             self.desk.orders.woken();
             // Most likely a worker has become free, and with it a descriptor or a thread.
@@ -238,7 +264,7 @@ mod tests {
         let listeners = vec![selector::listener(listener).unwrap()];
         let desk = Desk::new(listeners, Orders::new().unwrap(), (Log, None));
         let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
-        accept(desk, &mut crew, drain_timeout).unwrap();
+        accept(desk, &mut crew, Duration::ZERO, drain_timeout).unwrap();
         assert!(crew.told_to_stop);
         assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap().into()));
         crew

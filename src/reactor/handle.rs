@@ -52,7 +52,8 @@ impl Handle {
         }
     }
 
-    /// Makes the reactor stop accepting, finish work in progress, and then return from [`run`](super::Reactor::run).
+    /// Makes the reactor stop accepting, after [a delay](super::Config::stop_delay) if there is one, finish work in
+    /// progress, and then return from [`run`](super::Reactor::run).
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.waker.wake();

@@ -16,8 +16,9 @@ use crate::{exchange, message};
 pub const SEEDS: u64 = 500;
 
 /// The kinds of events that don't occur in worlds of our protocols, and why.
-const EVENTS_IMPOSSIBLE: [(Kind, &str); 7] = [
+const EVENTS_IMPOSSIBLE: [(Kind, &str); 8] = [
     (Kind::Panicked, "the sessions don't panic"),
+    (Kind::StopDelayed, "stops in these worlds have no delay"),
     (Kind::Introduced, "no proxy is in front of these worlds"),
     (Kind::OutputEnded, "no session of these protocols ends its own side while it goes on"),
     (Kind::Dropped, "no session of these protocols ends its own side while it goes on"),

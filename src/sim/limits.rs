@@ -92,6 +92,7 @@ impl Limits {
             connections_max: self.connections_max,
             refusals_max: self.refusals_max,
             spin: Duration::ZERO,
+            stop_delay: Duration::ZERO,
             connection: connection::Config {
                 idle_timeout: self.idle_timeout,
                 write_timeout: self.write_timeout,

@@ -272,6 +272,10 @@ impl Hash {
                 self.add(end.kind() as u64);
             }
             Event::Introduced { .. } => self.add(28),
+            Event::StopDelayed { delay } => {
+                self.add(29);
+                self.add(nanos(*delay));
+            }
             // Measured times differ from run to run, and nobody asks for snapshots.
             Event::TurnEnded { .. } | Event::ConnectionIs(_) | Event::LoopIs(_) => {}
         }

@@ -123,6 +123,7 @@ fn fields<M: SerializeMap>(event: &Event<'_>, line: &mut M) -> Result<(), M::Err
         }
         Event::TimerSet { after } => line.serialize_entry("after", &after.as_secs_f64()),
         Event::TimerFired { is_due } => line.serialize_entry("is_due", is_due),
+        Event::StopDelayed { delay } => line.serialize_entry("delay", &delay.as_secs_f64()),
         Event::Stopping { open, timeout } => {
             line.serialize_entry("open", open)?;
             line.serialize_entry("timeout", &timeout.as_secs_f64())
@@ -283,6 +284,7 @@ mod tests {
         own(Event::Missed { why: &gone }, r#""missed","why":"gone""#);
         own(Event::AcceptingPaused { why: "full", is_news: true }, r#""accepting_paused","why":"full","is_news":true"#);
         own(Event::AcceptingResumed, r#""accepting_resumed""#);
+        own(Event::StopDelayed { delay: seconds(2) }, r#""stop_delayed","delay":2.0"#);
         own(Event::Stopping { open: 2, timeout: seconds(10) }, r#""stopping","open":2,"timeout":10.0"#);
         own(Event::Reloaded, r#""reloaded""#);
         let readiness = Readiness { readable: true, ..Readiness::default() };

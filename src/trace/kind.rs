@@ -54,6 +54,8 @@ named! {
         TimerSet = "timer_set",
         /// [`Event::TimerFired`].
         TimerFired = "timer_fired",
+        /// [`Event::StopDelayed`].
+        StopDelayed = "stop_delayed",
         /// [`Event::Stopping`].
         Stopping = "stopping",
         /// [`Event::Reloaded`].
@@ -100,6 +102,7 @@ impl Event<'_> {
             Event::InterestChanged { .. } => Kind::InterestChanged,
             Event::TimerSet { .. } => Kind::TimerSet,
             Event::TimerFired { .. } => Kind::TimerFired,
+            Event::StopDelayed { .. } => Kind::StopDelayed,
             Event::Stopping { .. } => Kind::Stopping,
             Event::Reloaded => Kind::Reloaded,
             Event::Panicked { .. } => Kind::Panicked,

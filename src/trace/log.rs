@@ -80,6 +80,9 @@ fn log_of_loop(event: &Event<'_>) {
         Event::AcceptingPaused { why, is_news: true } => {
             log::warn!(target: REACTOR, "Cannot accept: {why}; new connections wait until one closes");
         }
+        Event::StopDelayed { delay } => {
+            log::info!(target: REACTOR, "Stopping in {delay:?}; until then, new connections are still accepted");
+        }
         Event::Stopping { open: 0, .. } => log::info!(target: REACTOR, "Stopping"),
         Event::Stopping { open, timeout } => {
             let (open, have) = (count(*open, "open connection"), if *open == 1 { "has" } else { "have" });

@@ -38,6 +38,21 @@ fn a_stop_closes_listeners_and_idle_connections_at_once() {
 }
 
 #[test]
+fn a_delayed_stop_still_accepts_and_serves() {
+    let mut server = app_server(Config { stop_delay: seconds(2), ..Config::default() });
+    let idle = server.client_at(seconds(1));
+    let in_time = server.client_at(seconds(6));
+    in_time.send_at(seconds(6), search("morpheus", false));
+    let late = server.client_at(seconds(7));
+    server.stop_at(seconds(6));
+    server.run_until(seconds(5));
+    assert_eq!(replies(&in_time.received()), [MORPHEUS]);
+    assert_eq!(idle.end_seen(), Some(seconds(7)));
+    assert_eq!(late.reset_seen(), Some(seconds(7)), "a second order changes nothing");
+    assert_eq!(server.net.now(), seconds(7));
+}
+
+#[test]
 fn nobody_connects_to_a_server_that_drains() {
     let mut server = app_server(Config::default());
     let busy = server.client_at(seconds(1));

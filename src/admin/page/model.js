@@ -182,6 +182,7 @@ export class Model {
             case "accepting_resumed":
                 this.paused = null;
                 break;
+            case "stop_delayed":
             case "stopping":
                 this.stopping = event;
                 break;

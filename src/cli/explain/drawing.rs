@@ -171,6 +171,10 @@ fn draw_own(event: &Event<'_>, lines: &mut Lines) {
     match event {
         Event::AcceptingPaused { why, .. } => lines.push(RED, format!("accepting has paused: {why}")),
         Event::AcceptingResumed => lines.push(PLAIN, "accepting goes on"),
+        Event::StopDelayed { delay } => {
+            lines.blank();
+            lines.push(BOLD, format!("stopping in {delay:?}: until then, it accepts connections"));
+        }
         Event::Stopping { .. } => {
             lines.blank();
             lines.push(BOLD, "stopping: accepts no more connections, and finishes work in progress");

@@ -37,11 +37,11 @@ impl Subscriber for Stops {
     }
 
     fn record(&self, record: &Record<'_>) {
-        if let Event::Stopping { open, .. } = record.event {
-            tell(&[
-                NotifyState::Stopping,
-                NotifyState::Status(&format!("Stopping; {} open", count(open, "connection"))),
-            ]);
-        }
+        let status = match record.event {
+            Event::StopDelayed { delay } => format!("Stopping in {delay:?}"),
+            Event::Stopping { open, .. } => format!("Stopping; {} open", count(open, "connection")),
+            _ => return,
+        };
+        tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
     }
 }
