@@ -51,13 +51,14 @@ fn the_texts_are_named_and_linked_with_their_command_lines() {
     }
 }
 
-/// The test files in a folder and its subfolders, as the table names them. `peers`, `fuzz`, `loom` and `page` have one row each.
+/// The test files in a folder and its subfolders, as the table names them. `balancers`, `peers`, `fuzz`, `loom` and `page` have one row
+/// each.
 fn test_files(folder: &Path, prefix: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|path| {
         let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
         match path.is_dir() {
-            true if ["peers", "fuzz", "loom", "page"].contains(&name.as_str()) => vec![format!("{name}/")],
+            true if ["balancers", "peers", "fuzz", "loom", "page"].contains(&name.as_str()) => vec![format!("{name}/")],
             true => test_files(&path, &format!("{name}/")),
             false if name.ends_with(".rs") => vec![name],
             false => vec![],
