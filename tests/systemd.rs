@@ -238,6 +238,17 @@ fn a_server_tells_that_it_is_ready_reloads_and_stops() {
 }
 
 #[test]
+fn a_delayed_stop_is_told_when_it_is_ordered() {
+    let ear = Ear::new();
+    let server = Server::spawn(ear.told_by(&["serve", "echo", "0", "--stop-delay", "1ms"]));
+    ear.hear_of("READY=1");
+    server.signal(Signal::TERM);
+    assert_eq!(ear.hear(), "STOPPING=1\nSTATUS=Stopping in 1ms\n");
+    assert_eq!(ear.hear(), "STOPPING=1\nSTATUS=Stopping; 0 connections open\n");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+#[test]
 fn a_reload_of_nothing_is_told_too() {
     let ear = Ear::new();
     let server = Server::spawn(ear.told_by(&["serve", "echo", "0"]));
