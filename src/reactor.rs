@@ -359,6 +359,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             self.trace.own().emit_own(trace::Event::Reloaded);
             self.handle.run(self.service.reload());
         }
+        if self.handle.accepts_no_more() && !self.accepting.is_over() {
+            self.accepting.end(&mut self.selector);
+            self.close_listeners_apart();
+        }
         if self.stopping.is_none() && self.handle.is_stopped() && self.stop_time() <= self.now {
             self.stop();
         }
@@ -373,6 +377,9 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 
     /// The time of the stop that has been ordered: now, unless it is delayed.
     fn stop_time(&mut self) -> Instant {
+        if self.accepting.is_over() {
+            return self.now;
+        }
         *self.stop_at.get_or_insert_with(|| {
             let delay = self.config.stop_delay;
             if !delay.is_zero() {

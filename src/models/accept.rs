@@ -49,8 +49,13 @@ pub(super) trait Crew {
 /// The listeners, and the server's orders.
 #[derive(Debug)]
 pub(super) struct Desk {
-    /// Empty once a stop is known.
+    /// Empty once a stop is known, or that no more connections are to be accepted.
     pub listeners: Vec<SocketListener>,
+    is_stopping: bool,
+    /// How long connections are still accepted after an order to stop.
+    stop_delay: Duration,
+    /// The time of the stop that has been ordered.
+    stop_at: Option<Instant>,
     pub orders: Orders,
     /// The trace of the accept loop.
     pub trace: Trace<Subscribers>,
@@ -58,28 +63,58 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(listeners: Vec<SocketListener>, orders: Orders, subscribers: Subscribers) -> Self {
-        Desk { listeners, orders, trace: Trace::new(subscribers, Instant::now()) }
+        let (stop_delay, trace) = (Duration::ZERO, Trace::new(subscribers, Instant::now()));
+        Desk { listeners, is_stopping: false, stop_delay, stop_at: None, orders, trace }
     }
 
-    /// Traces that the server stops, with the number of `open` connections.
-    pub fn tell_stop(&self, open: usize, timeout: Duration) {
-        self.trace.own().emit_own(Event::Stopping { open, timeout });
+    /// Closes the listeners if an order says so. Traces a stop, once, with the number of `open` connections. Returns
+    /// whether it is one, and its time has come.
+    pub fn obey(&mut self, open: usize, timeout: Duration) -> bool {
+        let stops = self.is_stopping || self.orders.is_stopped() && self.stop_time() <= Instant::now();
+        if stops && !mem::replace(&mut self.is_stopping, true) {
+            self.trace.own().emit_own(Event::Stopping { open, timeout });
+        }
+        if stops || self.orders.accepts_no_more() {
+            // Waiting clients need not wait any longer.
+            self.listeners.clear();
+        }
+        stops
+    }
+
+    /// When to look at the orders again, unless there are others: at the end of a delay.
+    fn next_order(&self) -> Option<Instant> {
+        self.stop_at.filter(|_| !self.is_stopping)
+    }
+
+    /// The time of the stop that has been ordered: now, unless it is delayed.
+    fn stop_time(&mut self) -> Instant {
+        let (now, delay) = (Instant::now(), self.stop_delay);
+        if self.listeners.is_empty() {
+            return now;
+        }
+        *self.stop_at.get_or_insert_with(|| {
+            if !delay.is_zero() {
+                self.trace.own().emit_own(Event::StopDelayed { delay });
+            }
+            now + delay
+        })
     }
 }
 
 /// Accepts connections for `crew` until an order to stop, and for `stop_delay` after it; then closes the listeners, stops
-/// the crew, and returns the orders. A connection that can't be served by then is held until it can be, for at most `drain_timeout`.
+/// the crew, and returns the orders. A connection that can't be served by then is held until it can be, for at most
+/// `drain_timeout`.
 ///
 /// # Errors
 /// If waiting fails.
 pub(super) fn accept(
-    desk: Desk,
+    mut desk: Desk,
     crew: &mut impl Crew,
     stop_delay: Duration,
     drain_timeout: Duration,
 ) -> io::Result<Orders> {
-    let mut acceptor =
-        Acceptor { desk, held: None, retry_at: None, stop_at: None, told: false, accepted: 0, fds: Vec::new() };
+    desk.stop_delay = stop_delay;
+    let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, accepted: 0, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;
     loop {
         acceptor.desk.trace.begin_turn(Instant::now());
@@ -88,11 +123,8 @@ pub(super) fn accept(
             acceptor.desk.trace.own().emit_own(Event::Reloaded);
             acceptor.desk.orders.handle().run(crew.reload());
         }
-        if stopping.is_none() && acceptor.desk.orders.is_stopped() && acceptor.is_time_to_stop(stop_delay) {
-            if !acceptor.desk.listeners.is_empty() {
-                acceptor.desk.tell_stop(crew.open() + usize::from(acceptor.held.is_some()), drain_timeout);
-                acceptor.desk.listeners.clear();
-            }
+        let open = crew.open() + usize::from(acceptor.held.is_some());
+        if acceptor.desk.obey(open, drain_timeout) && stopping.is_none() {
             crew.stop();
             stopping = Some(Instant::now() + drain_timeout);
         }
@@ -119,8 +151,6 @@ struct Acceptor {
     held: Option<Caller>,
     /// When to accept again after a failure.
     retry_at: Option<Instant>,
-    /// When to stop, after the order.
-    stop_at: Option<Instant>,
     /// Whether the log already says that connections have to wait.
     told: bool,
     /// The number of connections accepted so far.
@@ -130,30 +160,13 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Whether `delay` has passed since the order to stop was noticed.
-    fn is_time_to_stop(&mut self, delay: Duration) -> bool {
-        let now = Instant::now();
-        let trace = &self.desk.trace;
-        let stop_at = *self.stop_at.get_or_insert_with(|| {
-            if !delay.is_zero() {
-                trace.own().emit_own(Event::StopDelayed { delay });
-            }
-            now + delay
-        });
-        if now < stop_at {
-            return false;
-        }
-        self.stop_at = None;
-        true
-    }
-
     fn wait(&mut self, crew: &impl Crew) -> io::Result<()> {
         let accepts = self.held.is_none() && self.retry_at.is_none() && crew.has_room();
         let listeners = if accepts { &self.desk.listeners[..] } else { &[] };
         self.fds.clear();
         self.fds.push(PollFd::new(&self.desk.orders, true, false));
         self.fds.extend(listeners.iter().map(|listener| PollFd::new(listener, true, false)));
-        let next = self.retry_at.into_iter().chain(self.stop_at).min();
+        let next = self.retry_at.into_iter().chain(self.desk.next_order()).min();
         let next = next.map(|time| time.saturating_duration_since(Instant::now()));
         wait(&mut self.fds, [next, crew.patience()].into_iter().flatten().min())?;
         if self.fds[0].is_ready() {

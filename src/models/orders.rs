@@ -31,6 +31,11 @@ impl Orders {
         self.handle.is_stopped()
     }
 
+    /// Whether to accept no more connections, and go on with the others.
+    pub fn accepts_no_more(&self) -> bool {
+        self.handle.accepts_no_more()
+    }
+
     /// Whether to reload; true once for each request.
     pub fn takes_reload(&self) -> bool {
         self.handle.takes_reload()

@@ -73,14 +73,6 @@ impl Interrupt for Meanwhile<'_> {
         if orders.is_readable() {
             self.desk.orders.woken();
         }
-        if !self.desk.orders.is_stopped() {
-            return None;
-        }
-        if !self.desk.listeners.is_empty() {
-            self.desk.tell_stop(1, self.drain_timeout);
-            // Closes the listeners, so that waiting clients need not wait any longer.
-            self.desk.listeners.clear();
-        }
-        Some(Word::Stop)
+        self.desk.obey(1, self.drain_timeout).then_some(Word::Stop)
     }
 }

@@ -1,10 +1,11 @@
 //! The reactor on any selector, in one or more threads.
 //!
 //! A single reactor runs in the thread that runs the server. Several have a thread each, and a listener each on the
-//! same port, so they share only the service, which they lock while a connection begins or ends.
+//! same port, so they share only the service, which they lock while a connection begins or ends. A server before this one
+//! may have passed on more sockets than there are workers: the surplus comes last, in turn.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::listen::Listening;
@@ -29,10 +30,15 @@ where
     let workers = config.workers;
     if workers <= 1 {
         let mut reactor = Reactor::with_subscriber(new_selector()?, service, config.of_reactor(), config.subscribers());
-        for socket in listening.into_iter().flat_map(|listening| listening.sockets) {
-            reactor.add_listener(socket)?;
+        let mut surplus = Vec::new();
+        for Listening { mut sockets, .. } in listening {
+            surplus.extend(sockets.split_off(1));
+            reactor.add_listener(sockets.remove(0))?;
         }
         add_apart(&mut reactor, &config)?;
+        for socket in surplus {
+            reactor.add_listener(socket)?;
+        }
         return Ok(Prepared::alone(reactor.handle(), Box::new(move || reactor.run())));
     }
     let service = SharedService::new(service);
@@ -45,13 +51,18 @@ where
         }
         reactors.push(reactor);
     }
-    for listening in listening {
-        for (reactor, socket) in reactors.iter_mut().zip(listening.sockets) {
+    let mut surplus = Vec::new();
+    for Listening { mut sockets, .. } in listening {
+        surplus.extend(sockets.split_off(workers.min(sockets.len())));
+        for (reactor, socket) in reactors.iter_mut().zip(sockets) {
             reactor.add_listener(socket)?;
         }
     }
     if let Some(first) = reactors.first_mut() {
         add_apart(first, &config)?;
+    }
+    for (number, socket) in surplus.into_iter().enumerate() {
+        reactors[number % workers].add_listener(socket)?;
     }
     let orders = Orders::new()?;
     let handle = orders.handle().clone();
@@ -78,12 +89,12 @@ where
     V: Service<Session: Send> + Send,
 {
     let handles: Vec<Handle> = reactors.iter().map(Reactor::handle).collect();
-    let one_has_ended = AtomicBool::new(false);
+    let ended = AtomicUsize::new(0);
     thread::scope(|scope| {
         let mut workers = Vec::new();
         let mut result = Ok(());
         for (number, mut reactor) in (1..).zip(reactors) {
-            let ended = Ended { mark: &one_has_ended, waker: orders.handle().waker().clone() };
+            let ended = Ended { count: &ended, waker: orders.handle().waker().clone() };
             let builder = thread::Builder::new().name(format!("worker {number}"));
             let work = move || {
                 let _ended = ended;
@@ -97,7 +108,17 @@ where
                 }
             }
         }
-        while result.is_ok() && !orders.is_stopped() && !one_has_ended.load(Ordering::Acquire) {
+        while result.is_ok() && !orders.is_stopped() {
+            let may_end = if orders.accepts_no_more() {
+                handles.iter().for_each(Handle::stop_accepting);
+                // Each ends with the last of its connections.
+                workers.len()
+            } else {
+                1
+            };
+            if ended.load(Ordering::Acquire) >= may_end {
+                break;
+            }
             if orders.takes_reload() {
                 // They share the service, so one reload suffices.
                 handles[0].reload();
@@ -116,13 +137,13 @@ where
 
 /// Reports to the waiting thread that a worker has ended, for whatever reason.
 struct Ended<'a> {
-    mark: &'a AtomicBool,
+    count: &'a AtomicUsize,
     waker: Waker,
 }
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.mark.store(true, Ordering::Release);
+        self.count.fetch_add(1, Ordering::Release);
         self.waker.wake();
     }
 }

@@ -26,6 +26,8 @@ use crate::trace::Subscriber;
 #[derive(Debug)]
 pub(super) struct Apart<L> {
     listeners: Vec<Listening<L>>,
+    /// The places of listeners that are closed already, whose connections go on.
+    places_before: Vec<Places>,
     /// A listener is ready, or not watched. If none is, which is usual, a turn asks nothing else.
     is_due: bool,
     /// The loop has ended, and with it these connections.
@@ -54,7 +56,7 @@ impl<L> Listening<L> {
 
 impl<L> Default for Apart<L> {
     fn default() -> Self {
-        Apart { listeners: Vec::new(), is_due: false, is_ending: false }
+        Apart { listeners: Vec::new(), places_before: Vec::new(), is_due: false, is_ending: false }
     }
 }
 
@@ -91,7 +93,8 @@ impl<L> Apart<L> {
 
     /// The number of places taken.
     pub fn taken(&self) -> usize {
-        self.listeners.iter().map(|listening| listening.places.taken()).sum()
+        let open = self.listeners.iter().map(|listening| &listening.places);
+        open.chain(&self.places_before).map(Places::taken).sum()
     }
 }
 
@@ -193,6 +196,18 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
         listening.is_watched = false;
         // Failure does no harm: the listener's events are only noted.
         let _ = self.selector.unwatch_listener(&mut listening.listener, Watched::listener_apart_token(index));
+    }
+
+    /// Closes the listeners apart, while their connections go on.
+    pub(super) fn close_listeners_apart(&mut self) {
+        for index in 0..self.apart.len() {
+            if self.apart.listeners[index].is_watched {
+                self.unwatch(index);
+            }
+        }
+        let places = self.apart.listeners.drain(..).map(|listening| listening.places);
+        self.apart.places_before.extend(places);
+        self.apart.is_due = false;
     }
 
     /// Ends the connections of listeners apart, when all others have ended: each runs once more, and is closed.

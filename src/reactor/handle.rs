@@ -16,6 +16,7 @@ use crate::text::reason;
 #[derive(Clone, Debug)]
 pub struct Handle {
     stopped: Arc<AtomicBool>,
+    accepts_no_more: Arc<AtomicBool>,
     reload: Arc<AtomicBool>,
     /// Whether the thread of a reload is running.
     is_reloading: Arc<AtomicBool>,
@@ -44,6 +45,7 @@ impl Handle {
     pub(crate) fn new(waker: Waker) -> Self {
         Handle {
             stopped: Arc::default(),
+            accepts_no_more: Arc::default(),
             reload: Arc::default(),
             is_reloading: Arc::default(),
             reload_observer: Arc::default(),
@@ -56,6 +58,14 @@ impl Handle {
     /// progress, and then return from [`run`](super::Reactor::run).
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Makes the reactor close its listeners, also those apart, while its connections go on. [`run`](super::Reactor::run)
+    /// returns when the last of them is closed. [Stop](Self::stop) it some time later: a client that has just connected
+    /// may not have sent its request yet, and a stop would close its connection.
+    pub fn stop_accepting(&self) {
+        self.accepts_no_more.store(true, Ordering::Release);
         self.waker.wake();
     }
 
@@ -115,6 +125,10 @@ impl Handle {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn accepts_no_more(&self) -> bool {
+        self.accepts_no_more.load(Ordering::Acquire)
     }
 
     /// Whether to reload; true once for each request, which [`run`](Self::run) follows. A request during a reload counts

@@ -270,3 +270,17 @@ fn a_measured_turn_tells_how_often_something_was_done_for_them() {
     // It is accepted, and runs; its timer fires twice, and it runs each time; and it runs at its end, which it sees.
     assert_eq!((deeds.0.get(), server.calls.0.borrow().matches('a').count()), (7, 4));
 }
+
+#[test]
+fn they_are_accepted_no_more_when_the_others_are_not() {
+    let mut server = Server::new(2, ());
+    let served = server.served(seconds(1));
+    served.send_at(seconds(2), "x").send_at(seconds(8), "y").end_at(seconds(9));
+    let (before, after) = (server.apart(seconds(1)), server.apart(seconds(6)));
+    let handle = server.reactor.handle();
+    server.net.at(seconds(5), move || handle.stop_accepting());
+    server.run_until(seconds(20));
+    assert_eq!(text(&served), "xy");
+    assert_eq!((after.accepted(), after.reset_seen()), (None, Some(seconds(6))));
+    assert!(text(&before).ends_with("bye"), "{}", text(&before));
+}

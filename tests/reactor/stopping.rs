@@ -197,3 +197,33 @@ fn a_server_stopped_before_it_runs_returns() {
     assert_eq!(server.net.counts().accepts, 0);
     assert_eq!(server.net.now(), seconds(0) + std::time::Duration::from_micros(1));
 }
+
+#[test]
+fn a_server_that_accepts_no_more_serves_its_connections_and_ends_with_the_last() {
+    let mut server = app_server(Config::default());
+    let request = search("morpheus", false);
+    let in_header = server.client_at(seconds(1));
+    in_header.send_at(seconds(4), &request[..30]).send_at(seconds(9), &request[30..]);
+    let fresh = server.client_at(seconds(4));
+    fresh.send_at(seconds(8), &request);
+    let late = server.client_at(seconds(6));
+    let handle = server.reactor.handle();
+    server.net.at(seconds(5), move || handle.stop_accepting());
+    run(&mut server.reactor).unwrap();
+    assert_eq!((late.accepted(), late.reset_seen()), (None, Some(seconds(6))));
+    for peer in [&in_header, &fresh] {
+        assert_eq!(replies(&peer.received()), [MORPHEUS]);
+    }
+    assert!(server.net.now() < seconds(10), "{:?}", server.net.now());
+}
+
+#[test]
+fn a_stop_after_that_is_one_as_usual() {
+    let mut server = app_server(Config::default());
+    let idle = server.client_at(seconds(1));
+    let handle = server.reactor.handle();
+    server.net.at(seconds(3), move || handle.stop_accepting());
+    server.run_until(seconds(5));
+    assert_eq!((idle.end_seen(), server.net.now()), (Some(seconds(5)), seconds(5)));
+    assert_eq!(server.end_of(&idle).1, "server is stopping");
+}
