@@ -36,6 +36,7 @@ mod stderr;
 mod stdin;
 mod stdout;
 mod systemd;
+mod takeover;
 mod terminal;
 mod trace;
 mod two_words;

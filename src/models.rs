@@ -36,7 +36,9 @@ mod accept;
 mod blocking;
 mod bound;
 pub(crate) mod capacity;
+mod copies;
 mod fork;
+mod inherited;
 pub(crate) mod limits;
 mod listen;
 mod orders;
@@ -56,6 +58,7 @@ use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 use std::num::NonZero;
+use std::slice;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -71,6 +74,8 @@ use crate::trace::{self, Log};
 use accept::Desk;
 pub use bound::Bound;
 use capacity::Capacity;
+pub use copies::{Copies, Kind};
+pub(crate) use inherited::Inherited;
 #[cfg(feature = "cli")]
 pub(crate) use listen::listen_alone;
 pub(crate) use listen::{Listening, Sockets, listen};
@@ -147,6 +152,11 @@ pub struct Config {
     pub names: Vec<Vec<Addr>>,
     /// Sockets that listen already, besides those of `names`. Workers share each of them.
     pub bound: Vec<Bound>,
+    /// Listening sockets of a server before this one. An address in `names` gets those of the same address instead of a new
+    /// one, with the options that they have; port 0 gets one of the same IP address. The others are closed.
+    pub inherited: Vec<Bound>,
+    /// Receives a copy of each listening socket, for the server after this one. A stop closes the copies.
+    pub copies: Option<Copies>,
     /// Connections that may wait to be accepted, for each address.
     pub backlog: i32,
     /// The congestion control of its connections, if the system offers several: reno, cubic, bbr. `None` is the
@@ -202,6 +212,8 @@ impl Default for Config {
         Config {
             names: vec![vec![Addr::from((Ipv4Addr::LOCALHOST, 0))]],
             bound: Vec::new(),
+            inherited: Vec::new(),
+            copies: None,
             backlog: 1024,
             congestion_control: None,
             socket_mode: None,
@@ -226,7 +238,6 @@ pub(crate) type Subscribers = (Log, Option<trace::Shared>);
 
 impl Config {
     /// Adds a subscriber to the trace, beside the configured one.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program has several"))]
     pub(crate) fn subscribe(&mut self, subscriber: impl trace::Subscriber + Send + Sync + 'static) {
         self.subscriber = Some(match self.subscriber.take() {
             Some(other) => trace::Shared::new((other, subscriber)),
@@ -336,13 +347,28 @@ where
     let bound = mem::take(&mut config.bound);
     let congestion_control = config.congestion_control.as_deref();
     let sockets = Sockets { backlog: config.backlog, workers, congestion_control, mode: config.socket_mode };
+    let mut inherited = Inherited::new(mem::take(&mut config.inherited), config.names.iter().flatten());
+    let copies = config.copies.clone();
+    let copy = |listening: &[Listening], name: Option<&str>| -> io::Result<()> {
+        let Some(copies) = &copies else { return Ok(()) };
+        listening.iter().try_for_each(|listening| copies.add_all(listening, name))
+    };
     for name in &config.names {
-        listening.extend(listen(name, &sockets)?);
+        listening.extend(listen(name, &sockets, &mut inherited)?);
     }
+    copy(&listening, None).map_err(ServeError::SetUp)?;
     // Nothing else holds them, so that they close when the server stops.
     for bound in bound {
-        let addr = bound.addr();
-        listening.push(bound.shared_by(workers).map_err(|error| ServeError::Listen { addr, error })?);
+        let (addr, name) = (bound.addr(), bound.name().map(str::to_owned));
+        let sockets = Bound::shared_by(vec![bound], workers);
+        let shared = sockets.map(|sockets| Listening { addr, sockets });
+        let shared = shared.map_err(|error| ServeError::Listen { addr, error })?;
+        copy(slice::from_ref(&shared), name.as_deref()).map_err(ServeError::SetUp)?;
+        listening.push(shared);
+    }
+    if let Some(copies) = &copies {
+        copies.leave(inherited.into_rest());
+        config.subscribe(copies.clone());
     }
     let addresses = listening.iter().map(|listening| listening.addr).collect();
     let prepared = prepare(model, service, config, listening).map_err(ServeError::SetUp)?;

@@ -300,6 +300,33 @@ fn a_loop_that_is_stalled_does_not() {
 }
 
 #[test]
+fn a_server_that_takes_over_gets_the_sockets_by_their_names_and_is_told_to_be_the_service() {
+    for addresses in [&[][..], &["systemd"], &["systemd:web", "systemd:b"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let control = directory.path().join("control").display().to_string();
+        let path = directory.path().join("b.sock");
+        let takeover = ["--admin", "systemd:admin", "--takeover", &control];
+        let args = [&["serve", "echo"], addresses, &takeover].concat();
+        let ear = Ear::new();
+        let sockets = [("admin", tcp()), ("web", tcp()), ("b", UnixListener::bind(&path).unwrap().into())];
+        let mut command = with_sockets(&args, &sockets);
+        command.env("NOTIFY_SOCKET", &ear.path).env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
+        let first = Server::spawn(command);
+        drop(sockets);
+        assert!(ear.hear().starts_with("READY=1\n"));
+        let second = Server::spawn(multiconn(&args));
+        assert_eq!((second.admin, &second.addresses, &second.unix), (first.admin, &first.addresses, &first.unix));
+        assert_eq!(ear.hear(), format!("MAINPID={}\n", second.pid()));
+        assert_eq!(first.ended().0.code(), Some(0));
+        ear.socket.set_nonblocking(true).unwrap();
+        assert!(ear.socket.recv(&mut [0; 100]).is_err(), "the service does not stop");
+        echoes(&second, "hello");
+        second.stop();
+        assert!(path.exists(), "the file is systemd's");
+    }
+}
+
+#[test]
 fn programs_of_a_server_speak_for_themselves_alone() {
     let ear = Ear::new();
     let server = Server::spawn(ear.watched(&["serve", "command", "0", "--allow", "env=/usr/bin/env"]));

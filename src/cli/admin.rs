@@ -1,6 +1,7 @@
 //! `--admin ADDRESS`: watching a server in a browser.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -12,7 +13,7 @@ use super::failure::Failure;
 use super::systemd;
 use crate::address::Addr;
 use crate::admin::{AdminService, Hub, PLACES, Watching};
-use crate::models::{self, Apart, Model, ServeError};
+use crate::models::{self, Apart, Bound, Copies, Inherited, Kind, Model, ServeError};
 use crate::reactor::{Config, Handle, Reactor};
 use crate::selector::{MioSelector, SocketListener};
 use crate::text::reason;
@@ -39,6 +40,7 @@ pub struct Admin {
     pub hub: Arc<Hub>,
     listener: SocketListener,
     addr: Addr,
+    kind: Kind,
 }
 
 impl AdminOptions {
@@ -46,8 +48,8 @@ impl AdminOptions {
         self.admin.is_some()
     }
 
-    /// Listens for administrators, if the option is given.
-    pub fn open(&self, model: Model, mode: Option<u32>) -> Result<Option<Admin>, Failure> {
+    /// Listens for administrators, if the option is given: on one of the `inherited` sockets, if it fits.
+    pub fn open(&self, model: Model, mode: Option<u32>, inherited: &mut Vec<Bound>) -> Result<Option<Admin>, Failure> {
         let Some(address) = &self.admin else { return Ok(None) };
         if model == Model::Fork {
             let why = "whose processes can't be watched from one another";
@@ -58,14 +60,18 @@ impl AdminOptions {
         if let Some(name) = address.of_systemd() {
             let bound = systemd::take(name)?.swap_remove(0);
             let addr = bound.addr();
+            let kind = bound.name().map_or(Kind::Admin, |name| Kind::Systemd(name.to_owned()));
             let failed = |error| Failure::new(ServeError::Listen { addr, error }.to_string());
-            return Ok(Some(Admin { hub, listener: bound.into_listener().map_err(failed)?, addr }));
+            return Ok(Some(Admin { hub, listener: bound.into_listener().map_err(failed)?, addr, kind }));
         }
         let names = address.or_port(0).to_listen_on(1)?;
         let addresses: Vec<Addr> = names.into_iter().flatten().take(1).collect();
-        let mut listening = models::listen_alone(&addresses, mode).map_err(|error| Failure::new(error.to_string()))?;
+        let mut usable = Inherited::new(mem::take(inherited), &addresses);
+        let mut listening =
+            models::listen_alone(&addresses, mode, &mut usable).map_err(|error| Failure::new(error.to_string()))?;
+        *inherited = usable.into_rest();
         let Some((listener, addr)) = listening.pop() else { return Ok(None) };
-        Ok(Some(Admin { hub, listener, addr }))
+        Ok(Some(Admin { hub, listener, addr, kind: Kind::Admin }))
     }
 }
 
@@ -76,6 +82,12 @@ impl Admin {
             Addr::Inet(addr) => format!("Admin on http://{addr}/\n"),
             Addr::Unix(addr) => format!("Admin on {addr}\n"),
         }
+    }
+
+    /// Copies the listener for the server after this one.
+    pub fn copy_to(&self, copies: &Copies) -> io::Result<()> {
+        copies.add(self.kind.clone(), Arc::new(self.listener.try_clone()?));
+        Ok(())
     }
 
     /// Makes the hub receive the trace of a server with this configuration.
@@ -107,6 +119,13 @@ impl Admin {
 pub struct Beside {
     handle: Handle,
     thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Beside {
+    /// The handle of its loop.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
 }
 
 impl Drop for Beside {

@@ -12,10 +12,11 @@ use super::admin::{self, Admin, AdminOptions};
 use super::descriptors::{self, Needs};
 use super::failure::Failure;
 use super::model::ModelOptions;
+use super::takeover::{self, Takeover, TakeoverOption};
 use super::{systemd, trace, units};
 use crate::address::Network;
 use crate::connection;
-use crate::models::{Config, Model, Work, limits};
+use crate::models::{Bound, Config, Model, Work, limits};
 use crate::session::admission::{Admission, Rate};
 use crate::session::proxied::{Entry, Proxies};
 
@@ -98,6 +99,8 @@ pub struct ServerOptions {
     #[arg(skip)]
     pub message_len_max: usize,
     #[command(flatten)]
+    takeover: TakeoverOption,
+    #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
     admin: AdminOptions,
@@ -110,10 +113,15 @@ impl ServerOptions {
         self.model.model
     }
 
-    /// Listens for administrators, if that is asked for. Call it before [`config`](Self::config), which takes all sockets
-    /// of systemd that are left.
-    pub fn admin(&self) -> Result<Option<Admin>, Failure> {
-        self.admin.open(self.model(), self.socket_mode)
+    /// Takes over from the server before this one, if that is asked for. Call it first.
+    pub fn take_over(&self, protocol: &str) -> Result<Option<Takeover>, Failure> {
+        self.takeover.begin(protocol)
+    }
+
+    /// Listens for administrators, if that is asked for, on one of the `inherited` sockets if it fits. Call it before
+    /// [`config`](Self::config), which takes all sockets of systemd that are left.
+    pub fn admin(&self, inherited: &mut Vec<Bound>) -> Result<Option<Admin>, Failure> {
+        self.admin.open(self.model(), self.socket_mode, inherited)
     }
 
     /// Opens the access log of a server of `protocol`, if that is asked for.
@@ -184,7 +192,12 @@ impl ServerOptions {
         }
         let descriptors = descriptors::raise_limit();
         let listeners = config.names.iter().map(Vec::len).sum::<usize>() + config.bound.len();
-        let left = descriptors.saturating_sub(if self.admin.is_given() { admin::DESCRIPTORS } else { 0 });
+        let mut taken = if self.admin.is_given() { admin::DESCRIPTORS } else { 0 };
+        if self.takeover.is_given() {
+            // Each listener has a copy.
+            taken += takeover::DESCRIPTORS + (listeners * config.workers.max(1)) as u64;
+        }
+        let left = descriptors.saturating_sub(taken);
         let room = descriptors::room_for(needs, self.model(), left, listeners, config.workers);
         config.refusals_max = room.refusals;
         config.connections_max = self.connections_max(room.connections, descriptors);

@@ -16,7 +16,7 @@ use super::stderr;
 use super::stdout::print;
 use super::units;
 use crate::address::Addr;
-use crate::models::{Sockets, listen};
+use crate::models::{Inherited, Sockets, listen};
 use crate::relay::{AtEnd, Fd, Plain, Relay, Route, SinkId, SourceId, Unwanted};
 use crate::selector::{AcceptError, SocketStream};
 use crate::session::End;
@@ -110,7 +110,9 @@ impl Redirect {
         let mut lines = String::new();
         for addresses in address.to_listen_on(1)? {
             let sockets = Sockets { backlog: BACKLOG, workers: 1, congestion_control: None, mode: self.socket_mode };
-            for listening in listen(&addresses, &sockets).map_err(|error| Failure::new(error.to_string()))? {
+            for listening in listen(&addresses, &sockets, &mut Inherited::default())
+                .map_err(|error| Failure::new(error.to_string()))?
+            {
                 lines += &format!("Listening on {}\n", listening.addr);
                 listeners.extend(listening.sockets);
             }

@@ -11,6 +11,6 @@ mod supervise;
 mod watchdog;
 
 pub use journal::{is_journal, prefix, with_prefix};
-pub use notify::subscribe;
-pub use sockets::{any_left, receive, take, unused};
+pub use notify::{hand_over, subscribe};
+pub use sockets::{any_left, inherit, receive, take, unused};
 pub use supervise::supervise;

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getsockname, sockopt};
 
-use super::listen::Listening;
 use crate::address::{Addr, UnixAddr};
-use crate::selector::{self, SocketListener};
+use crate::selector::{self, SocketFile, SocketListener};
 
 /// A socket that listens already, with its address.
 #[derive(Clone, Debug)]
 pub struct Bound {
     listener: Arc<SocketListener>,
     addr: Addr,
+    /// Its name among the sockets of systemd.
+    name: Option<String>,
 }
 
 impl Bound {
@@ -23,6 +24,29 @@ impl Bound {
     /// # Errors
     /// If it isn't a listening socket of TCP or a stream socket of Unix, or the system refuses its options.
     pub fn new(fd: OwnedFd) -> io::Result<Bound> {
+        Bound::with_file(fd, |_| None)
+    }
+
+    /// Takes the socket `fd` of the server before this one. The file of a Unix socket stays when the socket is closed, until
+    /// [`Copies::keep_files`](super::Copies::keep_files) says otherwise.
+    ///
+    /// # Errors
+    /// The same as [`new`](Self::new)'s.
+    pub fn inherited(fd: OwnedFd) -> io::Result<Bound> {
+        Bound::with_file(fd, |addr| {
+            let file = SocketFile::new(addr.path()?).ok()?;
+            file.stays(true);
+            Some(file)
+        })
+    }
+
+    /// The same socket with its name among those of systemd.
+    #[must_use]
+    pub fn named(self, name: String) -> Bound {
+        Bound { name: Some(name), ..self }
+    }
+
+    fn with_file(fd: OwnedFd, file: impl FnOnce(UnixAddr) -> Option<SocketFile>) -> io::Result<Bound> {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let name = getsockname(&fd)?;
         if sockopt::socket_type(&fd)? != SocketType::STREAM {
@@ -38,16 +62,21 @@ impl Bound {
             }
             AddressFamily::UNIX => {
                 let addr = unix(name)?;
-                (selector::unix_listener(fd.into(), addr)?, Addr::Unix(addr))
+                (selector::with_file(fd.into(), addr, file(addr))?, Addr::Unix(addr))
             }
             _ => return Err(invalid("neither a socket of TCP nor a Unix socket")),
         };
-        Ok(Bound { listener: Arc::new(listener), addr })
+        Ok(Bound { listener: Arc::new(listener), addr, name: None })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> Addr {
         self.addr
+    }
+
+    /// Its name among the sockets of systemd, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The socket itself, for one loop.
@@ -58,14 +87,19 @@ impl Bound {
         Arc::try_unwrap(self.listener).or_else(|listener| listener.try_clone())
     }
 
-    /// The socket and as many copies as `workers` need.
-    pub(super) fn shared_by(self, workers: usize) -> io::Result<Listening> {
-        let addr = self.addr;
-        let mut sockets = vec![self.into_listener()?];
-        for _ in 1..workers {
-            sockets.push(sockets[0].try_clone()?);
+    /// The sockets of one address, and as many copies as `workers` need. There may be more sockets than workers.
+    pub(super) fn shared_by(sockets: Vec<Bound>, workers: usize) -> io::Result<Vec<SocketListener>> {
+        let mut sockets = sockets.into_iter().map(Bound::into_listener).collect::<io::Result<Vec<_>>>()?;
+        let few = sockets.len();
+        for number in few..workers {
+            sockets.push(sockets[number % few].try_clone()?);
         }
-        Ok(Listening { addr, sockets })
+        Ok(sockets)
+    }
+
+    /// Sets whether the file of a Unix socket, if it has one, stays when the socket is closed.
+    pub(super) fn keep_file(&self, stays: bool) {
+        self.listener.keep_file(stays);
     }
 }
 
@@ -125,7 +159,7 @@ mod tests {
     fn workers_share_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let mut sockets = Bound::new(listener.into()).unwrap().shared_by(2).unwrap().sockets;
+        let mut sockets = Bound::shared_by(vec![Bound::new(listener.into()).unwrap()], 2).unwrap();
         assert_eq!(sockets.len(), 2);
         let _client = TcpStream::connect(addr).unwrap();
         drop(sockets.remove(0));

@@ -28,7 +28,7 @@ use super::accept::{Crew, Desk, accept};
 use super::blocking::{self, Caller, Interrupt, Word};
 use super::orders::Orders;
 use super::stop::{StopSignal, StopWatch};
-use super::{Config, Reap, Run};
+use super::{Config, Copies, Reap, Run};
 use crate::connection::Scratch;
 use crate::reactor::{Handle, carry_out};
 use crate::selector::{WakeFd, Waker};
@@ -81,13 +81,20 @@ impl<V: Service> Crew for Children<V> {
             Ok(pair) => pair,
             Err(error) => return Err((caller, error)),
         };
+        let copies = self.config.copies.clone();
+        // Held during the fork, so that no other thread holds this lock in the child.
+        let copies = copies.as_ref().map(Copies::lock);
         match sys::fork() {
             // The child has the connection now: our copy must be closed, or the client would never see its end.
             Ok(Fork::Parent(child)) => {
                 self.pids.insert(child);
                 Ok(())
             }
-            Ok(Fork::Child) => self.serve(caller, desk, wakes_child),
+            Ok(Fork::Child) => {
+                copies.iter().for_each(|copies| copies.close_in_child(&wakes_child.1));
+                drop(copies);
+                self.serve(caller, desk, wakes_child)
+            }
             Err(error) => Err((caller, error)),
         }
     }

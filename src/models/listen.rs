@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::bound::Bound;
+use super::inherited::Inherited;
 use super::{ServeError, unix};
 use crate::address::{Addr, UnixAddr};
 use crate::selector::{self, SocketListener};
@@ -32,15 +34,24 @@ pub(crate) struct Sockets<'a> {
     pub mode: Option<u32>,
 }
 
-/// Listens on all `addresses` of a name. If their port is 0, all get the same free port.
-pub(crate) fn listen(addresses: &[Addr], sockets: &Sockets<'_>) -> Result<Vec<Listening>, ServeError> {
+/// Listens on all `addresses` of a name, on the `inherited` sockets as far as they fit. If the addresses' port is 0, all
+/// get the same port.
+pub(crate) fn listen(
+    addresses: &[Addr],
+    sockets: &Sockets<'_>,
+    inherited: &mut Inherited,
+) -> Result<Vec<Listening>, ServeError> {
     let mut listening: Vec<Listening> = Vec::new();
     let mut missing = None;
     for &addr in addresses {
         let first = listening.first().and_then(|first| first.addr.inet());
-        let bound = match addr {
-            Addr::Inet(addr) => listen_on(with_port_of(first, addr), sockets),
-            Addr::Unix(addr) => listen_on_unix(addr, sockets),
+        let addr = with_port_of(first, addr);
+        let bound = match (inherited.take(addr), addr) {
+            (Some((taken, addr)), _) => {
+                Bound::shared_by(taken, sockets.workers).map(|sockets| Listening { addr, sockets })
+            }
+            (None, Addr::Inet(addr)) => listen_on(addr, sockets),
+            (None, Addr::Unix(addr)) => listen_on_unix(addr, sockets),
         };
         match bound {
             Ok(bound) => listening.push(bound),
@@ -65,21 +76,25 @@ pub(crate) fn listen(addresses: &[Addr], sockets: &Sockets<'_>) -> Result<Vec<Li
 #[cfg(feature = "cli")]
 const PAGE_BACKLOG: i32 = 128;
 
-/// Listens on all `addresses` of a name for one loop that serves a page, and returns each socket with its address. The file
-/// of a Unix socket has this `mode`.
+/// Listens on all `addresses` of a name for one loop that serves a page, on the `inherited` sockets as far as they fit, and
+/// returns each socket with its address. The file of a Unix socket has this `mode`.
 #[cfg(feature = "cli")]
-pub(crate) fn listen_alone(addresses: &[Addr], mode: Option<u32>) -> Result<Vec<(SocketListener, Addr)>, ServeError> {
+pub(crate) fn listen_alone(
+    addresses: &[Addr],
+    mode: Option<u32>,
+    inherited: &mut Inherited,
+) -> Result<Vec<(SocketListener, Addr)>, ServeError> {
     let sockets = Sockets { backlog: PAGE_BACKLOG, workers: 1, congestion_control: None, mode };
-    let listening = listen(addresses, &sockets)?.into_iter();
+    let listening = listen(addresses, &sockets, inherited)?.into_iter();
     Ok(listening
         .flat_map(|Listening { addr, sockets }| sockets.into_iter().map(move |socket| (socket, addr)))
         .collect())
 }
 
 /// `addr`, with the port of the `first` address of its name if it may have any.
-fn with_port_of(first: Option<SocketAddr>, mut addr: SocketAddr) -> SocketAddr {
-    if addr.port() == 0
-        && let Some(first) = first
+fn with_port_of(first: Option<SocketAddr>, mut addr: Addr) -> Addr {
+    if let (Addr::Inet(addr), Some(first)) = (&mut addr, first)
+        && addr.port() == 0
     {
         addr.set_port(first.port());
     }
@@ -163,7 +178,8 @@ mod tests {
     fn listen_with(congestion_control: &str) -> Result<Vec<Listening>, ServeError> {
         let addr = Addr::from((Ipv4Addr::LOCALHOST, 0));
         let congestion_control = Some(congestion_control);
-        listen(&[addr], &Sockets { backlog: 1, workers: 1, congestion_control, mode: None })
+        let sockets = Sockets { backlog: 1, workers: 1, congestion_control, mode: None };
+        listen(&[addr], &sockets, &mut Inherited::default())
     }
 
     #[test]

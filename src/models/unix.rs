@@ -93,6 +93,7 @@ mod tests {
 
     use super::*;
     use crate::address::Addr;
+    use crate::models::inherited::Inherited;
     use crate::models::{Listening, ServeError, Sockets};
 
     fn place() -> (TempDir, PathBuf) {
@@ -103,7 +104,8 @@ mod tests {
 
     fn listen_with(path: &Path, workers: usize, mode: Option<u32>) -> Result<Vec<Listening>, ServeError> {
         let addr = Addr::Unix(UnixAddr::new(path.to_str().unwrap()).unwrap());
-        super::super::listen(&[addr], &Sockets { backlog: 8, workers, congestion_control: None, mode })
+        let sockets = Sockets { backlog: 8, workers, congestion_control: None, mode };
+        super::super::listen(&[addr], &sockets, &mut Inherited::default())
     }
 
     fn listen(path: &Path) -> Result<Vec<Listening>, ServeError> {
@@ -217,9 +219,9 @@ mod tests {
         let name = format!("multiconn-test-{}", std::process::id());
         let addr = Addr::Unix(UnixAddr::new(&format!("@{name}")).unwrap());
         let sockets = Sockets { backlog: 8, workers: 1, congestion_control: None, mode: None };
-        let _listening = super::super::listen(&[addr], &sockets).unwrap();
+        let _listening = super::super::listen(&[addr], &sockets, &mut Inherited::default()).unwrap();
         UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        let error = super::super::listen(&[addr], &sockets).unwrap_err().to_string();
+        let error = super::super::listen(&[addr], &sockets, &mut Inherited::default()).unwrap_err().to_string();
         assert_eq!(error, format!("cannot listen on unix:@{name}: a server listens there already"));
     }
 }

@@ -106,6 +106,14 @@ impl SocketListener {
         }
     }
 
+    /// Sets whether the file of a Unix socket, if it has one, stays when the socket is closed.
+    #[cfg_attr(not(feature = "models"), expect(dead_code, reason = "only the models pass sockets on"))]
+    pub(crate) fn keep_file(&self, stays: bool) {
+        if let SocketListener::Unix(NamedListener { file: Some(file), .. }) = self {
+            file.stays(stays);
+        }
+    }
+
     /// The same socket, for another thread: each connection goes to one of those that wait for it.
     ///
     /// # Errors
@@ -204,6 +212,12 @@ impl From<TcpStream> for SocketStream {
 impl From<UnixStream> for SocketStream {
     fn from(stream: UnixStream) -> Self {
         SocketStream(std::os::unix::net::UnixStream::from(stream).into())
+    }
+}
+
+impl From<SocketStream> for OwnedFd {
+    fn from(stream: SocketStream) -> Self {
+        stream.0
     }
 }
 

@@ -1,10 +1,11 @@
 //! Running a service as a server until it is stopped.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use crate::admin::Watched;
-use crate::cli::admin::Admin;
+use crate::cli::admin::{Admin, Beside};
 use crate::cli::descriptors::{self, Needs};
 use crate::cli::failure::Failure;
 use crate::cli::model::number_option;
@@ -12,6 +13,7 @@ use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
 use crate::cli::systemd;
+use crate::cli::takeover::Takeover;
 use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -38,19 +40,29 @@ pub fn run_with<V: Service<Session: Send> + Send>(
     service: V,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let admin = options.admin()?;
+    let mut takeover = options.take_over(name)?;
+    let mut for_admin = takeover.as_mut().map(Takeover::take_admin).unwrap_or_default();
+    let admin = options.admin(&mut for_admin)?;
     let mut config = options.config(port, needs)?;
+    takeover.iter_mut().for_each(|takeover| takeover.configure(&mut config, mem::take(&mut for_admin)));
+    let besides = Besides { admin, takeover };
     let access_log = options.access_log(name, service.has_messages())?;
     access_log.iter().for_each(|log| log.subscribe(&mut config));
     let served = match options.work() {
-        None => serve_clients(options, name, service, config, admin, prepare),
+        None => serve_clients(options, name, service, config, besides, prepare),
         Some(work) => {
             let busy = Busy::new(service, work).map_err(|error| failed(&error))?;
-            serve_clients(options, name, busy, config, admin, prepare)
+            serve_clients(options, name, busy, config, besides, prepare)
         }
     };
     access_log.iter().for_each(|log| log.finish());
     served
+}
+
+/// What a server has besides its clients.
+struct Besides {
+    admin: Option<Admin>,
+    takeover: Option<Takeover>,
 }
 
 /// Serves the clients that pass the entry; an open entry needs no wrapper.
@@ -59,14 +71,14 @@ fn serve_clients<V: Service<Session: Send> + Send>(
     name: &str,
     service: V,
     config: Config,
-    admin: Option<Admin>,
+    besides: Besides,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
     let entry = options.entry();
     if entry.is_open() {
-        return serve(options.model(), name, service, config, admin, prepare);
+        return serve(options.model(), name, service, config, besides, prepare);
     }
-    serve(options.model(), name, Proxied::new(service, entry), config, admin, prepare)
+    serve(options.model(), name, Proxied::new(service, entry), config, besides, prepare)
 }
 
 /// Serves, with an administrator's view if there is one: on the same loop, or beside a model without a loop.
@@ -75,18 +87,22 @@ fn serve<V: Service<Session: Send> + Send>(
     name: &str,
     service: V,
     mut config: Config,
-    admin: Option<Admin>,
+    besides: Besides,
     prepare: impl FnOnce(&Handle),
 ) -> Result<(), Failure> {
-    let (mut line, mut hub, mut _beside) = (String::new(), None, None);
+    let Besides { admin, takeover } = besides;
+    let (mut line, mut hub, mut beside) = (String::new(), None, None);
     if let Some(admin) = admin {
         line = admin.line();
+        if let Some(copies) = &config.copies {
+            admin.copy_to(copies).map_err(|error| failed(&error))?;
+        }
         admin.subscribe(&mut config);
         if model.is_reactor() {
             hub = Some(Arc::clone(&admin.hub));
             config.apart = Some(admin.into_apart());
         } else {
-            _beside = Some(admin.start()?);
+            beside = Some(admin.start()?);
         }
     }
     let service = Watched::new(service, hub.clone());
@@ -109,6 +125,9 @@ fn serve<V: Service<Session: Send> + Send>(
     let lines: String = server.addresses().iter().map(|addr| format!("Listening on {addr}\n")).collect();
     print((lines + &line).as_bytes())?;
     let _watchdog = systemd::supervise(&server).map_err(|error| failed(&error))?;
+    let beside = beside.as_ref().map(Beside::handle);
+    let takeover = takeover.map(|takeover| takeover.start(&server, beside)).transpose();
+    let _control = takeover.map_err(|error| failed(&error))?;
     server.run().map_err(|error| failed(&error))
 }
 

@@ -32,7 +32,7 @@ use crate::cli::signals::{self, INTERRUPTED};
 use crate::cli::stdout::print;
 use crate::cli::trace;
 use crate::connection;
-use crate::models;
+use crate::models::{self, Inherited};
 use crate::reactor::{Config, Reactor};
 use crate::selector::{MioSelector, Selector, SocketListener};
 use crate::trace::Log;
@@ -104,5 +104,5 @@ fn listen(address: &Address) -> Result<Vec<(SocketListener, Addr)>, Failure> {
             "the form is for this machine alone, and {addr} is not a loopback address"
         )));
     }
-    models::listen_alone(&addresses, None).map_err(|error| Failure::new(error.to_string()))
+    models::listen_alone(&addresses, None, &mut Inherited::default()).map_err(|error| Failure::new(error.to_string()))
 }
