@@ -361,7 +361,7 @@ where
     for bound in bound {
         let (addr, name) = (bound.addr(), bound.name().map(str::to_owned));
         let sockets = Bound::shared_by(vec![bound], workers);
-        let shared = sockets.map(|sockets| Listening { addr, sockets });
+        let shared = sockets.map(|sockets| Listening { addr, sockets, different: 1 });
         let shared = shared.map_err(|error| ServeError::Listen { addr, error })?;
         copy(slice::from_ref(&shared), name.as_deref()).map_err(ServeError::SetUp)?;
         listening.push(shared);

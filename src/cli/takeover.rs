@@ -29,8 +29,9 @@ pub const DESCRIPTORS: u64 = 4;
 /// The option.
 #[derive(Debug, Args)]
 pub struct TakeoverOption {
-    /// Take over from the server with the same PATH, if there is one: it passes its listening sockets on, finishes its
-    /// requests and ends. PATH is a Unix socket, of which only processes of the same user can make use
+    /// Take over from the server that runs with the same PATH, if there is one: it passes its listening sockets on, finishes
+    /// its requests and ends. The next server can take over from this one. PATH is a Unix socket for processes of the same
+    /// user
     #[arg(long, help_heading = "Listening", value_name = "PATH", value_parser = path)]
     takeover: Option<UnixAddr>,
 }

@@ -6,7 +6,6 @@
 //!
 //! While the copies are open, the sockets listen. So a stop closes them first, and a forked child has none.
 
-use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::AsFd;
@@ -46,7 +45,6 @@ pub(super) struct Held {
     copies: Vec<(Kind, Arc<SocketListener>)>,
     /// Sockets of the server before this one that no address has taken.
     unwanted: Vec<Bound>,
-    is_closed: bool,
 }
 
 impl Copies {
@@ -68,10 +66,10 @@ impl Copies {
         self.lock().copies.push((kind, copy));
     }
 
-    /// Adds a copy of each socket of an address, with its name among those of systemd.
+    /// Adds a copy of each different socket of an address, with its name among those of systemd.
     pub(super) fn add_all(&self, listening: &Listening, name: Option<&str>) -> io::Result<()> {
         let kind = name.map_or(Kind::Served, |name| Kind::Systemd(name.to_owned()));
-        for socket in &listening.sockets {
+        for socket in &listening.sockets[..listening.different] {
             self.add(kind.clone(), Arc::new(socket.try_clone()?));
         }
         Ok(())
@@ -85,14 +83,9 @@ impl Copies {
         self.lock().unwanted = unwanted;
     }
 
-    /// The copies, unless they are closed.
+    /// The copies. There are none once they are closed.
     pub fn all(&self) -> Vec<(Kind, Arc<SocketListener>)> {
         self.lock().copies.clone()
-    }
-
-    /// Whether they are closed.
-    pub fn is_closed(&self) -> bool {
-        self.lock().is_closed
     }
 
     /// Sets whether the files of Unix sockets stay when the sockets are closed, because they belong to another server. If
@@ -110,16 +103,16 @@ impl Copies {
 
     /// Closes them.
     pub fn close(&self) {
-        let held = mem::replace(&mut *self.lock(), Held { is_closed: true, ..Held::default() });
+        let held = mem::take(&mut *self.lock());
         drop(held);
         self.waker.wake();
     }
 
-    /// Logs from a thread beside a server that may fork. A fork waits meanwhile: its child would wait for the logger's lock
-    /// forever.
-    pub fn log(&self, level: log::Level, what: impl fmt::Display) {
+    /// Does some work, such as logging, in a thread beside a server that may fork. A fork waits meanwhile: its child could
+    /// wait forever for a lock that this thread holds.
+    pub fn without_fork(&self, work: impl FnOnce()) {
         let _held = self.lock();
-        log::log!(level, "{what}");
+        work();
     }
 }
 
@@ -144,5 +137,73 @@ impl Subscriber for Copies {
         if let Event::Stopping { .. } = record.event {
             self.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use super::*;
+    use crate::selector;
+
+    fn copies() -> (Copies, WakeFd) {
+        Copies::new().unwrap()
+    }
+
+    fn inherited(path: &Path) -> Bound {
+        Bound::inherited(UnixListener::bind(path).unwrap().into()).unwrap()
+    }
+
+    #[test]
+    fn a_socket_listens_until_its_copies_are_closed() {
+        let (copies, closed) = copies();
+        let listener = selector::listener(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+        let addr = crate::selector::Listener::local_addr(&listener).unwrap();
+        copies.add(Kind::Served, Arc::new(listener));
+        TcpStream::connect(addr).unwrap();
+        assert!(!closed.take());
+        copies.close();
+        assert!(closed.take());
+        assert!(TcpStream::connect(addr).is_err());
+        assert!(copies.all().is_empty());
+    }
+
+    #[test]
+    fn files_stay_while_another_server_has_the_sockets() {
+        let directory = tempfile::tempdir().unwrap();
+        for (stays, name) in [(true, "a"), (false, "b")] {
+            let path = directory.path().join(name);
+            let (copies, _closed) = copies();
+            copies.add(Kind::Served, Arc::new(inherited(&path).into_listener().unwrap()));
+            copies.keep_files(stays);
+            copies.close();
+            assert_eq!(path.exists(), stays);
+        }
+    }
+
+    #[test]
+    fn unwanted_sockets_are_closed_when_the_server_before_has_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let (copies, _closed) = copies();
+        copies.leave(vec![inherited(&path)]);
+        copies.keep_files(true);
+        assert!(path.exists());
+        copies.keep_files(false);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_child_makes_the_numbers_refer_to_something_else() {
+        let (copies, closed) = copies();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        copies.add(Kind::Served, Arc::new(Bound::new(OwnedFd::from(listener)).unwrap().into_listener().unwrap()));
+        copies.lock().close_in_child(&closed);
+        assert!(TcpStream::connect(addr).is_err());
     }
 }

@@ -18,9 +18,11 @@ use crate::text::reason;
 pub(crate) struct Listening {
     /// With the actual port, if port 0 was requested.
     pub addr: Addr,
-    /// One socket for each worker; the system spreads the connections among them. Those of a Unix socket are the same
-    /// one: a connection goes to the worker that is first to accept it.
+    /// One socket for each worker, or more from a server before this one; the system spreads the connections among them.
+    /// Those of a Unix socket are the same one: a connection goes to the worker that is first to accept it.
     pub sockets: Vec<SocketListener>,
+    /// The number of different sockets. They come first, and the others are copies of them.
+    pub different: usize,
 }
 
 /// Options for the sockets.
@@ -48,7 +50,8 @@ pub(crate) fn listen(
         let addr = with_port_of(first, addr);
         let bound = match (inherited.take(addr), addr) {
             (Some((taken, addr)), _) => {
-                Bound::shared_by(taken, sockets.workers).map(|sockets| Listening { addr, sockets })
+                let different = taken.len();
+                Bound::shared_by(taken, sockets.workers).map(|sockets| Listening { addr, sockets, different })
             }
             (None, Addr::Inet(addr)) => listen_on(addr, sockets),
             (None, Addr::Unix(addr)) => listen_on_unix(addr, sockets),
@@ -87,7 +90,7 @@ pub(crate) fn listen_alone(
     let sockets = Sockets { backlog: PAGE_BACKLOG, workers: 1, congestion_control: None, mode };
     let listening = listen(addresses, &sockets, inherited)?.into_iter();
     Ok(listening
-        .flat_map(|Listening { addr, sockets }| sockets.into_iter().map(move |socket| (socket, addr)))
+        .flat_map(|Listening { addr, sockets, .. }| sockets.into_iter().map(move |socket| (socket, addr)))
         .collect())
 }
 
@@ -119,7 +122,7 @@ fn listen_on(mut addr: SocketAddr, like: &Sockets<'_>) -> io::Result<Listening> 
         addr = socket.local_addr()?;
         sockets.push(selector::listener(socket)?);
     }
-    Ok(Listening { addr: addr.into(), sockets })
+    Ok(Listening { addr: addr.into(), different: sockets.len(), sockets })
 }
 
 fn listen_on_unix(addr: UnixAddr, like: &Sockets<'_>) -> io::Result<Listening> {
@@ -127,7 +130,7 @@ fn listen_on_unix(addr: UnixAddr, like: &Sockets<'_>) -> io::Result<Listening> {
     for _ in 1..like.workers {
         sockets.push(sockets[0].try_clone()?);
     }
-    Ok(Listening { addr: Addr::Unix(addr), sockets })
+    Ok(Listening { addr: Addr::Unix(addr), sockets, different: 1 })
 }
 
 fn bound(addr: SocketAddr, shares_port: bool) -> io::Result<Socket> {

@@ -32,6 +32,9 @@ pub fn connect(addr: UnixAddr, protocol: &str, closed: &WakeFd) -> Result<Option
             return Ok(None);
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Trouble::Silent.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(format!("{} (does the server there belong to another user?)", reason(&error)));
+        }
         Err(error) => return Err(reason(&error)),
     };
     ask(stream, protocol, closed).map(Some).map_err(|trouble| trouble.to_string())

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use log::Level;
-
 use super::Takeover;
 use super::wire::{Conversation, Line, Trouble};
 use crate::address::{Addr, UnixAddr};
@@ -101,8 +99,9 @@ impl Keeper {
                 Ok(()) => {}
                 Err(Trouble::Stopped) => return,
                 Err(trouble) => {
-                    let text = format!("The server before this one has not said that it ends: {trouble}");
-                    self.copies.log(Level::Warn, text);
+                    self.copies.without_fork(|| {
+                        log::warn!("The server before this one has not said that it ends: {trouble}");
+                    });
                 }
             }
         }
@@ -114,7 +113,7 @@ impl Keeper {
                 Err(Trouble::Stopped) => return,
                 Err(trouble) => {
                     self.copies.keep_files(false);
-                    self.copies.log(Level::Warn, format!("No server takes over: {trouble}; this one goes on"));
+                    self.copies.without_fork(|| log::warn!("No server takes over: {trouble}; this one goes on"));
                 }
             }
         }
@@ -139,7 +138,7 @@ impl Keeper {
                 Ok((stream, _)) => return Ok(OwnedFd::from(stream).into()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    self.copies.log(Level::Warn, format!("Cannot be taken over from: {}", reason(&error)));
+                    self.copies.without_fork(|| log::warn!("Cannot be taken over from: {}", reason(&error)));
                     self.wait(&mut [PollFd::new(&self.closed, true, false)], Some(PATIENCE))?;
                 }
             }
@@ -169,7 +168,7 @@ impl Keeper {
     fn leave(self, mut after: Conversation) {
         let peer = after.peer();
         let by = peer.map_or("Another process".to_owned(), |id| format!("Process {id}"));
-        self.copies.log(Level::Info, format!("{by} takes over; this one finishes its connections"));
+        self.copies.without_fork(|| log::info!("{by} takes over; this one finishes its connections"));
         self.copies.close();
         // The next wake-up says that the server has ended.
         self.closed.take();
