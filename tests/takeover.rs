@@ -5,10 +5,10 @@
 mod common;
 
 use std::fs;
-use std::io::{IoSliceMut, Read, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -16,7 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use common::*;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -435,6 +438,56 @@ fn a_server_goes_on_if_the_next_one_dies_before_it_is_ready() {
         next.stop();
         assert!(!path.exists());
     });
+}
+
+/// Plays an older server: passes a control socket and `served`, and says no more than `last`.
+fn pass_on_and_say(control: &UnixListener, served: &TcpListener, last: &str) {
+    let (mut caller, _) = control.accept().unwrap();
+    caller.read_exact(&mut [0; 26]).unwrap();
+    caller.write_all(b"multiconn-takeover 1 echo\n").unwrap();
+    for (line, fd) in [("socket control\n", control.as_fd()), ("socket served\n", served.as_fd())] {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let fds = [fd];
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+        let line = [IoSlice::new(line.as_bytes())];
+        sendmsg(&caller, &line, &mut ancillary, SendFlags::empty()).unwrap();
+    }
+    caller.write_all(format!("end\n{last}").as_bytes()).unwrap();
+    // With what was not read, a close would be a reset.
+    caller.shutdown(Shutdown::Write).unwrap();
+    let _ = caller.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn a_new_server_goes_on_if_the_old_one_is_gone() {
+    let place = Place::new();
+    let control = UnixListener::bind(place.path("control")).unwrap();
+    let served = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = served.local_addr().unwrap();
+    let server = thread::scope(|scope| {
+        scope.spawn(|| pass_on_and_say(&control, &served, ""));
+        place.start(&["echo", &address.to_string()])
+    });
+    server.wait_for_log("The server before this one has not said that it ends: the other server has ended");
+    drop((control, served));
+    echoes(address);
+    server.stop();
+    assert!(!place.path("control").exists());
+}
+
+#[test]
+fn a_new_server_that_is_late_ends_with_an_error() {
+    let place = Place::new();
+    let control = UnixListener::bind(place.path("control")).unwrap();
+    let served = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = thread::scope(|scope| {
+        scope.spawn(|| pass_on_and_say(&control, &served, "late\n"));
+        place.fails(&["echo", &served.local_addr().unwrap().to_string()])
+    });
+    let why = "this server has taken too long to start, and the other one goes on";
+    assert!(error.ends_with(&format!("multiconn: cannot take over: {why}\n")), "{error}");
+    assert!(place.path("control").exists());
 }
 
 #[test]

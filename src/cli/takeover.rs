@@ -20,6 +20,7 @@ use crate::models::{Bound, Config, Copies, Kind};
 use crate::selector::{SocketListener, WakeFd};
 use crate::text::reason;
 use before::Before;
+pub use control::Control;
 
 use wire::Conversation;
 

@@ -88,16 +88,28 @@ impl Copies {
         self.lock().copies.clone()
     }
 
-    /// Sets whether the files of Unix sockets stay when the sockets are closed, because they belong to another server. If
-    /// they don't, the server before this one has left, and the sockets that no address wants are closed.
+    /// Sets whether the files of Unix sockets stay when the sockets are closed, because they belong to another server.
     pub fn keep_files(&self, stay: bool) {
-        let unwanted = {
-            let mut held = self.lock();
-            held.copies.iter().for_each(|(_, copy)| copy.keep_file(stay));
-            if stay { Vec::new() } else { mem::take(&mut held.unwanted) }
-        };
+        self.lock().keep_files(stay);
+    }
+
+    /// Makes the files of Unix sockets this server's own, once `ask` has succeeded. A stop waits meanwhile.
+    ///
+    /// # Errors
+    /// The error of `ask`.
+    pub fn own_files_after<E>(&self, ask: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let held = self.lock();
+        ask()?;
+        held.keep_files(false);
+        Ok(())
+    }
+
+    /// Closes the sockets that no address wants, since the server before this one has left. The files of Unix sockets go with
+    /// them.
+    pub fn close_unwanted(&self) {
+        let unwanted = mem::take(&mut self.lock().unwanted);
         for bound in unwanted {
-            bound.keep_file(stay);
+            bound.keep_file(false);
         }
     }
 
@@ -117,6 +129,10 @@ impl Copies {
 }
 
 impl Held {
+    fn keep_files(&self, stay: bool) {
+        self.copies.iter().for_each(|(_, copy)| copy.keep_file(stay));
+    }
+
     /// Closes the copies in a forked child, by making their numbers refer to `other`.
     pub fn close_in_child(&self, other: &impl AsFd) {
         for (_, copy) in &self.copies {
@@ -191,9 +207,26 @@ mod tests {
         let path = directory.path().join("a");
         let (copies, _closed) = copies();
         copies.leave(vec![inherited(&path)]);
-        copies.keep_files(true);
-        assert!(path.exists());
         copies.keep_files(false);
+        assert!(path.exists());
+        copies.close_unwanted();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn files_are_this_server_s_own_if_asking_for_them_succeeds() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let (copies, _closed) = copies();
+        copies.add(Kind::Served, Arc::new(inherited(&path).into_listener().unwrap()));
+        assert_eq!(copies.own_files_after(|| Err("no")), Err("no"));
+        let kept = copies.all();
+        copies.close();
+        kept.iter().for_each(|(kind, copy)| copies.add(kind.clone(), Arc::clone(copy)));
+        drop(kept);
+        copies.own_files_after(|| Ok::<_, ()>(())).unwrap();
+        assert!(path.exists());
+        copies.close();
         assert!(!path.exists());
     }
 

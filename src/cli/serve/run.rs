@@ -13,7 +13,7 @@ use crate::cli::options::ServerOptions;
 use crate::cli::signals;
 use crate::cli::stdout::print;
 use crate::cli::systemd;
-use crate::cli::takeover::Takeover;
+use crate::cli::takeover::{Control, Takeover};
 use crate::models::{self, Busy, Config, Model, ServeError};
 use crate::reactor::Handle;
 use crate::session::Service;
@@ -127,8 +127,9 @@ fn serve<V: Service<Session: Send> + Send>(
     let _watchdog = systemd::supervise(&server).map_err(|error| failed(&error))?;
     let beside = beside.as_ref().map(Beside::handle);
     let takeover = takeover.map(|takeover| takeover.start(&server, beside)).transpose();
-    let _control = takeover.map_err(|error| failed(&error))?;
-    server.run().map_err(|error| failed(&error))
+    let control = takeover.map_err(|error| failed(&error))?;
+    server.run().map_err(|error| failed(&error))?;
+    control.map_or(Ok(()), Control::end)
 }
 
 /// The failure of a system call that the server requires.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Takeover;
 use super::wire::{Conversation, Line, Trouble};
 use crate::address::{Addr, UnixAddr};
+use crate::cli::failure::Failure;
 use crate::cli::systemd;
 use crate::models::{self, Copies, Inherited, ServeError, Server, Sockets};
 use crate::reactor::Handle;
@@ -44,7 +45,7 @@ pub(super) fn listen(addr: UnixAddr) -> Result<SocketListener, ServeError> {
 #[derive(Debug)]
 pub struct Control {
     copies: Copies,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), Failure>>>,
 }
 
 impl Takeover {
@@ -70,13 +71,26 @@ impl Takeover {
     }
 }
 
+impl Control {
+    /// Ends the thread, once the server has ended.
+    ///
+    /// # Errors
+    /// If it has stopped the server, since the server before it goes on.
+    pub fn end(mut self) -> Result<(), Failure> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), Failure> {
+        self.copies.close();
+        // It can't panic.
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
+    }
+}
+
 impl Drop for Control {
     fn drop(&mut self) {
-        self.copies.close();
-        if let Some(thread) = self.thread.take() {
-            // It can't panic, and the end of the program comes next.
-            let _ = thread.join();
-        }
+        // The server has failed, and says so.
+        let _ = self.join();
     }
 }
 
@@ -93,11 +107,16 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn work(self, before: Option<Conversation>) {
+    fn work(self, before: Option<Conversation>) -> Result<(), Failure> {
         if let Some(before) = before {
             match self.succeed(before) {
                 Ok(()) => {}
-                Err(Trouble::Stopped) => return,
+                Err(Trouble::Stopped) => return Ok(()),
+                Err(Trouble::Late) => {
+                    self.copies.keep_files(true);
+                    self.handle.stop();
+                    return Err(Failure::new(format!("cannot take over: {}", Trouble::Late)));
+                }
                 Err(trouble) => {
                     self.copies.without_fork(|| {
                         log::warn!("The server before this one has not said that it ends: {trouble}");
@@ -107,16 +126,21 @@ impl Keeper {
         }
         // Even if the other server has ended without a word, the files are this one's now.
         self.copies.keep_files(false);
+        self.copies.close_unwanted();
         while let Ok(stream) = self.next_caller() {
             match self.pass_on(stream) {
-                Ok(after) => return self.leave(after),
-                Err(Trouble::Stopped) => return,
+                Ok(after) => {
+                    self.leave(after);
+                    break;
+                }
+                Err(Trouble::Stopped) => break,
                 Err(trouble) => {
                     self.copies.keep_files(false);
                     self.copies.without_fork(|| log::warn!("No server takes over: {trouble}; this one goes on"));
                 }
             }
         }
+        Ok(())
     }
 
     /// Tells the server before this one that all loops run, and waits until it has accepted its last connection.
@@ -126,8 +150,16 @@ impl Keeper {
             self.wait(&mut [PollFd::new(&self.closed, true, false)], Some(START_CHECK))?;
         }
         before.allow(ANSWERS_WITHIN);
-        before.say(&Line::Ready, None, &self.closed)?;
-        before.hear_only(&Line::Done, &self.closed)
+        let said = self.copies.own_files_after(|| before.say(&Line::Ready, None, &self.closed));
+        match said {
+            Err(Trouble::Stopped) => said,
+            // If the other server has given up, it has said so.
+            Ok(()) | Err(_) => match before.hear(&self.closed)?.0 {
+                Line::Late => Err(Trouble::Late),
+                Line::Done => Ok(()),
+                other => Err(Trouble::Garbage(other.to_string().into_bytes())),
+            },
+        }
     }
 
     /// Waits for a process that connects to the control socket.
@@ -160,8 +192,12 @@ impl Keeper {
         }
         after.say(&Line::End, None, &self.closed)?;
         after.allow(STARTS_WITHIN);
-        after.hear_only(&Line::Ready, &self.closed)?;
-        Ok(after)
+        let heard = after.hear_only(&Line::Ready, &self.closed);
+        if let Err(Trouble::Silent) = heard {
+            after.allow(PATIENCE);
+            after.say(&Line::Late, None, &self.closed)?;
+        }
+        heard.map(|()| after)
     }
 
     /// Leaves all new connections to the other server, and stops this one.

@@ -14,6 +14,7 @@
 //! | | `end` | that was the last |
 //! | the newer | `ready` | its loops run |
 //! | the older | `done` | it accepts no more connections, and leaves the files of Unix sockets alone |
+//! | | or `late` | it has given up on the newer, and goes on |
 //!
 //! Until `ready`, the older server goes on as before, whatever happens. In any version, the first lines begin with
 //! `multiconn-takeover` and the version.
@@ -52,6 +53,7 @@ pub enum Line {
     End,
     Ready,
     Done,
+    Late,
 }
 
 impl Line {
@@ -85,6 +87,7 @@ impl Line {
             ("end", "") => Line::End,
             ("ready", "") => Line::Ready,
             ("done", "") => Line::Done,
+            ("late", "") => Line::Late,
             _ => return None,
         })
     }
@@ -101,6 +104,7 @@ impl fmt::Display for Line {
             Line::End => f.write_str("end"),
             Line::Ready => f.write_str("ready"),
             Line::Done => f.write_str("done"),
+            Line::Late => f.write_str("late"),
         }
     }
 }
@@ -112,6 +116,8 @@ pub enum Trouble {
     Ended,
     /// The other side takes too long.
     Silent,
+    /// The server here has taken too long.
+    Late,
     /// The other side says something else.
     Garbage(Vec<u8>),
     /// The other side speaks another version.
@@ -131,6 +137,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::Ended => f.write_str("the other server has ended the conversation"),
             Trouble::Silent => f.write_str("the other server does not answer"),
+            Trouble::Late => f.write_str("this server has taken too long to start, and the other one goes on"),
             Trouble::Garbage(what) => {
                 write!(f, "the other side is no server of this kind: it says {}", Escaped(what))
             }
@@ -352,7 +359,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(50);
     const LATE: Duration = Duration::from_secs(20);
 
-    fn lines() -> [Line; 8] {
+    fn lines() -> [Line; 9] {
         [
             Line::hello("app"),
             Line::Socket(Kind::Served),
@@ -362,6 +369,7 @@ mod tests {
             Line::End,
             Line::Ready,
             Line::Done,
+            Line::Late,
         ]
     }
 
