@@ -206,6 +206,25 @@ fn a_small_window_may_delay_output_that_the_reference_does_not_know() {
 }
 
 #[test]
+fn input_may_be_on_its_way_at_a_stop_while_the_clock_stands() {
+    let fault = |number, kind, from, until| {
+        let [from, until] = [from, until].map(Duration::from_micros);
+        PlannedFault { number, kind, from, until }
+    };
+    let piece = Piece { len: 2, pause: Duration::from_micros(300), awaits: 0 };
+    let plan = Plan { arrives: Duration::from_millis(1), pieces: vec![piece], ..peer(b"12".to_vec()) };
+    let mut world = world_of(EchoSubject::default(), plan);
+    world.stops = Some(Duration::from_micros(1310));
+    // By the server's clock, the connection closes before the latency begins.
+    let latency = FaultKind::Latency(Duration::from_micros(200));
+    world.faults = vec![fault(0, FaultKind::ClockStands, 0, 5000), fault(1, latency, 500, 5000)];
+    for seed in 0..20 {
+        world.seed = seed;
+        assert_eq!(run(&world).violation, None, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_client_whose_requests_are_cut_off_by_an_end_in_order_resets() {
     let subject = AppClientSubject::default();
     let requests = vec![Request::Binary(vec![b'x'; 10_000])];

@@ -211,8 +211,8 @@ pub const BUGS: &[Bug] = &[
         name: "select-sleeps-too-long",
         what: "The loop doesn't wake for its timers",
         file: "reactor.rs",
-        before: "let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping);",
-        after: "let deadline = earlier(retry_at, self.stopping);",
+        before: "let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.stop_at));",
+        after: "let deadline = earlier(retry_at, self.stopping.or(self.stop_at));",
     },
     Bug {
         name: "idle-not-renewed",
@@ -514,7 +514,7 @@ pub const BUGS: &[Bug] = &[
         name: "second-stop-renews",
         what: "A second stop begins the drain timeout anew",
         file: "reactor.rs",
-        before: "        if self.stopping.is_none() && self.handle.is_stopped() {",
+        before: "        if self.stopping.is_none() && self.handle.is_stopped() && self.stop_time() <= self.now {",
         after: "        if self.handle.stop_flag().swap(false, std::sync::atomic::Ordering::AcqRel) {",
     },
     Bug {

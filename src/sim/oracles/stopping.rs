@@ -16,8 +16,9 @@ pub fn judge<S: Subject>(case: &Case<'_, S>) -> Result<(), (Oracle, String)> {
     if ending == EndKind::Cut && closed < drained_at {
         return Err((Oracle::Liveness, format!("was cut off at {closed:?}, before {drained_at:?}")));
     }
-    // A session that is at work then finds its input only later.
-    let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= closed);
+    // A session that is at work then finds its input only later. The server's clock, by which it closes, may stand.
+    let latest = closed + case.times.delay;
+    let is_hidden = case.world.faults.iter().any(|fault| fault.hides_input() && fault.from <= latest);
     let is_stopped = ending == EndKind::Stopped && !is_hidden;
     let by = stopping + case.times.delay + SLACK;
     let late = served.done.filter(|&done| done > by && case.conversation.sent == at_stop.sent);
