@@ -61,7 +61,7 @@ fn told(log: &str) -> (usize, usize) {
 
 #[test]
 fn a_log_that_nobody_reads_keeps_no_server_from_its_work_or_its_end() {
-    for model in MODELS {
+    let keeps_none = |model| {
         let (server, unread) = server(model, OFlags::empty());
         for _ in 0..2000 {
             let mut stream = server.connect();
@@ -72,7 +72,12 @@ fn a_log_that_nobody_reads_keeps_no_server_from_its_work_or_its_end() {
         server.signal(Signal::TERM);
         assert_eq!(server.ended().0.code(), Some(0), "{model:?}");
         drop(unread);
-    }
+    };
+    thread::scope(|scope| {
+        for model in MODELS {
+            scope.spawn(move || keeps_none(model));
+        }
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -226,16 +227,7 @@ fn without_descriptors_to_wait_with_only_that_connection_is_closed() {
 fn few_descriptors_let_few_clients_in_and_each_gets_its_program() {
     const CLIENTS: usize = 45;
 
-    for (model, more) in [
-        ("reactor", &[][..]),
-        ("reactor", &["--workers", "4"]),
-        ("poll", &[]),
-        ("select", &[]),
-        ("sequential", &[]),
-        ("threads", &[]),
-        ("pool", &[]),
-        ("fork", &[]),
-    ] {
+    let lets_in = |model: &str, more: &[&str]| {
         let program = "slow=/bin/sh -c 'sleep 0.1; echo yes'";
         let args = ["command", "0", "--max-children", "64", "--allow", program, "--model", model];
         let server = start_with_descriptors(64, &[&args, more].concat());
@@ -255,7 +247,21 @@ fn few_descriptors_let_few_clients_in_and_each_gets_its_program() {
         assert!(served >= 4 && (refused == 0 || ["reactor", "poll", "select"].contains(&model)), "{model}: {served}");
         let log = text(&server.stop());
         assert!(!log.contains("too many open files"), "{model} {more:?}: {log}");
-    }
+    };
+    thread::scope(|scope| {
+        for (model, more) in [
+            ("reactor", &[][..]),
+            ("reactor", &["--workers", "4"]),
+            ("poll", &[]),
+            ("select", &[]),
+            ("sequential", &[]),
+            ("threads", &[]),
+            ("pool", &[]),
+            ("fork", &[]),
+        ] {
+            scope.spawn(move || lets_in(model, more));
+        }
+    });
 }
 
 /// The most that a connection with a thread or process of its own may hold while it is idle: a read buffer of 64 KiB, its
