@@ -11,6 +11,7 @@
 mod accept;
 mod apart;
 mod audit;
+mod delay;
 mod handle;
 mod id;
 mod inbox;
@@ -41,6 +42,7 @@ use crate::trace::{self, Subscriber, Totals, Trace};
 use accept::Accepting;
 pub use accept::REFUSALS_MAX;
 use apart::Apart;
+pub(crate) use delay::DelayedStop;
 pub use handle::Handle;
 #[cfg(feature = "cli")]
 pub(crate) use handle::ReloadPhase;
@@ -144,8 +146,8 @@ pub struct Reactor<S: Selector, V: Service, T = ()> {
     timers: Timers,
     handle: Handle,
     inbox: Arc<Inbox>,
-    /// The time of the stop that has been ordered.
-    stop_at: Option<Instant>,
+    /// The order to stop.
+    delayed_stop: DelayedStop,
     /// The deadline for work in progress, set by a stop.
     stopping: Option<Instant>,
     scratch: Scratch,
@@ -178,6 +180,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             opens_connections: service.opens_connections(),
             service,
             accepting: Accepting::new(&config),
+            delayed_stop: DelayedStop::by(config.stop_delay),
             apart: Apart::default(),
             config,
             slots: Slots::default(),
@@ -193,7 +196,6 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             concerned: Concerned::Nothing,
             newcomer: None,
             timers: Timers::default(),
-            stop_at: None,
             stopping: None,
             scratch: Scratch::default(),
             events: Vec::new(),
@@ -316,7 +318,7 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
             return Some(Duration::ZERO);
         }
         let retry_at = earlier(self.accepting.retry_at(), self.apart.retry_at());
-        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.stop_at));
+        let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.delayed_stop.at()));
         deadline.map(|deadline| deadline.saturating_duration_since(self.now))
     }
 
@@ -377,16 +379,10 @@ impl<S: Selector, V: Service, T: Subscriber> Reactor<S, V, T> {
 
     /// The time of the stop that has been ordered: now, unless it is delayed.
     fn stop_time(&mut self) -> Instant {
-        if self.accepting.is_over() {
-            return self.now;
+        match self.accepting.is_over() {
+            true => self.now,
+            false => self.delayed_stop.time(self.now, self.trace.own()),
         }
-        *self.stop_at.get_or_insert_with(|| {
-            let delay = self.config.stop_delay;
-            if !delay.is_zero() {
-                self.trace.own().emit_own(trace::Event::StopDelayed { delay });
-            }
-            self.now + delay
-        })
     }
 
     /// Stops accepting, and closes connections with nothing in progress; others are closed when they finish.

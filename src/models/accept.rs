@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Subscribers;
 use super::blocking::Caller;
 use super::orders::{Orders, wait};
+use crate::reactor::DelayedStop;
 use crate::selector::{AcceptError, RETRY_AFTER, SocketListener};
 use crate::session::Reload;
 use crate::sys::PollFd;
@@ -52,10 +53,8 @@ pub(super) struct Desk {
     /// Empty once a stop is known, or that no more connections are to be accepted.
     pub listeners: Vec<SocketListener>,
     is_stopping: bool,
-    /// How long connections are still accepted after an order to stop.
-    stop_delay: Duration,
-    /// The time of the stop that has been ordered.
-    stop_at: Option<Instant>,
+    /// The order to stop.
+    delayed_stop: DelayedStop,
     pub orders: Orders,
     /// The trace of the accept loop.
     pub trace: Trace<Subscribers>,
@@ -63,8 +62,14 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(listeners: Vec<SocketListener>, orders: Orders, subscribers: Subscribers) -> Self {
-        let (stop_delay, trace) = (Duration::ZERO, Trace::new(subscribers, Instant::now()));
-        Desk { listeners, is_stopping: false, stop_delay, stop_at: None, orders, trace }
+        let (delayed_stop, trace) = (DelayedStop::by(Duration::ZERO), Trace::new(subscribers, Instant::now()));
+        Desk { listeners, is_stopping: false, delayed_stop, orders, trace }
+    }
+
+    /// Lets connections be accepted for this long after an order to stop.
+    #[must_use]
+    pub fn stopping_after(self, delay: Duration) -> Self {
+        Desk { delayed_stop: DelayedStop::by(delay), ..self }
     }
 
     /// Closes the listeners if an order says so. Traces a stop, once, with the number of `open` connections. Returns
@@ -83,37 +88,24 @@ impl Desk {
 
     /// When to look at the orders again, unless there are others: at the end of a delay.
     fn next_order(&self) -> Option<Instant> {
-        self.stop_at.filter(|_| !self.is_stopping)
+        self.delayed_stop.at().filter(|_| !self.is_stopping)
     }
 
     /// The time of the stop that has been ordered: now, unless it is delayed.
     fn stop_time(&mut self) -> Instant {
-        let (now, delay) = (Instant::now(), self.stop_delay);
-        if self.listeners.is_empty() {
-            return now;
+        match self.listeners.is_empty() {
+            true => Instant::now(),
+            false => self.delayed_stop.time(Instant::now(), self.trace.own()),
         }
-        *self.stop_at.get_or_insert_with(|| {
-            if !delay.is_zero() {
-                self.trace.own().emit_own(Event::StopDelayed { delay });
-            }
-            now + delay
-        })
     }
 }
 
-/// Accepts connections for `crew` until an order to stop, and for `stop_delay` after it; then closes the listeners, stops
-/// the crew, and returns the orders. A connection that can't be served by then is held until it can be, for at most
-/// `drain_timeout`.
+/// Accepts connections for `crew` until the desk stops; then closes the listeners, stops the crew, and returns the orders. A
+/// connection that can't be served by then is held until it can be, for at most `drain_timeout`.
 ///
 /// # Errors
 /// If waiting fails.
-pub(super) fn accept(
-    mut desk: Desk,
-    crew: &mut impl Crew,
-    stop_delay: Duration,
-    drain_timeout: Duration,
-) -> io::Result<Orders> {
-    desk.stop_delay = stop_delay;
+pub(super) fn accept(desk: Desk, crew: &mut impl Crew, drain_timeout: Duration) -> io::Result<Orders> {
     let mut acceptor = Acceptor { desk, held: None, retry_at: None, told: false, accepted: 0, fds: Vec::new() };
     let mut stopping: Option<Instant> = None;
     loop {
@@ -277,7 +269,7 @@ mod tests {
         let listeners = vec![selector::listener(listener).unwrap()];
         let desk = Desk::new(listeners, Orders::new().unwrap(), (Log, None));
         let mut crew = Hesitant { others, calls: 0, refused: Vec::new(), told_to_stop: false, taken: Vec::new() };
-        accept(desk, &mut crew, Duration::ZERO, drain_timeout).unwrap();
+        accept(desk, &mut crew, drain_timeout).unwrap();
         assert!(crew.told_to_stop);
         assert!(crew.taken.iter().all(|caller| caller.addr == client.local_addr().unwrap().into()));
         crew

@@ -55,7 +55,7 @@ pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config:
         // Made before the first fork, so that all children inherit it.
         let scratch = Scratch::default();
         let mut crew = Children { service, config, stop, scratch, pids: HashSet::new(), sigchld };
-        let orders = accept(desk, &mut crew, Duration::ZERO, drain_timeout)?;
+        let orders = accept(desk, &mut crew, drain_timeout)?;
         crew.wait_for_all(orders)
     }))
 }

@@ -45,7 +45,7 @@ where
                     .map_err(|error| no_thread(number, config.pool_size, &error))?;
             }
             let crew = &mut Pool { service, config: &config, queue, places, work: &work };
-            accept(desk, crew, config.stop_delay, config.connection.drain_timeout).map(drop)
+            accept(desk.stopping_after(config.stop_delay), crew, config.connection.drain_timeout).map(drop)
         })
     }))
 }

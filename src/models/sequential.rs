@@ -20,7 +20,7 @@ pub(super) fn server<'a, V: Service + Send + 'a>(desk: Desk, service: V, config:
     Box::new(move || {
         let drain_timeout = config.connection.drain_timeout;
         let mut crew = Sequential { service, config, scratch: Scratch::default() };
-        accept(desk, &mut crew, Duration::ZERO, drain_timeout).map(drop)
+        accept(desk, &mut crew, drain_timeout).map(drop)
     })
 }
 

@@ -31,7 +31,7 @@ where
         // All threads end within this scope.
         thread::scope(|scope| {
             let crew = &mut Threads { service, config: &config, places, stop: &stop, scope };
-            accept(desk, crew, config.stop_delay, config.connection.drain_timeout).map(drop)
+            accept(desk.stopping_after(config.stop_delay), crew, config.connection.drain_timeout).map(drop)
         })
     }))
 }

@@ -211,8 +211,8 @@ pub const BUGS: &[Bug] = &[
         name: "select-sleeps-too-long",
         what: "The loop doesn't wake for its timers",
         file: "reactor.rs",
-        before: "let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.stop_at));",
-        after: "let deadline = earlier(retry_at, self.stopping.or(self.stop_at));",
+        before: "let deadline = earlier(earlier(self.timers.next(), retry_at), self.stopping.or(self.delayed_stop.at()));",
+        after: "let deadline = earlier(retry_at, self.stopping.or(self.delayed_stop.at()));",
     },
     Bug {
         name: "idle-not-renewed",
