@@ -5,12 +5,13 @@
 //! may have passed on more sockets than there are workers: the surplus comes last, in turn.
 
 use std::io;
+use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::listen::Listening;
 use super::orders::Orders;
-use super::{Config, Prepared, Subscribers, no_thread};
+use super::{Apart, Config, Prepared, Subscribers, no_thread};
 use crate::reactor::{Handle, Reactor};
 use crate::selector::{Selector, SocketListener, Waker};
 use crate::session::Service;
@@ -30,15 +31,7 @@ where
     let workers = config.workers;
     if workers <= 1 {
         let mut reactor = Reactor::with_subscriber(new_selector()?, service, config.of_reactor(), config.subscribers());
-        let mut surplus = Vec::new();
-        for Listening { mut sockets, .. } in listening {
-            surplus.extend(sockets.split_off(1));
-            reactor.add_listener(sockets.remove(0))?;
-        }
-        add_apart(&mut reactor, &config)?;
-        for socket in surplus {
-            reactor.add_listener(socket)?;
-        }
+        add_listeners(slice::from_mut(&mut reactor), listening, config.apart.as_ref())?;
         return Ok(Prepared::alone(reactor.handle(), Box::new(move || reactor.run())));
     }
     let service = SharedService::new(service);
@@ -51,35 +44,39 @@ where
         }
         reactors.push(reactor);
     }
-    let mut surplus = Vec::new();
-    for Listening { mut sockets, .. } in listening {
-        surplus.extend(sockets.split_off(workers.min(sockets.len())));
-        for (reactor, socket) in reactors.iter_mut().zip(sockets) {
-            reactor.add_listener(socket)?;
-        }
-    }
-    if let Some(first) = reactors.first_mut() {
-        add_apart(first, &config)?;
-    }
-    for (number, socket) in surplus.into_iter().enumerate() {
-        reactors[number % workers].add_listener(socket)?;
-    }
+    add_listeners(&mut reactors, listening, config.apart.as_ref())?;
     let orders = Orders::new()?;
     let handle = orders.handle().clone();
     let loops = reactors.iter().map(Reactor::handle).collect();
     Ok(Prepared { handle, loops, run: Box::new(move || run(reactors, &orders)) })
 }
 
-/// Adds the listener apart, if there is one, as the last.
-fn add_apart<S, V>(reactor: &mut Reactor<S, V, Subscribers>, config: &Config) -> io::Result<()>
+/// Gives each reactor a socket of each address, then the first one the listener apart, if there is one. What is left is
+/// dealt out.
+fn add_listeners<S, V>(
+    reactors: &mut [Reactor<S, V, Subscribers>],
+    listening: Vec<Listening>,
+    apart: Option<&Apart>,
+) -> io::Result<()>
 where
     S: Selector<Listener = SocketListener>,
     V: Service,
 {
-    match &config.apart {
-        Some(apart) => reactor.add_listener_apart(apart.listener.try_clone()?, apart.places),
-        None => Ok(()),
+    let mut surplus = Vec::new();
+    for Listening { mut sockets, .. } in listening {
+        surplus.extend(sockets.split_off(reactors.len().min(sockets.len())));
+        for (reactor, socket) in reactors.iter_mut().zip(sockets) {
+            reactor.add_listener(socket)?;
+        }
     }
+    if let (Some(apart), Some(first)) = (apart, reactors.first_mut()) {
+        first.add_listener_apart(apart.listener.try_clone()?, apart.places)?;
+    }
+    let workers = reactors.len();
+    for (number, socket) in surplus.into_iter().enumerate() {
+        reactors[number % workers].add_listener(socket)?;
+    }
+    Ok(())
 }
 
 /// Runs all `reactors`, each in a thread, and passes orders on to them. If one fails, all are stopped.
