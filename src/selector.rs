@@ -28,10 +28,10 @@ pub(crate) use accept_error::{AcceptError, RETRY_AFTER};
 pub use poll::PollSelector;
 #[cfg(feature = "models")]
 pub use select::SelectSelector;
-#[cfg(feature = "cli")]
-pub(crate) use socket::not_to_itself;
 #[cfg(feature = "models")]
 pub(crate) use socket::with_file;
+#[cfg(feature = "cli")]
+pub(crate) use socket::{ERRORS_ONLY, not_to_itself};
 pub use socket::{NamedListener, SocketListener, SocketStream, listener, unix_listener};
 #[cfg(feature = "models")]
 pub(crate) use socket_file::SocketFile;

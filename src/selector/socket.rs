@@ -235,11 +235,12 @@ pub fn not_to_itself(local: io::Result<SocketAddr>, peer: io::Result<SocketAddr>
     }
 }
 
-/// A write to a broken connection returns an error, and causes no signal. On Apple's systems, mio has set this already.
+/// A write to a broken connection returns an error, and causes no signal. Apple's systems lack the flag; there, mio sets an
+/// option, and Rust's programs ignore the signal.
 #[cfg(not(target_vendor = "apple"))]
-const ERRORS_ONLY: SendFlags = SendFlags::NOSIGNAL;
+pub(crate) const ERRORS_ONLY: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const ERRORS_ONLY: SendFlags = SendFlags::empty();
+pub(crate) const ERRORS_ONLY: SendFlags = SendFlags::empty();
 
 impl Read for SocketStream {
     #[inline]

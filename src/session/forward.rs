@@ -21,19 +21,19 @@ macro_rules! forward_session {
     };
 }
 
-/// Forwards to the service in a field the methods that deal with no session.
+/// Forwards to the service in a field, or behind a call, the methods that deal with no session.
 macro_rules! forward_service {
-    ($service:ident) => {
+    ($($service:tt)+) => {
         fn reload(&mut self) -> Option<$crate::session::Reload> {
-            self.$service.reload()
+            self.$($service)+.reload()
         }
 
         fn has_messages(&self) -> bool {
-            self.$service.has_messages()
+            self.$($service)+.has_messages()
         }
 
         fn opens_connections(&self) -> bool {
-            self.$service.opens_connections()
+            self.$($service)+.opens_connections()
         }
     };
 }

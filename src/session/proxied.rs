@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admission::{Admission, Pass};
-use super::forward::forward_session;
+use super::forward::{forward_service, forward_session};
 use super::shared::SharedService;
 use super::{Connect, End, Peer, Progress, Reload, Service, Session, SessionError, SessionIo, State};
 use crate::address::{Addr, Network};
@@ -20,7 +20,7 @@ use crate::codec::proxy;
 #[derive(Clone, Debug)]
 pub struct Proxies {
     /// The networks of the proxies. Connections from other addresses are closed. A peer on a Unix socket is always
-    /// trusted, since the file's mode limits who can connect.
+    /// trusted, since the mode of the file limits access.
     pub from: Vec<Network>,
     /// How long the whole header may take to arrive.
     pub timeout: Duration,
@@ -112,20 +112,8 @@ impl<'a> Service for Proxied<'a> {
         }
     }
 
-    fn reload(&mut self) -> Option<Reload> {
-        self.house.host.reload()
-    }
-
     fn shares_state(&self) -> bool {
         self.house.entry.admission.is_some() || self.house.host.shares_state()
-    }
-
-    fn has_messages(&self) -> bool {
-        self.house.host.has_messages()
-    }
-
-    fn opens_connections(&self) -> bool {
-        self.house.host.opens_connections()
     }
 
     /// The connections that it opens have no headers.
@@ -133,6 +121,8 @@ impl<'a> Service for Proxied<'a> {
         let Connect { addresses, session } = self.house.host.next_connect()?;
         Some(Connect { addresses, session: self.session(Stage::Served(session)) })
     }
+
+    forward_service!(house.host);
 }
 
 /// A session, and what comes before it.

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Connect, End, Peer, Reload, Service};
+use super::forward::forward_service;
+use super::{Connect, End, Peer, Service};
 
 /// A service that is locked while a connection begins or ends; running sessions need no lock on it.
 #[derive(Debug)]
@@ -40,23 +41,13 @@ impl<V: Service> Service for SharedService<V> {
         self.lock().ended(session, peer, end);
     }
 
-    fn reload(&mut self) -> Option<Reload> {
-        self.lock().reload()
-    }
-
     fn shares_state(&self) -> bool {
         self.lock().shares_state()
-    }
-
-    fn has_messages(&self) -> bool {
-        self.lock().has_messages()
-    }
-
-    fn opens_connections(&self) -> bool {
-        self.lock().opens_connections()
     }
 
     fn next_connect(&mut self) -> Option<Connect<V::Session>> {
         self.lock().next_connect()
     }
+
+    forward_service!(lock());
 }

@@ -5,10 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
-
 use super::wire::{Conversation, Line, Trouble};
-use crate::address::UnixAddr;
+use crate::address::{Addr, UnixAddr};
+use crate::client;
 use crate::models::{Bound, Kind};
 use crate::selector::{SocketListener, WakeFd};
 use crate::text::reason;
@@ -25,27 +24,19 @@ pub struct Before {
 
 /// Gets the sockets of the server that listens on `addr`, or `None` if nobody listens there.
 pub fn connect(addr: UnixAddr, protocol: &str, closed: &WakeFd) -> Result<Option<Before>, String> {
-    let stream = match open(addr) {
-        Ok(stream) => stream,
+    let stream = match client::connect(Addr::Unix(addr), PATIENCE) {
+        Ok(socket) => OwnedFd::from(socket).into(),
         // If a dead server has left the file, or it's no socket, listening there finds that out.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Trouble::Silent.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Trouble::Silent.to_string()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(format!("{} (does the server there belong to another user?)", reason(&error)));
         }
         Err(error) => return Err(reason(&error)),
     };
     ask(stream, protocol, closed).map(Some).map_err(|trouble| trouble.to_string())
-}
-
-fn open(addr: UnixAddr) -> io::Result<UnixStream> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // While the backlog is full, it waits.
-    socket.set_write_timeout(Some(PATIENCE))?;
-    socket.connect(&SockAddr::unix(addr.name())?)?;
-    Ok(OwnedFd::from(socket).into())
 }
 
 fn ask(stream: UnixStream, protocol: &str, closed: &WakeFd) -> Result<Before, Trouble> {

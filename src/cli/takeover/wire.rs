@@ -29,11 +29,11 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    recvmsg, sendmsg,
 };
 
 use crate::models::Kind;
-use crate::selector::WakeFd;
+use crate::selector::{ERRORS_ONLY, WakeFd};
 use crate::sys::{self, PollFd};
 use crate::text::{Escaped, reason};
 
@@ -333,12 +333,6 @@ impl Conversation {
 fn unexpected(line: &Line) -> Trouble {
     Trouble::Garbage(line.to_string().into_bytes())
 }
-
-/// A write to a broken connection returns an error, and causes no signal. Rust's programs ignore that signal anyway.
-#[cfg(not(target_vendor = "apple"))]
-const ERRORS_ONLY: SendFlags = SendFlags::NOSIGNAL;
-#[cfg(target_vendor = "apple")]
-const ERRORS_ONLY: SendFlags = SendFlags::empty();
 
 /// A descriptor that arrives is closed in the programs that this process starts.
 #[cfg(not(target_vendor = "apple"))]
