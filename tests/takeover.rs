@@ -11,7 +11,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -21,20 +20,8 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 use rustix::process::Signal;
-use tempfile::TempDir;
-
-/// A folder with the control socket.
-struct Place(TempDir);
 
 impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn control(&self) -> String {
         self.path("control").display().to_string()
     }

@@ -7,28 +7,16 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-use common::{PATIENCE, Server, multiconn, printed, run, text};
+use common::{PATIENCE, Place, Server, multiconn, printed, run, text};
 
 const MODELS: [&str; 7] = ["reactor", "poll", "select", "sequential", "threads", "pool", "fork"];
 
-/// A folder for sockets, which is removed in the end.
-struct Place(TempDir);
-
 impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     /// The address of a socket in it.
     fn addr(&self, name: &str) -> String {
         format!("unix:{}", self.path(name).display())

@@ -15,9 +15,23 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, SockAddr, Socket, Type};
+use tempfile::TempDir;
 
 /// Nothing takes longer, unless something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder for a test's files, which is removed in the end.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
 
 /// The program, not started yet, in an environment that sets nothing about its log.
 pub fn multiconn<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
