@@ -9,7 +9,7 @@ use crate::selector::sim::Random;
 #[derive(Clone, Debug)]
 pub struct Crowd {
     /// The number of peers.
-    pub count: u64,
+    count: u64,
     /// The times at about which they come.
     times: Vec<Duration>,
     /// The number of pieces in which others may still send.
